@@ -1,0 +1,122 @@
+//! What a catalog can do, whatever its system.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::execution::SendableRecordBatchStream;
+
+use crate::error::Result;
+use crate::options::Options;
+use crate::sink::{PlannedWrite, WriteRequest};
+
+/// The kinds of system that a catalog can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CatalogKind {
+    /// MySQL, MariaDB and what speaks their protocol and dialect.
+    Mysql,
+    /// StarRocks: MySQL protocol for SQL, Stream Load for writing.
+    Starrocks,
+    /// Files behind an HTTP server.
+    Http,
+}
+
+impl CatalogKind {
+    /// The value of the `type` option.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Starrocks => "starrocks",
+            Self::Http => "http",
+        }
+    }
+
+    /// Whether the system runs SQL.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::Mysql | Self::Starrocks)
+    }
+}
+
+/// What every catalog is told when it is made.
+#[derive(Debug, Clone)]
+pub struct CatalogConfig {
+    /// The catalog's name, for messages.
+    pub name: String,
+    /// The catalog's options without `type` and `comment`; references are resolved.
+    pub options: Options,
+    /// The zone of the run (an IANA name or an offset such as `+08:00`), used unless the catalog names its own.
+    pub timezone: String,
+    /// Whether `timezone` was given on the command line and so beats the catalog's own.
+    pub timezone_is_forced: bool,
+}
+
+/// One line of what `syncline check` prints for a catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckItem {
+    /// What was tried, such as `login` or `stream load`.
+    pub what: String,
+    /// What was found (a version, a node list), or the error's text.
+    pub outcome: std::result::Result<String, String>,
+}
+
+/// A named connection to one system. Making one does no I/O; connections are opened when first needed and pooled.
+#[async_trait]
+pub trait Catalog: fmt::Debug + Send + Sync {
+    /// The name the user gave it.
+    fn name(&self) -> &str;
+    /// The kind of system.
+    fn kind(&self) -> CatalogKind;
+    /// Tries everything a job needs (reach, login, rights); never fails as a whole.
+    async fn check(&self) -> Vec<CheckItem>;
+    /// The SQL side, for systems that run SQL.
+    fn remote(self: Arc<Self>) -> Option<Arc<dyn RemoteCatalog>> {
+        None
+    }
+    /// The files, for systems that hold files.
+    fn files(self: Arc<Self>) -> Option<Arc<dyn FileCatalog>> {
+        None
+    }
+}
+
+/// What came of a native statement.
+pub enum NativeResult {
+    /// A result set. The stream's schema holds the column names as the server gave them, duplicates included.
+    Rows(SendableRecordBatchStream),
+    /// No result set.
+    Done {
+        /// Rows the server says it changed.
+        rows_affected: u64,
+        /// The label of a server-side load, from the OK packet's info, where there is one.
+        label: Option<String>,
+    },
+}
+
+/// A catalog whose system runs SQL.
+#[async_trait]
+pub trait RemoteCatalog: Catalog {
+    /// The database in the catalog's URL.
+    fn default_database(&self) -> Option<&str>;
+    /// Names of all databases, as the server spells them.
+    async fn databases(&self) -> Result<Vec<String>>;
+    /// Names of all tables and views of a database; an error of code Name if there is no such database.
+    async fn tables(&self, database: &str) -> Result<Vec<String>>;
+    /// A table by its exact name, or None. The provider streams, and pushes projection, filters and limit down.
+    async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>>;
+    /// Runs one statement in the system's own dialect, as text, in `database` if one is given. Never retried after it was sent.
+    async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult>;
+    /// Resolves the target and its columns, and checks the write's options; no effect on the target.
+    async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite>;
+    /// A table's definition (`SHOW CREATE TABLE`).
+    async fn show_create_table(&self, database: &str, table: &str) -> Result<String>;
+}
+
+/// A catalog that holds files.
+#[async_trait]
+pub trait FileCatalog: Catalog {
+    /// The URL of a path in the catalog (`LOCATION 'catalog:/path?query'`): the base without its final slash, then the path as written.
+    fn url_of(&self, path: &str) -> Result<String>;
+    /// The headers that requests to the catalog's own host carry, such as `header.authorization`.
+    fn headers(&self) -> Options;
+}

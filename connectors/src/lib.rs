@@ -1,0 +1,19 @@
+//! Everything that talks to a system: catalogs, table providers, file formats, and the two write nodes.
+//!
+//! A [`Catalog`](catalog::Catalog) is a named connection to one system. What it can do is asked of it:
+//! [`remote`](catalog::Catalog::remote) for systems that run SQL (MySQL, StarRocks),
+//! [`files`](catalog::Catalog::files) for systems that hold files (HTTP). Reading is a DataFusion
+//! [`TableProvider`](datafusion::catalog::TableProvider); writing is a [`Sink`](sink::Sink) below two plan nodes.
+//!
+//! Each connector is one folder with the same file names (`mod options catalog table scan types sink error`) and one line in
+//! [`registry`].
+
+pub mod catalog;
+pub mod error;
+pub mod options;
+pub mod registry;
+pub mod sink;
+
+pub use catalog::{Catalog, CatalogKind, FileCatalog, RemoteCatalog};
+pub use error::{ConnectorError, Result};
+pub use options::{Options, Secret};

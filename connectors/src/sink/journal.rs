@@ -1,0 +1,67 @@
+//! What a write records outside the process, so that a crash can be cleaned up or finished.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// Who writes: the parts of a label in front of attempt, writer and sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteId {
+    /// The job's name, any text.
+    pub job: String,
+    /// The run's id, `[-\w]`.
+    pub run: String,
+    /// The statement's index, from 1.
+    pub statement: u32,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+/// One attempt of a write, recorded before its `begin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// The write.
+    pub id: WriteId,
+    /// The catalog it writes to.
+    pub catalog: String,
+    /// The database it writes to.
+    pub database: String,
+    /// The table it writes to.
+    pub table: String,
+    /// The labels' common prefix: labels are `{prefix}-{writer}-{sequence}`.
+    pub label_prefix: String,
+    /// The number of writers of the plan.
+    pub writers: usize,
+    /// The write mode.
+    pub write_mode: String,
+}
+
+/// Records labels and decisions. The engine implements it over its state store; every call is durable when it returns.
+#[async_trait]
+pub trait CommitJournal: fmt::Debug + Send + Sync {
+    /// Before `begin`: from now on labels of this attempt may exist on the server.
+    async fn record_attempt(&self, attempt: AttemptRecord) -> Result<()>;
+    /// The decision to commit: from now on recovery goes forward with these labels.
+    async fn record_decision(&self, id: &WriteId, labels: &[String]) -> Result<()>;
+    /// The attempt is finished (committed and visible, or rolled back): recovery need not look at it.
+    async fn forget(&self, id: &WriteId) -> Result<()>;
+}
+
+/// A journal that remembers nothing, for tests and writes that cannot be resumed.
+#[derive(Debug, Default)]
+pub struct NoJournal;
+
+#[async_trait]
+impl CommitJournal for NoJournal {
+    async fn record_attempt(&self, _: AttemptRecord) -> Result<()> {
+        Ok(())
+    }
+    async fn record_decision(&self, _: &WriteId, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+    async fn forget(&self, _: &WriteId) -> Result<()> {
+        Ok(())
+    }
+}

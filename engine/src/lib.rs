@@ -1,0 +1,3 @@
+//! Syncline: sync data between systems with SQL.
+
+pub mod report;

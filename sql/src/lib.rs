@@ -1,0 +1,17 @@
+//! Syncline's SQL front end: the text of a script becomes typed statements. Pure: no I/O, no async, no knowledge of connectors.
+//!
+//! A script goes through three steps, each a function:
+//!
+//! 1. [`split`]: cut at `;` over tokens; every [`Piece`] keeps its file, line and column.
+//! 2. [`substitute`]: parameters are put in by the lexical rules; positions still lead back to the file.
+//! 3. [`parse`]: the statement is routed over its tokens (native, session, sync, query), then parsed by the grammar that its kind has.
+//!
+//! Steps 2 and 3 run statement by statement, because `SET PARAMETER`, `USE` and `CREATE … CATALOG` change what later ones mean.
+
+pub mod error;
+pub mod source;
+pub mod statement;
+
+pub use error::{ErrorCode, SqlError};
+pub use source::{Piece, Position, Prepared, SourceFile};
+pub use statement::Statement;

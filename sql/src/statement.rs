@@ -1,0 +1,326 @@
+//! Typed statements: what [`parse`](crate::parse) makes of a statement's text.
+
+use datafusion_sql::sqlparser::ast;
+
+use crate::source::Position;
+
+/// One statement, routed and parsed.
+#[derive(Debug, Clone)]
+pub enum Statement {
+    /// Goes to one remote system as the user's own text.
+    Native(Native),
+    /// Writes a target from something that is not all in its own system.
+    Sync(Box<Insert>),
+    /// A query that DataFusion plans.
+    Query(Box<Query>),
+    /// Changes or shows the session.
+    Session(Box<SessionStatement>),
+    /// `ASSERT condition AS 'message'`.
+    Assert(Box<Assert>),
+    /// `EXPLAIN [ANALYZE] statement`.
+    Explain(Box<Explain>),
+}
+
+/// A statement for a remote system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Native {
+    /// The catalog, as the session knows it.
+    pub catalog: String,
+    /// The statement without the catalog's prefixes: cut out by position, else the user's own text.
+    pub text: String,
+    /// Whether it starts with a word that makes a result (SELECT, WITH, SHOW, DESC, EXPLAIN, …).
+    pub is_query: bool,
+    /// Why it is native, for EXPLAIN: one line.
+    pub why: String,
+    /// Offsets in [`text`](Native::text) of every dotted name that was cut, with its full spelling, for name checks: `db.table` or `table`.
+    pub names: Vec<Name>,
+}
+
+/// A dotted name as written, with its place. Parts are unquoted; case is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// `catalog`, `database`, `table`: one to three parts.
+    pub parts: Vec<String>,
+    /// Where it starts.
+    pub position: Position,
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.parts.join("."))
+    }
+}
+
+/// `INSERT INTO | OVERWRITE [TABLE] target [PARTITION (…)] [(columns) | BY NAME] [PROPERTIES (…)] query`.
+#[derive(Debug, Clone)]
+pub struct Insert {
+    /// The target.
+    pub target: Name,
+    /// OVERWRITE rather than INTO.
+    pub overwrite: bool,
+    /// `PARTITION (…)`; empty if there is none.
+    pub partition: Vec<PartitionItem>,
+    /// How columns are mapped.
+    pub columns: InsertColumns,
+    /// `PROPERTIES (…)`, in order.
+    pub properties: Vec<Property>,
+    /// What is written.
+    pub query: Query,
+}
+
+/// The columns of an INSERT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InsertColumns {
+    /// No list.
+    All,
+    /// `(a, b)`.
+    List(Vec<Name>),
+    /// `BY NAME`.
+    ByName,
+}
+
+/// One item of `PARTITION (…)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartitionItem {
+    /// `dt = '20240807'`; None is NULL.
+    Value {
+        /// The column.
+        column: Name,
+        /// The value without quotes.
+        value: Option<String>,
+    },
+    /// A bare word: a column if the target has one of that name, else a partition.
+    Name(Name),
+}
+
+/// A query that DataFusion plans.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The parsed query; names in it are as written.
+    pub ast: Box<ast::Query>,
+    /// The tables it names, CTEs excluded, each once, in order.
+    pub tables: Vec<Name>,
+    /// The text, for messages.
+    pub text: String,
+    /// Where it starts.
+    pub position: Position,
+    /// The statement it is a part of, so that spans inside `ast` lead back to the file: spans count from the start of `prepared.text`.
+    pub prepared: crate::source::Prepared,
+}
+
+/// `ASSERT condition [AS 'message']`.
+#[derive(Debug, Clone)]
+pub struct Assert {
+    /// `SELECT condition`, routed like any query: one row, one column; false and NULL fail.
+    pub query: Statement,
+    /// The condition's text.
+    pub condition: String,
+    /// The message.
+    pub message: Option<String>,
+    /// Where it starts.
+    pub position: Position,
+}
+
+/// `EXPLAIN [ANALYZE] statement`.
+#[derive(Debug, Clone)]
+pub struct Explain {
+    /// ANALYZE executes the statement.
+    pub analyze: bool,
+    /// What is explained.
+    pub statement: Statement,
+}
+
+/// A named value as written in `PROPERTIES`, `OPTIONS` and `TBLPROPERTIES`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    /// The name, unquoted.
+    pub name: String,
+    /// The value.
+    pub value: PropertyValue,
+    /// Where the value starts.
+    pub position: Position,
+}
+
+/// A property's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PropertyValue {
+    /// A text. `value` has escapes replaced; `raw` is the text between the quotes (delimiters are read from it).
+    Text {
+        /// With escapes replaced.
+        value: String,
+        /// As typed between the quotes.
+        raw: String,
+    },
+    /// `"${env:NAME}"`: read when the catalog is first opened.
+    Env(String),
+    /// `"${file:PATH}"`: relative to the file that names it; loses one final newline.
+    File(String),
+}
+
+/// Statements about the session.
+#[derive(Debug, Clone)]
+pub enum SessionStatement {
+    /// `CREATE [OR REPLACE] EXTERNAL CATALOG [IF NOT EXISTS] name [COMMENT '…'] PROPERTIES (…)`.
+    CreateCatalog {
+        /// The catalog.
+        name: Name,
+        /// IF NOT EXISTS.
+        if_not_exists: bool,
+        /// OR REPLACE.
+        or_replace: bool,
+        /// COMMENT.
+        comment: Option<String>,
+        /// PROPERTIES.
+        properties: Vec<Property>,
+    },
+    /// `DROP [EXTERNAL] CATALOG [IF EXISTS] name`.
+    DropCatalog {
+        /// The catalog.
+        name: Name,
+        /// IF EXISTS.
+        if_exists: bool,
+    },
+    /// `ALTER [EXTERNAL] CATALOG name SET PROPERTIES (…)`.
+    AlterCatalog {
+        /// The catalog.
+        name: Name,
+        /// The properties to set.
+        properties: Vec<Property>,
+    },
+    /// `SHOW CREATE [EXTERNAL] CATALOG name`.
+    ShowCreateCatalog(Name),
+    /// `CREATE EXTERNAL TABLE …` in Hive's form.
+    CreateExternalTable(Box<ExternalTable>),
+    /// `DROP [EXTERNAL] TABLE [IF EXISTS] name` of an external table: the definition goes, the data stays.
+    DropTable {
+        /// The table.
+        name: Name,
+        /// IF EXISTS.
+        if_exists: bool,
+    },
+    /// `CREATE [OR REPLACE] [TEMPORARY] VIEW name AS query` over session tables.
+    CreateView {
+        /// The view.
+        name: Name,
+        /// OR REPLACE.
+        or_replace: bool,
+        /// IF NOT EXISTS.
+        if_not_exists: bool,
+        /// The query.
+        query: Query,
+    },
+    /// `DROP VIEW [IF EXISTS] name`.
+    DropView {
+        /// The view.
+        name: Name,
+        /// IF EXISTS.
+        if_exists: bool,
+    },
+    /// `SET syncline.name = value` or `SET name = value`.
+    Set {
+        /// The whole name, as written.
+        name: String,
+        /// The value without quotes.
+        value: String,
+        /// Where it starts.
+        position: Position,
+    },
+    /// `SET PARAMETER [RAW] name = value`.
+    SetParameter {
+        /// The parameter.
+        name: String,
+        /// The value, not yet evaluated.
+        value: String,
+        /// Whether it may be any SQL.
+        raw: bool,
+        /// Where it starts.
+        position: Position,
+    },
+    /// `USE [catalog.]database`, `USE catalog`, `USE CATALOG name`.
+    Use(Name),
+    /// `SHOW CATALOGS [LIKE '…']`.
+    ShowCatalogs {
+        /// LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW DATABASES|SCHEMAS [FROM|IN catalog] [LIKE '…']`.
+    ShowDatabases {
+        /// The catalog; None is the one in use.
+        catalog: Option<Name>,
+        /// LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW TABLES [FROM|IN [catalog.]database] [LIKE '…']`.
+    ShowTables {
+        /// Where; None is the place in use.
+        from: Option<Name>,
+        /// LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW CREATE TABLE name` of an external table or, with a catalog that is not in use, a remote one.
+    ShowCreateTable(Name),
+    /// `DESC|DESCRIBE [TABLE] name`.
+    Describe(Name),
+    /// `SOURCE 'file.sql'`.
+    Source {
+        /// The path, relative to the script.
+        path: String,
+        /// Where it starts.
+        position: Position,
+    },
+}
+
+/// A table over files, as `CREATE EXTERNAL TABLE` defines it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExternalTable {
+    /// The table.
+    pub name: Name,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// The columns that the files hold.
+    pub columns: Vec<ColumnDefinition>,
+    /// PARTITIONED BY.
+    pub partition_columns: Vec<ColumnDefinition>,
+    /// COMMENT.
+    pub comment: Option<String>,
+    /// ROW FORMAT DELIMITED.
+    pub row_format: RowFormat,
+    /// STORED AS, upper case; None is TEXTFILE, as in Hive.
+    pub stored_as: Option<String>,
+    /// LOCATION, as typed between the quotes with escapes replaced.
+    pub location: String,
+    /// Where LOCATION's value starts.
+    pub location_position: Position,
+    /// TBLPROPERTIES and OPTIONS, in order.
+    pub properties: Vec<Property>,
+    /// The definition's text, for SHOW CREATE TABLE and the state store; parameters are put in, references are not resolved.
+    pub text: String,
+}
+
+/// A column of an external table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnDefinition {
+    /// The name.
+    pub name: Name,
+    /// The type, as sqlparser understands it.
+    pub data_type: ast::DataType,
+    /// COMMENT.
+    pub comment: Option<String>,
+}
+
+/// The delimiters of ROW FORMAT DELIMITED: raw texts between the quotes, decoded by [`delimiter`](crate::source).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowFormat {
+    /// FIELDS TERMINATED BY, decoded to the bytes it names.
+    pub fields: Option<Vec<u8>>,
+    /// ESCAPED BY, decoded.
+    pub escape: Option<Vec<u8>>,
+    /// COLLECTION ITEMS TERMINATED BY, decoded.
+    pub collection_items: Option<Vec<u8>>,
+    /// MAP KEYS TERMINATED BY, decoded.
+    pub map_keys: Option<Vec<u8>>,
+    /// LINES TERMINATED BY, decoded.
+    pub lines: Option<Vec<u8>>,
+    /// NULL DEFINED AS, decoded.
+    pub null: Option<Vec<u8>>,
+}
