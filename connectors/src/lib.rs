@@ -9,10 +9,16 @@
 //! [`registry`].
 
 pub mod catalog;
+pub mod csv;
 pub mod error;
+pub mod http;
+pub mod mysql;
+pub mod mysql_protocol;
 pub mod options;
 pub mod registry;
 pub mod sink;
+pub mod starrocks;
+pub mod text;
 
 pub use catalog::{Catalog, CatalogKind, FileCatalog, RemoteCatalog};
 pub use error::{ConnectorError, Result};

@@ -29,11 +29,9 @@ pub fn kind(text: &str) -> Result<CatalogKind> {
 
 /// Makes a catalog: parses its options, does no I/O.
 pub fn open(kind: CatalogKind, config: CatalogConfig) -> Result<Arc<dyn Catalog>> {
-    let _ = &config;
     match kind {
-        // CatalogKind::Mysql => crate::mysql::open(config),
-        // CatalogKind::Starrocks => crate::starrocks::open(config),
-        // CatalogKind::Http => crate::http::open(config),
-        other => Err(ConnectorError::internal(format!("no connector for {}", other.name()))),
+        CatalogKind::Mysql => crate::mysql::open(config),
+        CatalogKind::Starrocks => crate::starrocks::open(config),
+        CatalogKind::Http => crate::http::open(config),
     }
 }

@@ -1,0 +1,1 @@
+//! Encoding Arrow for loads: CSV with `\x01`/`\x02`, and JSON for rows that plain CSV cannot carry.
