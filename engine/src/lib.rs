@@ -3,4 +3,22 @@
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod error;
 pub mod report;
+
+mod catalogs;
+mod clock;
+mod config;
+mod engine;
+mod permission;
+mod reference;
+mod run;
+mod session;
+
+pub use engine::{CatalogCheck, Engine, EngineBuilder};
+pub use error::{Result, SynclineError};
+pub use permission::Permission;
+pub use run::{Run, RunEvent, RunOptions, RunStopper, Script, WriteOptions};
+pub use session::Session;
+pub use syncline_connectors::Options;
+pub use syncline_connectors::catalog::CheckItem;
