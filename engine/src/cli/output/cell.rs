@@ -158,7 +158,7 @@ pub(super) fn is_number(data_type: &DataType) -> bool {
 }
 
 /// A text for a terminal or a table cell: control characters are spelled out, so that data cannot steer the terminal.
-pub(super) fn visible(text: &str) -> String {
+pub(in crate::cli) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -9,6 +9,7 @@ mod vertical;
 
 use std::io::{self, Write};
 
+pub(super) use self::cell::visible;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use clap::ValueEnum;
