@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod csv;
 pub mod error;
 pub mod http;
+pub mod http_client;
 pub mod mysql;
 pub mod mysql_protocol;
 pub mod options;
