@@ -15,6 +15,7 @@ pub mod http;
 pub mod http_client;
 pub mod mysql;
 pub mod mysql_protocol;
+pub mod object_store;
 pub mod options;
 pub mod registry;
 pub mod sink;
