@@ -119,6 +119,21 @@ impl Prepared {
         }
         self.piece.file.position((offset as isize + shift).max(0) as usize)
     }
+
+    /// The offset into `text` of a line and a column in characters, both from 1: the places in sqlparser's spans and in what DataFusion
+    /// reports of them.
+    pub fn offset_of(&self, line: u64, column: u64) -> usize {
+        let mut start = 0;
+        for _ in 1..line {
+            match self.text[start..].find('\n') {
+                Some(at) => start += at + 1,
+                None => return self.text.len(),
+            }
+        }
+        let columns = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let rest = &self.text[start..];
+        start + rest.char_indices().nth(columns).map_or(rest.len(), |(at, _)| at)
+    }
 }
 
 fn floor_char_boundary(text: &str, offset: usize) -> usize {
