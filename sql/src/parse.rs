@@ -230,12 +230,16 @@ fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, is_external: bool
         .hint("write catalog.database.table, or CREATE EXTERNAL TABLE … LOCATION for files"))
 }
 
-/// Words outside parentheses that only a table over files has.
+/// Words that only a table over files has.
 fn is_location(statement: &StatementText<'_>, at: usize) -> bool {
     let text = statement.text();
     let is = |n: usize, word: &str| statement.tokens.get(at + n).is_some_and(|token| token.is_word(text, word));
     let is_string = |n: usize| statement.tokens.get(at + n).is_some_and(|token| token.kind == TokenKind::String);
-    (is(0, "location") && is_string(1)) || (is(0, "stored") && is(1, "as")) || (is(0, "row") && is(1, "format"))
+    let is_format = statement.tokens.get(at + 1).is_some_and(|token| token.kind == TokenKind::Word);
+    (is(0, "location") && is_string(1))
+        || (is(0, "stored") && is(1, "as"))
+        || (is(0, "row") && is(1, "format"))
+        || (is(0, "using") && is_format)
 }
 
 fn first_table(route: &Route) -> Option<&System> {

@@ -42,11 +42,26 @@ pub(crate) fn parse_query(statement: &StatementText<'_>, tokens: Range<usize>, r
 
 /// Parses a data type that begins at a token; also returns the index of the token behind it.
 pub(crate) fn parse_data_type(statement: &StatementText<'_>, start: usize) -> Result<(DataType, usize), SqlError> {
-    let tokens = start..statement.tokens.len();
+    let tokens = start..data_type_end(statement, start);
     let dialect = QueryDialect;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(parser_tokens(statement, tokens.clone()));
     let data_type = parser.parse_data_type().map_err(|error| syntax_error(statement, tokens, error))?;
     Ok((data_type, start + parser.index()))
+}
+
+/// The comma or parenthesis that ends a column of a list.
+fn data_type_end(statement: &StatementText<'_>, start: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in statement.tokens.iter().enumerate().skip(start) {
+        match token.kind {
+            TokenKind::Symbol("," | ")") if depth == 0 => return at,
+            TokenKind::Symbol("(" | "<") => depth += 1,
+            TokenKind::Symbol(")" | ">") => depth = depth.saturating_sub(1),
+            TokenKind::Symbol(">>") => depth = depth.saturating_sub(2),
+            _ => {}
+        }
+    }
+    statement.tokens.len()
 }
 
 /// sqlparser's generic grammar with what MySQL's users type.
@@ -136,6 +151,11 @@ impl Dialect for QueryDialect {
     }
 
     fn support_map_literal_syntax(&self) -> bool {
+        true
+    }
+
+    /// `MAP<STRING, INT>`, the type.
+    fn supports_map_literal_with_angle_brackets(&self) -> bool {
         true
     }
 

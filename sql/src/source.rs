@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::render::{escape_control, source_line};
+
 /// A script's name and text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -46,12 +48,10 @@ pub struct Position {
 }
 
 impl Position {
-    /// `file:line:column`, the line's text and a caret below the place, in three lines.
+    /// `file:line:column`, the line's text and a caret below the place, in three lines, safe to print.
     pub fn render(&self) -> String {
-        let text = self.file.text.lines().nth(self.line - 1).unwrap_or("");
-        // a TAB stays a TAB, so that the caret stands below its character however wide the terminal shows it
-        let pad: String = text.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        format!("{}:{}:{}\n  {text}\n  {pad}^", self.file.name, self.line, self.column)
+        let (text, caret) = source_line(self);
+        format!("{}:{}:{}\n  {text}\n  {caret}^", escape_control(&self.file.name), self.line, self.column)
     }
 }
 

@@ -6,6 +6,7 @@ use super::Cursor;
 use crate::delimiter::{delimiter, text_bytes};
 use crate::error::{ErrorCode, SqlError};
 use crate::query::parse_data_type;
+use crate::reference::reference;
 use crate::source::Position;
 use crate::statement::{ColumnDefinition, ExternalTable, Name, Property, PropertyValue, RowFormat};
 use crate::token::{Token, TokenKind};
@@ -236,6 +237,11 @@ fn properties(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(), SqlE
         let name = &property.name;
         if clauses.properties.iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
             let error = SqlError::new(ErrorCode::Option, format!("the property {name} is given twice"));
+            return Err(error.at(property.position));
+        }
+        // the definition is stored as text and read again, where this would become the reference that it is not
+        if matches!(&property.value, PropertyValue::Text { raw, .. } if reference(raw).is_some()) {
+            let error = SqlError::new(ErrorCode::Reference, format!("the property {name} cannot hold a text that looks like a reference"));
             return Err(error.at(property.position));
         }
         // Spark's spelling of LOCATION
