@@ -173,7 +173,15 @@ impl Predicate {
         Ok(Self { pieces: vec![Piece::Sql(format!("{} IS NULL", identifier(column)?))] })
     }
 
-    /// This one and the others, joined by `AND` or `OR`.
+    /// `column IS NOT NULL`.
+    ///
+    /// # Errors
+    /// Name for a column that no server can hold.
+    pub fn is_not_null(column: &str) -> crate::error::Result<Self> {
+        Ok(Self { pieces: vec![Piece::Sql(format!("{} IS NOT NULL", identifier(column)?))] })
+    }
+
+    /// These predicates, joined by `AND` or `OR`.
     pub fn join(predicates: Vec<Self>, operator: &str) -> Option<Self> {
         let mut predicates = predicates.into_iter();
         let first = predicates.next()?;
