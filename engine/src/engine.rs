@@ -8,6 +8,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use parking_lot::Mutex;
 use syncline_connectors::catalog::CheckItem;
+use syncline_connectors::sink::CleanUp;
 use syncline_connectors::{Catalog, Options};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use crate::error::{Result, SynclineError, codes};
 use crate::permission::Permission;
 use crate::reference::{OptionValue, Resolver};
 use crate::session::Session;
+use crate::state::StateStore;
 
 type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -35,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) rules: Rules,
     environment: Arc<Environment>,
+    pub(crate) state: Arc<StateStore>,
+    /// Commits and roll-backs that outlive their statement.
+    pub(crate) clean_up: CleanUp,
     /// The runs in progress. They are aborted if the engine is dropped, and waited for by `shutdown`.
     pub(crate) runs: Mutex<JoinSet<()>>,
     pub(crate) stop: CancellationToken,
@@ -130,6 +135,12 @@ impl Engine {
         self.shared.stop.cancel();
         let mut runs = std::mem::take(&mut *self.shared.runs.lock());
         while runs.join_next().await.is_some() {}
+        self.shared.clean_up.wait().await;
+    }
+
+    /// How environment variables are read.
+    pub(crate) fn environment(&self) -> &Environment {
+        self.shared.environment.as_ref()
     }
 
     /// The catalog of a definition; the first call reads references and parses options.
@@ -331,6 +342,11 @@ impl EngineBuilder {
                     read_only: self.read_only,
                 },
                 environment: self.environment.unwrap_or_else(|| Arc::new(|name: &str| std::env::var(name).ok())),
+                state: Arc::new(match self.state_folder {
+                    Some(folder) => StateStore::in_folder(folder),
+                    None => StateStore::in_memory(),
+                }),
+                clean_up: CleanUp::new(),
                 runs: Mutex::new(JoinSet::new()),
                 stop: CancellationToken::new(),
             }),

@@ -7,10 +7,15 @@ mod catalogs;
 mod clock;
 mod config;
 mod engine;
+mod external_table;
+mod names;
 mod permission;
+mod planning;
 mod reference;
 mod run;
+mod scope;
 mod session;
+mod state;
 
 pub use engine::{CatalogCheck, Engine, EngineBuilder};
 pub use error::{Result, SynclineError};
