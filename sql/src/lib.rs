@@ -12,6 +12,25 @@ pub mod error;
 pub mod source;
 pub mod statement;
 
+mod clocks;
+mod delimiter;
+mod dialect;
+mod nearest;
+mod parameters;
+mod reference;
+mod render;
+mod split;
+mod substitute;
+mod token;
+
+pub use clocks::{Clocks, parse_bizdate, parse_cyctime};
+pub use delimiter::delimiter;
+pub use dialect::SqlDialect;
 pub use error::{ErrorCode, SqlError};
+pub use nearest::nearest;
+pub use parameters::{ParameterValue, Parameters, evaluate_parameter};
+pub use render::escape_control;
 pub use source::{Piece, Position, Prepared, SourceFile};
+pub use split::{split, split_in};
 pub use statement::Statement;
+pub use substitute::{LITERAL, substitute};
