@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use syncline_connectors::catalog::CheckItem;
 use syncline_connectors::sink::CleanUp;
 use syncline_connectors::{Catalog, Options};
+use syncline_sql::Clocks;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,9 @@ pub(crate) struct Shared {
     pub(crate) catalogs: CatalogMap,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) timezone: Timezone,
+    zone: TimeZone,
+    /// The clocks when the engine was built.
+    clocks: Clocks,
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) rules: Rules,
     environment: Arc<Environment>,
@@ -52,6 +57,13 @@ pub(crate) struct Rules {
     pub(crate) locations: Permission,
     pub(crate) catalogs_from_scripts: bool,
     pub(crate) read_only: bool,
+}
+
+impl Shared {
+    /// The clocks of a run that starts now without options.
+    pub(crate) fn clocks_now(&self) -> Clocks {
+        Clocks::new(None, None, self.zone.clone(), jiff::Timestamp::now()).unwrap_or_else(|_| self.clocks.clone())
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -321,7 +333,8 @@ impl EngineBuilder {
         }
         let forced = self.timezone.is_some();
         let zone = self.timezone.or(config.timezone).or(self.fallback_timezone).unwrap_or_else(|| "UTC".to_owned());
-        crate::clock::zone(&zone)?;
+        let time_zone = crate::clock::zone(&zone)?;
+        let clocks = Clocks::new(None, None, time_zone.clone(), jiff::Timestamp::now())?;
 
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(bytes) = self.memory_limit {
@@ -334,6 +347,8 @@ impl EngineBuilder {
                 catalogs,
                 params,
                 timezone: Timezone { name: zone, forced },
+                zone: time_zone,
+                clocks,
                 runtime: runtime.build_arc()?,
                 rules: Rules {
                     env: self.allow_env.unwrap_or_else(|| false.into()),

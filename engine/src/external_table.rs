@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::object_store::FileLocation;
-use syncline_connectors::text::{TextTable, TextTableOptions, hive_type};
+use crate::shim::text::{TextTable, TextTableOptions, hive_type};
 use syncline_connectors::{ConnectorError, Options};
 use syncline_sql::statement::{ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 use syncline_sql::SourceFile;
@@ -44,7 +44,7 @@ impl ExternalTableEntry {
                 .hint(format!("DROP TABLE {} and define it again", stored.name))
         };
         let file = SourceFile::new(format!("definition of {}", stored.name), stored.definition.as_str());
-        let statement = syncline_sql::parse_stored(&file).map_err(|error| broken(error.to_string()))?;
+        let statement = crate::sql_front::parse_stored(&file).map_err(|error| broken(error.to_string()))?;
         match statement {
             Statement::Session(session) => match *session {
                 SessionStatement::CreateExternalTable(definition) => {

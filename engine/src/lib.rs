@@ -3,6 +3,8 @@
 pub mod error;
 pub mod report;
 
+mod shim;
+mod shim_scope;
 mod catalogs;
 mod clock;
 mod config;
@@ -13,8 +15,10 @@ mod permission;
 mod planning;
 mod reference;
 mod run;
+mod runner;
 mod scope;
 mod session;
+mod sql_front;
 mod state;
 
 pub use engine::{CatalogCheck, Engine, EngineBuilder};

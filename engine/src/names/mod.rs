@@ -97,6 +97,12 @@ pub(crate) async fn plan_query(
     Ok(PlannedQuery { state, plan })
 }
 
+/// The catalogs whose statements a query runs with `remote_query`.
+pub(crate) fn remote_catalogs_called(query: &Query) -> Vec<String> {
+    let sources = rewrite::collect(&query.ast).unwrap_or_default();
+    sources.calls.into_iter().map(|(call, _)| call.catalog).collect()
+}
+
 /// The table that a dotted name means.
 pub(crate) async fn resolve_table(scope: &Scope, parts: &[String]) -> Result<ResolvedTable> {
     let place = place_of_table(scope, parts)?;
@@ -352,3 +358,6 @@ pub(crate) async fn resolve_target(scope: &Scope, target: &Name) -> Result<Table
     };
     resolve.await.map_err(|error: SynclineError| error.at(target.position.clone()))
 }
+
+#[cfg(test)]
+mod tests;

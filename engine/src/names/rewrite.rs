@@ -88,11 +88,7 @@ impl Visitor for Collector {
         let span = span_of(name);
         if let Some(args) = args {
             if is_remote_query(&parts) {
-                let call = remote_call(args).ok_or(()).map_or(ControlFlow::Break(span), ControlFlow::Continue);
-                let call = match call {
-                    ControlFlow::Continue(call) => call,
-                    ControlFlow::Break(span) => return ControlFlow::Break(span),
-                };
+                let Some(call) = remote_call(args) else { return ControlFlow::Break(span) };
                 if !self.sources.calls.iter().any(|(known, _)| *known == call) {
                     self.sources.calls.push((call, span));
                 }
@@ -111,7 +107,7 @@ pub(super) fn put_tables(
     calls: &HashMap<RemoteCall, TableKey>,
 ) {
     let mut putter = Putter { tables, calls, ctes: Vec::new() };
-    let ControlFlow::Continue(()) = query.visit(&mut putter) else { return };
+    let ControlFlow::Continue(()) = query.visit(&mut putter);
 }
 
 struct Putter<'a> {
@@ -212,8 +208,8 @@ pub(super) fn respell(query: &mut Query, columns: &[String], tables: &HashMap<Ve
     for key in tables.values() {
         [&key.catalog, &key.database, &key.table].into_iter().for_each(|name| known.add(name));
     }
-    let ControlFlow::Continue(()) = query.visit(&mut AliasCollector(&mut known)) else { return };
-    let ControlFlow::Continue(()) = query.visit(&mut Respeller { known: &known, tables }) else { return };
+    let ControlFlow::Continue(()) = Visit::visit(&*query, &mut AliasCollector(&mut known));
+    let ControlFlow::Continue(()) = query.visit(&mut Respeller { known: &known, tables });
 }
 
 #[derive(Default)]

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use syncline_connectors::error::ErrorCode;
 use syncline_sql::statement::{Insert, Query, SessionStatement};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
@@ -228,20 +227,11 @@ fn is_unplanned_view(scope: &Scope, name: &str) -> bool {
     scope.views.iter().any(|(view, plan)| plan.is_none() && view.to_lowercase() == name.to_lowercase())
 }
 
-/// Resolves names statement by statement, in a scope that changes as it would when run.
-pub(super) async fn check_names(steps: &mut [Step], scopes: Vec<Scope>) -> Result<()> {
+/// Resolves names statement by statement; `scopes` has one of each job, which changes as it would when run.
+pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>) -> Result<()> {
     let mut changes = Changes::default();
-    let mut scopes = scopes.into_iter();
-    let mut scope: Option<(usize, Scope)> = None;
     for step in steps {
-        let scope = match &mut scope {
-            Some((job, scope)) if *job == step.job => scope,
-            current => {
-                let next = scopes.nth(step.job - current.as_ref().map_or(0, |(job, _)| job + 1));
-                let next = next.ok_or_else(|| SynclineError::new(ErrorCode::Internal.code(), "a job has no scope"))?;
-                &mut current.insert((step.job, next)).1
-            }
-        };
+        let Some(scope) = scopes.get_mut(step.job) else { continue };
         step.names = check_step(step, scope, &changes).await.map_err(|error| error.at(step.position.clone()))?;
         changes.note(&step.statement);
     }

@@ -11,7 +11,6 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use syncline_connectors::RemoteCatalog;
 use syncline_connectors::catalog::NativeResult;
-use syncline_connectors::error::ErrorCode;
 use syncline_sql::Statement;
 use syncline_sql::statement::{Assert, Native, Query};
 
@@ -187,9 +186,4 @@ fn truth(batch: &RecordBatch) -> Result<Option<bool>> {
         }
         other => Err(wrong(&format!("a value of type {other}"))),
     }
-}
-
-/// An error whose code says that a name was not found, for hints.
-pub(super) fn is_name_error(error: &SynclineError) -> bool {
-    error.code() == ErrorCode::Name.code()
 }

@@ -143,7 +143,7 @@ pub(super) async fn explain(scope: &Scope, insert: &Insert) -> Result<(String, S
 /// Runs an INSERT. `report` is filled as far as the statement got, whatever comes of it.
 pub(super) async fn run(context: &Context, insert: &Insert, report: &mut StatementReport) -> Result<()> {
     let scope = &context.scope;
-    let rejects = context.rejects(report)?;
+    let rejects = context.rejects(report);
     let planned = names::plan_query(scope, &insert.query, |catalogs| {
         session_state(&context.plan_context(Some(rejects.log())), catalogs)
     })

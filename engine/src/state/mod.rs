@@ -19,7 +19,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Result, SynclineError, codes};
 pub(crate) use journal::StateJournal;
-pub(crate) use lock::JobLock;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS external_table (
