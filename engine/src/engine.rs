@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use syncline_connectors::catalog::CheckItem;
+use syncline_connectors::sink::CleanUp;
 use syncline_connectors::{Catalog, Options};
+use syncline_sql::Clocks;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,7 @@ use crate::error::{Result, SynclineError, codes};
 use crate::permission::Permission;
 use crate::reference::{OptionValue, Resolver};
 use crate::session::Session;
+use crate::state::StateStore;
 
 type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -32,9 +36,15 @@ pub(crate) struct Shared {
     pub(crate) catalogs: CatalogMap,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) timezone: Timezone,
+    zone: TimeZone,
+    /// The clocks when the engine was built.
+    clocks: Clocks,
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) rules: Rules,
     environment: Arc<Environment>,
+    pub(crate) state: Arc<StateStore>,
+    /// Commits and roll-backs that outlive their statement.
+    pub(crate) clean_up: CleanUp,
     /// The runs in progress. They are aborted if the engine is dropped, and waited for by `shutdown`.
     pub(crate) runs: Mutex<JoinSet<()>>,
     pub(crate) stop: CancellationToken,
@@ -47,6 +57,13 @@ pub(crate) struct Rules {
     pub(crate) locations: Permission,
     pub(crate) catalogs_from_scripts: bool,
     pub(crate) read_only: bool,
+}
+
+impl Shared {
+    /// The clocks of a run that starts now without options.
+    pub(crate) fn clocks_now(&self) -> Clocks {
+        Clocks::new(None, None, self.zone.clone(), jiff::Timestamp::now()).unwrap_or_else(|_| self.clocks.clone())
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -130,6 +147,12 @@ impl Engine {
         self.shared.stop.cancel();
         let mut runs = std::mem::take(&mut *self.shared.runs.lock());
         while runs.join_next().await.is_some() {}
+        self.shared.clean_up.wait().await;
+    }
+
+    /// How environment variables are read.
+    pub(crate) fn environment(&self) -> &Environment {
+        self.shared.environment.as_ref()
     }
 
     /// The catalog of a definition; the first call reads references and parses options.
@@ -310,7 +333,8 @@ impl EngineBuilder {
         }
         let forced = self.timezone.is_some();
         let zone = self.timezone.or(config.timezone).or(self.fallback_timezone).unwrap_or_else(|| "UTC".to_owned());
-        crate::clock::zone(&zone)?;
+        let time_zone = crate::clock::zone(&zone)?;
+        let clocks = Clocks::new(None, None, time_zone.clone(), jiff::Timestamp::now())?;
 
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(bytes) = self.memory_limit {
@@ -323,6 +347,8 @@ impl EngineBuilder {
                 catalogs,
                 params,
                 timezone: Timezone { name: zone, forced },
+                zone: time_zone,
+                clocks,
                 runtime: runtime.build_arc()?,
                 rules: Rules {
                     env: self.allow_env.unwrap_or_else(|| false.into()),
@@ -331,6 +357,11 @@ impl EngineBuilder {
                     read_only: self.read_only,
                 },
                 environment: self.environment.unwrap_or_else(|| Arc::new(|name: &str| std::env::var(name).ok())),
+                state: Arc::new(match self.state_folder {
+                    Some(folder) => StateStore::in_folder(folder),
+                    None => StateStore::in_memory(),
+                }),
+                clean_up: CleanUp::new(),
                 runs: Mutex::new(JoinSet::new()),
                 stop: CancellationToken::new(),
             }),

@@ -56,6 +56,13 @@ impl SynclineError {
         self
     }
 
+    /// Adds what to do about it, unless that is known already.
+    #[must_use]
+    pub(crate) fn hint_if_none(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
     /// Adds the place, unless it is known already.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {

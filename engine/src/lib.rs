@@ -6,14 +6,23 @@ pub mod cli;
 pub mod error;
 pub mod report;
 
+mod shim;
+mod shim_scope;
 mod catalogs;
 mod clock;
 mod config;
 mod engine;
+mod external_table;
+mod names;
 mod permission;
+mod planning;
 mod reference;
 mod run;
+mod runner;
+mod scope;
 mod session;
+mod sql_front;
+mod state;
 
 pub use engine::{CatalogCheck, Engine, EngineBuilder};
 pub use error::{Result, SynclineError};

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::error::SynclineError;
+
 /// One run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunReport {
@@ -26,6 +28,9 @@ pub struct RunReport {
     /// Whether the run ended before its first statement: usage and name errors then have an exit code of their own.
     #[serde(skip)]
     pub nothing_ran: bool,
+    /// The error with its place, for rendering; `error` is what the report prints of it.
+    #[serde(skip)]
+    pub failure: Option<SynclineError>,
 }
 
 impl RunReport {
