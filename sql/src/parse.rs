@@ -376,6 +376,7 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         database,
         text: sql,
         is_query,
+        label_offset: None,
         why: "remote_execute sends it".to_owned(),
         names: Vec::new(),
     }))

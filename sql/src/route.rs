@@ -167,12 +167,17 @@ impl Route {
         let body = statement.slice(tokens.clone());
         let mut text = String::with_capacity(body.len());
         let mut copied = start;
+        let label_at = self.label_position(statement, tokens.clone());
+        let mut label_offset = None;
         let mut names = Vec::new();
         let mut has_default = None;
         let mut has_in_use = false;
         for (name, system) in &self.names {
             match system {
                 System::Named(_) => {
+                    if let Some(at) = label_at.filter(|at| label_offset.is_none() && *at <= statement.offset(name.tokens[0])) {
+                        label_offset = Some(text.len() + at - copied);
+                    }
                     text.push_str(&statement.text()[copied..statement.offset(name.tokens[0])]);
                     copied = statement.offset(name.tokens[1]);
                     if name.is_table {
@@ -186,6 +191,9 @@ impl Route {
                 }
                 _ => {}
             }
+        }
+        if let Some(at) = label_at.filter(|_| label_offset.is_none()) {
+            label_offset = Some(text.len() + at - copied);
         }
         text.push_str(&statement.text()[copied..start + body.len()]);
         let in_use = self.in_use.database.as_deref().filter(|_| self.in_use.catalog == catalog);
@@ -201,7 +209,28 @@ impl Route {
             (None, in_use) => in_use.map(str::to_owned),
         };
         let is_query = is_query(statement, tokens);
-        Ok(Native { catalog, database, text, is_query, why, names })
+        Ok(Native { catalog, database, text, is_query, why, label_offset, names })
+    }
+}
+
+impl Route {
+    /// The offset in the statement's text behind an INSERT's target and PARTITION clause, unless a label follows.
+    fn label_position(&self, statement: &StatementText<'_>, tokens: Range<usize>) -> Option<usize> {
+        let text = statement.text();
+        let is = |at: usize, word: &str| statement.tokens.get(at).is_some_and(|token| token.is_word(text, word));
+        if !is(tokens.start, "insert") {
+            return None;
+        }
+        let (target, _) = self.names.iter().find(|(name, _)| name.is_table)?;
+        let mut last = *target.tokens.last()?;
+        let partition = if is(last + 1, "temporary") { last + 2 } else { last + 1 };
+        if (is(partition, "partition") || is(partition, "partitions")) && statement.tokens.get(partition + 1)?.is_symbol("(") {
+            last = (partition + 2..tokens.end).find(|at| statement.tokens[*at].is_symbol(")"))?;
+        }
+        if is(last + 1, "with") && is(last + 2, "label") {
+            return None;
+        }
+        Some(statement.tokens[last].range.end)
     }
 }
 

@@ -546,3 +546,34 @@ fn an_assertion_leads_back_to_the_script() {
     let Statement::Assert(assert) = parse_one("ASSERT 1 < 2 AS 'none on ${bizdate}'", &scope()).unwrap() else { panic!() };
     assert_eq!((assert.condition.as_str(), assert.message.as_deref()), ("1 < 2", Some("none on 20240807")));
 }
+
+#[test]
+fn a_native_insert_says_where_its_label_goes() {
+    for (sql, expected) in [
+        ("INSERT INTO starrocks.ods.t SELECT * FROM starrocks.u", Some("INSERT INTO ods.t WITH LABEL l SELECT * FROM u")),
+        ("INSERT OVERWRITE starrocks.t PARTITION (p1, p2) (a) SELECT 1", Some("INSERT OVERWRITE t PARTITION (p1, p2) WITH LABEL l (a) SELECT 1")),
+        ("INSERT INTO starrocks.t(a) VALUES (1)", Some("INSERT INTO t WITH LABEL l(a) VALUES (1)")),
+        ("INSERT INTO starrocks.t WITH LABEL mine SELECT 1", None),
+        ("DELETE FROM starrocks.t WHERE a = 1", None),
+    ] {
+        let Statement::Native(native) = parse_one(sql, &scope()).unwrap() else { panic!("{sql}") };
+        let labelled = native.label_offset.map(|at| format!("{} WITH LABEL l{}", &native.text[..at], &native.text[at..]));
+        assert_eq!(labelled.as_deref(), expected, "{sql}");
+    }
+}
+
+#[test]
+fn a_catalog_with_a_hyphen_needs_no_quotes_before_a_dot() {
+    let scope = FixedScope { remote: vec!["rm-1-x".into(), "sr".into()], ..FixedScope::default() };
+    for (sql, expected) in [
+        ("SELECT * FROM rm-1-x.db.t", "native rm-1-x: SELECT * FROM db.t"),
+        ("SELECT * FROM `rm-1-x`.db.t", "native rm-1-x: SELECT * FROM db.t"),
+        ("INSERT INTO sr.t SELECT * FROM rm-1-x.u JOIN sr.v", "sync sr.t <- rm-1-x.u, sr.v"),
+        ("SELECT a-b.c FROM sr.t b", "native sr: SELECT a-b.c FROM t b"),
+    ] {
+        assert_eq!(kind_of(sql, &scope), expected, "{sql}");
+    }
+    for sql in ["USE rm-1-x.db", "USE rm-1-x"] {
+        assert!(parse_one(sql, &scope).is_ok(), "{sql}");
+    }
+}
