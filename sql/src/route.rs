@@ -113,7 +113,9 @@ impl Route {
             }
         }
         match catalog {
-            Some(catalog) if is_named => Some((catalog.to_owned(), format!("it names tables of catalog {catalog} only"))),
+            Some(catalog) if is_named => {
+                Some((catalog.to_owned(), format!("it names tables of catalog {catalog} only")))
+            }
             Some(catalog) => Some((catalog.to_owned(), format!("catalog {catalog} is in use, and it names no other"))),
             None if self.is_remote_in_use => {
                 let catalog = self.in_use.catalog.clone();
@@ -160,7 +162,12 @@ impl Route {
     }
 
     /// The statement as it is sent: the user's text without the catalog's name before dotted names.
-    pub(crate) fn cut(&self, statement: &StatementText<'_>, tokens: Range<usize>, target: (String, String)) -> Result<Native, SqlError> {
+    pub(crate) fn cut(
+        &self,
+        statement: &StatementText<'_>,
+        tokens: Range<usize>,
+        target: (String, String),
+    ) -> Result<Native, SqlError> {
         let (catalog, why) = target;
         statement.refuse_references(tokens.clone())?;
         let start = statement.offset(tokens.start);
@@ -175,7 +182,9 @@ impl Route {
         for (name, system) in &self.names {
             match system {
                 System::Named(_) => {
-                    if let Some(at) = label_at.filter(|at| label_offset.is_none() && *at <= statement.offset(name.tokens[0])) {
+                    if let Some(at) =
+                        label_at.filter(|at| label_offset.is_none() && *at <= statement.offset(name.tokens[0]))
+                    {
                         label_offset = Some(text.len() + at - copied);
                     }
                     text.push_str(&statement.text()[copied..statement.offset(name.tokens[0])]);
@@ -200,7 +209,8 @@ impl Route {
         let database = match (has_default, in_use) {
             (Some(name), Some(in_use)) if has_in_use => {
                 let full = name.parts.join(".");
-                let message = format!("{full} is in the default database of {catalog}, and other tables here are in {in_use}");
+                let message =
+                    format!("{full} is in the default database of {catalog}, and other tables here are in {in_use}");
                 return Err(statement
                     .error(ErrorCode::AmbiguousName, message, name.tokens[0])
                     .hint(format!("write the database: {catalog}.DATABASE.{}", name.parts[1])));
@@ -224,7 +234,9 @@ impl Route {
         let (target, _) = self.names.iter().find(|(name, _)| name.is_table)?;
         let mut last = *target.tokens.last()?;
         let partition = if is(last + 1, "temporary") { last + 2 } else { last + 1 };
-        if (is(partition, "partition") || is(partition, "partitions")) && statement.tokens.get(partition + 1)?.is_symbol("(") {
+        if (is(partition, "partition") || is(partition, "partitions"))
+            && statement.tokens.get(partition + 1)?.is_symbol("(")
+        {
             last = (partition + 2..tokens.end).find(|at| statement.tokens[*at].is_symbol(")"))?;
         }
         if is(last + 1, "with") && is(last + 2, "label") {
@@ -270,7 +282,9 @@ pub(crate) fn main_verb(statement: &StatementText<'_>, tokens: Range<usize>) -> 
             depth = depth.saturating_sub(1);
         } else if depth == 0 && token.is_word(statement.text(), "select") {
             return None;
-        } else if depth == 0 && ["insert", "update", "delete", "replace"].iter().any(|verb| token.is_word(statement.text(), verb)) {
+        } else if depth == 0
+            && ["insert", "update", "delete", "replace"].iter().any(|verb| token.is_word(statement.text(), verb))
+        {
             return Some(at);
         }
     }

@@ -32,7 +32,8 @@ impl<'a> StatementText<'a> {
         }
         // only a RAW parameter can bring one in
         if let Some(at) = statement.tokens.iter().position(|token| token.is_symbol(";")) {
-            return Err(SqlError::new(ErrorCode::Syntax, "a parameter must not hold a second statement").at(statement.position(at)));
+            return Err(SqlError::new(ErrorCode::Syntax, "a parameter must not hold a second statement")
+                .at(statement.position(at)));
         }
         Ok(statement)
     }
@@ -121,7 +122,21 @@ impl<'a> StatementText<'a> {
 
 /// Words behind which a catalog's name can stand.
 const BEFORE_CATALOG: &[&str] = &[
-    "from", "join", "straight_join", "into", "overwrite", "table", "view", "update", "exists", "use", "in", "database", "schema", "on", "desc",
+    "from",
+    "join",
+    "straight_join",
+    "into",
+    "overwrite",
+    "table",
+    "view",
+    "update",
+    "exists",
+    "use",
+    "in",
+    "database",
+    "schema",
+    "on",
+    "desc",
     "describe",
 ];
 
