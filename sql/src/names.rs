@@ -54,23 +54,98 @@ struct Frame {
 }
 
 /// Functions whose arguments are separated by FROM.
-const FROM_FUNCTIONS: &[&str] = &["extract", "trim", "substring", "substr", "mid", "position", "overlay", "ltrim", "rtrim"];
+const FROM_FUNCTIONS: &[&str] =
+    &["extract", "trim", "substring", "substr", "mid", "position", "overlay", "ltrim", "rtrim"];
 
 /// Words that end a FROM clause.
 const CLAUSES: &[&str] = &[
-    "where", "group", "order", "having", "limit", "union", "except", "intersect", "minus", "window", "qualify", "select", "set", "values",
-    "offset", "fetch", "cluster", "distribute", "sort", "returning", "partition",
+    "where",
+    "group",
+    "order",
+    "having",
+    "limit",
+    "union",
+    "except",
+    "intersect",
+    "minus",
+    "window",
+    "qualify",
+    "select",
+    "set",
+    "values",
+    "offset",
+    "fetch",
+    "cluster",
+    "distribute",
+    "sort",
+    "returning",
+    "partition",
 ];
 
 /// Words that follow a table and are not its alias.
 const NO_ALIAS: &[&str] = &[
-    "join", "inner", "left", "right", "full", "cross", "natural", "straight_join", "lateral", "semi", "anti", "asof", "on", "using", "as",
-    "for", "use", "force", "ignore", "tablesample", "with", "tablet", "replica", "properties", "by", "when", "then", "from", "into", "pivot",
-    "unpivot", "outer", "like", "duplicate", "primary", "engine", "and", "or", "not", "is", "in", "between", "temporary", "all", "distinct",
+    "join",
+    "inner",
+    "left",
+    "right",
+    "full",
+    "cross",
+    "natural",
+    "straight_join",
+    "lateral",
+    "semi",
+    "anti",
+    "asof",
+    "on",
+    "using",
+    "as",
+    "for",
+    "use",
+    "force",
+    "ignore",
+    "tablesample",
+    "with",
+    "tablet",
+    "replica",
+    "properties",
+    "by",
+    "when",
+    "then",
+    "from",
+    "into",
+    "pivot",
+    "unpivot",
+    "outer",
+    "like",
+    "duplicate",
+    "primary",
+    "engine",
+    "and",
+    "or",
+    "not",
+    "is",
+    "in",
+    "between",
+    "temporary",
+    "all",
+    "distinct",
 ];
 
 /// Words that may stand between the word that awaits a table and its name.
-const SKIPPED: &[&str] = &["if", "not", "exists", "table", "only", "into", "lateral", "temporary", "low_priority", "ignore", "extended", "formatted"];
+const SKIPPED: &[&str] = &[
+    "if",
+    "not",
+    "exists",
+    "table",
+    "only",
+    "into",
+    "lateral",
+    "temporary",
+    "low_priority",
+    "ignore",
+    "extended",
+    "formatted",
+];
 
 /// Finds the names among tokens.
 pub(crate) fn find_names(text: &str, tokens: &[Token], dialect: SqlDialect) -> Names {
@@ -152,7 +227,8 @@ impl Finder<'_> {
             Some(before) if before.kind == TokenKind::Word => before.text(self.text).to_lowercase(),
             _ => String::new(),
         };
-        let starts_query = self.tokens.get(at + 1).is_some_and(|next| self.is_one_of(next, &["select", "with", "values", "from"]));
+        let starts_query =
+            self.tokens.get(at + 1).is_some_and(|next| self.is_one_of(next, &["select", "with", "values", "from"]));
         // FROM (a, b) and FROM (a JOIN b)
         let inside = if self.expect == Expect::Source && !starts_query { Expect::Source } else { Expect::Nothing };
         self.frames.push(Frame { function, in_from: inside, close: self.closes[at] });
@@ -185,7 +261,9 @@ impl Finder<'_> {
             "truncate" => self.await_table(Expect::Target, false),
             "using" if self.starts_with("delete") => self.await_table(Expect::Source, true),
             "on" if self.names_a_table_behind_on() => self.await_table(Expect::Target, false),
-            "like" if self.starts_with("create") && self.is_after_first_name(at) => self.await_table(Expect::Target, false),
+            "like" if self.starts_with("create") && self.is_after_first_name(at) => {
+                self.await_table(Expect::Target, false)
+            }
             _ if CLAUSES.contains(&word) => {
                 self.frame().in_from = Expect::Nothing;
                 self.expect = Expect::Nothing;
@@ -316,7 +394,8 @@ impl Finder<'_> {
 
     /// GRANT … ON t, CREATE INDEX i ON t.
     fn names_a_table_behind_on(&self) -> bool {
-        let creates_index = self.starts_with("create") && self.tokens.iter().take(4).any(|token| token.is_word(self.text, "index"));
+        let creates_index =
+            self.starts_with("create") && self.tokens.iter().take(4).any(|token| token.is_word(self.text, "index"));
         creates_index || self.starts_with("grant") || self.starts_with("revoke")
     }
 

@@ -154,8 +154,7 @@ fn describe(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, 
     let statement = cursor.statement;
     cursor.at += 1;
     for word in ["table", "extended", "formatted"] {
-        let is_word_before_name = cursor.is_at(&[word])
-            && cursor.peek_nth(1).is_some_and(|token| token.is_name());
+        let is_word_before_name = cursor.is_at(&[word]) && cursor.peek_nth(1).is_some_and(|token| token.is_name());
         cursor.at += usize::from(is_word_before_name);
     }
     let name = cursor.name("a table's name", 3)?;
@@ -223,7 +222,11 @@ fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, is_external: bool
         return session(SessionStatement::CreateExternalTable(Box::new(table)));
     }
     if tokens.clone().any(|at| statement.tokens[at].is_word(statement.text(), "select")) {
-        return Err(statement.error(ErrorCode::NotYet, "CREATE TABLE … AS SELECT in the session is not built yet", cursor.at));
+        return Err(statement.error(
+            ErrorCode::NotYet,
+            "CREATE TABLE … AS SELECT in the session is not built yet",
+            cursor.at,
+        ));
     }
     Err(statement
         .error(ErrorCode::Syntax, "this names no system to create the table in", cursor.at)
@@ -314,7 +317,9 @@ fn drop(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     let if_exists = cursor.if_exists()?;
     let name = cursor.name("a name", 3)?;
     if cursor.is_at_symbol(",") {
-        return Err(cursor.error(ErrorCode::NotYet, "dropping several at once is not built yet").hint("write one DROP for each"));
+        return Err(cursor
+            .error(ErrorCode::NotYet, "dropping several at once is not built yet")
+            .hint("write one DROP for each"));
     }
     let _ = cursor.take(&["purge"]);
     cursor.expect_end()?;
@@ -335,7 +340,11 @@ fn alter(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sql
     let route = route(statement, tokens.clone());
     let is_session = matches!(first_table(&route), Some(System::Session | System::Unbound));
     if cursor.is_at(&["table"]) && (is_session || is_external) {
-        return Err(statement.error(ErrorCode::NotYet, "ALTER TABLE of an external table is not built yet", tokens.start));
+        return Err(statement.error(
+            ErrorCode::NotYet,
+            "ALTER TABLE of an external table is not built yet",
+            tokens.start,
+        ));
     }
     other(statement, tokens)
 }
@@ -376,6 +385,7 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         database,
         text: sql,
         is_query,
+        label_offset: None,
         why: "remote_execute sends it".to_owned(),
         names: Vec::new(),
     }))
@@ -384,11 +394,8 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
 /// Whether a text of its own has a result.
 fn is_query_text(sql: &str, statement: &StatementText<'_>) -> bool {
     let file = crate::SourceFile::new("remote_execute", sql);
-    let prepared = Prepared {
-        piece: crate::Piece { file, range: 0..sql.len() },
-        text: sql.to_owned(),
-        replacements: Vec::new(),
-    };
+    let prepared =
+        Prepared { piece: crate::Piece { file, range: 0..sql.len() }, text: sql.to_owned(), replacements: Vec::new() };
     match StatementText::new(&prepared, statement.scope, statement.dialect) {
         Ok(inner) => crate::route::is_query(&inner, 0..inner.tokens.len()),
         Err(_) => false,
@@ -397,8 +404,8 @@ fn is_query_text(sql: &str, statement: &StatementText<'_>) -> bool {
 
 /// Heads of statements that the session has, for suggestions.
 const HEADS: &[&str] = &[
-    "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "EXPLAIN", "ASSERT", "SET", "USE", "SOURCE", "WITH", "CALL", "VALUES",
-    "TRUNCATE", "UPDATE", "DELETE", "GRANT",
+    "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "EXPLAIN", "ASSERT", "SET", "USE", "SOURCE",
+    "WITH", "CALL", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
 ];
 
 /// A statement that only a remote system can run.
@@ -411,7 +418,9 @@ fn other(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
     let typed = statement.tokens[start].text(statement.text());
     let is_known = HEADS.iter().any(|head| head.eq_ignore_ascii_case(typed));
     if !is_known && let Some(head) = nearest(typed, HEADS.iter().copied()) {
-        return Err(statement.error(ErrorCode::Syntax, format!("{typed} begins no statement"), start).hint(format!("did you mean {head}?")));
+        return Err(statement
+            .error(ErrorCode::Syntax, format!("{typed} begins no statement"), start)
+            .hint(format!("did you mean {head}?")));
     }
     let word = typed.to_uppercase();
     let systems = route.systems();
@@ -424,9 +433,9 @@ fn other(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
         Some(system) => format!("{word} runs only inside a remote system, and this names {system}"),
         None => format!("{word} runs only inside a remote system, and this names none"),
     };
-    Err(statement
-        .error(ErrorCode::Syntax, message, start)
-        .hint("write catalog.database.table, choose a catalog with USE, or CALL remote_execute('catalog', 'statement')"))
+    Err(statement.error(ErrorCode::Syntax, message, start).hint(
+        "write catalog.database.table, choose a catalog with USE, or CALL remote_execute('catalog', 'statement')",
+    ))
 }
 
 #[cfg(test)]

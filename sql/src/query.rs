@@ -20,7 +20,11 @@ use crate::statement_text::StatementText;
 use crate::token::{Token, TokenKind, unescape};
 
 /// Parses a query that stands in these tokens.
-pub(crate) fn parse_query(statement: &StatementText<'_>, tokens: Range<usize>, route: &Route) -> Result<Query, SqlError> {
+pub(crate) fn parse_query(
+    statement: &StatementText<'_>,
+    tokens: Range<usize>,
+    route: &Route,
+) -> Result<Query, SqlError> {
     statement.refuse_references(tokens.clone())?;
     let dialect = QueryDialect;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(parser_tokens(statement, tokens.clone()));
@@ -395,7 +399,8 @@ fn end_position(statement: &StatementText<'_>, tokens: Range<usize>, at: usize) 
 /// Takes ` at Line: 1, Column: 5` off the end of a message.
 fn split_place(message: &str) -> (&str, Option<(u64, u64)>) {
     let Some((before, place)) = message.rsplit_once(" at Line: ") else { return (message, None) };
-    let place = place.split_once(", Column: ").and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
+    let place =
+        place.split_once(", Column: ").and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
     match place {
         Some(place) => (before, Some(place)),
         None => (message, None),
@@ -404,8 +409,36 @@ fn split_place(message: &str) -> (&str, Option<(u64, u64)>) {
 
 /// Words that are often mistyped where sqlparser then stumbles.
 const KEYWORDS: &[&str] = &[
-    "SELECT", "FROM", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "JOIN", "INNER", "LEFT", "RIGHT", "CROSS", "UNION", "DISTINCT",
-    "BETWEEN", "EXISTS", "VALUES", "INTERVAL", "OFFSET", "BY", "ON", "AND", "CASE", "WHEN", "THEN", "ELSE", "END", "WITH", "USING", "OVER",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "LIMIT",
+    "JOIN",
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "CROSS",
+    "UNION",
+    "DISTINCT",
+    "BETWEEN",
+    "EXISTS",
+    "VALUES",
+    "INTERVAL",
+    "OFFSET",
+    "BY",
+    "ON",
+    "AND",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "WITH",
+    "USING",
+    "OVER",
     "PARTITION",
 ];
 

@@ -64,8 +64,7 @@ fn render_place(position: &Position, text: &mut String) {
 
 /// The line of a place, and the blanks that put a caret below the place.
 pub(crate) fn source_line(position: &Position) -> (String, String) {
-    let line = position.file.text.lines().nth(position.line.saturating_sub(1)).unwrap_or("");
-    window(line, position.column.saturating_sub(1))
+    window(position.file.line(position.line), position.column.saturating_sub(1))
 }
 
 /// The part of a line around a column, and the blanks that put a caret below that column.

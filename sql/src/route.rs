@@ -113,7 +113,9 @@ impl Route {
             }
         }
         match catalog {
-            Some(catalog) if is_named => Some((catalog.to_owned(), format!("it names tables of catalog {catalog} only"))),
+            Some(catalog) if is_named => {
+                Some((catalog.to_owned(), format!("it names tables of catalog {catalog} only")))
+            }
             Some(catalog) => Some((catalog.to_owned(), format!("catalog {catalog} is in use, and it names no other"))),
             None if self.is_remote_in_use => {
                 let catalog = self.in_use.catalog.clone();
@@ -160,19 +162,31 @@ impl Route {
     }
 
     /// The statement as it is sent: the user's text without the catalog's name before dotted names.
-    pub(crate) fn cut(&self, statement: &StatementText<'_>, tokens: Range<usize>, target: (String, String)) -> Result<Native, SqlError> {
+    pub(crate) fn cut(
+        &self,
+        statement: &StatementText<'_>,
+        tokens: Range<usize>,
+        target: (String, String),
+    ) -> Result<Native, SqlError> {
         let (catalog, why) = target;
         statement.refuse_references(tokens.clone())?;
         let start = statement.offset(tokens.start);
         let body = statement.slice(tokens.clone());
         let mut text = String::with_capacity(body.len());
         let mut copied = start;
+        let label_at = self.label_position(statement, tokens.clone());
+        let mut label_offset = None;
         let mut names = Vec::new();
         let mut has_default = None;
         let mut has_in_use = false;
         for (name, system) in &self.names {
             match system {
                 System::Named(_) => {
+                    if let Some(at) =
+                        label_at.filter(|at| label_offset.is_none() && *at <= statement.offset(name.tokens[0]))
+                    {
+                        label_offset = Some(text.len() + at - copied);
+                    }
                     text.push_str(&statement.text()[copied..statement.offset(name.tokens[0])]);
                     copied = statement.offset(name.tokens[1]);
                     if name.is_table {
@@ -187,12 +201,16 @@ impl Route {
                 _ => {}
             }
         }
+        if let Some(at) = label_at.filter(|_| label_offset.is_none()) {
+            label_offset = Some(text.len() + at - copied);
+        }
         text.push_str(&statement.text()[copied..start + body.len()]);
         let in_use = self.in_use.database.as_deref().filter(|_| self.in_use.catalog == catalog);
         let database = match (has_default, in_use) {
             (Some(name), Some(in_use)) if has_in_use => {
                 let full = name.parts.join(".");
-                let message = format!("{full} is in the default database of {catalog}, and other tables here are in {in_use}");
+                let message =
+                    format!("{full} is in the default database of {catalog}, and other tables here are in {in_use}");
                 return Err(statement
                     .error(ErrorCode::AmbiguousName, message, name.tokens[0])
                     .hint(format!("write the database: {catalog}.DATABASE.{}", name.parts[1])));
@@ -201,7 +219,30 @@ impl Route {
             (None, in_use) => in_use.map(str::to_owned),
         };
         let is_query = is_query(statement, tokens);
-        Ok(Native { catalog, database, text, is_query, why, names })
+        Ok(Native { catalog, database, text, is_query, why, label_offset, names })
+    }
+}
+
+impl Route {
+    /// The offset in the statement's text behind an INSERT's target and PARTITION clause, unless a label follows.
+    fn label_position(&self, statement: &StatementText<'_>, tokens: Range<usize>) -> Option<usize> {
+        let text = statement.text();
+        let is = |at: usize, word: &str| statement.tokens.get(at).is_some_and(|token| token.is_word(text, word));
+        if !is(tokens.start, "insert") {
+            return None;
+        }
+        let (target, _) = self.names.iter().find(|(name, _)| name.is_table)?;
+        let mut last = *target.tokens.last()?;
+        let partition = if is(last + 1, "temporary") { last + 2 } else { last + 1 };
+        if (is(partition, "partition") || is(partition, "partitions"))
+            && statement.tokens.get(partition + 1)?.is_symbol("(")
+        {
+            last = (partition + 2..tokens.end).find(|at| statement.tokens[*at].is_symbol(")"))?;
+        }
+        if is(last + 1, "with") && is(last + 2, "label") {
+            return None;
+        }
+        Some(statement.tokens[last].range.end)
     }
 }
 
@@ -241,7 +282,9 @@ pub(crate) fn main_verb(statement: &StatementText<'_>, tokens: Range<usize>) -> 
             depth = depth.saturating_sub(1);
         } else if depth == 0 && token.is_word(statement.text(), "select") {
             return None;
-        } else if depth == 0 && ["insert", "update", "delete", "replace"].iter().any(|verb| token.is_word(statement.text(), verb)) {
+        } else if depth == 0
+            && ["insert", "update", "delete", "replace"].iter().any(|verb| token.is_word(statement.text(), verb))
+        {
             return Some(at);
         }
     }

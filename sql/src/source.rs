@@ -12,25 +12,30 @@ pub struct SourceFile {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where each line starts, so that a place in a long script is found without reading it from the start.
+    line_starts: Vec<usize>,
 }
 
 impl SourceFile {
     /// Names a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        let text = text.into();
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Arc::new(Self { name: name.into(), text, line_starts })
     }
 
     /// The place of a byte offset.
     pub fn position(self: &Arc<Self>, offset: usize) -> Position {
         let offset = floor_char_boundary(&self.text, offset);
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            file: Arc::clone(self),
-            offset,
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let column = self.text[self.line_starts[line - 1]..offset].chars().count() + 1;
+        Position { file: Arc::clone(self), offset, line, column }
+    }
+
+    /// The text of a line, counted from 1, without its end.
+    pub(crate) fn line(&self, line: usize) -> &str {
+        let Some(start) = self.line_starts.get(line.saturating_sub(1)) else { return "" };
+        self.text[*start..].lines().next().unwrap_or("")
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Native {
     pub is_query: bool,
     /// Why it is native, for EXPLAIN: one line.
     pub why: String,
+    /// Of an INSERT without a label: the offset in `text` behind the target and its PARTITION clause, where ` WITH LABEL name` can be put in.
+    pub label_offset: Option<usize>,
     /// The tables it names, without the catalog, for name checks: `db.table` or `table`. A table that the statement creates is among them.
     pub names: Vec<Name>,
 }

@@ -25,13 +25,15 @@ impl<'a> StatementText<'a> {
         if let Some(unterminated) = read.unterminated {
             return Err(unterminated.error().at(prepared.position(unterminated.offset)));
         }
-        let statement = Self { prepared, tokens: read.tokens, dialect, scope };
+        let tokens = join_catalog_names(&prepared.text, read.tokens, scope);
+        let statement = Self { prepared, tokens, dialect, scope };
         if statement.tokens.is_empty() {
             return Err(SqlError::new(ErrorCode::Syntax, "there is no statement here").at(prepared.position(0)));
         }
         // only a RAW parameter can bring one in
         if let Some(at) = statement.tokens.iter().position(|token| token.is_symbol(";")) {
-            return Err(SqlError::new(ErrorCode::Syntax, "a parameter must not hold a second statement").at(statement.position(at)));
+            return Err(SqlError::new(ErrorCode::Syntax, "a parameter must not hold a second statement")
+                .at(statement.position(at)));
         }
         Ok(statement)
     }
@@ -116,4 +118,58 @@ impl<'a> StatementText<'a> {
             replacements,
         }
     }
+}
+
+/// Words behind which a catalog's name can stand.
+const BEFORE_CATALOG: &[&str] = &[
+    "from",
+    "join",
+    "straight_join",
+    "into",
+    "overwrite",
+    "table",
+    "view",
+    "update",
+    "exists",
+    "use",
+    "in",
+    "database",
+    "schema",
+    "on",
+    "desc",
+    "describe",
+];
+
+/// Makes one word of `my-catalog` before a dot where a table can stand, if there is a catalog of that name: a minus would mean nothing there.
+fn join_catalog_names(text: &str, tokens: Vec<Token>, scope: &dyn Scope) -> Vec<Token> {
+    let mut joined: Vec<Token> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        let is_behind = joined.last().is_some_and(|last| BEFORE_CATALOG.iter().any(|word| last.is_word(text, word)));
+        let length = if is_behind { hyphenated_length(&tokens[at..]) } else { 1 };
+        let range = tokens[at].range.start..tokens[at + length - 1].range.end;
+        if length > 1 && scope.catalog(&text[range.clone()]).is_some() {
+            joined.push(Token { kind: TokenKind::Word, range });
+            at += length;
+        } else {
+            joined.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    joined
+}
+
+/// The number of touching tokens of a name with hyphens before a dot, or 1.
+fn hyphenated_length(tokens: &[Token]) -> usize {
+    let mut length = 1;
+    while let [.., last, hyphen, next] = tokens.get(..length + 2).unwrap_or_default()
+        && last.range.end == hyphen.range.start
+        && hyphen.is_symbol("-")
+        && hyphen.range.end == next.range.start
+        && matches!(next.kind, TokenKind::Word | TokenKind::Number)
+    {
+        length += 2;
+    }
+    let is_dotted = tokens.get(length).is_some_and(|token| token.is_symbol("."));
+    if is_dotted && tokens[0].kind == TokenKind::Word { length } else { 1 }
 }

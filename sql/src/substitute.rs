@@ -87,7 +87,8 @@ impl Builder<'_> {
                 _ if run > 0 => self.run(&tokens[at..at + run])?,
                 TokenKind::Other if token.text(self.text) == "$" && self.text[token.range.end..].starts_with('{') => {
                     return Err(self.error_at(
-                        SqlError::new(ErrorCode::Syntax, "${ without }").hint("to write the characters ${ themselves, type $${"),
+                        SqlError::new(ErrorCode::Syntax, "${ without }")
+                            .hint("to write the characters ${ themselves, type $${"),
                         token.range.start,
                     ));
                 }
@@ -244,11 +245,10 @@ fn unsafe_value(check: &Check, prepared: &Prepared) -> SqlError {
     let position = prepared.piece.file.position(replacement.original.start);
     let name = &replacement.name;
     let error = match check.shape {
-        Shape::Quoted => SqlError::new(
-            ErrorCode::UnsafeParameter,
-            format!("the value of {name} would end the quotes it stands in"),
-        )
-        .hint("double the quote or escape the backslash in the value"),
+        Shape::Quoted => {
+            SqlError::new(ErrorCode::UnsafeParameter, format!("the value of {name} would end the quotes it stands in"))
+                .hint("double the quote or escape the backslash in the value")
+        }
         Shape::Token => SqlError::new(
             ErrorCode::UnsafeParameter,
             format!("with the value of {name} this is not one word, one number or one quoted string"),

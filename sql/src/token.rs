@@ -68,8 +68,8 @@ pub(crate) struct Tokens {
 
 /// Operators and punctuation, the longer before its own beginning.
 const SYMBOLS: &[&str] = &[
-    "<=>", "->>", "!~*", "::", ":=", "<=", ">=", "<>", "!=", "==", "=>", "->", "||", "&&", "<<", ">>", "!~", "~*", "(", ")",
-    ",", ";", ".", "+", "-", "*", "/", "%", "=", "<", ">", "[", "]", "{", "}", ":", "&", "|", "^", "~", "!", "?",
+    "<=>", "->>", "!~*", "::", ":=", "<=", ">=", "<>", "!=", "==", "=>", "->", "||", "&&", "<<", ">>", "!~", "~*", "(",
+    ")", ",", ";", ".", "+", "-", "*", "/", "%", "=", "<", ">", "[", "]", "{", "}", ":", "&", "|", "^", "~", "!", "?",
 ];
 
 /// Reads a text.
@@ -81,7 +81,8 @@ pub(crate) fn tokenize(text: &str, dialect: SqlDialect, kind: TextKind) -> Token
 
 /// Reads script text from an offset up to and with the next `;`; the tokens' ranges count from the start of the text.
 pub(crate) fn tokenize_statement(text: &str, start: usize, dialect: SqlDialect) -> Tokens {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: start, dialect, kind: TextKind::Script, tokens: Vec::new() };
+    let mut lexer =
+        Lexer { text, bytes: text.as_bytes(), at: start, dialect, kind: TextKind::Script, tokens: Vec::new() };
     let unterminated = lexer.run(true).err();
     Tokens { tokens: lexer.tokens, unterminated }
 }
@@ -173,7 +174,9 @@ pub(crate) fn unescape(inner: &str, quote: char, backslash: bool) -> String {
 
 /// Whether a character may stand inside an unquoted word: letters and digits of any script, `_`, `$`.
 pub(crate) fn is_word_part(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$') || (!c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_typographic(c))
+    c.is_alphanumeric()
+        || matches!(c, '_' | '$')
+        || (!c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_typographic(c))
 }
 
 /// Typographic quotes, dashes and full-width punctuation come from word processors; taking them for names would hide the mistake.
@@ -329,7 +332,10 @@ impl Lexer<'_> {
     fn is_dollar_token(&self, at: usize) -> bool {
         let rest = &self.text[at..];
         self.kind == TextKind::Script
-            && (rest.starts_with("${") || rest.starts_with("$${") || rest.starts_with("$$<") || placeholder(rest).is_some())
+            && (rest.starts_with("${")
+                || rest.starts_with("$${")
+                || rest.starts_with("$$<")
+                || placeholder(rest).is_some())
     }
 
     /// `@user`, `@@global.x` or a lone `@`.
@@ -394,7 +400,10 @@ impl Lexer<'_> {
     }
 
     fn begins_word(&self, at: usize) -> bool {
-        self.text[at..].chars().next().is_some_and(|c| is_word_part(c) && !c.is_ascii_digit() && !matches!(c, 'e' | 'E'))
+        self.text[at..]
+            .chars()
+            .next()
+            .is_some_and(|c| is_word_part(c) && !c.is_ascii_digit() && !matches!(c, 'e' | 'E'))
     }
 
     fn symbol(&mut self, c: char) {
@@ -455,9 +464,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_tokens_in_a_script_only() {
-        assert_eq!(texts("p${a}x $<b> a$<b and $${c} $$<d>"), [
-            "p", "${a}", "x", "$<b>", "a$", "<", "b", "and", "$${", "c", "}", "$$<", "d", ">"
-        ]);
+        assert_eq!(
+            texts("p${a}x $<b> a$<b and $${c} $$<d>"),
+            ["p", "${a}", "x", "$<b>", "a$", "<", "b", "and", "$${", "c", "}", "$$<", "d", ">"]
+        );
         let sql = "p${a}";
         let prepared = tokenize(sql, SqlDialect::Mysql, TextKind::Prepared);
         assert_eq!(prepared.tokens.iter().map(|t| t.text(sql)).collect::<Vec<_>>(), ["p$", "{", "a", "}"]);
@@ -465,7 +475,9 @@ mod tests {
 
     #[test]
     fn what_is_not_closed_is_named_at_its_start() {
-        for (sql, missing, offset) in [("a 'b", "'", 2), ("a \"b", "\"", 2), ("`b", "`", 0), ("x /* y", "*/", 2), (r"'\'", "'", 0)] {
+        for (sql, missing, offset) in
+            [("a 'b", "'", 2), ("a \"b", "\"", 2), ("`b", "`", 0), ("x /* y", "*/", 2), (r"'\'", "'", 0)]
+        {
             let found = tokenize(sql, SqlDialect::Mysql, TextKind::Script).unterminated.unwrap();
             assert_eq!((found.missing, found.offset), (missing, offset), "{sql}");
         }
@@ -476,11 +488,14 @@ mod tests {
         let sql = r#"'C:\' "a""b" #"#;
         let tokens = tokenize(sql, SqlDialect::Ansi, TextKind::Script).tokens;
         let read: Vec<_> = tokens.iter().map(|t| (t.kind, t.value(sql, SqlDialect::Ansi))).collect();
-        assert_eq!(read, [
-            (TokenKind::String, r"C:\".to_owned()),
-            (TokenKind::QuotedName, "a\"b".to_owned()),
-            (TokenKind::Other, "#".to_owned())
-        ]);
+        assert_eq!(
+            read,
+            [
+                (TokenKind::String, r"C:\".to_owned()),
+                (TokenKind::QuotedName, "a\"b".to_owned()),
+                (TokenKind::Other, "#".to_owned())
+            ]
+        );
     }
 
     #[test]

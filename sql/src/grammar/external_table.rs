@@ -136,7 +136,11 @@ fn typed_column(cursor: &mut Cursor<'_>, name: Name) -> Result<ColumnDefinition,
     Ok(ColumnDefinition { name, data_type, comment })
 }
 
-fn add_column(cursor: &Cursor<'_>, columns: &mut Vec<ColumnDefinition>, column: ColumnDefinition) -> Result<(), SqlError> {
+fn add_column(
+    cursor: &Cursor<'_>,
+    columns: &mut Vec<ColumnDefinition>,
+    column: ColumnDefinition,
+) -> Result<(), SqlError> {
     let name = column.name.to_string();
     if columns.iter().any(|other| other.name.to_string().to_lowercase() == name.to_lowercase()) {
         let mut error = cursor.error(ErrorCode::Syntax, format!("the column {name} is defined twice"));
@@ -180,7 +184,9 @@ fn partition_columns(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(
 /// `ROW FORMAT DELIMITED` and its clauses.
 fn row_format(cursor: &mut Cursor<'_>, format: &mut RowFormat) -> Result<(), SqlError> {
     if cursor.is_at(&["row", "format", "serde"]) {
-        return Err(cursor.error(ErrorCode::NotYet, "ROW FORMAT SERDE is not built yet").hint("use ROW FORMAT DELIMITED"));
+        return Err(cursor
+            .error(ErrorCode::NotYet, "ROW FORMAT SERDE is not built yet")
+            .hint("use ROW FORMAT DELIMITED"));
     }
     cursor.expect(&["row", "format", "delimited"])?;
     loop {
@@ -241,7 +247,10 @@ fn properties(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(), SqlE
         }
         // the definition is stored as text and read again, where this would become the reference that it is not
         if matches!(&property.value, PropertyValue::Text { raw, .. } if reference(raw).is_some()) {
-            let error = SqlError::new(ErrorCode::Reference, format!("the property {name} cannot hold a text that looks like a reference"));
+            let error = SqlError::new(
+                ErrorCode::Reference,
+                format!("the property {name} cannot hold a text that looks like a reference"),
+            );
             return Err(error.at(property.position));
         }
         // Spark's spelling of LOCATION

@@ -135,7 +135,9 @@ impl<'a> Cursor<'a> {
                 break;
             }
             if parts.len() == max {
-                return Err(self.error(ErrorCode::Syntax, format!("this name has too many parts: {what} has at most {max}")));
+                return Err(
+                    self.error(ErrorCode::Syntax, format!("this name has too many parts: {what} has at most {max}"))
+                );
             }
             self.at += 1;
         }

@@ -83,5 +83,8 @@ fn dotted_names_elsewhere_are_those_without_an_alias() {
 #[test]
 fn functions_in_the_place_of_a_table_are_named() {
     let names = find("SELECT * FROM remote_query('sr', 'SELECT 1') x JOIN Unnest(a)");
-    assert_eq!(names.table_functions.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["remote_query", "unnest"]);
+    assert_eq!(
+        names.table_functions.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["remote_query", "unnest"]
+    );
 }

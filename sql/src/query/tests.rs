@@ -69,7 +69,9 @@ fn strings_arrive_exactly() {
 fn in_the_ansi_dialect_double_quotes_are_names_and_backslashes_stay() {
     assert_eq!(string(r"SELECT 'C:\temp\'", SqlDialect::Ansi), r"C:\temp\");
     assert_eq!(string(r"SELECT 'a''b'", SqlDialect::Ansi), "a'b");
-    assert!(matches!(first(r#"SELECT "a""b" FROM t"#, SqlDialect::Ansi), Expr::Identifier(name) if name.value == "a\"b"));
+    assert!(
+        matches!(first(r#"SELECT "a""b" FROM t"#, SqlDialect::Ansi), Expr::Identifier(name) if name.value == "a\"b")
+    );
 }
 
 #[test]
@@ -165,7 +167,11 @@ fn a_syntax_error_points_into_the_script_and_suggests() {
     ] {
         let error = query(sql).unwrap_err();
         let at = error.position.clone().unwrap();
-        assert_eq!((error.code, at.line, at.column, error.hint.as_deref()), (ErrorCode::Syntax, line, column, hint), "{sql}: {error}");
+        assert_eq!(
+            (error.code, at.line, at.column, error.hint.as_deref()),
+            (ErrorCode::Syntax, line, column, hint),
+            "{sql}: {error}"
+        );
     }
 }
 
@@ -184,7 +190,9 @@ fn a_query_names_its_tables_and_leads_back_to_the_script() {
     assert_eq!(tables, [("default.a".to_owned(), 1, 26), ("b".to_owned(), 2, 22)]);
     // spans count from the start of the prepared text
     let SetExpr::Select(select) = *query.ast.body else { panic!("no SELECT") };
-    let datafusion_sql::sqlparser::ast::TableFactor::Table { name, .. } = &select.from[0].relation else { panic!("no table") };
+    let datafusion_sql::sqlparser::ast::TableFactor::Table { name, .. } = &select.from[0].relation else {
+        panic!("no table")
+    };
     let span = datafusion_sql::sqlparser::ast::Spanned::span(name);
     let offset = query.prepared.offset_of(span.start.line, span.start.column);
     assert_eq!(&query.prepared.text[offset..offset + 6], "c JOIN");
