@@ -1,5 +1,7 @@
 //! The starrocks connector.
 
+mod stream_load;
+
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, CatalogConfig};
