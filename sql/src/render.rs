@@ -54,13 +54,17 @@ impl SqlError {
 
 /// The arrow, the source line and the caret.
 fn render_place(position: &Position, text: &mut String) {
-    let line = position.file.text.lines().nth(position.line.saturating_sub(1)).unwrap_or("");
-    let (shown, caret) = window(line, position.column.saturating_sub(1));
+    let (shown, caret) = source_line(position);
     let number = position.line.to_string();
     let margin = " ".repeat(number.len());
     let name = escape_control(&position.file.name);
     let _ = write!(text, "\n{margin}--> {name}:{}:{}", position.line, position.column);
     let _ = write!(text, "\n{margin} |\n{number} | {shown}\n{margin} | {caret}^");
+}
+
+/// The line of a place, and the blanks that put a caret below the place.
+pub(crate) fn source_line(position: &Position) -> (String, String) {
+    window(position.file.line(position.line), position.column.saturating_sub(1))
 }
 
 /// The part of a line around a column, and the blanks that put a caret below that column.
