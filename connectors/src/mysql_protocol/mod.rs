@@ -1,1 +1,18 @@
-//! What MySQL and StarRocks share: the URL's grammar, TLS, connections, and what their errors mean.
+//! What MySQL and StarRocks share: the URL's grammar, TLS, connections, SQL quoting, predicates, decoding of values, and what
+//! their errors mean.
+//!
+//! A connector reads its catalog's options into a [`ConnectionConfig`](options::ConnectionConfig), makes a
+//! [`ConnectionPool`](connect::ConnectionPool) of it, and gets a [`Connection`](connect::Connection) for each read or statement.
+//! A connection that is dropped instead of given back is cut at once, so that a stream that nobody reads any more costs nothing.
+
+pub mod connect;
+pub mod decode;
+pub mod error;
+pub mod jdbc;
+pub mod options;
+pub mod predicate;
+pub mod quote;
+pub mod read;
+pub mod url;
+pub mod value;
+pub mod zone;

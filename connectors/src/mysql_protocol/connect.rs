@@ -1,0 +1,422 @@
+//! Connections: opening them, the session they start with, giving them back, and cutting them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, DriverError, Error, OptsBuilder, Params, Row, SslOpts, Statement};
+use parking_lot::Mutex;
+use rand::Rng;
+use tokio::time::timeout;
+
+use crate::error::{ConnectorError, ErrorCode, Result};
+
+use super::error::{UNKNOWN_TIME_ZONE, from_driver, timed_out};
+use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, SslMode};
+use super::quote::{identifier, text_literal};
+use super::zone;
+
+/// How often a connection is tried: a server that restarts is back within seconds or not soon.
+const ATTEMPTS: u32 = 3;
+/// The first pause between attempts; each next one is four times as long, and a random half of it is left out.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Connections kept for the next statement.
+const IDLE_CONNECTIONS: usize = 4;
+/// How long a kept connection is trusted to live; servers and firewalls drop silent ones.
+const IDLE_TIME: Duration = Duration::from_secs(60);
+/// How long a small question (a name, a definition, a variable) may take.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
+/// A target slower than the source makes the server wait; by default it cuts the connection after 60 s. One day.
+const NET_WRITE_TIMEOUT_S: u32 = 86_400;
+/// Modes of the server that change values as they are read, or how our SQL is understood.
+const MODES_THAT_CHANGE_VALUES: &[&str] = &["PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE", "EMPTY_STRING_IS_NULL"];
+
+/// Which session statements a server understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// MySQL and MariaDB.
+    MySql,
+    /// StarRocks.
+    StarRocks,
+}
+
+/// Opens connections of one catalog and keeps a few of them. Making one does no I/O.
+#[derive(Debug, Clone)]
+pub struct ConnectionPool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: ConnectionConfig,
+    dialect: Dialect,
+    idle: Mutex<Vec<Idle>>,
+    /// What the server took as the zone: the name, or an offset where it knows no names.
+    zone: Mutex<Option<String>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    conn: Conn,
+    facts: Facts,
+    since: Instant,
+}
+
+/// What is known of an open connection.
+#[derive(Debug, Clone)]
+struct Facts {
+    version: String,
+    tls: bool,
+    zone: String,
+    database: Option<String>,
+    /// A statement that is never run: see [`Connection::cut`].
+    spare: Option<Statement>,
+}
+
+impl ConnectionPool {
+    /// A pool without connections.
+    pub fn new(config: ConnectionConfig, dialect: Dialect) -> Self {
+        let shared = Shared { config, dialect, idle: Mutex::new(Vec::new()), zone: Mutex::new(None) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// What the connections are made of.
+    pub fn config(&self) -> &ConnectionConfig {
+        &self.shared.config
+    }
+
+    /// A connection that is ready for a statement: a kept one that still answers, else a new one.
+    ///
+    /// # Errors
+    /// Connection or Login, after a few attempts where trying again can help.
+    pub async fn get(&self) -> Result<Connection> {
+        while let Some(mut idle) = self.take_idle() {
+            if matches!(timeout(self.config().connect_timeout, idle.conn.ping()).await, Ok(Ok(()))) {
+                return Ok(Connection { conn: Some(idle.conn), facts: idle.facts, pool: self.clone() });
+            }
+        }
+        self.open().await
+    }
+
+    fn take_idle(&self) -> Option<Idle> {
+        let mut idle = self.shared.idle.lock();
+        idle.retain(|idle| idle.since.elapsed() < IDLE_TIME);
+        idle.pop()
+    }
+
+    fn keep(&self, conn: Conn, facts: Facts) {
+        let mut idle = self.shared.idle.lock();
+        if idle.len() < IDLE_CONNECTIONS {
+            idle.push(Idle { conn, facts, since: Instant::now() });
+        }
+    }
+
+    async fn open(&self) -> Result<Connection> {
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 1;
+        loop {
+            match self.open_once().await {
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
+                    tracing::debug!(attempt, %error, "cannot connect, trying again");
+                    let jitter = rand::rng().random_range(0.5..1.0);
+                    tokio::time::sleep(pause.mul_f64(jitter)).await;
+                    pause *= 4;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn open_once(&self) -> Result<Connection> {
+        let config = self.config();
+        let limit = config.connect_timeout;
+        let opening = async {
+            let (conn, tls) = self.log_in().await?;
+            let facts = Facts { version: String::new(), tls, zone: String::new(), database: None, spare: None };
+            let mut connection = Connection { conn: Some(conn), facts, pool: self.clone() };
+            self.start_session(&mut connection).await?;
+            Ok(connection)
+        };
+        timeout(limit, opening).await.unwrap_or_else(|_| Err(timed_out(config, "connecting", "connect_timeout", limit)))
+    }
+
+    /// Connects and logs in; says whether the connection is encrypted.
+    async fn log_in(&self) -> Result<(Conn, bool)> {
+        let config = self.config();
+        let driver_error = |error| from_driver(config, error);
+        match config.ssl_mode {
+            SslMode::Disabled => Ok((self.log_in_with(None).await.map_err(driver_error)?, false)),
+            SslMode::Preferred => match self.log_in_with(Some(self.tls(None))).await {
+                Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) => {
+                    Ok((self.log_in_with(None).await.map_err(driver_error)?, false))
+                }
+                outcome => Ok((outcome.map_err(driver_error)?, true)),
+            },
+            SslMode::Required | SslMode::VerifyIdentity => {
+                Ok((self.log_in_with(Some(self.tls(None))).await.map_err(driver_error)?, true))
+            }
+            SslMode::VerifyCa => match self.log_in_with(Some(self.tls(None))).await {
+                // The chain is right and only the name differs: the certificate's own name is taken instead, so that the
+                // chain is checked once more and nothing else is let through.
+                Err(error) => match presented_name(&error) {
+                    Some(name) => {
+                        Ok((self.log_in_with(Some(self.tls(Some(name)))).await.map_err(driver_error)?, true))
+                    }
+                    None => Err(driver_error(error)),
+                },
+                Ok(conn) => Ok((conn, true)),
+            },
+        }
+    }
+
+    fn tls(&self, name: Option<String>) -> SslOpts {
+        let config = self.config();
+        let checked = matches!(config.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity);
+        let mut opts = SslOpts::default().with_danger_accept_invalid_certs(!checked).with_danger_tls_hostname_override(
+            name.map(std::borrow::Cow::Owned),
+        );
+        if let Some(path) = config.ssl_ca.as_ref().filter(|_| checked) {
+            opts = opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true);
+        }
+        opts
+    }
+
+    async fn log_in_with(&self, ssl: Option<SslOpts>) -> Result<Conn, Error> {
+        let config = self.config();
+        let password = config.password.expose();
+        let opts = OptsBuilder::default()
+            .ip_or_hostname(config.host.as_str())
+            .tcp_port(config.port)
+            .user(Some(config.user.as_str()))
+            .pass((!password.is_empty()).then_some(password))
+            .ssl_opts(ssl)
+            // A socket that the server names is on the server's machine, which need not be this one.
+            .prefer_socket(false)
+            .tcp_keepalive(Some(Duration::from_secs(60)))
+            .stmt_cache_size(8)
+            .max_allowed_packet(Some(config.max_allowed_packet))
+            // Saves a question to the server; our own IDLE_TIME is shorter.
+            .wait_timeout(Some(28_800))
+            .enable_cleartext_plugin(false);
+        Conn::new(opts).await
+    }
+
+    /// Makes the session mean the same on every server: see each statement.
+    async fn start_session(&self, connection: &mut Connection) -> Result<()> {
+        let config = self.config();
+        match self.shared.dialect {
+            Dialect::MySql => {
+                let row = connection.query("SELECT @@version, @@session.sql_mode").await?.into_iter().next();
+                let mut row = row.ok_or_else(|| ConnectorError::internal("the server does not tell its version"))?;
+                connection.facts.version = row.take_opt(0).and_then(Result::ok).unwrap_or_default();
+                let mode: String = row.take_opt(1).and_then(Result::ok).unwrap_or_default();
+                // sql_select_limit cuts results in silence; sql_auto_is_null makes IS NULL find the last inserted row.
+                let session = format!(
+                    "SET NAMES utf8mb4, SESSION sql_mode = {}, \
+                     SESSION sql_select_limit = 18446744073709551615, SESSION sql_auto_is_null = 0, \
+                     SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}",
+                    text_literal(&harmless_modes(&mode))
+                );
+                connection.execute(&session).await?;
+            }
+            Dialect::StarRocks => {
+                let version = connection.query("SELECT @@version").await?.into_iter().next();
+                connection.facts.version =
+                    version.and_then(|mut row| row.take_opt(0)).and_then(Result::ok).unwrap_or_default();
+            }
+        }
+        connection.facts.zone = self.set_zone(connection).await?;
+        for (name, value) in &config.session {
+            connection.execute(&session_variable(name, value)).await?;
+        }
+        // Not every StarRocks has prepared statements; then cutting is less prompt, no more.
+        connection.facts.spare = connection.conn()?.prep("SELECT 1").await.ok();
+        Ok(())
+    }
+
+    /// Sets the session's zone by name, or by its offset where the server does not know names.
+    async fn set_zone(&self, connection: &mut Connection) -> Result<String> {
+        let config = self.config();
+        let known = self.shared.zone.lock().clone();
+        let wanted = match known {
+            Some(zone) => zone,
+            None => zone::normalize(&config.timezone)
+                .map_err(|error| ConnectorError::option(format!("catalog {}: {}", config.catalog, error.message())))?,
+        };
+        let taken = match connection.set_zone(&wanted).await {
+            Err(Error::Server(error)) if error.code == UNKNOWN_TIME_ZONE => {
+                let offset = zone::fixed_offset(&wanted).ok_or_else(|| {
+                    ConnectorError::option(format!(
+                        "catalog {}: the server does not know the time zone {wanted}, and no offset stands for it because its clock \
+                         changes (or this machine does not know it); load the server's time zone tables, or write \"timezone\" as \
+                         an offset such as +08:00",
+                        config.catalog
+                    ))
+                })?;
+                connection.set_zone(&offset).await.map(|()| offset)
+            }
+            outcome => outcome.map(|()| wanted),
+        }
+        .map_err(|error| from_driver(config, error))?;
+        *self.shared.zone.lock() = Some(taken.clone());
+        Ok(taken)
+    }
+}
+
+/// The server's modes without those that change values or how our quotes are read.
+fn harmless_modes(modes: &str) -> String {
+    let harmful =
+        |mode: &&str| MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES).any(|bad| bad.eq_ignore_ascii_case(mode));
+    modes.split(',').map(str::trim).filter(|mode| !mode.is_empty() && !harmful(mode)).collect::<Vec<_>>().join(",")
+}
+
+/// Names were checked when the options were read. Whole numbers and switches are sent bare, as servers refuse them in quotes.
+fn session_variable(name: &str, value: &str) -> String {
+    let bare = value.parse::<i128>().is_ok() || ["ON", "OFF", "TRUE", "FALSE", "DEFAULT"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    if bare { format!("SET SESSION {name} = {value}") } else { format!("SET SESSION {name} = {}", text_literal(value)) }
+}
+
+/// The first name of a certificate that was refused only because it does not name the host.
+fn presented_name(error: &Error) -> Option<String> {
+    let Error::Io(mysql_async::IoError::Io(io)) = error else { return None };
+    let rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext { presented, .. }) =
+        io.get_ref()?.downcast_ref::<rustls::Error>()?
+    else {
+        return None;
+    };
+    // rustls gives them as text such as DnsName("db.example") or IpAddress(127.0.0.1).
+    let name = presented.first()?;
+    let inner = name.split_once('(')?.1.strip_suffix(')')?.trim_matches('"');
+    Some(inner.replacen("*.", "any.", 1))
+}
+
+/// An open connection. Give it back with [`release`](Self::release) when its last answer was read to the end;
+/// dropped in any other state it is cut, without reading what the server still sends.
+#[derive(Debug)]
+pub struct Connection {
+    conn: Option<Conn>,
+    facts: Facts,
+    pool: ConnectionPool,
+}
+
+impl Connection {
+    /// The driver's connection, for streaming reads.
+    ///
+    /// # Errors
+    /// Internal after the connection was given back.
+    pub fn conn(&mut self) -> Result<&mut Conn> {
+        self.conn.as_mut().ok_or_else(|| ConnectorError::internal("a connection is used after it was given back"))
+    }
+
+    /// What the connection was made of.
+    pub fn config(&self) -> &ConnectionConfig {
+        self.pool.config()
+    }
+
+    /// The server's version as it tells it; empty if it does not.
+    pub fn version(&self) -> &str {
+        &self.facts.version
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn uses_tls(&self) -> bool {
+        self.facts.tls
+    }
+
+    /// The session's zone as the server took it: a name or an offset.
+    pub fn zone(&self) -> &str {
+        &self.facts.zone
+    }
+
+    /// Makes a database the current one, unless it is.
+    ///
+    /// # Errors
+    /// Name if there is none of that name; Login if the user may not use it.
+    pub async fn use_database(&mut self, database: &str) -> Result<()> {
+        if self.facts.database.as_deref() != Some(database) {
+            self.execute(&format!("USE {}", identifier(database)?)).await?;
+            self.facts.database = Some(database.to_owned());
+        }
+        Ok(())
+    }
+
+    /// All rows of a small question, asked as text.
+    ///
+    /// # Errors
+    /// As the server says; Connection when it does not answer within a minute.
+    pub async fn query(&mut self, sql: &str) -> Result<Vec<Row>> {
+        let config = self.pool.config().clone();
+        let conn = self.conn()?;
+        answer(&config, conn.query(sql)).await
+    }
+
+    /// All rows of a small question with bound values.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn query_bound(&mut self, sql: &str, values: impl Into<Params> + Send) -> Result<Vec<Row>> {
+        let config = self.pool.config().clone();
+        let conn = self.conn()?;
+        answer(&config, conn.exec(sql, values.into())).await
+    }
+
+    /// Runs a short statement that has no result.
+    async fn execute(&mut self, sql: &str) -> Result<()> {
+        self.query(sql).await.map(|_| ())
+    }
+
+    async fn set_zone(&mut self, zone: &str) -> Result<(), Error> {
+        let Some(conn) = self.conn.as_mut() else { return Err(Error::Driver(DriverError::ConnectionClosed)) };
+        conn.query_drop(format!("SET time_zone = {}", text_literal(zone))).await
+    }
+
+    /// Gives the connection back to its pool. Its last answer must have been read to the end, and its session must be as it was.
+    pub fn release(mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.pool.keep(conn, self.facts.clone());
+        }
+    }
+
+    /// Ends the connection in good order.
+    pub async fn close(mut self) {
+        if let Some(conn) = self.conn.take() {
+            // The server notices either way.
+            let _ = timeout(Duration::from_secs(1), conn.disconnect()).await;
+        }
+    }
+
+    /// Ends the connection without reading what the server still sends.
+    ///
+    /// The driver reads a result to its end when a connection is dropped, which for millions of rows takes minutes. It does not
+    /// when a statement failed on this side: it then closes the socket. So a spare statement is run with a value too many, which
+    /// fails before anything is sent. (Polling once is enough: the connection counts as broken from then on.)
+    fn cut(&mut self) {
+        let Some(mut conn) = self.conn.take() else { return };
+        match &self.facts.spare {
+            Some(spare) => drop(conn.exec_drop(spare, Params::Positional(vec![0.into()])).now_or_never()),
+            None => drop(conn.ping().now_or_never()),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+async fn answer<T>(
+    config: &ConnectionConfig,
+    question: impl Future<Output = std::result::Result<T, Error>>,
+) -> Result<T> {
+    match timeout(LOOKUP_TIMEOUT, question).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(from_driver(config, error)),
+        Err(_) => Err(ConnectorError::retryable(
+            ErrorCode::Connection,
+            format!("catalog {}: no answer within {} s", config.catalog, LOOKUP_TIMEOUT.as_secs()),
+        )),
+    }
+}

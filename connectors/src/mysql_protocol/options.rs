@@ -1,0 +1,356 @@
+//! What a connection needs to know, read from a catalog's options and its URL.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::catalog::CatalogConfig;
+use crate::error::{ConnectorError, Result};
+use crate::options::{Secret, nearest};
+
+use super::jdbc::JdbcOptions;
+use super::url::MySqlUrl;
+use super::value::ZeroDates;
+
+/// How a connection uses TLS, with the meanings of MySQL's `ssl-mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never.
+    Disabled,
+    /// Where the server offers it, else without; no certificate is checked.
+    Preferred,
+    /// Always; no certificate is checked.
+    Required,
+    /// Always; the server's certificate must come from a known authority.
+    VerifyCa,
+    /// Always; the certificate must come from a known authority and name the host.
+    VerifyIdentity,
+}
+
+impl SslMode {
+    const NAMES: [(&'static str, Self); 5] = [
+        ("disabled", Self::Disabled),
+        ("preferred", Self::Preferred),
+        ("required", Self::Required),
+        ("verify_ca", Self::VerifyCa),
+        ("verify_identity", Self::VerifyIdentity),
+    ];
+
+    /// Reads a mode; `-` and `_` are the same, case does not matter.
+    pub(super) fn parse(option: &str, value: &str) -> Result<Self> {
+        let wanted = value.to_ascii_lowercase().replace('-', "_");
+        Self::NAMES.iter().find(|(name, _)| *name == wanted).map(|(_, mode)| *mode).ok_or_else(|| {
+            let names: Vec<_> = Self::NAMES.iter().map(|(name, _)| *name).collect();
+            ConnectorError::option(format!("option \"{option}\" must be one of {}", names.join(", ")))
+        })
+    }
+
+    /// Whether a connection without TLS is an error.
+    pub fn forces_tls(self) -> bool {
+        !matches!(self, Self::Disabled | Self::Preferred)
+    }
+}
+
+/// Everything that connections of one catalog share. Debug shows no password.
+#[derive(Debug, Clone)]
+pub struct ConnectionConfig {
+    /// The catalog's name, for messages.
+    pub catalog: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The user.
+    pub user: String,
+    /// The password, empty for none.
+    pub password: Secret,
+    /// The database in the URL.
+    pub database: Option<String>,
+    /// How TLS is used.
+    pub ssl_mode: SslMode,
+    /// Certificates of authorities, a PEM file; without it the public authorities are known.
+    pub ssl_ca: Option<PathBuf>,
+    /// The session's zone: an IANA name or an offset such as `+08:00`.
+    pub timezone: String,
+    /// Session variables in order.
+    pub session: Vec<(String, String)>,
+    /// How long one attempt to connect and log in may take.
+    pub connect_timeout: Duration,
+    /// How long the server may stay silent while an answer is awaited.
+    pub read_timeout: Duration,
+    /// The largest row that is read, in bytes.
+    pub max_allowed_packet: usize,
+    /// What becomes of dates that do not exist.
+    pub zero_dates: ZeroDates,
+    /// Whether TINYINT(1) is read as a Boolean.
+    pub tinyint1_is_bit: bool,
+}
+
+/// As in the mysql client's and Connector/J's documentation: 10 s covers a slow TLS handshake over a distant link.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A query may compute for a while before its first row; an hour of silence is a lost server.
+const READ_TIMEOUT: Duration = Duration::from_secs(3600);
+/// MySQL 8's own default for servers, 64 MiB.
+const MAX_ALLOWED_PACKET: usize = 64 << 20;
+/// The protocol's limit, 1 GiB.
+const LARGEST_PACKET: usize = 1 << 30;
+
+/// Options that mysql and starrocks catalogs share.
+const SHARED: &[&str] = &[
+    "url",
+    "user",
+    "password",
+    "timezone",
+    "ssl_mode",
+    "ssl_ca",
+    "connect_timeout",
+    "read_timeout",
+    "max_allowed_packet",
+];
+
+impl ConnectionConfig {
+    /// Reads a catalog's options. Properties win over the URL. `own` are the names that only this kind of catalog has; they are left
+    /// alone (a trailing `.` stands for a family of names).
+    ///
+    /// # Errors
+    /// [`ErrorCode::Option`](crate::error::ErrorCode::Option), naming the option, never repeating a value.
+    pub fn parse(config: &CatalogConfig, default_port: u16, own: &[&str]) -> Result<Self> {
+        Self::parse_options(config, default_port, own)
+            .map_err(|error| ConnectorError::new(error.code(), format!("catalog {}: {}", config.name, error.message())))
+    }
+
+    fn parse_options(config: &CatalogConfig, default_port: u16, own: &[&str]) -> Result<Self> {
+        let options = &config.options;
+        for (name, _) in options.iter() {
+            check_name(name, own)?;
+        }
+        let url = MySqlUrl::parse(options.require("url")?, default_port)?;
+        let jdbc = JdbcOptions::parse(url.options.iter().map(|(name, value)| (name.as_str(), value.expose())))?;
+
+        let user = options.get("user").map(str::to_owned).or(url.user).or(jdbc.user);
+        let user = user.filter(|user| !user.is_empty()).ok_or_else(|| {
+            ConnectorError::option("option \"user\" is missing, and the URL names no user")
+        })?;
+        let password = options.get("password").map(Secret::new).or(url.password).or(jdbc.password).unwrap_or_default();
+        let ssl_ca = options.get("ssl_ca").filter(|path| !path.is_empty()).map(PathBuf::from);
+        if ssl_ca.as_ref().is_some_and(|path| path.is_relative()) {
+            return Err(ConnectorError::option("option \"ssl_ca\" must be an absolute path of a PEM file"));
+        }
+        let ssl_mode = match options.get("ssl_mode") {
+            Some(mode) => Some(SslMode::parse("ssl_mode", mode)?),
+            None => jdbc.ssl_mode,
+        };
+        // As the mysql client does: naming an authority means that it is to be checked.
+        let ssl_mode = ssl_mode.unwrap_or(if ssl_ca.is_some() { SslMode::VerifyCa } else { SslMode::Preferred });
+
+        let mut session = jdbc.session;
+        for (name, value) in options.iter() {
+            if let Some(variable) = strip_session(name) {
+                session.retain(|(known, _)| !known.eq_ignore_ascii_case(variable));
+                session.push((variable.to_owned(), value.to_owned()));
+            }
+        }
+        for (name, value) in &session {
+            check_session_variable(name, value)?;
+        }
+
+        let own_zone = options.get("timezone").map(str::to_owned).or(jdbc.timezone);
+        let timezone = if config.timezone_is_forced { None } else { own_zone }.unwrap_or_else(|| config.timezone.clone());
+
+        Ok(Self {
+            catalog: config.name.clone(),
+            host: url.host,
+            port: url.port,
+            user,
+            password,
+            database: url.database,
+            ssl_mode,
+            ssl_ca,
+            timezone,
+            session,
+            connect_timeout: seconds(options.get("connect_timeout"), "connect_timeout")?
+                .or(jdbc.connect_timeout)
+                .unwrap_or(CONNECT_TIMEOUT),
+            read_timeout: seconds(options.get("read_timeout"), "read_timeout")?
+                .or(jdbc.read_timeout)
+                .unwrap_or(READ_TIMEOUT),
+            max_allowed_packet: bytes(options.get("max_allowed_packet"))?
+                .or(jdbc.max_allowed_packet)
+                .unwrap_or(MAX_ALLOWED_PACKET)
+                .min(LARGEST_PACKET),
+            zero_dates: jdbc.zero_dates.unwrap_or_default(),
+            tinyint1_is_bit: jdbc.tinyint1_is_bit.unwrap_or(false),
+        })
+    }
+}
+
+fn strip_session(name: &str) -> Option<&str> {
+    match name.split_at_checked("session.".len()) {
+        Some((prefix, variable)) if prefix.eq_ignore_ascii_case("session.") => Some(variable),
+        _ => None,
+    }
+}
+
+fn check_name(name: &str, own: &[&str]) -> Result<()> {
+    let is = |known: &&str| {
+        name.eq_ignore_ascii_case(known)
+            || (known.ends_with('.')
+                && name.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known)))
+    };
+    if strip_session(name).is_some() || SHARED.iter().any(|known| is(known)) || own.iter().any(|known| is(known)) {
+        return Ok(());
+    }
+    let hint = match nearest(name, SHARED.iter().chain(own).copied()) {
+        Some(known) => format!("; did you mean \"{known}\"?"),
+        None => "; session variables are written as \"session.NAME\"".to_owned(),
+    };
+    Err(ConnectorError::option(format!("option \"{name}\" is not known{hint}")))
+}
+
+/// Modes that would make the server read quotes and backslashes in another way than we write them.
+pub(super) const MODES_AGAINST_QUOTING: &[&str] =
+    &["ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "MYSQL323", "MYSQL40", "NO_BACKSLASH_ESCAPES", "ORACLE", "POSTGRESQL"];
+
+/// A session variable's name is one word; its value is sent as a literal.
+fn check_session_variable(name: &str, value: &str) -> Result<()> {
+    let mut characters = name.chars();
+    let starts_well = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    if !starts_well || !characters.all(|c| c.is_ascii_alphanumeric() || c == '_') || name.len() > 64 {
+        return Err(ConnectorError::option(format!("\"session.{name}\" is no name of a session variable")));
+    }
+    if name.eq_ignore_ascii_case("sql_mode")
+        && let Some(mode) = value
+            .split(',')
+            .map(str::trim)
+            .find(|mode| MODES_AGAINST_QUOTING.iter().any(|known| known.eq_ignore_ascii_case(mode)))
+    {
+        return Err(ConnectorError::option(format!(
+            "\"session.sql_mode\" must not hold {mode}: it changes how quotes and backslashes are read"
+        )));
+    }
+    for fixed in ["character_set_client", "character_set_connection", "character_set_results", "time_zone"] {
+        if name.eq_ignore_ascii_case(fixed) {
+            let instead = if fixed == "time_zone" { "write \"timezone\"" } else { "connections speak utf8mb4" };
+            return Err(ConnectorError::option(format!("\"session.{name}\" is refused: {instead}")));
+        }
+    }
+    Ok(())
+}
+
+/// `10`, `10s` or `500ms`.
+fn seconds(value: Option<&str>, name: &str) -> Result<Option<Duration>> {
+    let Some(value) = value else { return Ok(None) };
+    let value = value.trim();
+    let parsed = if let Some(number) = value.strip_suffix("ms") {
+        number.trim().parse::<u64>().ok().map(Duration::from_millis)
+    } else {
+        let number = value.strip_suffix('s').unwrap_or(value).trim();
+        number.parse::<u32>().ok().map(|number| Duration::from_secs(number.into()))
+    };
+    match parsed {
+        Some(duration) if !duration.is_zero() => Ok(Some(duration)),
+        _ => Err(ConnectorError::option(format!("option \"{name}\" must be a number of seconds above 0"))),
+    }
+}
+
+/// A number of bytes, with `KB`, `MB` or `GB` if wanted.
+fn bytes(value: Option<&str>) -> Result<Option<usize>> {
+    let Some(value) = value else { return Ok(None) };
+    let upper = value.trim().to_ascii_uppercase();
+    let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| upper.strip_suffix(suffix).map(|number| (number, *unit)))
+        .unwrap_or((upper.as_str(), 1));
+    match number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(bytes) if bytes >= 1024 => Ok(Some(bytes)),
+        _ => Err(ConnectorError::option("option \"max_allowed_packet\" must be a number of bytes such as 64MB")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+
+    fn config(options: &[(&str, &str)]) -> CatalogConfig {
+        CatalogConfig {
+            name: "shop".into(),
+            options: options.iter().copied().collect::<Options>(),
+            timezone: "Asia/Tokyo".into(),
+            timezone_is_forced: false,
+        }
+    }
+
+    fn parse(options: &[(&str, &str)]) -> Result<ConnectionConfig> {
+        ConnectionConfig::parse(&config(options), 3306, &["load_url", "header."])
+    }
+
+    #[test]
+    fn properties_win_over_the_url() {
+        let parsed = parse(&[
+            ("url", "jdbc:mysql://a:b@h/d?useSSL=false&serverTimezone=UTC&connectTimeout=500&user=x&sessionVariables=a=1,b=2"),
+            ("user", "root"),
+            ("password", ""),
+            ("ssl_mode", "verify-identity"),
+            ("timezone", "+08:00"),
+            ("session.a", "3"),
+            ("connect_timeout", "2"),
+        ])
+        .unwrap();
+        assert_eq!(parsed.user, "root");
+        assert!(parsed.password.is_empty());
+        assert_eq!(parsed.ssl_mode, SslMode::VerifyIdentity);
+        assert_eq!(parsed.timezone, "+08:00");
+        assert_eq!(parsed.connect_timeout, Duration::from_secs(2));
+        assert_eq!(parsed.session, vec![("b".into(), "2".into()), ("a".to_string(), "3".to_string())]);
+    }
+
+    #[test]
+    fn the_forced_zone_beats_the_catalogs_own() {
+        let url = ("url", "mysql://root@h?serverTimezone=UTC");
+        assert_eq!(parse(&[url]).unwrap().timezone, "UTC");
+        assert_eq!(parse(&[("url", "mysql://root@h")]).unwrap().timezone, "Asia/Tokyo");
+        let mut forced = config(&[url, ("timezone", "Europe/Rome")]);
+        forced.timezone_is_forced = true;
+        assert_eq!(ConnectionConfig::parse(&forced, 3306, &[]).unwrap().timezone, "Asia/Tokyo");
+    }
+
+    #[test]
+    fn an_unknown_option_names_the_catalog_and_suggests() {
+        let error = parse(&[("url", "mysql://root@h"), ("pasword", "hunter2")]).unwrap_err().to_string();
+        assert_eq!(error, "[E2001] catalog shop: option \"pasword\" is not known; did you mean \"password\"?");
+        assert!(parse(&[("url", "mysql://root@h"), ("load_url", "x"), ("header.a", "b")]).is_ok());
+    }
+
+    #[test]
+    fn a_user_must_be_named() {
+        assert!(parse(&[("url", "mysql://h")]).unwrap_err().to_string().contains("\"user\" is missing"));
+    }
+
+    #[test]
+    fn a_session_variable_cannot_carry_sql() {
+        for (name, value) in [
+            ("session.a; DROP TABLE t", "1"),
+            ("session.", "1"),
+            ("session.a b", "1"),
+            ("session.sql_mode", "STRICT_ALL_TABLES, ansi_quotes"),
+            ("session.time_zone", "UTC"),
+            ("session.character_set_results", "latin1"),
+        ] {
+            assert!(parse(&[("url", "mysql://root@h"), (name, value)]).is_err(), "{name}");
+        }
+        assert!(parse(&[("url", "mysql://root@h"), ("session.sql_mode", "STRICT_ALL_TABLES")]).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let parsed = parse(&[("url", "mysql://root:hunter2@h")]).unwrap();
+        assert!(!format!("{parsed:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_certificate_file_means_that_it_is_checked() {
+        assert_eq!(parse(&[("url", "mysql://root@h")]).unwrap().ssl_mode, SslMode::Preferred);
+        assert_eq!(parse(&[("url", "mysql://root@h"), ("ssl_ca", "/a.pem")]).unwrap().ssl_mode, SslMode::VerifyCa);
+    }
+}
