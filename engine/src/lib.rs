@@ -3,8 +3,6 @@
 pub mod error;
 pub mod report;
 
-mod shim;
-mod shim_scope;
 mod catalogs;
 mod clock;
 mod config;
