@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::object_store::FileLocation;
-use crate::shim::text::{TextTable, TextTableOptions, hive_type};
+use syncline_connectors::text::{TextTable, TextTableOptions, hive_type};
 use syncline_connectors::{ConnectorError, Options};
 use syncline_sql::statement::{ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 use syncline_sql::SourceFile;
@@ -86,7 +86,7 @@ impl ExternalTableEntry {
     pub(crate) fn provider(&self, scope: &Scope) -> Result<Arc<dyn TableProvider>> {
         let (options, _) = self.text_options(scope)?;
         let location = self.location(scope)?;
-        Ok(Arc::new(TextTable::try_new(location, options)?))
+        Ok(TextTable::try_new(location, options)?)
     }
 
     fn text_options(&self, scope: &Scope) -> Result<(TextTableOptions, Vec<String>)> {

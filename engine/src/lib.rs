@@ -6,8 +6,6 @@ pub mod cli;
 pub mod error;
 pub mod report;
 
-mod shim;
-mod shim_scope;
 mod catalogs;
 mod clock;
 mod config;

@@ -2,27 +2,29 @@
 
 use std::sync::Arc;
 
-use crate::shim::scope::{Place, SESSION_CATALOG, Scope as SqlScope, ScopeCatalog, match_name};
-use syncline_sql::{Prepared, SourceFile, SqlDialect, SqlError, Statement};
+
+use syncline_sql::{
+    Place, Prepared, SESSION_CATALOG, Scope as SqlScope, ScopeCatalog, SourceFile, SqlDialect, SqlError, Statement, match_name,
+};
 
 use crate::error::Result;
 use crate::scope::{DEFAULT_DATABASE, Scope};
 
 /// Reads a statement as the runner does: what concerns one remote system only goes there as it is.
 pub(crate) fn parse(prepared: &Prepared, scope: &Scope) -> Result<Statement> {
-    Ok(crate::shim::parse(prepared, &View { scope: Some(scope), hide_remote: false }, scope.dialect())?)
+    Ok(syncline_sql::parse(prepared, &View { scope: Some(scope), hide_remote: false }, scope.dialect())?)
 }
 
 /// Reads a query that DataFusion is to plan in any case.
 pub(crate) fn parse_local(prepared: &Prepared, scope: &Scope) -> Result<Statement> {
-    Ok(crate::shim::parse(prepared, &View { scope: Some(scope), hide_remote: true }, scope.dialect())?)
+    Ok(syncline_sql::parse(prepared, &View { scope: Some(scope), hide_remote: true }, scope.dialect())?)
 }
 
 /// Reads a stored definition: one statement without parameters, in no session.
 pub(crate) fn parse_stored(file: &Arc<SourceFile>) -> Result<Statement, SqlError> {
     let piece = syncline_sql::Piece { file: Arc::clone(file), range: 0..file.text.len() };
     let prepared = Prepared { piece, text: file.text.clone(), replacements: Vec::new() };
-    crate::shim::parse(&prepared, &View { scope: None, hide_remote: false }, SqlDialect::Mysql)
+    syncline_sql::parse(&prepared, &View { scope: None, hide_remote: false }, SqlDialect::Mysql)
 }
 
 /// A session as the parser sees it.

@@ -239,7 +239,7 @@ impl StreamLoadClient {
             }
             return match answer.status {
                 200 => Ok(match LoadResponse::parse(&answer.text()) {
-                    Some(response) if !answer.request_complete && !matches!(response.status, LoadStatus::Failed(_)) => {
+                    Some(response) if !answer.request_complete && response.is_success() => {
                         return Err(self.unknown(load, &format!("{at} answered success before it had all of the body")));
                     }
                     Some(response) => Tried::Answered(response),
@@ -455,7 +455,8 @@ impl StreamLoadClient {
     /// Waits before try or question `n + 1`: twice as long each time, with jitter, so that writers do not return all at once.
     async fn back_off(&self, n: u32) {
         let wait = self.patience.backoff.saturating_mul(1 << (n - 1).min(16)).min(self.patience.max_backoff);
-        tokio::time::sleep(wait.mul_f64(rand::rng().random_range(0.5..=1.0))).await;
+        let jitter = rand::rng().random_range(0.5..=1.0);
+        tokio::time::sleep(wait.mul_f64(jitter)).await;
     }
 
     fn named(&self, error: ConnectorError) -> ConnectorError {

@@ -1,13 +1,20 @@
 //! An HTTP server for tests that misbehaves on demand, connection by connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::address::{Endpoint, HostPort};
+use super::client::{Patience, StreamLoadClient};
+use super::exchange::Http;
+use super::redirect::{AllowedHost, ClusterNodes, RedirectRules};
+use crate::error::Result;
+use crate::options::Secret;
 
 /// What the server saw of a request.
 #[derive(Debug, Clone)]
@@ -79,6 +86,38 @@ impl FaultServer {
     }
 }
 
+#[derive(Debug)]
+struct Nodes(Vec<HostPort>);
+
+#[async_trait]
+impl ClusterNodes for Nodes {
+    async fn http_addresses(&self) -> Result<Vec<HostPort>> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A client of these frontends in a cluster of these nodes that loses patience fast. It logs in as root with the password hunter2.
+pub(crate) fn client(frontends: &[&Endpoint], nodes: &[&Endpoint]) -> StreamLoadClient {
+    let frontends: Vec<Endpoint> = frontends.iter().map(|endpoint| (*endpoint).clone()).collect();
+    let nodes = Arc::new(Nodes(nodes.iter().map(|endpoint| endpoint.at.clone()).collect()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let rules = RedirectRules::new(frontends.clone(), vec![], AllowedHost::parse_list("").unwrap(), nodes);
+    let patience = Patience {
+        attempts: 3,
+        backoff: Duration::from_millis(5),
+        max_backoff: Duration::from_millis(20),
+        unknown_for: Duration::from_millis(50),
+        answer_margin: Duration::from_millis(500),
+    };
+    let http = Http::new(Arc::new(tls), Duration::from_secs(2));
+    StreamLoadClient::new("sr", http, frontends, rules, "root", &Secret::new("hunter2"), patience)
+}
+
 /// An answer of status 200 with a JSON body.
 pub(crate) fn ok(json: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}", json.len())
@@ -132,7 +171,7 @@ async fn serve(mut stream: TcpStream, act: Arc<Acts>, all: Arc<Mutex<Vec<Seen>>>
         let _ = stream.write_all(reply.as_bytes()).await;
         let _ = stream.flush().await;
         // Gives the client time to hear the answer before the close resets the connection under unread bytes.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

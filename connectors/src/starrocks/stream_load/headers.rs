@@ -57,6 +57,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("user-agent", "it is part of the request itself"),
 ];
 
+/// The largest body of JSON (StarRocks: BE `streaming_load_max_batch_size_mb`, which `ignore_json_size` lifts).
+pub(crate) const MAX_JSON_BYTES: u64 = 100 << 20;
+
 /// Prefix of options that name a header that this version does not know.
 pub(crate) const LOAD_PREFIX: &str = "load.";
 

@@ -14,6 +14,6 @@ pub(crate) mod redirect;
 pub(crate) mod response;
 
 #[cfg(test)]
-mod fault_server;
+pub(crate) mod fault_server;
 #[cfg(test)]
 mod tests;

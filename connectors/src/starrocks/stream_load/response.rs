@@ -72,6 +72,11 @@ impl LoadResponse {
         })
     }
 
+    /// Whether the load is committed.
+    pub(crate) fn is_success(&self) -> bool {
+        matches!(self.status, LoadStatus::Success | LoadStatus::PublishTimeout)
+    }
+
     /// The rows that the server accounts for, if it says so.
     pub(crate) fn rows_accounted(&self) -> Option<u64> {
         Some(self.loaded? + self.filtered.unwrap_or(0) + self.unselected.unwrap_or(0))

@@ -4,56 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::address::{Endpoint, HostPort};
 use super::body::{Body, Piece, StreamBody};
-use super::client::{Load, Outcome, Patience, StreamLoadClient};
-use super::exchange::Http;
-use super::fault_server::{Act, FaultServer, Seen, ok, redirect};
+use super::client::{Load, Outcome};
+use super::fault_server::{Act, FaultServer, Seen, client, ok, redirect};
 use super::label::LabelPrefix;
-use super::redirect::{AllowedHost, ClusterNodes, RedirectRules};
 use super::response::{LoadStatus, RefusedRow};
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::options::Secret;
 use crate::sink::WriteId;
 
 /// The label of every load here.
 const LABEL: &str = "job-r1-1-1-0-0";
 const SUCCESS: &str = r#"{"TxnId":1,"Status":"Success","Message":"OK","NumberTotalRows":2,"NumberLoadedRows":2,"NumberFilteredRows":0,"NumberUnselectedRows":0}"#;
-
-#[derive(Debug)]
-struct Nodes(Vec<HostPort>);
-
-#[async_trait]
-impl ClusterNodes for Nodes {
-    async fn http_addresses(&self) -> Result<Vec<HostPort>> {
-        Ok(self.0.clone())
-    }
-}
-
-fn client(frontends: &[&Endpoint], nodes: &[&Endpoint]) -> StreamLoadClient {
-    let frontends: Vec<Endpoint> = frontends.iter().map(|endpoint| (*endpoint).clone()).collect();
-    let nodes = Arc::new(Nodes(nodes.iter().map(|endpoint| endpoint.at.clone()).collect()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let rules = RedirectRules::new(frontends.clone(), vec![], AllowedHost::parse_list("").unwrap(), nodes);
-    let patience = Patience {
-        attempts: 3,
-        backoff: Duration::from_millis(5),
-        max_backoff: Duration::from_millis(20),
-        unknown_for: Duration::from_millis(50),
-        answer_margin: Duration::from_millis(500),
-    };
-    let http = Http::new(Arc::new(tls), Duration::from_secs(2));
-    StreamLoadClient::new("sr", http, frontends, rules, "root", &Secret::new("hunter2"), patience)
-}
 
 fn load() -> Load {
     let id = WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 };
