@@ -6,10 +6,13 @@
 //! A connection that is dropped instead of given back is cut at once, so that a stream that nobody reads any more costs nothing.
 
 pub mod connect;
+pub mod decode;
 pub mod error;
 pub mod jdbc;
 pub mod options;
+pub mod predicate;
 pub mod quote;
+pub mod read;
 pub mod url;
 pub mod value;
 pub mod zone;

@@ -1,0 +1,246 @@
+//! A mysql catalog: databases, tables, native statements and the connectivity test.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::TableType;
+use mysql_async::{FromRowError, Params, Row, Value};
+
+use crate::catalog::{Catalog, CatalogConfig, CatalogKind, CheckItem, NativeResult, RemoteCatalog};
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
+use crate::mysql_protocol::quote::table_name;
+use crate::mysql_protocol::read::{Native, run_native};
+use crate::options::nearest;
+use crate::sink::{PlannedWrite, WriteRequest};
+
+use super::options;
+use super::table::MySqlTable;
+use super::types::ColumnDescription;
+
+/// A catalog of type mysql.
+#[derive(Debug)]
+pub struct MySqlCatalog {
+    pool: ConnectionPool,
+}
+
+impl MySqlCatalog {
+    /// Reads the options; does no I/O.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Option`] for options that are unknown, missing or have a bad value.
+    pub fn new(config: &CatalogConfig) -> Result<Self> {
+        Ok(Self { pool: ConnectionPool::new(options::parse(config)?, Dialect::MySql) })
+    }
+
+    /// The connections, for tests of the scan.
+    #[cfg(test)]
+    pub(super) fn pool(&self) -> &ConnectionPool {
+        &self.pool
+    }
+
+    fn named(&self, what: impl std::fmt::Display) -> String {
+        format!("catalog {}: {what}", self.name())
+    }
+
+    /// Asks a small question that changes nothing; a connection that was lost meanwhile is replaced once.
+    async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<Row>> {
+        let bind = || match values {
+            [] => Params::Empty,
+            values => Params::Positional(values.iter().map(|value| Value::from(*value)).collect()),
+        };
+        let mut connection = self.pool.get().await?;
+        let rows = match connection.query_bound(sql, bind()).await {
+            Err(error) if error.is_retryable() => {
+                connection = self.pool.get().await?;
+                connection.query_bound(sql, bind()).await?
+            }
+            outcome => outcome?,
+        };
+        connection.release();
+        Ok(rows)
+    }
+
+    async fn columns(&self, database: &str, table: &str) -> Result<Vec<ColumnDescription>> {
+        let rows = self.ask(COLUMNS, &[database, table]).await?;
+        let mut columns = Vec::with_capacity(rows.len());
+        for row in rows {
+            let row: ColumnRow = self.read(row)?;
+            // information_schema may compare names without case or trailing spaces; we do not.
+            if row.0 == database && row.1 == table {
+                columns.push(ColumnDescription {
+                    name: row.2,
+                    data_type: row.3.to_ascii_lowercase(),
+                    column_type: row.4.to_ascii_lowercase(),
+                    nullable: row.5 == "YES",
+                    precision: row.6,
+                    scale: row.7,
+                    fraction_digits: row.8,
+                    collation: row.9,
+                });
+            }
+        }
+        Ok(columns)
+    }
+
+    fn read<T: mysql_async::prelude::FromRow>(&self, row: Row) -> Result<T> {
+        T::from_row_opt(row).map_err(|FromRowError(_)| {
+            ConnectorError::internal(self.named("the server's information_schema has an unexpected form"))
+        })
+    }
+}
+
+/// Schema, table, name, data type, column type, nullable, precision, scale, fraction digits, collation.
+type ColumnRow =
+    (String, String, String, String, String, String, Option<u64>, Option<u64>, Option<u64>, Option<String>);
+
+const COLUMNS: &str = "SELECT table_schema, table_name, column_name, data_type, column_type, is_nullable, \
+    numeric_precision, numeric_scale, datetime_precision, collation_name \
+    FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
+const TABLES: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables \
+    WHERE table_schema = ? ORDER BY table_name";
+const TABLE: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables \
+    WHERE table_schema = ? AND table_name = ?";
+const DATABASES: &str = "SELECT schema_name FROM information_schema.schemata ORDER BY schema_name";
+
+#[async_trait]
+impl Catalog for MySqlCatalog {
+    fn name(&self) -> &str {
+        &self.pool.config().catalog
+    }
+
+    fn kind(&self) -> CatalogKind {
+        CatalogKind::Mysql
+    }
+
+    async fn check(&self) -> Vec<CheckItem> {
+        let config = self.pool.config();
+        let item = |what: &str, outcome: std::result::Result<String, String>| CheckItem { what: what.to_owned(), outcome };
+        let mut connection = match self.pool.get().await {
+            Ok(connection) => connection,
+            Err(error) => return vec![item("login", Err(error.to_string()))],
+        };
+        let mut items = vec![
+            item("login", Ok(format!("{} at {}:{} as {}", connection.version(), config.host, config.port, config.user))),
+            item("encryption", Ok(if connection.uses_tls() { "TLS" } else { "none" }.to_owned())),
+            item("time zone", Ok(connection.zone().to_owned())),
+            item("character set", character_set(&mut connection).await.map_err(|error| error.to_string())),
+        ];
+        connection.release();
+        items.push(item("read", self.check_reading().await.map_err(|error| error.to_string())));
+        items
+    }
+
+    fn remote(self: Arc<Self>) -> Option<Arc<dyn RemoteCatalog>> {
+        Some(self)
+    }
+}
+
+async fn character_set(connection: &mut Connection) -> Result<String> {
+    let rows = connection.query("SELECT @@character_set_results").await?;
+    let name: Option<String> = rows.into_iter().next().and_then(|mut row| row.take_opt(0)).and_then(Result::ok);
+    match name {
+        Some(name) if name == "utf8mb4" => Ok(name),
+        other => Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("the server answers in {} instead of utf8mb4", other.unwrap_or_default()),
+        )),
+    }
+}
+
+impl MySqlCatalog {
+    /// Reads nothing from one table of the default database, to learn whether the user may.
+    async fn check_reading(&self) -> Result<String> {
+        let Some(database) = self.default_database() else {
+            return Ok(format!("{} databases are visible", self.databases().await?.len()));
+        };
+        let tables = self.tables(database).await?;
+        let Some(first) = tables.first() else {
+            return Ok(format!("database {database} has no tables that the user may see"));
+        };
+        self.ask(&format!("SELECT 1 FROM {} LIMIT 0", table_name(database, first)?), &[]).await?;
+        Ok(format!("{} tables are visible in database {database}", tables.len()))
+    }
+
+    /// The error of a database that does not exist, with the nearest name.
+    async fn no_database(&self, database: &str) -> ConnectorError {
+        let known = self.databases().await.unwrap_or_default();
+        let hint = nearest(database, known.iter().map(String::as_str))
+            .map(|name| format!("; did you mean {name}?"))
+            .unwrap_or_default();
+        ConnectorError::new(ErrorCode::Name, self.named(format!("there is no database {database}{hint}")))
+    }
+}
+
+#[async_trait]
+impl RemoteCatalog for MySqlCatalog {
+    fn default_database(&self) -> Option<&str> {
+        self.pool.config().database.as_deref()
+    }
+
+    async fn databases(&self) -> Result<Vec<String>> {
+        self.ask(DATABASES, &[]).await?.into_iter().map(|row| self.read::<(String,)>(row).map(|(name,)| name)).collect()
+    }
+
+    async fn tables(&self, database: &str) -> Result<Vec<String>> {
+        let mut tables = Vec::new();
+        for row in self.ask(TABLES, &[database]).await? {
+            let (found, table, _): (String, String, String) = self.read(row)?;
+            if found == database {
+                tables.push(table);
+            }
+        }
+        if tables.is_empty() && !self.databases().await?.iter().any(|known| known == database) {
+            return Err(self.no_database(database).await);
+        }
+        Ok(tables)
+    }
+
+    async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let columns = self.columns(database, table).await?;
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let kind = self.ask(TABLE, &[database, table]).await?;
+        let mut table_type = TableType::View;
+        for row in kind {
+            let (found_database, found_table, kind): (String, String, String) = self.read(row)?;
+            if found_database == database && found_table == table && kind == "BASE TABLE" {
+                table_type = TableType::Base;
+            }
+        }
+        let connection = self.pool.get().await?;
+        let zone = connection.zone().to_owned();
+        connection.release();
+        let table = MySqlTable::new(self.pool.clone(), database, table, table_type, &columns, &zone)?;
+        Ok(Some(Arc::new(table)))
+    }
+
+    async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult> {
+        let connection = self.pool.get().await?;
+        let database = database.or(self.default_database());
+        Ok(match run_native(connection, database, sql).await? {
+            Native::Rows(stream) => NativeResult::Rows(stream),
+            Native::Done { rows_affected, info: _ } => NativeResult::Done { rows_affected, label: None },
+        })
+    }
+
+    async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            self.named(format!("writing to mysql is not built yet (table {}.{})", request.database, request.table)),
+        ))
+    }
+
+    async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {
+        let mut connection = self.pool.get().await?;
+        let rows = connection.query(&format!("SHOW CREATE TABLE {}", table_name(database, table)?)).await?;
+        connection.release();
+        rows.into_iter()
+            .next()
+            .and_then(|mut row| row.take_opt::<String, _>(1))
+            .and_then(Result::ok)
+            .ok_or_else(|| ConnectorError::internal(self.named("SHOW CREATE TABLE has an unexpected form")))
+    }
+}

@@ -1,0 +1,131 @@
+//! A table as DataFusion sees it: schema, pushed filters, and the plan that reads it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::TableType;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::error::{ConnectorError, Result};
+use crate::mysql_protocol::connect::ConnectionPool;
+use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
+use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
+use crate::mysql_protocol::value::ZeroDates;
+
+use super::scan::{MySqlExec, ScanDescription};
+use super::split::{Split, pack};
+use super::types::ColumnDescription;
+
+/// A table or view of a mysql catalog, as it was when it was looked up.
+#[derive(Debug)]
+pub struct MySqlTable {
+    database: String,
+    table: String,
+    table_type: TableType,
+    columns: Vec<ReadColumn>,
+    policies: HashMap<String, ColumnPolicy>,
+    schema: SchemaRef,
+    pool: ConnectionPool,
+}
+
+impl MySqlTable {
+    /// A table of these columns, read in sessions of that zone.
+    ///
+    /// # Errors
+    /// Unsupported for a column of a type that cannot be read.
+    pub fn new(
+        pool: ConnectionPool,
+        database: &str,
+        table: &str,
+        table_type: TableType,
+        described: &[ColumnDescription],
+        zone: &str,
+    ) -> Result<Self> {
+        let config = pool.config();
+        let mut columns = Vec::with_capacity(described.len());
+        let mut policies = HashMap::new();
+        for column in described {
+            let reading = column.reading(config.tinyint1_is_bit).map_err(|error| {
+                let text = format!("catalog {}, table {database}.{table}: {}", config.catalog, error.message());
+                ConnectorError::new(error.code(), text)
+            })?;
+            // A date that no calendar has may be read as NULL whatever the column says; a view's columns do not tell.
+            let becomes_null = config.zero_dates == ZeroDates::Null && matches!(reading, Reading::Date | Reading::DateTime);
+            let nullable = column.nullable || becomes_null || table_type == TableType::View;
+            columns.push(ReadColumn { name: column.name.clone(), reading, nullable });
+            let policy = column.policy(zone, config.zero_dates, config.tinyint1_is_bit);
+            policies.insert(column.name.clone(), policy);
+        }
+        let schema = schema_of(&columns);
+        Ok(Self { database: database.to_owned(), table: table.to_owned(), table_type, columns, policies, schema, pool })
+    }
+
+    fn policy(&self, column: &str) -> Option<ColumnPolicy> {
+        self.policies.get(column).copied()
+    }
+
+    /// The read of some columns under some filters.
+    ///
+    /// # Errors
+    /// Internal for a projection that is not of this table.
+    pub fn describe(
+        &self,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<ScanDescription> {
+        let columns = match projection {
+            None => self.columns.clone(),
+            Some(indices) => indices
+                .iter()
+                .map(|index| self.columns.get(*index).cloned())
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| ConnectorError::internal("a projection names a column that the table has not"))?,
+        };
+        let policies = |column: &str| self.policy(column);
+        let pushed: Vec<_> = filters.iter().map(|filter| translate(filter, &policies)).collect();
+        // Rows that DataFusion will still throw away must not use the limit up.
+        let all_exact = pushed.iter().all(|pushed| pushed.as_ref().is_some_and(|pushed| pushed.exact));
+        let predicates = pushed.into_iter().flatten().map(|pushed| pushed.predicate).collect();
+        Ok(ScanDescription {
+            catalog: self.pool.config().catalog.clone(),
+            database: self.database.clone(),
+            table: self.table.clone(),
+            columns,
+            predicate: Predicate::join(predicates, "AND"),
+            limit: limit.filter(|_| all_exact),
+        })
+    }
+}
+
+#[async_trait]
+impl TableProvider for MySqlTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        self.table_type
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        Ok(support(filters, &|column| self.policy(column)))
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let description = self.describe(projection, filters, limit)?;
+        let groups = pack(vec![Split::Whole], state.config().target_partitions());
+        Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone())))
+    }
+}

@@ -1,0 +1,553 @@
+//! Values of a server into Arrow columns, from the binary and the text protocol alike.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder,
+    Float32Builder, Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+};
+use arrow::compute::filter;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, i256};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use mysql_async::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::sink::{FoundBy, Reject, RejectLog};
+
+use super::value::{DateTimeParts, ZeroDates, time_text};
+
+/// How the values of a column are read; decides the Arrow type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reading {
+    /// A whole number of so many bits (8, 16, 32, 64).
+    Integer {
+        /// Bits of the Arrow type.
+        bits: u8,
+        /// Whether negative numbers are values.
+        signed: bool,
+    },
+    /// A whole number, 0 for false.
+    Boolean,
+    /// A 32-bit float.
+    Float32,
+    /// A 64-bit float.
+    Float64,
+    /// A decimal.
+    Decimal {
+        /// Digits in all, 1 to 76.
+        precision: u8,
+        /// Digits behind the point.
+        scale: u8,
+    },
+    /// Bits as a number, most significant byte first.
+    Bits,
+    /// A day.
+    Date,
+    /// A day and a time of day on the session's clock.
+    DateTime,
+    /// A time, as the text that the server's client prints.
+    Time {
+        /// Digits of a second, 0 to 6.
+        fraction_digits: u8,
+    },
+    /// Text in UTF-8.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
+impl Reading {
+    /// The Arrow type of the column.
+    pub fn arrow_type(self) -> DataType {
+        match self {
+            Self::Integer { bits: 8, signed: true } => DataType::Int8,
+            Self::Integer { bits: 16, signed: true } => DataType::Int16,
+            Self::Integer { bits: 32, signed: true } => DataType::Int32,
+            Self::Integer { signed: true, .. } => DataType::Int64,
+            Self::Integer { bits: 8, signed: false } => DataType::UInt8,
+            Self::Integer { bits: 16, signed: false } => DataType::UInt16,
+            Self::Integer { bits: 32, signed: false } => DataType::UInt32,
+            Self::Integer { signed: false, .. } | Self::Bits => DataType::UInt64,
+            Self::Boolean => DataType::Boolean,
+            Self::Float32 => DataType::Float32,
+            Self::Float64 => DataType::Float64,
+            Self::Decimal { precision, scale } if precision <= 38 => DataType::Decimal128(precision, scale as i8),
+            Self::Decimal { precision, scale } => DataType::Decimal256(precision, scale as i8),
+            Self::Date => DataType::Date32,
+            Self::DateTime => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Time { .. } | Self::Text => DataType::Utf8,
+            Self::Bytes => DataType::Binary,
+        }
+    }
+}
+
+/// A column that is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadColumn {
+    /// The name as the server spells it.
+    pub name: String,
+    /// How its values are read.
+    pub reading: Reading,
+    /// Whether NULL may come.
+    pub nullable: bool,
+}
+
+impl ReadColumn {
+    /// The column as a field of a schema.
+    pub fn field(&self) -> Field {
+        Field::new(&self.name, self.reading.arrow_type(), self.nullable)
+    }
+}
+
+/// The schema of some columns. Names may repeat.
+pub fn schema_of(columns: &[ReadColumn]) -> SchemaRef {
+    Arc::new(Schema::new(columns.iter().map(ReadColumn::field).collect::<Vec<_>>()))
+}
+
+/// A batch is given on when it holds so many bytes of values, 8 MiB: a few of them per partition fit any memory limit.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Gathers rows into batches, bounded by rows and bytes.
+pub struct BatchBuilder {
+    schema: SchemaRef,
+    columns: Vec<Column>,
+    /// What is read, for messages: `catalog shop: table d.t`.
+    origin: String,
+    zero_dates: ZeroDates,
+    rejects: Option<Arc<dyn RejectLog>>,
+    batch_rows: usize,
+    rows: usize,
+    bytes: usize,
+    /// Rows of this batch that are left out.
+    refused: Vec<usize>,
+    /// Rows read before this batch.
+    rows_before: u64,
+}
+
+struct Column {
+    name: String,
+    reading: Reading,
+    builder: Builder,
+}
+
+/// Why a value has no place in its column.
+struct Refused {
+    value: String,
+    reason: String,
+}
+
+impl BatchBuilder {
+    /// A builder without rows. Without `rejects` a value that cannot be read is an error; with them its row is left out and told.
+    pub fn new(
+        columns: &[ReadColumn],
+        origin: impl Into<String>,
+        zero_dates: ZeroDates,
+        rejects: Option<Arc<dyn RejectLog>>,
+        batch_rows: usize,
+    ) -> Self {
+        let schema = schema_of(columns);
+        let columns = columns
+            .iter()
+            .map(|column| Column {
+                name: column.name.clone(),
+                reading: column.reading,
+                builder: Builder::new(column.reading),
+            })
+            .collect();
+        Self {
+            schema,
+            columns,
+            origin: origin.into(),
+            zero_dates,
+            rejects,
+            batch_rows: batch_rows.max(1),
+            rows: 0,
+            bytes: 0,
+            refused: Vec::new(),
+            rows_before: 0,
+        }
+    }
+
+    /// The schema of the batches.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Bytes of values gathered since the last batch.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether the batch must be taken.
+    pub fn is_full(&self) -> bool {
+        self.rows >= self.batch_rows || self.bytes >= BATCH_BYTES
+    }
+
+    /// Whether there is nothing to take.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Takes a row.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Value`] naming column, value and row when a value cannot be read and nobody takes rejects;
+    /// [`ErrorCode::Rejects`] when they are too many.
+    pub fn push(&mut self, row: Vec<Value>) -> Result<()> {
+        if row.len() != self.columns.len() {
+            return Err(ConnectorError::internal(format!(
+                "{}: a row has {} values for {} columns",
+                self.origin,
+                row.len(),
+                self.columns.len()
+            )));
+        }
+        let mut refused = None;
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            self.bytes += match &value {
+                Value::Bytes(bytes) => bytes.len(),
+                _ => 8,
+            };
+            if let Err(error) = column.builder.append(column.reading, value, self.zero_dates) {
+                column.builder.append_null();
+                refused.get_or_insert((column.name.clone(), error));
+            }
+        }
+        if let Some((column, Refused { value, reason })) = refused {
+            let row = self.rows_before + self.rows as u64 + 1;
+            match &self.rejects {
+                None => {
+                    return Err(ConnectorError::new(
+                        ErrorCode::Value,
+                        format!("{}, column {column}, row {row}: {reason}: {value}", self.origin),
+                    ));
+                }
+                Some(rejects) => {
+                    rejects.reject(Reject {
+                        column: Some(column),
+                        value: Some(value),
+                        reason,
+                        row: Some(row),
+                        file: None,
+                        line: None,
+                        found_by: FoundBy::Syncline,
+                    })?;
+                    self.refused.push(self.rows);
+                }
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// The rows gathered so far as a batch, without those that were refused.
+    ///
+    /// # Errors
+    /// Internal when Arrow refuses the columns.
+    pub fn finish(&mut self) -> Result<RecordBatch> {
+        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(|column| column.builder.finish(column.reading)).collect();
+        let mut rows = self.rows;
+        let broken = |error| ConnectorError::internal("cannot build a batch").with_source(error);
+        if !self.refused.is_empty() {
+            let mut keep = vec![true; self.rows];
+            for row in &self.refused {
+                keep[*row] = false;
+            }
+            rows -= self.refused.len();
+            let keep = BooleanArray::from(keep);
+            for array in &mut arrays {
+                *array = filter(array, &keep).map_err(broken)?;
+            }
+        }
+        self.rows_before += self.rows as u64;
+        self.rows = 0;
+        self.bytes = 0;
+        self.refused.clear();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options).map_err(|error| {
+            let text = format!("{}: {error}", self.origin);
+            ConnectorError::internal(text).with_source(error)
+        })
+    }
+}
+
+/// One Arrow builder, chosen once per column.
+enum Builder {
+    Boolean(BooleanBuilder),
+    Int8(Int8Builder),
+    Int16(Int16Builder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    UInt8(UInt8Builder),
+    UInt16(UInt16Builder),
+    UInt32(UInt32Builder),
+    UInt64(UInt64Builder),
+    Float32(Float32Builder),
+    Float64(Float64Builder),
+    Decimal128(Decimal128Builder),
+    Decimal256(Decimal256Builder),
+    Date(Date32Builder),
+    DateTime(TimestampMicrosecondBuilder),
+    Text(StringBuilder),
+    Bytes(BinaryBuilder),
+}
+
+macro_rules! each_builder {
+    ($self:expr, $builder:ident => $body:expr) => {
+        match $self {
+            Builder::Boolean($builder) => $body,
+            Builder::Int8($builder) => $body,
+            Builder::Int16($builder) => $body,
+            Builder::Int32($builder) => $body,
+            Builder::Int64($builder) => $body,
+            Builder::UInt8($builder) => $body,
+            Builder::UInt16($builder) => $body,
+            Builder::UInt32($builder) => $body,
+            Builder::UInt64($builder) => $body,
+            Builder::Float32($builder) => $body,
+            Builder::Float64($builder) => $body,
+            Builder::Decimal128($builder) => $body,
+            Builder::Decimal256($builder) => $body,
+            Builder::Date($builder) => $body,
+            Builder::DateTime($builder) => $body,
+            Builder::Text($builder) => $body,
+            Builder::Bytes($builder) => $body,
+        }
+    };
+}
+
+impl Builder {
+    fn new(reading: Reading) -> Self {
+        match reading.arrow_type() {
+            DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
+            DataType::Int8 => Self::Int8(Int8Builder::new()),
+            DataType::Int16 => Self::Int16(Int16Builder::new()),
+            DataType::Int32 => Self::Int32(Int32Builder::new()),
+            DataType::Int64 => Self::Int64(Int64Builder::new()),
+            DataType::UInt8 => Self::UInt8(UInt8Builder::new()),
+            DataType::UInt16 => Self::UInt16(UInt16Builder::new()),
+            DataType::UInt32 => Self::UInt32(UInt32Builder::new()),
+            DataType::UInt64 => Self::UInt64(UInt64Builder::new()),
+            DataType::Float32 => Self::Float32(Float32Builder::new()),
+            DataType::Float64 => Self::Float64(Float64Builder::new()),
+            decimal @ DataType::Decimal128(..) => Self::Decimal128(Decimal128Builder::new().with_data_type(decimal)),
+            decimal @ DataType::Decimal256(..) => Self::Decimal256(Decimal256Builder::new().with_data_type(decimal)),
+            DataType::Date32 => Self::Date(Date32Builder::new()),
+            DataType::Timestamp(..) => Self::DateTime(TimestampMicrosecondBuilder::new()),
+            DataType::Binary => Self::Bytes(BinaryBuilder::new()),
+            _ => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    fn append_null(&mut self) {
+        each_builder!(self, builder => builder.append_null());
+    }
+
+    fn finish(&mut self, _: Reading) -> ArrayRef {
+        each_builder!(self, builder => Arc::new(builder.finish()) as ArrayRef)
+    }
+
+    fn append(&mut self, reading: Reading, value: Value, zero_dates: ZeroDates) -> Result<(), Refused> {
+        if value == Value::NULL {
+            self.append_null();
+            return Ok(());
+        }
+        let out_of_range = |value: &Value| Refused { value: shown(value), reason: "the number is out of the column's range".into() };
+        macro_rules! whole {
+            ($builder:expr) => {{
+                let number = whole(&value)?;
+                $builder.append_value(number.try_into().map_err(|_| out_of_range(&value))?)
+            }};
+        }
+        match self {
+            Self::Boolean(builder) => builder.append_value(whole(&value)? != 0),
+            Self::Int8(builder) => whole!(builder),
+            Self::Int16(builder) => whole!(builder),
+            Self::Int32(builder) => whole!(builder),
+            Self::Int64(builder) => whole!(builder),
+            Self::UInt8(builder) => whole!(builder),
+            Self::UInt16(builder) => whole!(builder),
+            Self::UInt32(builder) => whole!(builder),
+            Self::UInt64(builder) if reading == Reading::Bits => builder.append_value(bits(&value)?),
+            Self::UInt64(builder) => whole!(builder),
+            Self::Float32(builder) => builder.append_value(match &value {
+                Value::Float(number) => *number,
+                other => parsed::<f32>(other)?,
+            }),
+            Self::Float64(builder) => builder.append_value(match &value {
+                Value::Double(number) => *number,
+                Value::Float(number) => f64::from(*number),
+                other => parsed::<f64>(other)?,
+            }),
+            Self::Decimal128(builder) => builder.append_value(decimal128(&value, reading)?),
+            Self::Decimal256(builder) => builder.append_value(decimal256(&value, reading)?),
+            Self::Date(builder) => match parts(&value)? {
+                parts if parts.days().is_some() => builder.append_option(parts.days()),
+                parts => builder.append_option(zero_date(parts, false, zero_dates, |parts| parts.days())?),
+            },
+            Self::DateTime(builder) => match parts(&value)? {
+                parts if parts.microseconds().is_some() => builder.append_option(parts.microseconds()),
+                parts => builder.append_option(zero_date(parts, true, zero_dates, |parts| parts.microseconds())?),
+            },
+            Self::Text(builder) => match (value, reading) {
+                (Value::Bytes(bytes), _) => match std::str::from_utf8(&bytes) {
+                    Ok(text) => builder.append_value(text),
+                    Err(_) => {
+                        return Err(Refused { value: shown(&Value::Bytes(bytes)), reason: "the text is not UTF-8".into() });
+                    }
+                },
+                (Value::Time(negative, days, hours, minutes, seconds, fraction), Reading::Time { fraction_digits }) => {
+                    let hours = days * 24 + u32::from(hours);
+                    builder.append_value(time_text(negative, hours, minutes, seconds, fraction, fraction_digits));
+                }
+                (Value::Int(number), _) => builder.append_value(number.to_string()),
+                (Value::UInt(number), _) => builder.append_value(number.to_string()),
+                (other, _) => return Err(unexpected(&other)),
+            },
+            Self::Bytes(builder) => match value {
+                Value::Bytes(bytes) => builder.append_value(bytes),
+                other => return Err(unexpected(&other)),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// A whole number, of the binary protocol or as text.
+fn whole(value: &Value) -> Result<i128, Refused> {
+    match value {
+        Value::Int(number) => Ok(i128::from(*number)),
+        Value::UInt(number) => Ok(i128::from(*number)),
+        other => parsed(other),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(value: &Value) -> Result<T, Refused> {
+    match value {
+        Value::Bytes(bytes) => {
+            std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(|| unexpected(value))
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+/// BIT comes as bytes, the most significant first, in both protocols.
+fn bits(value: &Value) -> Result<u64, Refused> {
+    match value {
+        Value::Bytes(bytes) if bytes.len() <= 8 => Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))),
+        Value::Int(number) => u64::try_from(*number).map_err(|_| unexpected(value)),
+        Value::UInt(number) => Ok(*number),
+        other => Err(unexpected(other)),
+    }
+}
+
+fn parts(value: &Value) -> Result<DateTimeParts, Refused> {
+    match value {
+        Value::Date(year, month, day, hour, minute, second, microsecond) => Ok(DateTimeParts {
+            year: *year,
+            month: *month,
+            day: *day,
+            hour: *hour,
+            minute: *minute,
+            second: *second,
+            microsecond: *microsecond,
+        }),
+        Value::Bytes(text) => DateTimeParts::parse(text).ok_or_else(|| unexpected(value)),
+        other => Err(unexpected(other)),
+    }
+}
+
+fn zero_date<T>(
+    parts: DateTimeParts,
+    with_time: bool,
+    zero_dates: ZeroDates,
+    value: impl Fn(DateTimeParts) -> Option<T>,
+) -> Result<Option<T>, Refused> {
+    let refused = || Refused {
+        value: parts.text(with_time),
+        reason: "no calendar has this date (zeroDateTimeBehavior=convertToNull in the URL reads it as NULL, round as the nearest date)".into(),
+    };
+    match zero_dates {
+        ZeroDates::Reject => Err(refused()),
+        ZeroDates::Null => Ok(None),
+        ZeroDates::Round => value(parts.rounded()).map(Some).ok_or_else(refused),
+    }
+}
+
+/// The digits of a decimal without its point, with zeros up to the scale.
+fn unscaled(value: &Value, reading: Reading) -> Result<(bool, String), Refused> {
+    let number_text;
+    let text = match value {
+        Value::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| unexpected(value))?,
+        Value::Int(number) => {
+            number_text = number.to_string();
+            &number_text
+        }
+        Value::UInt(number) => {
+            number_text = number.to_string();
+            &number_text
+        }
+        other => return Err(unexpected(other)),
+    };
+    let Reading::Decimal { scale, .. } = reading else { return Err(unexpected(value)) };
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let scale = usize::from(scale);
+    let beyond = fraction.get(scale..).unwrap_or("");
+    if !beyond.bytes().all(|digit| digit == b'0') {
+        return Err(Refused { value: shown(value), reason: "the decimal has more digits than the column".into() });
+    }
+    let fraction = &fraction[..fraction.len().min(scale)];
+    let digits = format!("{whole}{fraction}{:0<width$}", "", width = scale - fraction.len());
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(unexpected(value));
+    }
+    Ok((negative, digits))
+}
+
+fn decimal128(value: &Value, reading: Reading) -> Result<i128, Refused> {
+    let (negative, digits) = unscaled(value, reading)?;
+    let significant = digits.trim_start_matches('0');
+    let Reading::Decimal { precision, .. } = reading else { return Err(unexpected(value)) };
+    if significant.len() > usize::from(precision) {
+        return Err(Refused { value: shown(value), reason: "the decimal has more digits than the column".into() });
+    }
+    let number = if significant.is_empty() { 0 } else { significant.parse::<i128>().map_err(|_| unexpected(value))? };
+    Ok(if negative { -number } else { number })
+}
+
+fn decimal256(value: &Value, reading: Reading) -> Result<i256, Refused> {
+    let (negative, digits) = unscaled(value, reading)?;
+    let significant = digits.trim_start_matches('0');
+    let Reading::Decimal { precision, .. } = reading else { return Err(unexpected(value)) };
+    if significant.len() > usize::from(precision) {
+        return Err(Refused { value: shown(value), reason: "the decimal has more digits than the column".into() });
+    }
+    let number = if significant.is_empty() { i256::ZERO } else { i256::from_string(significant).ok_or_else(|| unexpected(value))? };
+    Ok(if negative { number.wrapping_neg() } else { number })
+}
+
+fn unexpected(value: &Value) -> Refused {
+    Refused { value: shown(value), reason: "the server sent a value that is none of the column's type".into() }
+}
+
+/// A value for a message: short, on one line.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Date(year, month, day, hour, minute, second, fraction) => {
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{fraction:06}")
+        }
+        other => other.as_sql(true),
+    };
+    let mut short: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(100).collect();
+    if text.chars().nth(100).is_some() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,248 @@
+//! Results into batches: the loop that every read shares, and native statements.
+
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::stream::unfold;
+use mysql_async::consts::{ColumnFlags, ColumnType};
+use mysql_async::prelude::{Protocol, Queryable};
+use mysql_async::{Column, QueryResult, Row};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::error::{ConnectorError, ErrorCode, Result};
+
+use super::connect::Connection;
+use super::decode::{BatchBuilder, ReadColumn, Reading, schema_of};
+use super::error::{from_driver, timed_out};
+use super::options::ConnectionConfig;
+
+use arrow::record_batch::RecordBatch;
+
+/// Batches that wait for a reader that is slower than the server; with [`BatchBuilder`]'s bound this is the memory of a read.
+pub const WAITING_BATCHES: usize = 2;
+/// Rows of a batch of a native statement: DataFusion's own default.
+const NATIVE_BATCH_ROWS: usize = 8192;
+
+/// Where batches go. Sending waits until there is room: this is the backpressure.
+pub type BatchSender = mpsc::Sender<datafusion::error::Result<RecordBatch>>;
+
+/// How a read ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All rows were read.
+    Complete,
+    /// Nobody reads the batches any more.
+    Unread,
+}
+
+/// Waits for a step of the driver, but not for ever.
+///
+/// # Errors
+/// As the driver says; Connection after the catalog's `read_timeout`.
+pub async fn step<T>(config: &ConnectionConfig, step: impl Future<Output = mysql_async::Result<T>>) -> Result<T> {
+    match timeout(config.read_timeout, step).await {
+        Ok(outcome) => outcome.map_err(|error| from_driver(config, error)),
+        Err(_) => Err(timed_out(config, "reading", "read_timeout", config.read_timeout)),
+    }
+}
+
+/// Reads the rows of one result to its end and sends them as batches; `sent` is told rows and bytes of each.
+///
+/// # Errors
+/// A connection that is lost is a retryable error, never a short result.
+pub async fn read_rows<P: Protocol>(
+    config: &ConnectionConfig,
+    result: &mut QueryResult<'_, 'static, P>,
+    batches: &mut BatchBuilder,
+    sender: &BatchSender,
+    sent: impl Fn(usize, usize),
+) -> Result<Ended> {
+    while let Some(row) = step(config, result.next()).await? {
+        batches.push(Row::unwrap(row))?;
+        if batches.is_full() && send(batches, sender, &sent).await? == Ended::Unread {
+            return Ok(Ended::Unread);
+        }
+    }
+    if batches.is_empty() { Ok(Ended::Complete) } else { send(batches, sender, &sent).await }
+}
+
+async fn send(batches: &mut BatchBuilder, sender: &BatchSender, sent: &impl Fn(usize, usize)) -> Result<Ended> {
+    let bytes = batches.bytes();
+    let batch = batches.finish()?;
+    sent(batch.num_rows(), bytes);
+    Ok(if sender.send(Ok(batch)).await.is_ok() { Ended::Complete } else { Ended::Unread })
+}
+
+/// What came of a native statement.
+pub enum Native {
+    /// A result set, streaming.
+    Rows(SendableRecordBatchStream),
+    /// No result set.
+    Done {
+        /// Rows the server says it changed.
+        rows_affected: u64,
+        /// What the server says besides, such as StarRocks's label.
+        info: String,
+    },
+}
+
+enum Started {
+    Rows(Vec<ReadColumn>),
+    Done { rows_affected: u64, info: String },
+}
+
+/// Runs one statement as text on a connection of its own, which is closed afterwards: a statement may change the session.
+/// It is sent once and never retried. The schema comes from the server's column descriptions; names may repeat.
+///
+/// # Errors
+/// As the server says.
+pub async fn run_native(connection: Connection, database: Option<&str>, sql: &str) -> Result<Native> {
+    let mut connection = connection;
+    let missing = match database {
+        Some(database) => match connection.use_database(database).await {
+            // The statement may be the one that makes the database, or may need none.
+            Err(error) if error.code() == ErrorCode::Name => Some(error),
+            outcome => outcome.map(|()| None)?,
+        },
+        None => None,
+    };
+
+    let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+    let (started, start) = oneshot::channel();
+    let sql = sql.to_owned();
+    let task = SpawnedTask::spawn(async move {
+        let mut started = Some(started);
+        let outcome = drive(&mut connection, &sql, &mut started, &sender).await;
+        if let Err(error) = outcome {
+            match started.take() {
+                Some(started) => drop(started.send(Err(error))),
+                None => drop(sender.send(Err(error.into())).await),
+            }
+        } else {
+            connection.close().await;
+        }
+    });
+    match start.await {
+        Ok(Ok(Started::Rows(columns))) => {
+            let batches = received(receiver, task);
+            Ok(Native::Rows(Box::pin(RecordBatchStreamAdapter::new(schema_of(&columns), batches))))
+        }
+        Ok(Ok(Started::Done { rows_affected, info })) => Ok(Native::Done { rows_affected, info }),
+        Ok(Err(error)) => match missing {
+            Some(missing) if error.message().contains("(error 1046)") => Err(missing),
+            _ => Err(error),
+        },
+        Err(_) => Err(ConnectorError::internal("a native statement ended without an answer")),
+    }
+}
+
+/// What a task sends. Dropped, it aborts the task; a task that dies is an error, never a short result.
+fn received(
+    receiver: mpsc::Receiver<datafusion::error::Result<RecordBatch>>,
+    task: SpawnedTask<()>,
+) -> impl futures::Stream<Item = datafusion::error::Result<RecordBatch>> + Send {
+    unfold((receiver, Some(task)), |(mut receiver, mut task)| async move {
+        let item = match receiver.recv().await {
+            Some(item) => item,
+            None => match task.take()?.join().await {
+                Ok(()) => return None,
+                Err(error) => Err(DataFusionError::from(
+                    ConnectorError::internal("the task that reads a result ended early").with_source(error),
+                )),
+            },
+        };
+        Some((item, (receiver, task)))
+    })
+}
+
+async fn drive(
+    connection: &mut Connection,
+    sql: &str,
+    started: &mut Option<oneshot::Sender<Result<Started>>>,
+    sender: &BatchSender,
+) -> Result<()> {
+    let config = connection.config().clone();
+    let mut result = step(&config, connection.conn()?.query_iter(sql)).await?;
+    let columns = result.columns().unwrap_or_default();
+    if columns.is_empty() {
+        let done = Started::Done { rows_affected: result.affected_rows(), info: result.info().into_owned() };
+        // Later statements of the same text, if the server took several: their errors count.
+        step(&config, result.drop_result()).await?;
+        answer(started, done);
+        return Ok(());
+    }
+    let columns: Vec<ReadColumn> = columns.iter().map(|column| read_column(column, config.tinyint1_is_bit)).collect();
+    let origin = format!("catalog {}, native statement", config.catalog);
+    let mut batches = BatchBuilder::new(&columns, origin, config.zero_dates, None, NATIVE_BATCH_ROWS);
+    answer(started, Started::Rows(columns));
+    if read_rows(&config, &mut result, &mut batches, sender, |_, _| ()).await? == Ended::Unread {
+        return Err(ConnectorError::new(ErrorCode::Cancelled, "nobody reads the result any more"));
+    }
+    // CALL ends with a status behind its rows; a second result set has no place here.
+    let more = result.columns().is_some_and(|columns| !columns.is_empty());
+    step(&config, result.drop_result()).await?;
+    if more {
+        return Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("catalog {}: the statement returned more than one result set; all ran, only the first was read", config.catalog),
+        ));
+    }
+    Ok(())
+}
+
+fn answer(started: &mut Option<oneshot::Sender<Result<Started>>>, what: Started) {
+    if let Some(started) = started.take() {
+        // Nobody waits for a statement that was cancelled.
+        drop(started.send(Ok(what)));
+    }
+}
+
+/// The charset number of bytes that are no text.
+const BINARY_CHARSET: u16 = 63;
+
+/// How the values of a described column are read (MySQL: "Column Definition" of the client/server protocol).
+pub fn read_column(column: &Column, tinyint1_is_bit: bool) -> ReadColumn {
+    let flags = column.flags();
+    let signed = !flags.contains(ColumnFlags::UNSIGNED_FLAG);
+    let integer = |bits| Reading::Integer { bits, signed };
+    let is_text = column.character_set() != BINARY_CHARSET || flags.intersects(ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG);
+    let reading = match column.column_type() {
+        ColumnType::MYSQL_TYPE_TINY if tinyint1_is_bit && signed && column.column_length() == 1 => Reading::Boolean,
+        ColumnType::MYSQL_TYPE_TINY => integer(8),
+        ColumnType::MYSQL_TYPE_SHORT => integer(16),
+        ColumnType::MYSQL_TYPE_YEAR => Reading::Integer { bits: 16, signed: true },
+        ColumnType::MYSQL_TYPE_INT24 | ColumnType::MYSQL_TYPE_LONG => integer(32),
+        ColumnType::MYSQL_TYPE_LONGLONG => integer(64),
+        ColumnType::MYSQL_TYPE_FLOAT => Reading::Float32,
+        ColumnType::MYSQL_TYPE_DOUBLE => Reading::Float64,
+        ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL => decimal(column, signed),
+        ColumnType::MYSQL_TYPE_BIT => Reading::Bits,
+        ColumnType::MYSQL_TYPE_DATE | ColumnType::MYSQL_TYPE_NEWDATE => Reading::Date,
+        ColumnType::MYSQL_TYPE_DATETIME
+        | ColumnType::MYSQL_TYPE_DATETIME2
+        | ColumnType::MYSQL_TYPE_TIMESTAMP
+        | ColumnType::MYSQL_TYPE_TIMESTAMP2 => Reading::DateTime,
+        ColumnType::MYSQL_TYPE_TIME | ColumnType::MYSQL_TYPE_TIME2 => {
+            Reading::Time { fraction_digits: column.decimals().min(6) }
+        }
+        ColumnType::MYSQL_TYPE_JSON | ColumnType::MYSQL_TYPE_ENUM | ColumnType::MYSQL_TYPE_SET | ColumnType::MYSQL_TYPE_NULL => {
+            Reading::Text
+        }
+        ColumnType::MYSQL_TYPE_GEOMETRY | ColumnType::MYSQL_TYPE_VECTOR => Reading::Bytes,
+        _ if is_text => Reading::Text,
+        _ => Reading::Bytes,
+    };
+    // The text protocol marks NOT NULL columns; what an outer join or a view makes of them is not told, so NULL is let through.
+    ReadColumn { name: column.name_str().into_owned(), reading, nullable: true }
+}
+
+/// The length counts sign and point: `decimal(10,2)` has 12.
+fn decimal(column: &Column, signed: bool) -> Reading {
+    let scale = column.decimals().min(38);
+    let marks = u32::from(signed) + u32::from(scale > 0);
+    let digits = column.column_length().saturating_sub(marks);
+    let precision = u8::try_from(digits).unwrap_or(65).clamp(1, 65).max(scale);
+    Reading::Decimal { precision, scale }
+}
