@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
+use crate::http::{self, HttpState, Role};
+use crate::load::ErrorLogs;
 use crate::mysql;
 use crate::storage::Warehouse;
 
@@ -102,12 +104,19 @@ impl Server {
             Some(dir) => Warehouse::open(dir)?,
             None => Warehouse::in_memory(),
         };
-        let (http, http_addr) = bind(config.listen, config.http_port).await?;
+        let (http_listener, http_addr) = bind(config.listen, config.http_port).await?;
         let (be, be_addr) = bind(config.listen, config.be_port).await?;
         let (mysql, mysql_addr) = bind(config.listen, config.mysql_port).await?;
         let config = Arc::new(config);
         let mut tasks = JoinSet::new();
-        drop((http, be));
+        let state = Arc::new(HttpState {
+            warehouse: Arc::clone(&warehouse),
+            config: Arc::clone(&config),
+            error_logs: ErrorLogs::default(),
+            be_port: be_addr.port(),
+        });
+        tasks.spawn(http::serve(http_listener, Role::Frontend, Arc::clone(&state)));
+        tasks.spawn(http::serve(be, Role::Backend, state));
         tasks.spawn(mysql::serve(mysql, Arc::clone(&warehouse), Arc::clone(&config)));
         Ok(Self { warehouse, mysql_addr, http_addr, be_addr, tasks })
     }
