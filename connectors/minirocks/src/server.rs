@@ -30,6 +30,8 @@ pub struct ServerConfig {
     pub password: Option<String>,
     /// The StarRocks version that `current_version()` reports, such as `3.5.2`; `None` for the default.
     pub emulate_version: Option<String>,
+    /// Counts the rows of CSV loads and drops them, for benchmarks of clients.
+    pub discard: bool,
 }
 
 impl Default for ServerConfig {
@@ -42,6 +44,7 @@ impl Default for ServerConfig {
             mysql_port: 0,
             password: None,
             emulate_version: None,
+            discard: false,
         }
     }
 }
@@ -57,6 +60,7 @@ impl std::fmt::Debug for ServerConfig {
             .field("mysql_port", &self.mysql_port)
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("emulate_version", &self.emulate_version)
+            .field("discard", &self.discard)
             .finish()
     }
 }
