@@ -110,7 +110,6 @@ impl Sink for SingleSink {
         let encoded = held.encode(target)?;
         // Rows that the format cannot carry may have become rejects just now.
         target.rejects().check(encoded.rows + target.rejects().count())?;
-        drop(held);
         if encoded.rows == 0 {
             // The server refuses an empty load.
             target.forget().await;
@@ -172,7 +171,7 @@ impl Writer for SingleWriter {
         let weight = Weight::of(target, batch, &mut self.scratch)?;
         let mut state = self.shared.state.lock().await;
         let rows = match &mut *state {
-            State::Holding(held) if held.bytes() + weight.bytes <= target.options().load_bytes => {
+            State::Holding(held) if held.has_room_for(weight, target.options().load_bytes) => {
                 held.push(batch.clone(), weight);
                 batch.num_rows() as u64
             }
