@@ -6,16 +6,20 @@
 
 pub mod commit_exec;
 pub mod convert;
+pub mod gate;
 pub mod handle;
 pub mod journal;
 pub mod mapping;
 pub mod provider;
 pub mod reject;
 pub mod reject_log;
+pub mod settings;
 pub mod target;
 pub mod token;
 pub mod write_exec;
 
+#[cfg(test)]
+pub(crate) mod conformance;
 #[cfg(test)]
 pub(crate) mod memory;
 #[cfg(test)]
@@ -30,12 +34,14 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::options::Options;
 pub use commit_exec::CommitExec;
+pub use gate::{Chunk, Gate, Offer};
 pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
 pub use journal::{CommitJournal, WriteId};
 pub use mapping::map_columns;
 pub use provider::{PlannedInsert, plan_insert};
 pub use reject::{FoundBy, Reject, RejectLog};
-pub use reject_log::RejectCollector;
+pub use reject_log::{RejectCollector, RejectWriter, Warning};
+pub use settings::{WriteMode, WriteSettings};
 pub use target::{TargetColumn, TargetType};
 pub use token::CommitToken;
 pub use write_exec::WriteExec;
