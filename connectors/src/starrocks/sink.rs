@@ -7,10 +7,13 @@ use super::modes::plain::PlainSink;
 use super::modes::single::{Beyond, SingleSink};
 use super::modes::target::WriteTarget;
 use super::stream_load::headers::columns_value;
-use super::write_options::{Format, WriteMode, WriteOptions};
+use super::write_options::{Format, WriteOptions};
 use crate::catalog::Catalog;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::{PartitionItem, PlannedWrite, Sink, WriteRequest, map_columns};
+use crate::sink::{PartitionItem, PlannedWrite, Sink, WriteMode, WriteRequest, map_columns};
+
+/// Writers of one write: a load is one thread of one backend (StarRocks: a load's dop is 1), so that a few are needed to keep a cluster busy.
+const MAX_WRITERS: usize = 4;
 
 /// Resolves the target and its columns and checks the write's options.
 pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> Result<PlannedWrite> {
@@ -48,18 +51,19 @@ pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> R
     let names = columns_value(columns.iter().map(|column| column.name.as_str())).map_err(named)?;
     add_default(&mut options, "columns", names);
 
-    let (mode, error_limit) = (options.mode, options.error_limit);
+    let (mode, error_limit) = (options.settings.write_mode, options.settings.error_limit);
     let description = format!("{shown}, {}", describe(&options));
     let max_writers = match mode {
         // One load of any size is one stream.
         WriteMode::Single => 1,
-        WriteMode::Auto | WriteMode::Plain => options.max_writers,
+        _ => MAX_WRITERS,
     };
     let target = Arc::new(WriteTarget::new(catalog.name(), catalog.stream_load()?, request, columns.clone(), options));
     let sink: Arc<dyn Sink> = match mode {
-        WriteMode::Auto => Arc::new(SingleSink::new(target, Beyond::IsAnError)),
         WriteMode::Single => Arc::new(SingleSink::new(target, Beyond::IsStreamed)),
         WriteMode::Plain => Arc::new(PlainSink::new(target)),
+        // The modes that are not built yet were refused with the options.
+        _ => Arc::new(SingleSink::new(target, Beyond::IsAnError)),
     };
     Ok(PlannedWrite { columns, sink, error_limit, max_writers, description })
 }
@@ -100,11 +104,11 @@ fn partitions(items: &[PartitionItem], shown: &str, is_column: impl Fn(&str) -> 
 
 /// Mode and format, for EXPLAIN.
 fn describe(options: &WriteOptions) -> String {
-    let size = bytes_text(options.load_bytes);
-    let mode = match options.mode {
-        WriteMode::Auto => format!("mode=auto (single up to {size}, beyond it an error: other modes are not built yet)"),
+    let size = bytes_text(options.settings.load_bytes);
+    let mode = match options.settings.write_mode {
         WriteMode::Single => "mode=single (one load of any size)".to_owned(),
-        WriteMode::Plain => format!("mode=plain (loads of {size}, visible one by one)"),
+        WriteMode::Plain => format!("mode=plain (loads of up to {size}, visible one by one)"),
+        _ => format!("mode=auto (single up to {size}, beyond it an error: other modes are not built yet)"),
     };
     let format = match &options.format {
         Format::CsvOrJson(_) => "format=csv, or json where csv cannot carry a row",

@@ -55,7 +55,7 @@ impl Sink for PlainSink {
             writers,
             sequence: 0,
             // All writers together keep `load_bytes`, so that memory does not grow with their number.
-            load_bytes: (self.shared.target.options().load_bytes / writers.max(1) as u64).max(1),
+            load_bytes: (self.shared.target.options().settings.load_bytes / writers.max(1) as u64).max(1),
             held: HeldRows::default(),
             rows: 0,
             bytes: 0,
@@ -143,7 +143,7 @@ impl PlainWriter {
         let options = shared.target.options();
         let mut waiting = vec![batch];
         while let Some(batch) = waiting.pop() {
-            let room = options.load_rows.map_or(u64::MAX, |rows| rows - self.held.rows().min(rows));
+            let room = options.settings.load_rows.map_or(u64::MAX, |rows| rows - self.held.rows().min(rows));
             if room == 0 {
                 self.flush().await?;
                 waiting.push(batch);

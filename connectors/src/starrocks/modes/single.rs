@@ -72,7 +72,7 @@ impl Single {
                  Choose one: SET syncline.write_mode = 'single' | 'plain' ('single' is one load of any size, all or nothing; \
                  'plain' is many loads, visible one by one)",
                 self.target.shown(),
-                bytes_text(self.target.options().load_bytes)
+                bytes_text(self.target.options().settings.load_bytes)
             ),
         )
     }
@@ -171,7 +171,7 @@ impl Writer for SingleWriter {
         let weight = Weight::of(target, batch, &mut self.scratch)?;
         let mut state = self.shared.state.lock().await;
         let rows = match &mut *state {
-            State::Holding(held) if held.has_room_for(weight, target.options().load_bytes) => {
+            State::Holding(held) if held.has_room_for(weight, target.options().settings.load_bytes) => {
                 held.push(batch.clone(), weight);
                 batch.num_rows() as u64
             }
@@ -235,7 +235,7 @@ impl Streaming {
                 format!(
                     "{}: a load of JSON cannot be larger than \"load_bytes\" ({}), as the server keeps it in memory; leave the format to syncline, or SET syncline.write_mode = 'plain'",
                     shared.target.shown(),
-                    bytes_text(shared.target.options().load_bytes)
+                    bytes_text(shared.target.options().settings.load_bytes)
                 ),
             ));
         }

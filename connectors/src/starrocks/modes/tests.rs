@@ -73,7 +73,7 @@ impl Cluster {
     fn target(&self, properties: &[(&str, &str)]) -> Arc<WriteTarget> {
         let properties: Options = properties.iter().copied().collect();
         let options = WriteOptions::parse(&properties, &Options::new(), &Options::new()).unwrap();
-        self.rejects.set_limit(options.error_limit);
+        self.rejects.set_limit(options.settings.error_limit);
         let column = |name: &str, kind| TargetColumn {
             name: name.into(),
             kind,
