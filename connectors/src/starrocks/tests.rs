@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt, TryStreamExt};
+use minirocks::storage::{ColumnDefault, ColumnDefinition, TableDefinition};
 use minirocks::{Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -39,8 +40,8 @@ impl MiniRocks {
     async fn with_properties(properties: &[(&str, &str)]) -> Self {
         let config = ServerConfig { password: Some(PASSWORD.into()), ..ServerConfig::default() };
         let server = Server::start(config).await.unwrap();
-        let catalog = catalog(&server, server.mysql_addr(), &[]);
-        run(&catalog, "CREATE DATABASE d").await;
+        server.warehouse().create_database("d", false).unwrap();
+        let catalog = catalog(&server, server.mysql_addr(), &[("allowed_be_hosts", "127.0.0.1")]);
         Self { server, catalog, properties: properties.iter().copied().collect() }
     }
 
@@ -86,6 +87,18 @@ async fn run(catalog: &StarrocksCatalog, sql: &str) {
     }
 }
 
+fn server_type(kind: ColumnType) -> minirocks::types::ColumnType {
+    use minirocks::types::ColumnType as Server;
+    match kind {
+        ColumnType::Int => Server::Int,
+        ColumnType::Bigint => Server::BigInt,
+        ColumnType::Decimal => Server::Decimal { precision: 10, scale: 2 },
+        ColumnType::Date => Server::Date,
+        ColumnType::Text => Server::Varchar(1_048_576),
+        ColumnType::TextWithDefault => Server::Varchar(100),
+    }
+}
+
 fn as_text(batches: &[RecordBatch]) -> Vec<Vec<Option<String>>> {
     let mut rows = Vec::new();
     for batch in batches {
@@ -116,30 +129,32 @@ impl SinkUnderTest for MiniRocks {
     }
 
     async fn create_table(&self, table: &str, columns: &[(&str, ColumnType)]) {
-        let columns: Vec<String> = columns
+        let columns = columns
             .iter()
             .map(|(name, kind)| {
-                let kind = match kind {
-                    ColumnType::Int => "INT",
-                    ColumnType::Bigint => "BIGINT",
-                    ColumnType::Decimal => "DECIMAL(10,2)",
-                    ColumnType::Date => "DATE",
-                    ColumnType::Text => "VARCHAR(1048576)",
-                    ColumnType::TextWithDefault => "VARCHAR(100) DEFAULT 'unset'",
-                };
-                format!("`{name}` {kind}")
+                let mut column = ColumnDefinition::new(*name, server_type(*kind));
+                if *kind == ColumnType::TextWithDefault {
+                    column.default = ColumnDefault::Value("unset".into());
+                }
+                column
             })
             .collect();
-        let key = columns[0].split_whitespace().next().unwrap().to_owned();
-        self.run(&format!("CREATE TABLE d.`{table}` ({}) DUPLICATE KEY({key})", columns.join(", "))).await;
+        let database = self.server.warehouse().database("d").unwrap();
+        database.create_table(TableDefinition::new(table, columns), false).unwrap();
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        self.catalog.plan_write(request).await
+        let columns: Vec<_> = self.server.warehouse().table("d", &request.table).unwrap().definition().columns.iter().map(|column| crate::sink::TargetColumn {
+            name: column.name.clone(), kind: super::types::target_type(&column.column_type.column_type_text()), nullable: column.nullable,
+            has_default: true, type_name: column.column_type.column_type_text() }).collect();
+        let options = super::write_options::WriteOptions::parse(&request.properties, &request.settings, &Options::new())?;
+        super::sink::plan_into("sr", self.catalog.stream_load()?, &columns, "UTC", options, request)
     }
 
+    /// From the server's memory, so that a fault in reading does not look like one in writing.
     async fn read(&self, table: &str) -> Vec<Vec<Option<String>>> {
-        self.rows(&format!("SELECT * FROM d.`{table}`")).await
+        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
+        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
     }
 
     fn properties(&self) -> Options {
