@@ -358,12 +358,22 @@ async fn a_passing_trouble_is_tried_again_and_then_reported() {
     fn busy() -> Act {
         Act::Load(ok(r#"{"TxnId":1,"Status":"Fail","Message":"current running txns on db 1 is 1000"}"#))
     }
-    let (outcome, _, be) = loaded(vec![busy, || Act::Load(ok(SUCCESS))], &[]).await;
+    let (outcome, _, be) = loaded(vec![busy, || Act::Load(ok(SUCCESS))], &["UNKNOWN"]).await;
     assert!(is_committed(&outcome, true), "{outcome:?}");
     assert_eq!(be.len(), 2);
-    let (outcome, _, be) = loaded(vec![busy], &[]).await;
+    let (outcome, _, be) = loaded(vec![busy], &["ABORTED"]).await;
     assert!(matches!(outcome, Ok(Outcome::Refused(_))), "{outcome:?}");
     assert_eq!(be.len(), 3);
+}
+
+#[tokio::test]
+async fn a_failure_that_may_hide_a_commit_is_resolved_by_the_label() {
+    fn lost_between_servers() -> Act {
+        Act::Load(ok(r#"{"TxnId":1,"Status":"Fail","Message":"commit rpc timeout"}"#))
+    }
+    let (outcome, _, be) = loaded(vec![lost_between_servers], &["COMMITTED", "VISIBLE"]).await;
+    assert!(is_committed(&outcome, true), "{outcome:?}");
+    assert_eq!(be.len(), 1);
 }
 
 #[tokio::test]
