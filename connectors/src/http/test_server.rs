@@ -5,9 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+/// The authority of the certificate that [`Server::start_tls`] shows, as a PEM file.
+pub(crate) const CA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/test_tls/ca.pem");
 
 /// A request as a server saw it.
 #[derive(Debug, Clone)]
@@ -35,6 +41,7 @@ type Answer = Box<dyn Fn(&Request, usize) -> Vec<u8> + Send + Sync>;
 /// An answer that is empty keeps the client waiting.
 pub(crate) struct Server {
     pub(crate) port: u16,
+    scheme: &'static str,
     requests: Arc<Mutex<Vec<Request>>>,
     _tasks: JoinSet<()>,
 }
@@ -42,23 +49,54 @@ pub(crate) struct Server {
 impl Server {
     /// `answer` gets the request and its number from 0.
     pub(crate) async fn start(answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start_with(None, answer).await
+    }
+
+    /// The same over TLS, with a certificate of an authority that nobody knows.
+    pub(crate) async fn start_tls(answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let certificate = CertificateDer::from_pem_slice(include_bytes!("test_tls/server.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("test_tls/server_key.pem")).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Self::start_with(Some(TlsAcceptor::from(Arc::new(config))), answer).await
+    }
+
+    async fn start_with(
+        tls: Option<TlsAcceptor>,
+        answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let answer: Arc<Answer> = Arc::new(Box::new(answer));
         let mut tasks = JoinSet::new();
         let seen = Arc::clone(&requests);
+        let scheme = if tls.is_some() { "https" } else { "http" };
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&answer), Arc::clone(&seen)));
+                let (tls, answer, seen) = (tls.clone(), Arc::clone(&answer), Arc::clone(&seen));
+                connections.spawn(async move {
+                    match tls {
+                        None => serve(stream, answer, seen).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, answer, seen).await;
+                            }
+                        }
+                    }
+                });
             }
         });
-        Self { port, requests, _tasks: tasks }
+        Self { port, scheme, requests, _tasks: tasks }
     }
 
     pub(crate) fn url(&self, target: &str) -> String {
-        format!("http://127.0.0.1:{}{target}", self.port)
+        format!("{}://127.0.0.1:{}{target}", self.scheme, self.port)
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -66,7 +104,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<Answer>, seen: Arc<Mutex<Vec<Request>>>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: Arc<Answer>, seen: Arc<Mutex<Vec<Request>>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = stream.read_u8().await else { return };

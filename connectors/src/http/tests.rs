@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use reqwest::header::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 
-use super::test_server::{Server, answer, good, raw};
+use super::test_server::{CA_FILE, Server, answer, good, raw};
 use super::*;
 use crate::catalog::FileCatalog;
 use crate::error::{ConnectorError, ErrorCode};
@@ -168,7 +168,11 @@ async fn what_says_later_is_asked_again_a_bounded_number_of_times() {
 async fn a_host_that_cannot_be_reached_is_named_with_its_port() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = read(&format!("http://127.0.0.1:{port}/f?sig=secret")).await.unwrap_err();
-    assert_text(&error, ErrorCode::Connection, &["retryable", "catalog \"files\"", &format!("127.0.0.1:{port}"), "refused"]);
+    assert_text(
+        &error,
+        ErrorCode::Connection,
+        &["retryable", "catalog \"files\"", &format!("127.0.0.1:{port}"), "refused"],
+    );
     assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
 }
 
@@ -335,7 +339,9 @@ async fn a_redirect_to_another_server_drops_credentials_and_headers_even_when_it
     let foreign_port = Arc::new(Mutex::new(0));
     let port = Arc::clone(&foreign_port);
     let home = Server::start(move |request, _| match request.target.as_str() {
-        "/start" => answer("307 Temporary Redirect", &[&format!("Location: http://127.0.0.1:{}/there", port.lock())], b""),
+        "/start" => {
+            answer("307 Temporary Redirect", &[&format!("Location: http://127.0.0.1:{}/there", port.lock())], b"")
+        }
         _ => good(request, b"data"),
     })
     .await;
@@ -414,4 +420,29 @@ async fn a_check_tells_whether_the_server_answers() {
         assert_eq!(items[0].outcome.is_ok(), ok, "{status} {items:?}");
         assert!(!format!("{items:?}").contains("hunter2"));
     }
+}
+
+#[tokio::test]
+async fn tls_works_with_an_authority_of_ones_own_and_with_no_other() {
+    let server = Server::start_tls(|request, _| good(request, b"data")).await;
+    let error = read(&server.url("/f?sig=secret")).await.unwrap_err();
+    assert_text(&error, ErrorCode::Connection, &["certificate", "\"ca\"", "127.0.0.1"]);
+    assert!(!error.is_retryable() && !format!("{error:?}").contains("secret"), "{error:?}");
+    assert_eq!(server.requests().len(), 0);
+    let mut settings = settings();
+    settings.client.ca_file = Some(CA_FILE.into());
+    assert_eq!(read_with(settings, &server.url("/f")).await.unwrap(), b"data");
+}
+
+#[tokio::test]
+async fn a_redirect_from_https_to_http_drops_credentials() {
+    let plain = Server::start(|request, _| good(request, b"data")).await;
+    let location = format!("Location: {}", plain.url("/there"));
+    let home = Server::start_tls(move |_, _| answer("302 Found", &[&location], b"")).await;
+    let mut settings = with_secrets();
+    settings.client.ca_file = Some(CA_FILE.into());
+    assert_eq!(read_with(settings, &home.url("/start")).await.unwrap(), b"data");
+    assert_eq!(home.requests()[0].header("x-token"), Some("secret"));
+    assert_eq!(plain.requests()[0].header("authorization"), None);
+    assert_eq!(plain.requests()[0].header("x-token"), None);
 }

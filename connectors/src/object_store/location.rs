@@ -41,7 +41,9 @@ impl FileLocation {
                 let path = url::Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
                 path.map(Self::Local).ok_or_else(|| ConnectorError::option("not a URL of a file on this machine"))
             }
-            "oss" | "s3" | "hdfs" => Err(ConnectorError::option(format!("locations of scheme {scheme} are not built yet"))),
+            "oss" | "s3" | "hdfs" => {
+                Err(ConnectorError::option(format!("locations of scheme {scheme} are not built yet")))
+            }
             _ => Err(ConnectorError::option(format!(
                 "a location of scheme \"{}\" is not known; known are http, https, file, and paths",
                 scheme.escape_debug()
@@ -57,7 +59,10 @@ impl FileLocation {
         match self {
             Self::Local(path) => {
                 let found = local::list(path.clone()).await?;
-                Ok(found.into_iter().map(|(path, size)| FoundFile { file: Self::Local(path), size: Some(size) }).collect())
+                Ok(found
+                    .into_iter()
+                    .map(|(path, size)| FoundFile { file: Self::Local(path), size: Some(size) })
+                    .collect())
             }
             Self::Http { client, url } => {
                 let probe = client.probe(url).await?;
@@ -104,7 +109,9 @@ impl FoundFile {
     pub async fn open(&self) -> Result<FileRead> {
         match &self.file {
             FileLocation::Local(path) => Ok(FileRead(Inner::Local(LocalRead::open(path.clone()).await?))),
-            FileLocation::Http { client, url } => Ok(FileRead(Inner::Http(Box::new(Arc::clone(client).read(url).await?)))),
+            FileLocation::Http { client, url } => {
+                Ok(FileRead(Inner::Http(Box::new(Arc::clone(client).read(url).await?))))
+            }
         }
     }
 }
@@ -129,7 +136,7 @@ impl FileRead {
     /// The next bytes, never empty; None at the end.
     ///
     /// # Errors
-    /// Code Io, Http or Connection, naming the file. What was read before is of one version of the file.
+    /// Code Io, Http or Connection, naming the file. A download is of one version of the file; a local file is read as it is.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         match &mut self.0 {
             Inner::Local(read) => read.next().await,
