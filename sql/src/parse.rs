@@ -96,6 +96,7 @@ fn insert(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sq
 fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     cursor.expect(&["explain"])?;
     let analyze = cursor.take(&["analyze"]);
+    let _ = cursor.take(&["verbose"]) || cursor.take(&["extended"]);
     if cursor.is_at(&["explain"]) {
         return Err(cursor.expected("a statement to explain"));
     }

@@ -248,8 +248,16 @@ impl Route {
 
 /// The error for a first part that is neither a catalog nor a database.
 pub(crate) fn unknown_catalog(statement: &StatementText<'_>, name: &str, at: usize) -> SqlError {
-    let error = statement.error(ErrorCode::UnknownCatalog, format!("there is no catalog or database {name}"), at);
     let catalogs = statement.scope.catalog_names();
+    let same: Vec<&str> =
+        catalogs.iter().map(String::as_str).filter(|known| known.to_lowercase() == name.to_lowercase()).collect();
+    if same.len() > 1 {
+        let message = format!("{name} may be any of the catalogs {}", same.join(", "));
+        return statement
+            .error(ErrorCode::AmbiguousName, message, at)
+            .hint("spell it with the letter case of one of them");
+    }
+    let error = statement.error(ErrorCode::UnknownCatalog, format!("there is no catalog or database {name}"), at);
     match nearest(name, catalogs.iter().map(String::as_str)) {
         Some(catalog) => error.hint(format!("did you mean {catalog}?")),
         None if catalogs.is_empty() => error.hint("create one with CREATE EXTERNAL CATALOG, or in syncline.toml"),

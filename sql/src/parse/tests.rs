@@ -668,3 +668,22 @@ fn a_catalog_with_a_hyphen_needs_no_quotes_before_a_dot() {
         assert!(parse_one(sql, &scope).is_ok(), "{sql}");
     }
 }
+
+#[test]
+fn a_catalog_name_that_two_could_bear_is_ambiguous() {
+    let scope = FixedScope { remote: vec!["Sales".into(), "SALES".into()], ..FixedScope::default() };
+    assert_eq!(kind_of("SELECT * FROM SALES.t", &scope), "native SALES: SELECT * FROM t");
+    assert_eq!(kind_of("SELECT * FROM sales.t", &scope), "E1007 sales may be any of the catalogs Sales, SALES");
+}
+
+#[test]
+fn a_raw_parameter_cannot_bring_in_a_second_statement() {
+    let file = SourceFile::new("a.sql", "DELETE FROM mysql.t WHERE ${filter}");
+    let piece = split_in(&file, SqlDialect::Mysql).unwrap().remove(0);
+    let mut parameters = parameters();
+    for (filter, is_fine) in [("a = ';'", true), ("1 = 1; DROP TABLE t", false)] {
+        parameters.set_raw("filter", filter).unwrap();
+        let prepared = substitute(&piece, &parameters, SqlDialect::Mysql).unwrap();
+        assert_eq!(parse(&prepared, &scope(), SqlDialect::Mysql).is_ok(), is_fine, "{filter}");
+    }
+}
