@@ -148,7 +148,9 @@ fn show(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         return Err(cursor.error(ErrorCode::NotYet, "SHOW PARTITIONS of an external table is not built yet"));
     }
     cursor.at += 1;
-    Err(cursor.expected("CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG"))
+    Err(cursor
+        .expected("CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG")
+        .hint("what a remote system shows needs a name in it, or USE of its catalog"))
 }
 
 fn describe(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {

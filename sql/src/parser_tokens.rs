@@ -10,7 +10,7 @@ use crate::token::{Token, TokenKind, unescape};
 /// Our tokens as sqlparser's; places count from the start of the prepared text.
 pub(crate) fn parser_tokens(statement: &StatementText<'_>, tokens: Range<usize>) -> Vec<TokenWithSpan> {
     let text = statement.text();
-    let mut places = Places { text, offset: 0, line: 1, column: 1 };
+    let mut places = Places::at_start(text, statement.offset(tokens.start));
     let mut converted = Vec::with_capacity(tokens.len());
     for token in &statement.tokens[tokens] {
         let start = places.at(token.range.start);
@@ -28,7 +28,14 @@ struct Places<'a> {
     column: u64,
 }
 
-impl Places<'_> {
+impl<'a> Places<'a> {
+    fn at_start(text: &'a str, offset: usize) -> Self {
+        let before = &text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() as u64 + 1;
+        Self { text, offset, line, column: before[line_start..].chars().count() as u64 + 1 }
+    }
+
     fn at(&mut self, offset: usize) -> Location {
         for c in self.text[self.offset..offset].chars() {
             if c == '\n' {

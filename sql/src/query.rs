@@ -83,9 +83,14 @@ fn syntax_error(statement: &StatementText<'_>, tokens: Range<usize>, error: Pars
         }
         None => tokens.end,
     };
-    let message = message.replacen("Expected: ", "expected ", 1).replacen(", found: ", ", found ", 1);
-    let message = message.replace("found EOF", "found the end of the statement");
-    let error = SqlError::new(ErrorCode::Syntax, message).at(end_position(statement, tokens.clone(), at));
+    let error = match message.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: ")) {
+        Some((expected, _)) => statement.expected(expected, at, tokens.end),
+        // sqlparser's other messages do not repeat what was typed
+        None => SqlError::new(ErrorCode::Syntax, message).at(end_position(statement, tokens.clone(), at)),
+    };
+    if error.hint.is_some() {
+        return error;
+    }
     match misspelt(statement, tokens, at) {
         Some((typed, keyword)) => error.hint(format!("did you mean {keyword} instead of {typed}?")),
         None => error,

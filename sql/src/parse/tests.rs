@@ -687,3 +687,25 @@ fn a_raw_parameter_cannot_bring_in_a_second_statement() {
         assert_eq!(parse(&prepared, &scope(), SqlDialect::Mysql).is_ok(), is_fine, "{filter}");
     }
 }
+
+#[test]
+fn a_message_does_not_repeat_quoted_text_and_explains_typographic_signs() {
+    for (sql, message, hint) in [
+        ("CREATE CATALOG c PROPERTIES ('password' = 'a' 'hunter2')", "expected ,, found a quoted text", None),
+        (
+            "SELECT a FROM user_log WHERE b = 1 'hunter2' 'x'",
+            "expected the end of the statement, found a quoted text",
+            None,
+        ),
+        ("SELECT “a” FROM user_log", "expected an expression, found “", Some("“ is a typographic sign: type \"")),
+        (
+            "SELECT f（a） FROM user_log",
+            "expected the end of the statement, found （",
+            Some("（ is a typographic sign: type ("),
+        ),
+        ("USE ‘x’", "expected a catalog or a database, found ‘", Some("‘ is a typographic sign: type '")),
+    ] {
+        let error = parse_one(sql, &scope()).unwrap_err();
+        assert_eq!((error.message.as_str(), error.hint.as_deref()), (message, hint), "{sql}");
+    }
+}
