@@ -24,6 +24,8 @@ pub(crate) struct Names {
     pub(crate) refs: Vec<NameRef>,
     /// The functions called where a table stands, with their tokens.
     pub(crate) table_functions: Vec<(String, usize)>,
+    /// Whether a common table expression stands where a table stands.
+    pub(crate) has_cte: bool,
 }
 
 /// A common table expression: its name counts for the tokens between the two.
@@ -312,6 +314,7 @@ impl Finder<'_> {
             self.aliases.extend(parts.last().cloned());
         }
         if is_table && parts.len() == 1 && self.is_cte(&parts[0], at) {
+            self.names.has_cte = true;
             return self.alias(next);
         }
         if is_table || parts.len() > 1 {

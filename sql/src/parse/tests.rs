@@ -709,3 +709,21 @@ fn a_message_does_not_repeat_quoted_text_and_explains_typographic_signs() {
         assert_eq!((error.message.as_str(), error.hint.as_deref()), (message, hint), "{sql}");
     }
 }
+
+#[test]
+fn a_native_statement_says_whether_it_must_run_in_a_database() {
+    for (sql, expected) in [
+        ("CREATE DATABASE IF NOT EXISTS starrocks.ods", false),
+        ("DROP SCHEMA starrocks.ods", false),
+        ("CALL remote_execute('starrocks', 'create database x')", false),
+        ("SELECT * FROM starrocks.ods.t JOIN starrocks.dwd.u", false),
+        ("CREATE TABLE starrocks.ods.t (a INT)", false),
+        ("SELECT * FROM starrocks.t", true),
+        ("SELECT * FROM starrocks.ods.t JOIN u", true),
+        ("WITH c AS (SELECT 1) SELECT * FROM c JOIN starrocks.ods.t", true),
+        ("CALL remote_execute('starrocks', 'show tables')", true),
+    ] {
+        let Statement::Native(native) = parse_one(sql, &scope()).unwrap() else { panic!("{sql}") };
+        assert_eq!(native.needs_database, expected, "{sql}");
+    }
+}
