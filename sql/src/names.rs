@@ -24,6 +24,8 @@ pub(crate) struct Names {
     pub(crate) refs: Vec<NameRef>,
     /// The functions called where a table stands, with their tokens.
     pub(crate) table_functions: Vec<(String, usize)>,
+    /// Whether a common table expression stands where a table stands.
+    pub(crate) has_cte: bool,
 }
 
 /// A common table expression: its name counts for the tokens between the two.
@@ -257,9 +259,13 @@ impl Finder<'_> {
                 self.await_table(Expect::Target, false);
             }
             "desc" | "describe" if at == 0 => self.await_table(Expect::Target, false),
-            "table" | "tables" if self.expect == Expect::Nothing => self.await_table(Expect::Target, true),
+            "table" | "tables" if self.expect == Expect::Nothing && self.may_name_a_table(at) => {
+                self.await_table(Expect::Target, true);
+            }
             "truncate" => self.await_table(Expect::Target, false),
-            "using" if self.starts_with("delete") => self.await_table(Expect::Source, true),
+            "using" if self.starts_with("delete") || self.starts_with("merge") => {
+                self.await_table(Expect::Source, true)
+            }
             "on" if self.names_a_table_behind_on() => self.await_table(Expect::Target, false),
             "like" if self.starts_with("create") && self.is_after_first_name(at) => {
                 self.await_table(Expect::Target, false)
@@ -304,11 +310,12 @@ impl Finder<'_> {
         }
         let is_variable = parts[0].starts_with('@');
         let is_table = expect != Expect::Nothing && !(expect == Expect::Source && is_call) && !is_variable;
-        if is_table && parts.len() == 1 && self.is_cte(&parts[0], at) {
-            return self.alias(next);
-        }
         if is_table {
             self.aliases.extend(parts.last().cloned());
+        }
+        if is_table && parts.len() == 1 && self.is_cte(&parts[0], at) {
+            self.names.has_cte = true;
+            return self.alias(next);
         }
         if is_table || parts.len() > 1 {
             self.names.refs.push(NameRef { parts, tokens, is_table });
@@ -390,6 +397,13 @@ impl Finder<'_> {
 
     fn is_one_of(&self, token: &Token, words: &[&str]) -> bool {
         words.iter().any(|word| token.is_word(self.text, word))
+    }
+
+    /// TABLE as the word before a name: INSERT INTO TABLE t, DROP TABLE t, TABLE t; not a column of that name in a SELECT.
+    fn may_name_a_table(&self, at: usize) -> bool {
+        let in_query = ["select", "with", "values", "from"].iter().any(|word| self.starts_with(word));
+        let has_table = self.names.refs.iter().any(|name| name.is_table);
+        self.is_after(at, &["into", "overwrite"]) || (!in_query && !has_table && !self.is_after(at, &["select", "by"]))
     }
 
     /// GRANT … ON t, CREATE INDEX i ON t.

@@ -7,7 +7,7 @@ use crate::error::{ErrorCode, SqlError};
 use crate::grammar::{self, Cursor};
 use crate::nearest::nearest;
 use crate::query::parse_query;
-use crate::route::{Route, System, main_verb, route, unknown_catalog};
+use crate::route::{Route, System, is_database_statement, is_query, main_verb, route, unknown_catalog};
 use crate::scope::Scope;
 use crate::source::Prepared;
 use crate::statement::{Assert, Explain, Native, SessionStatement, Statement};
@@ -96,6 +96,7 @@ fn insert(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sq
 fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     cursor.expect(&["explain"])?;
     let analyze = cursor.take(&["analyze"]);
+    let _ = cursor.take(&["verbose"]) || cursor.take(&["extended"]);
     if cursor.is_at(&["explain"]) {
         return Err(cursor.expected("a statement to explain"));
     }
@@ -147,7 +148,9 @@ fn show(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         return Err(cursor.error(ErrorCode::NotYet, "SHOW PARTITIONS of an external table is not built yet"));
     }
     cursor.at += 1;
-    Err(cursor.expected("CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG"))
+    Err(cursor
+        .expected("CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG")
+        .hint("what a remote system shows needs a name in it, or USE of its catalog"))
 }
 
 fn describe(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
@@ -379,10 +382,11 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     }
     let current = statement.scope.current();
     let database = if current.catalog == catalog.name { current.database } else { None };
-    let is_query = is_query_text(&sql, statement);
+    let (is_query, needs_database) = look_into(&sql, statement);
     Ok(Statement::Native(Native {
         catalog: catalog.name,
         database,
+        needs_database,
         text: sql,
         is_query,
         label_offset: None,
@@ -391,14 +395,14 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     }))
 }
 
-/// Whether a text of its own has a result.
-fn is_query_text(sql: &str, statement: &StatementText<'_>) -> bool {
+/// Whether a text of its own has a result, and whether it must run in a database.
+fn look_into(sql: &str, statement: &StatementText<'_>) -> (bool, bool) {
     let file = crate::SourceFile::new("remote_execute", sql);
-    let prepared =
-        Prepared { piece: crate::Piece { file, range: 0..sql.len() }, text: sql.to_owned(), replacements: Vec::new() };
+    let piece = crate::Piece { file, range: 0..sql.len() };
+    let prepared = Prepared { piece, text: sql.to_owned(), replacements: Vec::new() };
     match StatementText::new(&prepared, statement.scope, statement.dialect) {
-        Ok(inner) => crate::route::is_query(&inner, 0..inner.tokens.len()),
-        Err(_) => false,
+        Ok(inner) => (is_query(&inner, 0..inner.tokens.len()), !is_database_statement(&inner, 0)),
+        Err(_) => (false, true),
     }
 }
 

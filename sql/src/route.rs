@@ -18,6 +18,8 @@ pub(crate) struct Route {
     is_remote_in_use: bool,
     /// `remote_query(…)` stands where a table stands.
     has_remote_query: bool,
+    /// A common table expression stands where a table stands.
+    has_cte: bool,
 }
 
 /// Where a name leads.
@@ -42,13 +44,15 @@ pub(crate) enum System {
 /// Looks up the names of a part of the statement.
 pub(crate) fn route(statement: &StatementText<'_>, tokens: Range<usize>) -> Route {
     let offset = tokens.start;
-    let Names { refs, table_functions } = find_names(statement.text(), &statement.tokens[tokens], statement.dialect);
+    let Names { refs, table_functions, has_cte } =
+        find_names(statement.text(), &statement.tokens[tokens], statement.dialect);
     let in_use = statement.scope.current();
     let remote_in_use = statement.scope.catalog(&in_use.catalog).filter(|catalog| catalog.remote);
     let mut route = Route {
         names: Vec::new(),
         is_remote_in_use: remote_in_use.is_some(),
         in_use,
+        has_cte,
         has_remote_query: table_functions.iter().any(|(name, _)| name == "remote_query"),
     };
     for mut name in refs {
@@ -218,8 +222,10 @@ impl Route {
             (Some(_), _) => None,
             (None, in_use) => in_use.map(str::to_owned),
         };
+        let is_qualified = !names.is_empty() && !self.has_cte && names.iter().all(|name| name.parts.len() > 1);
+        let needs_database = !is_qualified && !is_database_statement(statement, tokens.start);
         let is_query = is_query(statement, tokens);
-        Ok(Native { catalog, database, text, is_query, why, label_offset, names })
+        Ok(Native { catalog, database, needs_database, text, is_query, why, label_offset, names })
     }
 }
 
@@ -248,13 +254,29 @@ impl Route {
 
 /// The error for a first part that is neither a catalog nor a database.
 pub(crate) fn unknown_catalog(statement: &StatementText<'_>, name: &str, at: usize) -> SqlError {
-    let error = statement.error(ErrorCode::UnknownCatalog, format!("there is no catalog or database {name}"), at);
     let catalogs = statement.scope.catalog_names();
+    let same: Vec<&str> =
+        catalogs.iter().map(String::as_str).filter(|known| known.to_lowercase() == name.to_lowercase()).collect();
+    if same.len() > 1 {
+        let message = format!("{name} may be any of the catalogs {}", same.join(", "));
+        return statement
+            .error(ErrorCode::AmbiguousName, message, at)
+            .hint("spell it with the letter case of one of them");
+    }
+    let error = statement.error(ErrorCode::UnknownCatalog, format!("there is no catalog or database {name}"), at);
     match nearest(name, catalogs.iter().map(String::as_str)) {
         Some(catalog) => error.hint(format!("did you mean {catalog}?")),
         None if catalogs.is_empty() => error.hint("create one with CREATE EXTERNAL CATALOG, or in syncline.toml"),
         None => error.hint(format!("known catalogs: {}", catalogs.join(", "))),
     }
+}
+
+/// CREATE, DROP or ALTER DATABASE.
+pub(crate) fn is_database_statement(statement: &StatementText<'_>, start: usize) -> bool {
+    let is_one_of = |at: usize, words: &[&str]| {
+        statement.tokens.get(at).is_some_and(|token| words.iter().any(|word| token.is_word(statement.text(), word)))
+    };
+    is_one_of(start, &["create", "drop", "alter"]) && is_one_of(start + 1, &["database", "schema"])
 }
 
 /// Words that begin statements with a result.

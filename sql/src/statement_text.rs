@@ -8,7 +8,10 @@ use crate::reference::reference;
 use crate::scope::Scope;
 use crate::source::{Piece, Position, Prepared, Replacement};
 use crate::statement::Name;
-use crate::token::{TextKind, Token, TokenKind, tokenize};
+use crate::token::{TextKind, Token, TokenKind, plain_sign, tokenize};
+
+/// Characters of a mistaken word that a message repeats.
+const SHOWN_CHARACTERS: usize = 40;
 
 /// The statement that is being parsed.
 pub(crate) struct StatementText<'a> {
@@ -73,6 +76,30 @@ impl<'a> StatementText<'a> {
 
     pub(crate) fn error(&self, code: ErrorCode, message: impl Into<String>, at: usize) -> SqlError {
         SqlError::new(code, message).at(self.position(at))
+    }
+
+    /// `expected …, found …` at a token, or behind the last one before `end`.
+    pub(crate) fn expected(&self, what: &str, at: usize, end: usize) -> SqlError {
+        let Some(token) = self.tokens.get(at).filter(|_| at < end) else {
+            let last = end.checked_sub(1).and_then(|last| self.tokens.get(last));
+            let offset = last.map_or(self.prepared.text.len(), |last| last.range.end);
+            let message = format!("expected {what}, found the end of the statement");
+            return SqlError::new(ErrorCode::Syntax, message).at(self.prepared.position(offset));
+        };
+        let typed = token.text(self.text());
+        let found = match token.kind {
+            // it may be a password, and it may be long
+            TokenKind::String | TokenKind::PrefixedString => "a quoted text".to_owned(),
+            _ if typed.chars().count() > SHOWN_CHARACTERS => {
+                format!("{}…", typed.chars().take(SHOWN_CHARACTERS).collect::<String>())
+            }
+            _ => typed.to_owned(),
+        };
+        let error = self.error(ErrorCode::Syntax, format!("expected {what}, found {found}"), at);
+        match plain_sign(typed) {
+            Some(sign) => error.hint(format!("{typed} is a typographic sign: type {sign}")),
+            None => error,
+        }
     }
 
     /// Whether a part of a token came from a parameter or was typed as `$${`: such text is never a reference.

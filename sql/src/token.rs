@@ -66,10 +66,11 @@ pub(crate) struct Tokens {
     pub(crate) unterminated: Option<Unterminated>,
 }
 
-/// Operators and punctuation, the longer before its own beginning.
+/// Operators and punctuation: those that begin no longer one and are frequent, then the longer before its own beginning.
 const SYMBOLS: &[&str] = &[
-    "<=>", "->>", "!~*", "::", ":=", "<=", ">=", "<>", "!=", "==", "=>", "->", "||", "&&", "<<", ">>", "!~", "~*", "(",
-    ")", ",", ";", ".", "+", "-", "*", "/", "%", "=", "<", ">", "[", "]", "{", "}", ":", "&", "|", "^", "~", "!", "?",
+    ",", "(", ")", ".", ";", "+", "<=>", "->>", "!~*", "::", ":=", "<=", ">=", "<>", "!=", "==", "=>", "->", "||",
+    "&&", "<<", ">>", "!~", "~*", "-", "*", "/", "%", "=", "<", ">", "[", "]", "{", "}", ":", "&", "|", "^", "~", "!",
+    "?",
 ];
 
 /// Reads a text.
@@ -182,6 +183,26 @@ pub(crate) fn is_word_part(c: char) -> bool {
 /// Typographic quotes, dashes and full-width punctuation come from word processors; taking them for names would hide the mistake.
 fn is_typographic(c: char) -> bool {
     matches!(c, '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{3020}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{feff}')
+}
+
+/// The sign that was meant by one that a word processor or an input method wrote.
+pub(crate) fn plain_sign(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "\u{201c}" | "\u{201d}" | "＂" => "\"",
+        "\u{2018}" | "\u{2019}" | "＇" => "'",
+        "（" => "(",
+        "）" => ")",
+        "，" | "、" => ",",
+        "；" => ";",
+        "：" => ":",
+        "＝" => "=",
+        "。" | "．" => ".",
+        "＜" | "《" => "<",
+        "＞" | "》" => ">",
+        "\u{2013}" | "\u{2014}" | "－" => "-",
+        "＊" => "*",
+        _ => return None,
+    })
 }
 
 /// The length of a `${…}` or `$<…>` at the start of a text, and its body. `$<` counts only with a name and `>` behind it,

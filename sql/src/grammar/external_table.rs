@@ -1,5 +1,7 @@
 //! `CREATE EXTERNAL TABLE` in the form of Hive and Spark: clauses in any order.
 
+use std::collections::HashSet;
+
 use datafusion_sql::sqlparser::ast::DataType;
 
 use super::Cursor;
@@ -22,6 +24,7 @@ pub(crate) fn external_table(cursor: &mut Cursor<'_>, start: usize) -> Result<Ex
     while cursor.peek().is_some() {
         clause(cursor, &mut clauses)?;
     }
+    refuse_twice(&clauses)?;
     let Some((location, location_position)) = clauses.location else {
         return Err(cursor
             .statement
@@ -116,7 +119,7 @@ fn columns(cursor: &mut Cursor<'_>, columns: &mut Vec<ColumnDefinition>) -> Resu
     loop {
         let name = cursor.name("a column's name", 1)?;
         let column = typed_column(cursor, name)?;
-        add_column(cursor, columns, column)?;
+        columns.push(column);
         if cursor.take_symbol(")") {
             return Ok(());
         }
@@ -136,18 +139,15 @@ fn typed_column(cursor: &mut Cursor<'_>, name: Name) -> Result<ColumnDefinition,
     Ok(ColumnDefinition { name, data_type, comment })
 }
 
-fn add_column(
-    cursor: &Cursor<'_>,
-    columns: &mut Vec<ColumnDefinition>,
-    column: ColumnDefinition,
-) -> Result<(), SqlError> {
-    let name = column.name.to_string();
-    if columns.iter().any(|other| other.name.to_string().to_lowercase() == name.to_lowercase()) {
-        let mut error = cursor.error(ErrorCode::Syntax, format!("the column {name} is defined twice"));
-        error.position = Some(column.name.position);
-        return Err(error);
+/// Columns and partition columns are one row type, so no name may be there twice, whatever its letter case.
+fn refuse_twice(clauses: &Clauses) -> Result<(), SqlError> {
+    let mut seen = HashSet::new();
+    for column in clauses.columns.iter().chain(&clauses.partition_columns) {
+        if !seen.insert(column.name.to_string().to_lowercase()) {
+            let error = SqlError::new(ErrorCode::Syntax, format!("the column {} is defined twice", column.name));
+            return Err(error.at(column.name.position.clone()));
+        }
     }
-    columns.push(column);
     Ok(())
 }
 
@@ -166,12 +166,7 @@ fn partition_columns(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(
         } else {
             typed_column(cursor, name)?
         };
-        if clauses.columns.iter().any(|other| other.name.parts == column.name.parts) {
-            let mut error = cursor.error(ErrorCode::Syntax, format!("the column {} is defined twice", column.name));
-            error.position = Some(column.name.position);
-            return Err(error);
-        }
-        add_column(cursor, &mut clauses.partition_columns, column)?;
+        clauses.partition_columns.push(column);
         if cursor.take_symbol(")") {
             return Ok(());
         }

@@ -668,3 +668,62 @@ fn a_catalog_with_a_hyphen_needs_no_quotes_before_a_dot() {
         assert!(parse_one(sql, &scope).is_ok(), "{sql}");
     }
 }
+
+#[test]
+fn a_catalog_name_that_two_could_bear_is_ambiguous() {
+    let scope = FixedScope { remote: vec!["Sales".into(), "SALES".into()], ..FixedScope::default() };
+    assert_eq!(kind_of("SELECT * FROM SALES.t", &scope), "native SALES: SELECT * FROM t");
+    assert_eq!(kind_of("SELECT * FROM sales.t", &scope), "E1007 sales may be any of the catalogs Sales, SALES");
+}
+
+#[test]
+fn a_raw_parameter_cannot_bring_in_a_second_statement() {
+    let file = SourceFile::new("a.sql", "DELETE FROM mysql.t WHERE ${filter}");
+    let piece = split_in(&file, SqlDialect::Mysql).unwrap().remove(0);
+    let mut parameters = parameters();
+    for (filter, is_fine) in [("a = ';'", true), ("1 = 1; DROP TABLE t", false)] {
+        parameters.set_raw("filter", filter).unwrap();
+        let prepared = substitute(&piece, &parameters, SqlDialect::Mysql).unwrap();
+        assert_eq!(parse(&prepared, &scope(), SqlDialect::Mysql).is_ok(), is_fine, "{filter}");
+    }
+}
+
+#[test]
+fn a_message_does_not_repeat_quoted_text_and_explains_typographic_signs() {
+    for (sql, message, hint) in [
+        ("CREATE CATALOG c PROPERTIES ('password' = 'a' 'hunter2')", "expected ,, found a quoted text", None),
+        (
+            "SELECT a FROM user_log WHERE b = 1 'hunter2' 'x'",
+            "expected the end of the statement, found a quoted text",
+            None,
+        ),
+        ("SELECT “a” FROM user_log", "expected an expression, found “", Some("“ is a typographic sign: type \"")),
+        (
+            "SELECT f（a） FROM user_log",
+            "expected the end of the statement, found （",
+            Some("（ is a typographic sign: type ("),
+        ),
+        ("USE ‘x’", "expected a catalog or a database, found ‘", Some("‘ is a typographic sign: type '")),
+    ] {
+        let error = parse_one(sql, &scope()).unwrap_err();
+        assert_eq!((error.message.as_str(), error.hint.as_deref()), (message, hint), "{sql}");
+    }
+}
+
+#[test]
+fn a_native_statement_says_whether_it_must_run_in_a_database() {
+    for (sql, expected) in [
+        ("CREATE DATABASE IF NOT EXISTS starrocks.ods", false),
+        ("DROP SCHEMA starrocks.ods", false),
+        ("CALL remote_execute('starrocks', 'create database x')", false),
+        ("SELECT * FROM starrocks.ods.t JOIN starrocks.dwd.u", false),
+        ("CREATE TABLE starrocks.ods.t (a INT)", false),
+        ("SELECT * FROM starrocks.t", true),
+        ("SELECT * FROM starrocks.ods.t JOIN u", true),
+        ("WITH c AS (SELECT 1) SELECT * FROM c JOIN starrocks.ods.t", true),
+        ("CALL remote_execute('starrocks', 'show tables')", true),
+    ] {
+        let Statement::Native(native) = parse_one(sql, &scope()).unwrap() else { panic!("{sql}") };
+        assert_eq!(native.needs_database, expected, "{sql}");
+    }
+}

@@ -87,20 +87,34 @@ fn names_keep_their_case_and_backticks_quote() {
 }
 
 #[test]
-fn operators_bind_as_in_mysql() {
+fn operators_are_those_of_mysql_in_datafusions_terms() {
     for (sql, expected) in [
-        ("SELECT a DIV b + c", "a DIV b + c"),
+        ("SELECT a DIV b + c", "CAST(a / b AS BIGINT) + c"),
+        ("SELECT a + b DIV c", "a + CAST(b / c AS BIGINT)"),
         ("SELECT a && b OR c", "a AND b OR c"),
+        ("SELECT a XOR b = 1", "(CAST(a AS BOOLEAN) <> CAST(b = 1 AS BOOLEAN))"),
+        ("SELECT a RLIKE 'x' AND b", "a ~ 'x' AND b"),
+        ("SELECT a NOT REGEXP concat(b, 'x')", "a !~ concat(b, 'x')"),
+        ("SELECT a NOT LIKE 'x'", "a NOT LIKE 'x'"),
+        ("SELECT !a = b", "NOT a = b"),
         ("SELECT a <=> b", "a <=> b"),
+        ("SELECT a != b", "a <> b"),
         ("SELECT a::int", "a::INT"),
-        ("SELECT -a * b", "-a * b"),
         ("SELECT a || b", "a || b"),
     ] {
         assert_eq!(first(sql, SqlDialect::Mysql).to_string(), expected, "{sql}");
     }
-    // (a DIV b) + c, not a DIV (b + c)
-    let Expr::BinaryOp { right, .. } = first("SELECT a DIV b + c", SqlDialect::Mysql) else { panic!("no operator") };
-    assert_eq!(right.to_string(), "c");
+    for (sql, left) in [
+        ("SELECT a = 1 XOR b = 2 OR c", "(CAST(a = 1 AS BOOLEAN) <> CAST(b = 2 AS BOOLEAN))"),
+        ("SELECT a ^ b * c", "a ^ b"),
+        ("SELECT a + b << c", "a + b"),
+        ("SELECT a << b & c", "a << b"),
+    ] {
+        let Expr::BinaryOp { left: found, .. } = first(sql, SqlDialect::Mysql) else { panic!("no operator: {sql}") };
+        assert_eq!(found.to_string(), left, "{sql}");
+    }
+    // (!a) = b, not !(a = b)
+    assert!(matches!(first("SELECT !a = b", SqlDialect::Mysql), Expr::BinaryOp { .. }));
 }
 
 #[test]

@@ -184,6 +184,15 @@ fn an_open_placeholder_is_an_error_outside_quotes_and_text_inside() {
 }
 
 #[test]
+fn date_expressions_are_not_built_yet_and_say_so() {
+    for sql in ["SELECT '${yyyymmdd-1}'", "p${yyyymmdd}", "SELECT ${yyyy-mm-dd}"] {
+        let error = run(sql).unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotYet, "{sql}");
+        assert!(error.message.contains("${yyyy"), "{error}");
+    }
+}
+
+#[test]
 fn unknown_names_are_errors_at_their_place() {
     let error = run("SELECT 1,\n  '${bizdat}'").unwrap_err();
     let at = error.position.clone().unwrap();
