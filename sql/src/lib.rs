@@ -50,6 +50,7 @@
 //! | `split.rs` | step 1 |
 //! | `clocks.rs`, `parameters.rs`, `reference.rs`, `substitute.rs` | step 2: what values mean, and where they may stand |
 //! | `names.rs`, `route.rs`, `scope.rs` | which tables a statement names, where they lead, and the cut of native text |
+//! | `remote_sql.rs` | what is sent must mean there what it means here |
 //! | `parse.rs` | step 3: which words go where |
 //! | `grammar/` | our own statements, read by hand |
 //! | `query.rs`, `parser_tokens.rs`, `query_dialect.rs` | queries: our tokens, sqlparser's grammar, MySQL's operators |
@@ -71,6 +72,7 @@ mod parser_tokens;
 mod query;
 mod query_dialect;
 mod reference;
+mod remote_sql;
 mod render;
 mod route;
 mod scope;

@@ -7,6 +7,7 @@ use crate::error::{ErrorCode, SqlError};
 use crate::grammar::{self, Cursor};
 use crate::nearest::nearest;
 use crate::query::parse_query;
+use crate::remote_sql::check_sql_argument;
 use crate::route::{Route, System, is_database_statement, is_query, main_verb, route, unknown_catalog};
 use crate::scope::Scope;
 use crate::source::Prepared;
@@ -372,6 +373,7 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     let at = cursor.at;
     let name = cursor.string("the catalog's name in quotes")?;
     cursor.expect_symbol(",")?;
+    check_sql_argument(statement, cursor.at)?;
     let sql = cursor.string("the statement in quotes")?;
     cursor.expect_symbol(")")?;
     cursor.expect_end()?;

@@ -25,6 +25,7 @@ pub(crate) fn parse_query(
     route: &Route,
 ) -> Result<Query, SqlError> {
     statement.refuse_references(tokens.clone())?;
+    route.check_remote_queries(statement)?;
     let dialect = QueryDialect;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(parser_tokens(statement, tokens.clone()));
     let ast = parser

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::error::{ErrorCode, SqlError};
 use crate::names::{NameRef, Names, find_names};
 use crate::nearest::nearest;
+use crate::remote_sql::{check_sql_argument, refuse_other_readings};
 use crate::scope::{Place, SESSION_CATALOG};
 use crate::statement::{Name, Native};
 use crate::statement_text::StatementText;
@@ -16,8 +17,8 @@ pub(crate) struct Route {
     /// The kind of place in use.
     in_use: Place,
     is_remote_in_use: bool,
-    /// `remote_query(…)` stands where a table stands.
-    has_remote_query: bool,
+    /// The words `remote_query` that stand where a table stands.
+    remote_queries: Vec<usize>,
     /// A common table expression stands where a table stands.
     has_cte: bool,
 }
@@ -53,7 +54,11 @@ pub(crate) fn route(statement: &StatementText<'_>, tokens: Range<usize>) -> Rout
         is_remote_in_use: remote_in_use.is_some(),
         in_use,
         has_cte,
-        has_remote_query: table_functions.iter().any(|(name, _)| name == "remote_query"),
+        remote_queries: table_functions
+            .iter()
+            .filter(|(name, _)| name == "remote_query")
+            .map(|(_, at)| offset + at)
+            .collect(),
     };
     for mut name in refs {
         for at in &mut name.tokens {
@@ -98,7 +103,7 @@ impl Route {
 
     /// The remote catalog that the whole statement may run in, and why.
     pub(crate) fn native(&self) -> Option<(String, String)> {
-        if self.has_remote_query {
+        if !self.remote_queries.is_empty() {
             return None;
         }
         let mut catalog: Option<&str> = None;
@@ -154,6 +159,12 @@ impl Route {
         }
     }
 
+    /// Checks the parameters in the SQL of `remote_query('catalog', 'sql')`.
+    pub(crate) fn check_remote_queries(&self, statement: &StatementText<'_>) -> Result<(), SqlError> {
+        // remote_query ( 'catalog' , 'sql' )
+        self.remote_queries.iter().try_for_each(|at| check_sql_argument(statement, at + 4))
+    }
+
     /// The tables, each once, in order.
     pub(crate) fn tables(&self, statement: &StatementText<'_>) -> Vec<Name> {
         let mut tables: Vec<Name> = Vec::new();
@@ -174,6 +185,7 @@ impl Route {
     ) -> Result<Native, SqlError> {
         let (catalog, why) = target;
         statement.refuse_references(tokens.clone())?;
+        refuse_other_readings(statement, tokens.clone(), &catalog)?;
         let start = statement.offset(tokens.start);
         let body = statement.slice(tokens.clone());
         let mut text = String::with_capacity(body.len());

@@ -129,8 +129,12 @@ impl<'a> StatementText<'a> {
         let original_start = self.prepared.position(start).offset;
         let original_end = self.prepared.position(start + body.len()).offset.max(original_start);
         // the text before counts as a replacement of nothing, so that offsets behind it lead back to the script
-        let mut replacements =
-            vec![Replacement { range: 0..before.len(), original: original_start..original_start, name: String::new() }];
+        let mut replacements = vec![Replacement {
+            range: 0..before.len(),
+            original: original_start..original_start,
+            name: String::new(),
+            raw: true,
+        }];
         for replacement in &self.prepared.replacements {
             let from = replacement.range.start.max(start);
             let to = replacement.range.end.min(start + body.len());

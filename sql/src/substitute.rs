@@ -156,7 +156,7 @@ impl Builder<'_> {
     /// `$${` becomes `${`.
     fn literal(&mut self, typed: Range<usize>) {
         let text = self.text[typed.start + 1..typed.end].to_owned();
-        self.put(&text, typed, LITERAL);
+        self.put(&text, typed, LITERAL, false);
     }
 
     /// Puts a parameter's value in; whether it is RAW.
@@ -164,11 +164,11 @@ impl Builder<'_> {
         let body = &self.text[typed.start + 2..typed.end - 1];
         let ParameterValue { text, raw } =
             self.parameters.value(body).map_err(|error| self.error_at(error, typed.start))?;
-        self.put(&text, typed, body);
+        self.put(&text, typed, body, raw);
         Ok(raw)
     }
 
-    fn put(&mut self, value: &str, typed: Range<usize>, name: &str) {
+    fn put(&mut self, value: &str, typed: Range<usize>, name: &str, raw: bool) {
         let start = self.prepared.len();
         self.prepared.push_str(value);
         let origin = self.piece.range.start;
@@ -176,6 +176,7 @@ impl Builder<'_> {
             range: start..self.prepared.len(),
             original: origin + typed.start..origin + typed.end,
             name: name.to_owned(),
+            raw,
         });
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use datafusion_sql::sqlparser::ast::DataType;
 
 use super::Cursor;
+use crate::SqlDialect;
 use crate::delimiter::{delimiter, text_bytes};
 use crate::error::{ErrorCode, SqlError};
 use crate::query::parse_data_type;
@@ -42,8 +43,39 @@ pub(crate) fn external_table(cursor: &mut Cursor<'_>, start: usize) -> Result<Ex
         location,
         location_position,
         properties: clauses.properties,
-        text: cursor.statement.slice(start..cursor.statement.tokens.len()).to_owned(),
+        text: definition_text(cursor, start),
     })
+}
+
+/// The definition as it is stored: in the mysql dialect, in which it is read again whatever the session's dialect is then.
+fn definition_text(cursor: &Cursor<'_>, start: usize) -> String {
+    let statement = cursor.statement;
+    let typed = statement.slice(start..statement.tokens.len());
+    if statement.dialect == SqlDialect::Mysql {
+        return typed.to_owned();
+    }
+    let first = statement.offset(start);
+    let mut text = String::with_capacity(typed.len());
+    let mut copied = first;
+    for token in &statement.tokens[start..] {
+        let quote = match token.kind {
+            TokenKind::String => '\'',
+            TokenKind::QuotedName => '`',
+            _ => continue,
+        };
+        text.push_str(&statement.text()[copied..token.range.start]);
+        text.push(quote);
+        for c in token.value(statement.text(), statement.dialect).chars() {
+            if c == quote || (c == '\\' && quote == '\'') {
+                text.push(c);
+            }
+            text.push(c);
+        }
+        text.push(quote);
+        copied = token.range.end;
+    }
+    text.push_str(&statement.text()[copied..first + typed.len()]);
+    text
 }
 
 #[derive(Default)]

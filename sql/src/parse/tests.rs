@@ -727,3 +727,77 @@ fn a_native_statement_says_whether_it_must_run_in_a_database() {
         assert_eq!(native.needs_database, expected, "{sql}");
     }
 }
+
+fn parse_with(sql: &str, dialect: SqlDialect, given: &[(&str, &str)]) -> Result<Statement, SqlError> {
+    let file = SourceFile::new("a.sql", sql);
+    let piece = split_in(&file, dialect)?.remove(0);
+    let mut parameters = parameters();
+    for (name, value) in given {
+        parameters.set(name, *value).unwrap();
+    }
+    parameters.set_raw("raw", "a = 'x' or b").unwrap();
+    parse(&substitute(&piece, &parameters, dialect)?, &scope(), dialect)
+}
+
+#[test]
+fn what_a_remote_system_would_read_differently_is_refused_in_the_ansi_dialect() {
+    for (sql, is_fine) in [
+        (r#"SELECT `a`, 'x' FROM mysql.t"#, true),
+        (r#"SELECT "a" FROM mysql.t"#, false),
+        (r#"SELECT * FROM mysql.t WHERE a = 'C:\temp'"#, false),
+        (r#"SELECT * FROM mysql.t WHERE a = '${v}'"#, false),
+        // planned here, so read as it is meant
+        (r#"SELECT "a", 'C:\temp', '${v}' FROM user_log"#, true),
+    ] {
+        let parsed = parse_with(sql, SqlDialect::Ansi, &[("v", "x\\")]);
+        assert_eq!(parsed.is_ok(), is_fine, "{sql}: {parsed:?}");
+    }
+}
+
+#[test]
+fn parameters_in_sql_inside_a_string_must_not_change_it() {
+    for (sql, value, is_fine) in [
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ''${v}''')", "x y", true),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE a = '${v}'\")", "x; y", true),
+        ("CALL remote_execute('mysql', 'DELETE FROM t_${v}')", "20240807", true),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ${v}')", "-5", true),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE ${raw}\")", "", true),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE ${raw}')", "", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ''${v}''')", "x'' OR ''1''=''1", false),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE a = '${v}'\")", "x' OR '1'='1", false),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE a = '${v}'\")", "x\\\\", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ${v}')", "1 OR 1", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = -${v}')", "-1", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t /* ${v} */')", "*/ x", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ''\\${v}''')", "n", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ${v}')", "", false),
+        ("SELECT * FROM remote_query('mysql', 'SELECT ''${v}''')", "x y", true),
+        ("SELECT * FROM remote_query('mysql', 'SELECT ''${v}''')", "x'' OR ''1", false),
+    ] {
+        let parsed = parse_with(sql, SqlDialect::Mysql, &[("v", value)]);
+        assert_eq!(parsed.is_ok(), is_fine, "{sql} with {value}: {parsed:?}");
+        if let Err(error) = parsed {
+            assert_eq!(error.code, ErrorCode::UnsafeParameter, "{sql} with {value}");
+        }
+    }
+}
+
+#[test]
+fn a_stored_definition_reads_the_same_whatever_dialect_it_was_typed_in() {
+    let sql = r#"CREATE EXTERNAL TABLE "my `table" ("a b" STRING COMMENT 'it''s \n') ROW FORMAT DELIMITED FIELDS TERMINATED BY '\001' LOCATION 'C:\temp\'"#;
+    let read = |sql: &str, dialect: SqlDialect| match parse_with(sql, dialect, &[]).unwrap() {
+        Statement::Session(session) => match *session {
+            SessionStatement::CreateExternalTable(table) => *table,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let typed = read(sql, SqlDialect::Ansi);
+    assert_eq!(typed.location, r"C:\temp\");
+    let stored = read(&typed.text, SqlDialect::Mysql);
+    assert_eq!(stored.name.parts, typed.name.parts);
+    assert_eq!(stored.columns[0].name.parts, typed.columns[0].name.parts);
+    assert_eq!(stored.columns[0].comment, typed.columns[0].comment);
+    assert_eq!(stored.row_format, typed.row_format);
+    assert_eq!(stored.location, typed.location);
+}
