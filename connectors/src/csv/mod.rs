@@ -10,6 +10,9 @@ pub mod json;
 pub mod options;
 pub mod temporal;
 
+#[cfg(test)]
+mod tests;
+
 pub use carry::{Carry, Uncarried};
 pub use encoder::CsvEncoder;
 pub use json::JsonEncoder;

@@ -140,7 +140,7 @@ pub(crate) async fn a_large_row_arrives_whole(sink: &dyn SinkUnderTest, prefix: 
     let names = (0..12).map(|index| format!("c{index}")).collect::<Vec<_>>();
     let columns = names.iter().map(|name| (name.as_str(), ColumnType::Text)).collect::<Vec<_>>();
     sink.create_table(&table, &columns).await;
-    let texts = (0..12).map(|index| format!("{index}é\t,|\"'\r\n😀").repeat((10 << 20) / 12 / 18)).collect::<Vec<_>>();
+    let texts = (0..12).map(|index| format!("{index}é\t,|\"'\r\n😀").repeat((10 << 20) / 12 / 15)).collect::<Vec<_>>();
     assert!(texts.iter().map(String::len).sum::<usize>() > 9 << 20);
     let arrays = names.iter().zip(&texts).map(|(name, text)| {
         let array: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
