@@ -14,7 +14,7 @@ use crate::options::{Options, Secret, nearest};
 
 /// Every option's name; `header.` stands for `header.NAME`.
 const KNOWN: &[&str] =
-    &["url", "user", "password", "header.", "connect_timeout", "read_timeout", "retries", "ca", "timezone"];
+    &["url", "user", "password", "header.", "connect_timeout", "read_timeout", "retries", "ca", "ssl_ca", "timezone"];
 
 /// Headers that belong to the transfer itself: a value from the user would break ranges, lengths or encodings.
 const RESERVED_HEADERS: &[HeaderName] = &[
@@ -77,7 +77,7 @@ impl HttpSettings {
                 "connect_timeout" => settings.client.connect_timeout = duration(name, value)?,
                 "read_timeout" => settings.client.read_timeout = Some(duration(name, value)?),
                 "retries" => settings.retries = retries(value)?,
-                "ca" => settings.client.ca_file = Some(PathBuf::from(value)),
+                "ca" | "ssl_ca" => settings.client.ca_file = Some(PathBuf::from(value)),
                 lower => match lower.strip_prefix("header.") {
                     Some(header) => settings.add_header(header, value)?,
                     None => return Err(unknown(name)),

@@ -35,10 +35,26 @@ impl Request {
     }
 }
 
-type Answer = Box<dyn Fn(&Request, usize) -> Vec<u8> + Send + Sync>;
+type Answer = Box<dyn Fn(&Request, usize) -> Reply + Send + Sync>;
+
+/// What a server does with a request: it sends bytes, then closes the connection or falls silent.
+pub(crate) struct Reply {
+    bytes: Vec<u8>,
+    stalls: bool,
+}
+
+impl From<Vec<u8>> for Reply {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, stalls: false }
+    }
+}
+
+/// Sends bytes, then neither more nor the end.
+pub(crate) fn stall(bytes: Vec<u8>) -> Reply {
+    Reply { bytes, stalls: true }
+}
 
 /// A server whose answers are bytes on the wire: what the function returns is sent, then the connection is closed.
-/// An answer that is empty keeps the client waiting.
 pub(crate) struct Server {
     pub(crate) port: u16,
     scheme: &'static str,
@@ -48,7 +64,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// `answer` gets the request and its number from 0.
-    pub(crate) async fn start(answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start<R: Into<Reply>>(answer: impl Fn(&Request, usize) -> R + Send + Sync + 'static) -> Self {
         Self::start_with(None, answer).await
     }
 
@@ -65,14 +81,14 @@ impl Server {
         Self::start_with(Some(TlsAcceptor::from(Arc::new(config))), answer).await
     }
 
-    async fn start_with(
+    async fn start_with<R: Into<Reply>>(
         tls: Option<TlsAcceptor>,
-        answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static,
+        answer: impl Fn(&Request, usize) -> R + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let answer: Arc<Answer> = Arc::new(Box::new(answer));
+        let answer: Arc<Answer> = Arc::new(Box::new(move |request, number| answer(request, number).into()));
         let mut tasks = JoinSet::new();
         let seen = Arc::clone(&requests);
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -126,11 +142,12 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: Arc<Answ
         seen.push(request.clone());
         seen.len() - 1
     };
-    let bytes = answer(&request, number);
-    if bytes.is_empty() {
+    let reply = answer(&request, number);
+    let _ = stream.write_all(&reply.bytes).await;
+    if reply.stalls {
+        let _ = stream.flush().await;
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    let _ = stream.write_all(&bytes).await;
     let _ = stream.shutdown().await;
     // Closing with unread bytes in the socket would reset the connection under the answer.
     let mut rest = Vec::new();

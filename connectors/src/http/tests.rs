@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use reqwest::header::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 
-use super::test_server::{CA_FILE, Server, answer, good, raw};
+use super::test_server::{CA_FILE, Server, answer, good, raw, stall};
 use super::*;
 use crate::catalog::FileCatalog;
 use crate::error::{ConnectorError, ErrorCode};
@@ -184,10 +184,19 @@ async fn a_silent_server_runs_into_the_read_timeout() {
         settings.retries = 1;
         settings
     };
-    let server = Server::start(|_, _| Vec::new()).await;
+    let server = Server::start(|_, _| stall(Vec::new())).await;
     let error = read_with(settings(), &server.url("/f")).await.unwrap_err();
     assert_text(&error, ErrorCode::Connection, &["read_timeout"]);
     assert_eq!(server.requests().len(), 2);
+
+    let server = Server::start(|request, number| {
+        let mut bytes = good(request, b"0123456789");
+        bytes.truncate(bytes.len() - 5);
+        if number == 0 { stall(bytes) } else { good(request, b"0123456789").into() }
+    })
+    .await;
+    assert_eq!(read_with(settings(), &server.url("/f")).await.unwrap(), b"0123456789");
+    assert_eq!(server.requests()[1].range_start(), Some(5));
 }
 
 #[tokio::test]

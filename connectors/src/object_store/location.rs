@@ -38,8 +38,12 @@ impl FileLocation {
                 Ok(Self::Http { client, url })
             }
             "file" => {
-                let path = url::Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
-                path.map(Self::Local).ok_or_else(|| ConnectorError::option("not a URL of a file on this machine"))
+                // A path ends at ? and #, which would be another file than the one meant.
+                let url = url::Url::parse(text).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
+                let path = url.and_then(|url| url.to_file_path().ok());
+                path.map(Self::Local).ok_or_else(|| {
+                    ConnectorError::option("not a URL of a file on this machine (? and # are written %3F and %23)")
+                })
             }
             "oss" | "s3" | "hdfs" => {
                 Err(ConnectorError::option(format!("locations of scheme {scheme} are not built yet")))
@@ -164,7 +168,7 @@ mod tests {
         assert_eq!(parse("/data/log.txt").unwrap().to_string(), "/data/log.txt");
         assert_eq!(parse("file:///data/a%20b.txt").unwrap().to_string(), "/data/a b.txt");
         assert_eq!(parse("HTTP://h.example/log.txt?sig=1").unwrap().to_string(), "http://h.example/log.txt?sig=***");
-        for text in ["oss://bucket/x", "gopher://h/x", "file://host/x", "http://"] {
+        for text in ["oss://bucket/x", "gopher://h/x", "file://host/x", "file:///a?b", "file:///a#b", "http://"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

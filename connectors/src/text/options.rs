@@ -185,6 +185,11 @@ impl TextTableOptions {
         if self.columns.is_empty() {
             return refuse("a text table needs a column");
         }
+        for (index, (name, _)) in self.columns.iter().enumerate() {
+            if self.columns[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return refuse(&format!("column \"{}\" is there twice", name.escape_debug()));
+            }
+        }
         if self.max_line_bytes == 0 {
             return refuse("\"max_line_bytes\" is above zero");
         }
@@ -345,5 +350,7 @@ mod tests {
             assert!(read(entries).unwrap().0.check().is_err(), "{entries:?}");
         }
         assert!(TextTableOptions::new(vec![]).check().is_err());
+        let twice = ["a", "b", "A"].map(|name| (name.to_owned(), DataType::Utf8)).to_vec();
+        assert!(TextTableOptions::new(twice).check().unwrap_err().message().contains("\"A\" is there twice"));
     }
 }

@@ -687,3 +687,55 @@ fn random_bytes_are_rows_or_rejects_but_never_a_panic() {
         })
         .unwrap();
 }
+
+/// Fields with escapes, byte by byte.
+fn naive_escaped(line: &[u8], delimiter: &[u8], columns: usize) -> Vec<Option<Vec<u8>>> {
+    let mut fields = vec![(Vec::new(), Vec::new())];
+    let mut at = 0;
+    while at < line.len() {
+        let (as_written, plain) = fields.last_mut().unwrap();
+        match (line[at], line.get(at + 1)) {
+            (b'\\', Some(next)) => {
+                as_written.extend([b'\\', *next]);
+                plain.push(match next {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    other => *other,
+                });
+                at += 2;
+            }
+            _ if line[at..].starts_with(delimiter) => {
+                fields.push((Vec::new(), Vec::new()));
+                at += delimiter.len();
+            }
+            (byte, _) => {
+                as_written.push(byte);
+                plain.push(byte);
+                at += 1;
+            }
+        }
+    }
+    let mut fields: Vec<_> =
+        fields.into_iter().map(|(as_written, plain)| (as_written != br"\N").then_some(plain)).collect();
+    fields.resize(columns, None);
+    fields
+}
+
+#[test]
+fn escaped_fields_are_those_of_a_naive_splitter() {
+    let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let piece = prop::sample::select(vec!["\\", "|", "||", "n", "r", "\\N", "é", "#@", "@"]);
+    let input = (prop::collection::vec(piece, 1..30), prop::sample::select(vec!["|", "||", "#@", "é"]));
+    runner
+        .run(&input, |(pieces, delimiter)| {
+            let line = pieces.concat();
+            let mut options = options("a STRING; b STRING; c STRING", delimiter);
+            options.set_escape(b"\\").unwrap();
+            // An escape in front of a character of several bytes makes the first one data, and so all of it.
+            let expected = naive_escaped(line.as_bytes(), delimiter.as_bytes(), 3);
+            prop_assert_eq!(read_in_pieces(line.as_bytes(), options, &[3]), vec![expected]);
+            Ok(())
+        })
+        .unwrap();
+}
