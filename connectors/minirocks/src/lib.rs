@@ -26,6 +26,7 @@
 mod error;
 pub(crate) mod mysql;
 mod server;
+pub(crate) mod sql;
 pub mod storage;
 pub mod types;
 

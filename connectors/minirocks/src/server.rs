@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
 use crate::mysql;
+use crate::sql::{Addresses, Services};
 use crate::storage::Warehouse;
 
 /// How a server is started. The default listens on free ports of 127.0.0.1, has no password and keeps everything in memory.
@@ -108,7 +109,9 @@ impl Server {
         let config = Arc::new(config);
         let mut tasks = JoinSet::new();
         drop((http, be));
-        tasks.spawn(mysql::serve(mysql, Arc::clone(&warehouse), Arc::clone(&config)));
+        let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
+        let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses)?;
+        tasks.spawn(mysql::serve(mysql, Arc::new(services)));
         Ok(Self { warehouse, mysql_addr, http_addr, be_addr, tasks })
     }
 
