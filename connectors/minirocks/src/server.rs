@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::http::{self, HttpState, Role};
 use crate::load::ErrorLogs;
 use crate::mysql;
+use crate::sql::{Addresses, Services};
 use crate::storage::Warehouse;
 
 /// How a server is started. The default listens on free ports of 127.0.0.1, has no password and keeps everything in memory.
@@ -121,7 +122,9 @@ impl Server {
         });
         tasks.spawn(http::serve(http_listener, Role::Frontend, Arc::clone(&state)));
         tasks.spawn(http::serve(be, Role::Backend, state));
-        tasks.spawn(mysql::serve(mysql, Arc::clone(&warehouse), Arc::clone(&config)));
+        let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
+        let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses)?;
+        tasks.spawn(mysql::serve(mysql, Arc::new(services)));
         Ok(Self { warehouse, mysql_addr, http_addr, be_addr, tasks })
     }
 
