@@ -23,7 +23,10 @@
 //! # Ok(()) }
 //! ```
 
+mod csv;
 mod error;
+mod http;
+mod load;
 pub(crate) mod mysql;
 mod server;
 pub(crate) mod sql;

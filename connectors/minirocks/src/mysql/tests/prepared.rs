@@ -76,7 +76,7 @@ async fn values_of_every_type_go_in_as_parameters_and_come_out_in_binary_rows() 
         Value::Bytes("杭".into()),
         Value::Bytes(b"'; DROP TABLE all_types; -- \\".to_vec()),
         Value::Bytes(vec![0, 0xff, 0x27]),
-        Value::Bytes(b"{\"a\":[1,null]}".to_vec()),
+        Value::Bytes(b"{\"a\": [1, null]}".to_vec()),
     ]);
     let second = rows[1].clone().unwrap();
     assert_eq!(second[0], Value::Int(2));
