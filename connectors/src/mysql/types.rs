@@ -103,23 +103,26 @@ impl ColumnDescription {
     fn text_policy(&self) -> ColumnPolicy {
         let Some(collation) = self.collation.as_deref() else { return ColumnPolicy::NULL_TEST };
         let charset = collation.split('_').next().unwrap_or_default();
-        let unicode = matches!(charset, "utf8mb4" | "utf8mb3" | "utf8");
+        // Other character sets may have texts that do not survive the way to Unicode and back.
+        let largest = match charset {
+            "utf8mb4" => char::MAX,
+            "utf8mb3" | "utf8" => '\u{ffff}',
+            "latin1" => '\x7f',
+            _ => return ColumnPolicy::NULL_TEST,
+        };
+        let constants = Some(ConstantKind::Text { largest });
         if matches!(collation, "utf8mb4_0900_bin" | "utf8mb4_nopad_bin" | "utf8mb3_nopad_bin" | "utf8_nopad_bin") {
             return ColumnPolicy {
-                constants: Some(ConstantKind::Text),
+                constants,
                 equality: Trust::Exact,
                 order: Trust::Exact,
                 like: Trust::Exact,
                 ..ColumnPolicy::NULL_TEST
             };
         }
-        // Other character sets may have texts that do not survive the way to Unicode and back.
-        if !unicode && charset != "latin1" {
-            return ColumnPolicy::NULL_TEST;
-        }
-        let like = if unicode && collation.ends_with("_bin") { Trust::Inexact } else { Trust::No };
+        let like = if charset != "latin1" && collation.ends_with("_bin") { Trust::Inexact } else { Trust::No };
         ColumnPolicy {
-            constants: Some(ConstantKind::Text),
+            constants,
             equality: Trust::Inexact,
             like,
             ..ColumnPolicy::NULL_TEST

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 
-use super::error::{UNKNOWN_TIME_ZONE, from_driver, timed_out};
+use super::error::{UNKNOWN_TIME_ZONE, from_driver, from_handshake, timed_out};
 use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, SslMode};
 use super::quote::{identifier, text_literal};
 use super::zone;
@@ -145,7 +145,7 @@ impl ConnectionPool {
     /// Connects and logs in; says whether the connection is encrypted.
     async fn log_in(&self) -> Result<(Conn, bool)> {
         let config = self.config();
-        let driver_error = |error| from_driver(config, error);
+        let driver_error = |error| from_handshake(config, error);
         match config.ssl_mode {
             SslMode::Disabled => Ok((self.log_in_with(None).await.map_err(driver_error)?, false)),
             SslMode::Preferred => match self.log_in_with(Some(self.tls(None))).await {

@@ -497,6 +497,9 @@ fn unscaled(value: &Value, reading: Reading) -> Result<(bool, String), Refused> 
         None => (false, text),
     };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(unexpected(value));
+    }
     let scale = usize::from(scale);
     let beyond = fraction.get(scale..).unwrap_or("");
     if !beyond.bytes().all(|digit| digit == b'0') {

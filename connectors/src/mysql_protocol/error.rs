@@ -11,7 +11,7 @@ const LOGIN: &[u16] = &[1044, 1045, 1129, 1130, 1131, 1142, 1143, 1227, 1370, 13
 /// Numbers that mean that a database, table or column does not exist.
 const NAME: &[u16] = &[1049, 1051, 1054, 1109, 1146, 1305, 5501, 5502];
 /// Numbers that mean that the connection cannot be had now, or was lost.
-const CONNECTION: &[u16] = &[1040, 1053, 1077, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1927, 4031];
+const CONNECTION: &[u16] = &[1040, 1053, 1077, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 3169, 4031];
 /// Numbers of a conflict with other statements, gone on the next try.
 const CONFLICT: &[u16] = &[1205, 1213];
 /// The server does not know a zone's name (ER_UNKNOWN_TIME_ZONE).
@@ -46,6 +46,19 @@ pub fn from_driver(config: &ConnectionConfig, error: Error) -> ConnectorError {
         Error::Io(IoError::Io(error)) => from_io(config, &error),
         other => ConnectorError::new(ErrorCode::Remote, format!("{place}: {}", scrub(config, &other.to_string()))),
     }
+}
+
+/// As [`from_driver`], while connecting and logging in: what is too large there is no row.
+pub(super) fn from_handshake(config: &ConnectionConfig, error: Error) -> ConnectorError {
+    let error = from_driver(config, error);
+    if error.code() == ErrorCode::Value { no_protocol(config, "a packet of a size that no greeting has") } else { error }
+}
+
+fn no_protocol(config: &ConnectionConfig, text: &str) -> ConnectorError {
+    ConnectorError::new(
+        ErrorCode::Connection,
+        format!("{}: the answer does not follow MySQL's protocol ({}); check the port", place(config), plain(text)),
+    )
 }
 
 /// The error of a host that did not answer in time.
@@ -122,10 +135,7 @@ fn from_io(config: &ConnectionConfig, error: &std::io::Error) -> ConnectorError 
             format!("the host cannot be reached ({error}); check host, port and firewall")
         }
         ErrorKind::InvalidData => {
-            return ConnectorError::new(
-                ErrorCode::Connection,
-                format!("{place}: the answer does not follow MySQL's protocol ({}); check the port", plain(&error.to_string())),
-            );
+            return no_protocol(config, &error.to_string());
         }
         _ => format!("{}; check the host in \"url\"", plain(&error.to_string())),
     };
