@@ -324,7 +324,7 @@ fn compare(column: &str, op: Operator, value: &Expr, policies: Policies<'_>) -> 
         _ => return None,
     };
     let constant = constant(value, policy.constants?)?;
-    pushed(trust, || Some(Predicate::compare(column, symbol, constant).ok()?))
+    pushed(trust, || Predicate::compare(column, symbol, constant).ok())
 }
 
 fn null_test(
@@ -418,7 +418,9 @@ fn constant(expr: &Expr, kind: ConstantKind) -> Option<Constant> {
         ConstantKind::Decimal => decimal(value),
         ConstantKind::Double => match value {
             // Arrow orders -0.0 below 0.0, servers take them as equal; servers hold neither NaN nor infinity.
-            ScalarValue::Float64(Some(number)) if number.is_finite() && *number != 0.0 => Some(Constant::Double(*number)),
+            ScalarValue::Float64(Some(number)) if number.is_finite() && *number != 0.0 => {
+                Some(Constant::Double(*number))
+            }
             _ => None,
         },
         ConstantKind::Text { largest } => match value {

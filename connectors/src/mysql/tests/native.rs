@@ -116,7 +116,9 @@ async fn an_error_behind_the_first_statement_of_a_text_is_reported() {
 #[tokio::test]
 async fn a_procedure_returns_its_rows() {
     let database = TestDatabase::new().await;
-    database.run(&["CREATE PROCEDURE p() SELECT 7 AS seven", "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2; END"]).await;
+    database
+        .run(&["CREATE PROCEDURE p() SELECT 7 AS seven", "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2; END"])
+        .await;
     assert_eq!(column(&database.native("CALL p()").await), ["7"]);
     let NativeResult::Rows(stream) = database.catalog.execute(Some(&database.name), "CALL two()").await.unwrap() else {
         panic!("no rows")

@@ -65,7 +65,8 @@ fn serve(offers_tls: bool) -> u16 {
     let port = listener.local_addr().unwrap().port();
     let certificate = CertificateDer::from_pem_file(format!("{DATA}/server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(format!("{DATA}/server.key")).unwrap();
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let config =
+        rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     let config = Arc::new(config);
     let answer = move |mut stream: TcpStream| -> std::io::Result<()> {
         let flags = PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH | if offers_tls { SSL } else { 0 };
