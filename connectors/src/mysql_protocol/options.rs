@@ -237,6 +237,11 @@ fn check_session_variable(name: &str, value: &str) -> Result<()> {
             "\"session.sql_mode\" must not hold {mode}: it changes how quotes and backslashes are read"
         )));
     }
+    if name.eq_ignore_ascii_case("autocommit") {
+        return Err(ConnectorError::option(
+            "\"session.autocommit\" is refused: every statement has a connection of its own, and its changes would be lost with it",
+        ));
+    }
     for fixed in ["character_set_client", "character_set_connection", "character_set_results", "time_zone"] {
         if name.eq_ignore_ascii_case(fixed) {
             let instead = if fixed == "time_zone" { "write \"timezone\"" } else { "connections speak utf8mb4" };
@@ -345,6 +350,7 @@ mod tests {
             ("session.a b", "1"),
             ("session.sql_mode", "STRICT_ALL_TABLES, ansi_quotes"),
             ("session.time_zone", "UTC"),
+            ("session.autocommit", "0"),
             ("session.character_set_results", "latin1"),
         ] {
             assert!(parse(&[("url", "mysql://root@h"), (name, value)]).is_err(), "{name}");

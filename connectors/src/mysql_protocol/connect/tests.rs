@@ -167,3 +167,26 @@ async fn something_that_is_no_mysql_server_is_named() {
     assert_eq!(error.code(), ErrorCode::Connection);
     assert!(error.message().contains(&port.to_string()), "{error}");
 }
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_tried_again_and_given_up_after_three_attempts() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let attempts = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // The first two meet a server that restarts, the third one that runs, the rest one that is gone.
+            if counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 2 {
+                drop(stream.write_all(&greeting(PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH)));
+                drop(refuse(&mut stream));
+            }
+        }
+    });
+    let attempts = || attempts.load(std::sync::atomic::Ordering::SeqCst);
+    let error = connect(port, "disabled", None).await;
+    assert_eq!((error.code(), attempts()), (ErrorCode::Login, 3), "{error}");
+    let error = connect(port, "disabled", None).await;
+    assert_eq!((error.code(), attempts()), (ErrorCode::Connection, 6), "{error}");
+    assert!(error.is_retryable());
+}
