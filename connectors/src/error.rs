@@ -40,6 +40,8 @@ pub enum ErrorCode {
     Cancelled,
     /// E5010: local input or output failed.
     Io,
+    /// E5011: a part of a write is visible and stays: a later load failed, or removing it failed.
+    PartlyCommitted,
     /// E5999: a mistake in Syncline itself.
     Internal,
 }
@@ -61,6 +63,7 @@ impl ErrorCode {
             Self::Redirect => "E5008",
             Self::Cancelled => "E5009",
             Self::Io => "E5010",
+            Self::PartlyCommitted => "E5011",
             Self::Internal => "E5999",
         }
     }

@@ -1,1 +1,37 @@
-//! placeholder
+//! MiniRocks: a StarRocks-compatible warehouse in one process.
+//!
+//! It exists for demos, development and tests: a program that speaks to StarRocks over its two public protocols can be
+//! tried without a cluster. It is not StarRocks: no replication, no distribution, no cost-based optimiser, and every table
+//! is held in memory (with [`ServerConfig::data_dir`] each commit is also written to Parquet files and read back on start).
+//!
+//! A server listens on three ports, as a StarRocks cluster with one frontend (FE) and one backend (BE) does:
+//!
+//! | port | what | folder |
+//! |---|---|---|
+//! | FE HTTP | redirects Stream Loads, answers the state of a label | `http` |
+//! | BE HTTP | receives Stream Loads, serves their error logs | `http`, `load`, `csv` |
+//! | MySQL | DDL, INSERT and queries | `mysql`, `sql` |
+//!
+//! All of them work on one [`Warehouse`](storage::Warehouse): databases, tables, partitions, labels. It shares no code with
+//! clients of StarRocks; the only thing in common is the wire.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> minirocks::Result<()> {
+//! let server = minirocks::Server::start(minirocks::ServerConfig::default()).await?;
+//! println!("mysql -h 127.0.0.1 -P {} -u root", server.mysql_addr().port());
+//! server.stop().await;
+//! # Ok(()) }
+//! ```
+
+mod csv;
+mod error;
+mod http;
+mod load;
+pub(crate) mod mysql;
+mod server;
+pub(crate) mod sql;
+pub mod storage;
+pub mod types;
+
+pub use error::{Error, Result};
+pub use server::{Server, ServerConfig};

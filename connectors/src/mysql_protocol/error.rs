@@ -7,7 +7,8 @@ use crate::error::{ConnectorError, ErrorCode};
 use super::options::{ConnectionConfig, SslMode};
 
 /// The server's numbers (MySQL's error reference) that mean that login or a right was refused.
-const LOGIN: &[u16] = &[1044, 1045, 1129, 1130, 1131, 1142, 1143, 1227, 1370, 1396, 1698, 1820, 1862, 3118, 3879, 4151];
+const LOGIN: &[u16] =
+    &[1044, 1045, 1129, 1130, 1131, 1142, 1143, 1227, 1370, 1396, 1698, 1820, 1862, 3118, 3879, 4151, 5203];
 /// Numbers that mean that a database, table or column does not exist.
 const NAME: &[u16] = &[1049, 1051, 1054, 1109, 1146, 1305, 5501, 5502];
 /// Numbers that mean that the connection cannot be had now, or was lost.

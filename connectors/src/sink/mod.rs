@@ -4,10 +4,26 @@
 //! [`Sink::begin`] before its input starts, checks that every writer's token is there exactly once, and calls [`Sink::commit`].
 //! Planning has no effects. See DESIGN: "Writing is two plan nodes".
 
+pub mod commit_exec;
+pub mod convert;
+pub mod gate;
+pub mod handle;
 pub mod journal;
+pub mod mapping;
+pub mod provider;
 pub mod reject;
+pub mod reject_log;
+pub mod settings;
 pub mod target;
 pub mod token;
+pub mod write_exec;
+
+#[cfg(test)]
+pub(crate) mod conformance;
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,10 +33,18 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::options::Options;
+pub use commit_exec::CommitExec;
+pub use gate::{Chunk, Gate, Offer};
+pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
 pub use journal::{CommitJournal, WriteId};
+pub use mapping::map_columns;
+pub use provider::{PlannedInsert, plan_insert};
 pub use reject::{FoundBy, Reject, RejectLog};
+pub use reject_log::{RejectCollector, RejectWriter, Warning};
+pub use settings::{WriteMode, WriteSettings};
 pub use target::{TargetColumn, TargetType};
 pub use token::CommitToken;
+pub use write_exec::WriteExec;
 
 /// How the columns of the SELECT meet those of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +141,10 @@ pub trait Sink: fmt::Debug + Send + Sync {
     /// A writer for one plan partition. Cheap: a writer without rows opens no load.
     async fn open(&self, writer: usize, writers: usize) -> Result<Box<dyn Writer>>;
     /// Makes everything visible. `tokens` has every writer exactly once, in writer order. Runs detached: it is not cancelled.
+    /// After an error `abort` is called, unless the error's code says that the outcome is Unknown or that the write is PartlyCommitted.
     async fn commit(&self, tokens: Vec<CommitToken>) -> Result<WriteSummary>;
-    /// Removes everything this attempt may have left, whether or not its tokens were seen. Tolerates writers that still run.
+    /// Removes everything this attempt may have left, whether or not its tokens were seen, and whether or not `begin` succeeded.
+    /// Tolerates writers that still run. What cannot be removed is an error of code [`PartlyCommitted`](crate::error::ErrorCode::PartlyCommitted).
     async fn abort(&self) -> Result<()>;
 }
 
@@ -127,6 +153,10 @@ pub trait Sink: fmt::Debug + Send + Sync {
 pub trait Writer: Send {
     /// Takes a checked batch. Returns when there is room for the next one: this is the backpressure.
     async fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+    /// Bytes sent so far, as encoded: live progress, never a decision.
+    fn bytes_written(&self) -> u64 {
+        0
+    }
     /// Ends the writer's loads and says what must be committed.
     async fn finish(self: Box<Self>) -> Result<CommitToken>;
 }

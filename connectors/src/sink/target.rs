@@ -11,6 +11,8 @@ pub struct TargetColumn {
     pub kind: TargetType,
     /// Whether NULL is a value.
     pub nullable: bool,
+    /// Whether the server fills the column when a write leaves it out: by a default, a generated value, or an expression.
+    pub has_default: bool,
     /// The server's own text for the type, for messages (`decimal(10,2)`).
     pub type_name: String,
 }

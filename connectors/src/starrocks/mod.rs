@@ -1,11 +1,33 @@
-//! The starrocks connector.
+//! The starrocks connector: SQL over the MySQL text protocol, writes over Stream Load.
+//!
+//! [`catalog`] answers for names, definitions and native statements; [`table`] and [`scan`] read, with [`filters`] deciding what the
+//! server filters and [`decode`] turning its text into Arrow; [`types`] is the table of types. A write is planned in [`sink`] with the options
+//! of [`write_options`], runs in one of [`modes`], and reaches the server through [`stream_load`].
+
+pub mod catalog;
+mod decode;
+mod error;
+mod filters;
+mod modes;
+mod options;
+mod query;
+pub mod scan;
+mod sink;
+mod stream_load;
+pub mod table;
+pub mod types;
+mod write_options;
 
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, CatalogConfig};
-use crate::error::{ConnectorError, Result};
+use crate::error::Result;
+pub use catalog::StarrocksCatalog;
 
 /// Makes a catalog: parses its options, does no I/O.
 pub fn open(config: CatalogConfig) -> Result<Arc<dyn Catalog>> {
-    Err(ConnectorError::internal(format!("no starrocks connector for {}", config.name)))
+    Ok(Arc::new(StarrocksCatalog::new(&config)?))
 }
+
+#[cfg(test)]
+mod tests;

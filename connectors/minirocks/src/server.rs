@@ -1,0 +1,163 @@
+//! Starting and stopping a server.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::error::{Error, Result};
+use crate::http::{self, HttpState, Role};
+use crate::load::ErrorLogs;
+use crate::mysql;
+use crate::sql::{Addresses, Services};
+use crate::storage::Warehouse;
+
+/// How a server is started. The default listens on free ports of 127.0.0.1, has no password and keeps everything in memory.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// Folder for Parquet files and manifests; `None` keeps data in memory only.
+    pub data_dir: Option<PathBuf>,
+    /// Address of all three ports. Without a password only a loopback address is accepted.
+    pub listen: IpAddr,
+    /// FE HTTP port (StarRocks: 8030); 0 takes a free one.
+    pub http_port: u16,
+    /// BE HTTP port (StarRocks: 8040); 0 takes a free one.
+    pub be_port: u16,
+    /// MySQL port (StarRocks: 9030); 0 takes a free one.
+    pub mysql_port: u16,
+    /// Password of user `root`, the only user; `None` or empty means none.
+    pub password: Option<String>,
+    /// The StarRocks version that `current_version()` reports, such as `3.5.2`; `None` for the default.
+    pub emulate_version: Option<String>,
+    /// Counts the rows of CSV loads and drops them, for benchmarks of clients.
+    pub discard: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            http_port: 0,
+            be_port: 0,
+            mysql_port: 0,
+            password: None,
+            emulate_version: None,
+            discard: false,
+        }
+    }
+}
+
+// Debug by hand, so that the password cannot reach a log.
+impl std::fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .field("http_port", &self.http_port)
+            .field("be_port", &self.be_port)
+            .field("mysql_port", &self.mysql_port)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .field("emulate_version", &self.emulate_version)
+            .field("discard", &self.discard)
+            .finish()
+    }
+}
+
+impl ServerConfig {
+    /// The password to ask for; an empty one counts as none.
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.password.as_deref().filter(|p| !p.is_empty())
+    }
+
+    /// The StarRocks version reported to clients.
+    pub fn version(&self) -> &str {
+        self.emulate_version.as_deref().unwrap_or(DEFAULT_VERSION)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.password().is_none() && !self.listen.is_loopback() {
+            return Err(Error::Config(format!(
+                "refusing to listen on {} without a password; set one or listen on 127.0.0.1",
+                self.listen
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The newest release whose behaviour was read for this crate.
+const DEFAULT_VERSION: &str = "3.5.2";
+
+/// A running server. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    warehouse: Arc<Warehouse>,
+    mysql_addr: SocketAddr,
+    http_addr: SocketAddr,
+    be_addr: SocketAddr,
+    tasks: JoinSet<()>,
+}
+
+impl Server {
+    /// Opens the data folder, binds the three ports and starts to serve. When it returns, clients can connect.
+    pub async fn start(config: ServerConfig) -> Result<Self> {
+        config.check()?;
+        let warehouse = match &config.data_dir {
+            Some(dir) => Warehouse::open(dir)?,
+            None => Warehouse::in_memory(),
+        };
+        let (http_listener, http_addr) = bind(config.listen, config.http_port).await?;
+        let (be, be_addr) = bind(config.listen, config.be_port).await?;
+        let (mysql, mysql_addr) = bind(config.listen, config.mysql_port).await?;
+        let config = Arc::new(config);
+        let mut tasks = JoinSet::new();
+        let state = Arc::new(HttpState {
+            warehouse: Arc::clone(&warehouse),
+            config: Arc::clone(&config),
+            error_logs: ErrorLogs::default(),
+            be_port: be_addr.port(),
+        });
+        tasks.spawn(http::serve(http_listener, Role::Frontend, Arc::clone(&state)));
+        tasks.spawn(http::serve(be, Role::Backend, state));
+        let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
+        let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses)?;
+        tasks.spawn(mysql::serve(mysql, Arc::new(services)));
+        Ok(Self { warehouse, mysql_addr, http_addr, be_addr, tasks })
+    }
+
+    /// Where the MySQL protocol is spoken.
+    pub fn mysql_addr(&self) -> SocketAddr {
+        self.mysql_addr
+    }
+
+    /// Where the FE's HTTP interface is.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where the BE's HTTP interface is.
+    pub fn be_addr(&self) -> SocketAddr {
+        self.be_addr
+    }
+
+    /// The data, for tests and embedding programs.
+    pub fn warehouse(&self) -> &Arc<Warehouse> {
+        &self.warehouse
+    }
+
+    /// Closes the ports and all connections, and waits until their tasks have ended.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn bind(ip: IpAddr, port: u16) -> Result<(TcpListener, SocketAddr)> {
+    let wanted = SocketAddr::new(ip, port);
+    let listener =
+        TcpListener::bind(wanted).await.map_err(|error| Error::io(format!("cannot listen on {wanted}"), error))?;
+    let address = listener.local_addr().map_err(|error| Error::io(format!("cannot listen on {wanted}"), error))?;
+    Ok((listener, address))
+}

@@ -1,0 +1,329 @@
+//! The catalog: names, definitions, checks and native statements over the MySQL protocol, writes over Stream Load.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use mysql_async::Row;
+use parking_lot::Mutex;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::options::StarrocksOptions;
+use super::stream_load::address::HostPort;
+use super::stream_load::client::{Patience, StreamLoadClient};
+use super::stream_load::exchange::Http;
+use super::stream_load::redirect::{ClusterNodes, RedirectRules};
+use super::table::{self, Column, StarrocksTable};
+use super::{query, sink};
+use crate::catalog::{Catalog, CatalogConfig, CatalogKind, CheckItem, NativeResult, RemoteCatalog};
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
+use crate::mysql_protocol::quote::{table_name, text_literal};
+use crate::options::nearest;
+use crate::sink::{PlannedWrite, WriteRequest};
+
+/// How long one connection to an HTTP port may take; a frontend that is down is passed over after that.
+const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Grants that `check` prints at most.
+const MAX_GRANTS: usize = 5;
+
+/// A named connection to one StarRocks cluster.
+pub struct StarrocksCatalog {
+    name: String,
+    options: StarrocksOptions,
+    pool: ConnectionPool,
+    /// Made at the first write, as it reads the certificates of `ssl_ca`.
+    client: Mutex<Option<Arc<StreamLoadClient>>>,
+}
+
+impl fmt::Debug for StarrocksCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StarrocksCatalog")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StarrocksCatalog {
+    /// Parses the options; does no I/O.
+    pub fn new(config: &CatalogConfig) -> Result<Self> {
+        let options = StarrocksOptions::parse(config)?;
+        let pool = ConnectionPool::new(options.connection.clone(), Dialect::StarRocks);
+        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None) })
+    }
+
+    pub(super) fn options(&self) -> &StarrocksOptions {
+        &self.options
+    }
+
+    /// The client for loads.
+    pub(super) fn stream_load(&self) -> Result<Arc<StreamLoadClient>> {
+        let mut client = self.client.lock();
+        if let Some(client) = client.as_ref() {
+            return Ok(client.clone());
+        }
+        let options = &self.options;
+        let nodes = Arc::new(NodesOverMysql(self.pool.clone()));
+        let rules = RedirectRules::new(
+            options.frontends.clone(),
+            options.be_address_map.clone(),
+            options.allowed_be_hosts.clone(),
+            nodes,
+        );
+        let made = Arc::new(StreamLoadClient::new(
+            &self.name,
+            Http::new(Arc::new(self.tls()?), HTTP_CONNECT_TIMEOUT),
+            options.frontends.clone(),
+            rules,
+            &options.connection.user,
+            &options.connection.password,
+            Patience::default(),
+        ));
+        *client = Some(made.clone());
+        Ok(made)
+    }
+
+    /// TLS for `https` addresses: the certificate and its name are always checked, against `ssl_ca` or the public authorities.
+    fn tls(&self) -> Result<rustls::ClientConfig> {
+        let failed = |reason: String| {
+            ConnectorError::option(format!("catalog {}: option \"ssl_ca\" cannot be used: {reason}", self.name))
+        };
+        let mut roots = rustls::RootCertStore::empty();
+        match &self.options.connection.ssl_ca {
+            Some(path) => {
+                let certificates = CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?;
+                for certificate in certificates {
+                    let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+                    roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+                }
+            }
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        }
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
+            .map_err(|error| ConnectorError::internal("TLS cannot be set up").with_source(error))
+    }
+
+    /// The columns of a table and the session's zone as the server took it; an error of code Name with a suggestion if there is
+    /// no such table.
+    pub(super) async fn columns(&self, database: &str, table: &str) -> Result<(Vec<Column>, String)> {
+        let mut connection = self.pool.get().await?;
+        let columns = table::columns(&mut connection, database, table).await?;
+        let zone = connection.zone().to_owned();
+        connection.release();
+        if !columns.is_empty() {
+            return Ok((columns, zone));
+        }
+        let known = self.tables(database).await?;
+        let hint = match nearest(table, known.iter().map(String::as_str)) {
+            Some(name) => format!("; did you mean {name}?"),
+            None => String::new(),
+        };
+        Err(self.name_error(format!("there is no table {table} in database {database}{hint}")))
+    }
+
+    fn name_error(&self, message: String) -> ConnectorError {
+        ConnectorError::new(ErrorCode::Name, format!("catalog {}: {message}", self.name))
+    }
+
+    async fn check_login(&self) -> Result<String> {
+        let mut connection = self.pool.get().await?;
+        let version = match connection.query("SELECT current_version()").await {
+            Ok(rows) => rows.first().and_then(first_text).unwrap_or_default(),
+            // A server that is no StarRocks, or hides it.
+            Err(_) => format!("which calls itself {}", connection.version()),
+        };
+        let tls = if connection.uses_tls() { "with TLS" } else { "without TLS" };
+        let (user, zone) = (connection.config().user.clone(), connection.zone().to_owned());
+        connection.release();
+        Ok(format!("user {user} on StarRocks {version}, {tls}, time zone {zone}"))
+    }
+
+    async fn check_database(&self, database: &str) -> Result<String> {
+        let tables = self.tables(database).await?;
+        Ok(format!("{database} has {} tables and views", tables.len()))
+    }
+
+    async fn check_nodes(&self) -> Result<String> {
+        let nodes = NodesOverMysql(self.pool.clone()).http_addresses().await?;
+        let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+        Ok(nodes.join(", "))
+    }
+
+    async fn check_rights(&self) -> Result<String> {
+        let mut connection = self.pool.get().await?;
+        let grants = connection.query("SHOW GRANTS").await;
+        let rows = match grants {
+            Ok(rows) => rows,
+            Err(error) => return Ok(format!("the server does not tell: {}", error.message())),
+        };
+        connection.release();
+        let mut grants: Vec<String> = rows.iter().filter_map(last_text).collect();
+        let more = grants.len().saturating_sub(MAX_GRANTS);
+        grants.truncate(MAX_GRANTS);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Ok(format!("{}{more}", grants.join("; ")))
+    }
+}
+
+#[async_trait]
+impl Catalog for StarrocksCatalog {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> CatalogKind {
+        CatalogKind::Starrocks
+    }
+
+    async fn check(&self) -> Vec<CheckItem> {
+        let mut items = Vec::new();
+        let mut add = |what: String, outcome: Result<String>| {
+            items.push(CheckItem { what, outcome: outcome.map_err(|error| error.message().to_owned()) });
+        };
+        let login = self.check_login().await;
+        let logged_in = login.is_ok();
+        add("login".into(), login);
+        if logged_in {
+            if let Some(database) = self.default_database() {
+                add("database".into(), self.check_database(database).await);
+            }
+            add("rights".into(), self.check_rights().await);
+            // Without the list, redirects need "allowed_be_hosts" or "be_address_map".
+            if self.options.allowed_be_hosts.is_empty() && self.options.be_address_map.is_empty() {
+                add("nodes".into(), self.check_nodes().await);
+            }
+        }
+        let database = self.default_database().unwrap_or("information_schema");
+        match self.stream_load() {
+            Ok(client) => {
+                for frontend in client.frontends() {
+                    let reached = client.reach(frontend, database).await;
+                    add(format!("stream load {frontend}"), reached.map(|()| "reached, login accepted".to_owned()));
+                }
+            }
+            Err(error) => add("stream load".into(), Err(error)),
+        }
+        items
+    }
+
+    fn remote(self: Arc<Self>) -> Option<Arc<dyn RemoteCatalog>> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RemoteCatalog for StarrocksCatalog {
+    fn default_database(&self) -> Option<&str> {
+        self.options.connection.database.as_deref()
+    }
+
+    async fn databases(&self) -> Result<Vec<String>> {
+        let mut connection = self.pool.get().await?;
+        let rows = connection.query("SELECT SCHEMA_NAME FROM information_schema.schemata ORDER BY SCHEMA_NAME").await?;
+        connection.release();
+        Ok(rows.iter().filter_map(first_text).collect())
+    }
+
+    async fn tables(&self, database: &str) -> Result<Vec<String>> {
+        let mut connection = self.pool.get().await?;
+        let sql = format!(
+            "SELECT TABLE_NAME FROM information_schema.tables WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME",
+            text_literal(database)
+        );
+        let rows = connection.query(&sql).await?;
+        connection.release();
+        if rows.is_empty() {
+            let known = self.databases().await?;
+            if !known.iter().any(|name| name == database) {
+                let hint = match nearest(database, known.iter().map(String::as_str)) {
+                    Some(name) => format!("; did you mean {name}?"),
+                    None => String::new(),
+                };
+                return Err(self.name_error(format!("there is no database {database}{hint}")));
+            }
+        }
+        Ok(rows.iter().filter_map(first_text).collect())
+    }
+
+    async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let mut connection = self.pool.get().await?;
+        let columns = table::columns(&mut connection, database, table).await?;
+        connection.release();
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(StarrocksTable::new(self.pool.clone(), database, table, &columns))))
+    }
+
+    async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult> {
+        query::run(&self.pool, database, sql.to_owned(), None).await
+    }
+
+    async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
+        sink::plan(self, request).await
+    }
+
+    async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {
+        let mut connection = self.pool.get().await?;
+        let rows = connection.query(&format!("SHOW CREATE TABLE {}", table_name(database, table)?)).await?;
+        connection.release();
+        rows.first()
+            .and_then(|row| text_at(row, 1))
+            .ok_or_else(|| self.name_error(format!("there is no definition of {database}.{table}")))
+    }
+}
+
+/// The cluster's own list of nodes.
+#[derive(Debug)]
+struct NodesOverMysql(ConnectionPool);
+
+#[async_trait]
+impl ClusterNodes for NodesOverMysql {
+    async fn http_addresses(&self) -> Result<Vec<HostPort>> {
+        let mut connection = self.0.get().await?;
+        let backends = nodes(&mut connection, "SHOW BACKENDS").await;
+        // Only clusters with shared data have them; older servers do not know the statement.
+        let compute = nodes(&mut connection, "SHOW COMPUTE NODES").await;
+        let all = match (backends, compute) {
+            (Ok(backends), Ok(compute)) => backends.into_iter().chain(compute).collect(),
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => found,
+            (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
+        };
+        connection.release();
+        Ok(all)
+    }
+}
+
+async fn nodes(connection: &mut Connection, sql: &str) -> Result<Vec<HostPort>> {
+    let rows = connection.query(sql).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            // "IP" holds a host name where nodes are registered by name.
+            let host = table::text(row, "IP").or_else(|| table::text(row, "Host"))?;
+            let port = table::text(row, "HttpPort")?.trim().parse().ok()?;
+            Some(HostPort::new(host.trim(), port))
+        })
+        .collect())
+}
+
+fn first_text(row: &Row) -> Option<String> {
+    text_at(row, 0)
+}
+
+fn last_text(row: &Row) -> Option<String> {
+    text_at(row, row.len().checked_sub(1)?)
+}
+
+fn text_at(row: &Row, index: usize) -> Option<String> {
+    match row.as_ref(index)? {
+        mysql_async::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    }
+}

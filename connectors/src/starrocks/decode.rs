@@ -1,0 +1,327 @@
+//! The text protocol into Arrow: one builder per column, fed with the server's text.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder,
+    Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions,
+    StringBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit, i256};
+use mysql_async::{Row, Value};
+
+use crate::error::{ConnectorError, ErrorCode, Result};
+
+/// Rows of one batch at most; DataFusion's own default.
+const MAX_ROWS: usize = 8192;
+/// Bytes of one batch at most, so that wide rows do not fill memory.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Collects rows into batches.
+#[derive(Debug)]
+pub(crate) struct BatchBuilder {
+    schema: SchemaRef,
+    columns: Vec<ColumnBuilder>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl BatchBuilder {
+    /// An error of code Internal if the schema has a type that the text protocol is not read as.
+    pub(crate) fn new(schema: SchemaRef) -> Result<Self> {
+        let columns =
+            schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
+        Ok(Self { schema, columns, rows: 0, bytes: 0 })
+    }
+
+    /// Adds a row. An error names the column and the value.
+    pub(crate) fn push(&mut self, row: Row) -> Result<()> {
+        // A scan of no column still reads one value per row, to count rows.
+        for (index, value) in row.unwrap().into_iter().enumerate().take(self.columns.len()) {
+            let bytes = match value {
+                Value::NULL => None,
+                Value::Bytes(bytes) => Some(bytes),
+                _ => return Err(ConnectorError::internal("the text protocol yielded a value that is no text")),
+            };
+            self.bytes += bytes.as_ref().map_or(0, Vec::len);
+            if self.columns[index].push(bytes.as_deref()).is_none() {
+                return Err(self.unreadable(index, bytes.as_deref().unwrap_or_default()));
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Whether the batch should be handed on before another row is added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES
+    }
+
+    /// The rows so far; None if there are none.
+    pub(crate) fn finish(&mut self) -> Result<Option<RecordBatch>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        (self.rows, self.bytes) = (0, 0);
+        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            .map(Some)
+            .map_err(|error| ConnectorError::internal("cannot build a batch of rows").with_source(error))
+    }
+
+    fn unreadable(&self, index: usize, value: &[u8]) -> ConnectorError {
+        let field = self.schema.field(index);
+        let shown: String = String::from_utf8_lossy(value).chars().take(80).collect();
+        ConnectorError::new(
+            ErrorCode::Value,
+            format!("column \"{}\": {shown:?} cannot be read as {}", field.name(), field.data_type()),
+        )
+    }
+}
+
+#[derive(Debug)]
+enum ColumnBuilder {
+    Boolean(BooleanBuilder),
+    Int8(Int8Builder),
+    Int16(Int16Builder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    UInt8(UInt8Builder),
+    UInt16(UInt16Builder),
+    UInt32(UInt32Builder),
+    UInt64(UInt64Builder),
+    Float32(Float32Builder),
+    Float64(Float64Builder),
+    Decimal128(Decimal128Builder, u8, i8),
+    Decimal256(Decimal256Builder, u8, i8),
+    Date(Date32Builder),
+    DateTime(TimestampMicrosecondBuilder),
+    Text(StringBuilder),
+    Bytes(BinaryBuilder),
+}
+
+impl ColumnBuilder {
+    fn new(data_type: &DataType) -> Result<Self> {
+        Ok(match data_type {
+            DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
+            DataType::Int8 => Self::Int8(Int8Builder::new()),
+            DataType::Int16 => Self::Int16(Int16Builder::new()),
+            DataType::Int32 => Self::Int32(Int32Builder::new()),
+            DataType::Int64 => Self::Int64(Int64Builder::new()),
+            DataType::UInt8 => Self::UInt8(UInt8Builder::new()),
+            DataType::UInt16 => Self::UInt16(UInt16Builder::new()),
+            DataType::UInt32 => Self::UInt32(UInt32Builder::new()),
+            DataType::UInt64 => Self::UInt64(UInt64Builder::new()),
+            DataType::Float32 => Self::Float32(Float32Builder::new()),
+            DataType::Float64 => Self::Float64(Float64Builder::new()),
+            DataType::Decimal128(precision, scale) => {
+                Self::Decimal128(Decimal128Builder::new().with_data_type(data_type.clone()), *precision, *scale)
+            }
+            DataType::Decimal256(precision, scale) => {
+                Self::Decimal256(Decimal256Builder::new().with_data_type(data_type.clone()), *precision, *scale)
+            }
+            DataType::Date32 => Self::Date(Date32Builder::new()),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => Self::DateTime(TimestampMicrosecondBuilder::new()),
+            DataType::Utf8 => Self::Text(StringBuilder::new()),
+            DataType::Binary => Self::Bytes(BinaryBuilder::new()),
+            other => return Err(ConnectorError::internal(format!("the text protocol is not read as {other}"))),
+        })
+    }
+
+    /// Appends a value; None if the text is no value of the type.
+    fn push(&mut self, bytes: Option<&[u8]>) -> Option<()> {
+        macro_rules! parsed {
+            ($builder:expr) => {
+                $builder.append_option(match bytes {
+                    Some(bytes) => Some(parse(bytes)?),
+                    None => None,
+                })
+            };
+        }
+        match self {
+            Self::Int8(builder) => parsed!(builder),
+            Self::Int16(builder) => parsed!(builder),
+            Self::Int32(builder) => parsed!(builder),
+            Self::Int64(builder) => parsed!(builder),
+            Self::UInt8(builder) => parsed!(builder),
+            Self::UInt16(builder) => parsed!(builder),
+            Self::UInt32(builder) => parsed!(builder),
+            Self::UInt64(builder) => parsed!(builder),
+            Self::Float32(builder) => parsed!(builder),
+            Self::Float64(builder) => parsed!(builder),
+            Self::Boolean(builder) => match bytes {
+                None => builder.append_null(),
+                Some(b"1" | b"true") => builder.append_value(true),
+                Some(b"0" | b"false") => builder.append_value(false),
+                Some(_) => return None,
+            },
+            Self::Decimal128(builder, precision, scale) => match bytes {
+                None => builder.append_null(),
+                Some(bytes) => builder.append_value(parse_decimal(bytes, *precision, *scale)?.to_i128()?),
+            },
+            Self::Decimal256(builder, precision, scale) => match bytes {
+                None => builder.append_null(),
+                Some(bytes) => builder.append_value(parse_decimal(bytes, *precision, *scale)?),
+            },
+            Self::Date(builder) => match bytes {
+                None => builder.append_null(),
+                Some(bytes) => builder.append_value(days(parse_date(bytes)?)?),
+            },
+            Self::DateTime(builder) => match bytes {
+                None => builder.append_null(),
+                Some(bytes) => builder.append_value(parse_datetime(bytes)?),
+            },
+            Self::Text(builder) => match bytes {
+                None => builder.append_null(),
+                Some(bytes) => builder.append_value(std::str::from_utf8(bytes).ok()?),
+            },
+            Self::Bytes(builder) => match bytes {
+                None => builder.append_null(),
+                Some(bytes) => builder.append_value(bytes),
+            },
+        }
+        Some(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Boolean(builder) => Arc::new(builder.finish()),
+            Self::Int8(builder) => Arc::new(builder.finish()),
+            Self::Int16(builder) => Arc::new(builder.finish()),
+            Self::Int32(builder) => Arc::new(builder.finish()),
+            Self::Int64(builder) => Arc::new(builder.finish()),
+            Self::UInt8(builder) => Arc::new(builder.finish()),
+            Self::UInt16(builder) => Arc::new(builder.finish()),
+            Self::UInt32(builder) => Arc::new(builder.finish()),
+            Self::UInt64(builder) => Arc::new(builder.finish()),
+            Self::Float32(builder) => Arc::new(builder.finish()),
+            Self::Float64(builder) => Arc::new(builder.finish()),
+            Self::Decimal128(builder, ..) => Arc::new(builder.finish()),
+            Self::Decimal256(builder, ..) => Arc::new(builder.finish()),
+            Self::Date(builder) => Arc::new(builder.finish()),
+            Self::DateTime(builder) => Arc::new(builder.finish()),
+            Self::Text(builder) => Arc::new(builder.finish()),
+            Self::Bytes(builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+/// Numbers as the server prints them; `inf` and `nan` are floats.
+fn parse<T: FromStr>(bytes: &[u8]) -> Option<T> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Decimal text as an unscaled number; None if digits would be lost or there are too many.
+fn parse_decimal(bytes: &[u8], precision: u8, scale: i8) -> Option<i256> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let scale = usize::try_from(scale).ok()?;
+    // Zeros behind the scale lose nothing.
+    let fraction = fraction.trim_end_matches('0');
+    if (whole.is_empty() && fraction.is_empty() && !digits.contains('0')) || fraction.len() > scale {
+        return None;
+    }
+    let whole = whole.trim_start_matches('0');
+    if whole.len() + scale > usize::from(precision) {
+        return None;
+    }
+    let mut unscaled = String::with_capacity(whole.len() + scale + 1);
+    unscaled.push_str(whole);
+    unscaled.push_str(fraction);
+    unscaled.extend(std::iter::repeat_n('0', scale - fraction.len()));
+    if unscaled.is_empty() {
+        unscaled.push('0');
+    }
+    if !unscaled.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value = i256::from_string(&unscaled)?;
+    Some(if negative { value.wrapping_neg() } else { value })
+}
+
+/// `2024-08-07`.
+fn parse_date(bytes: &[u8]) -> Option<jiff::civil::Date> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else { return None };
+    let year = i16::try_from(number(&[*y1, *y2, *y3, *y4])?).ok()?;
+    let (month, day) = (i8::try_from(number(&[*m1, *m2])?).ok()?, i8::try_from(number(&[*d1, *d2])?).ok()?);
+    jiff::civil::Date::new(year, month, day).ok()
+}
+
+/// Days since 1970-01-01.
+fn days(date: jiff::civil::Date) -> Option<i32> {
+    let epoch = jiff::civil::Date::constant(1970, 1, 1);
+    Some(date.since((jiff::Unit::Day, epoch)).ok()?.get_days())
+}
+
+/// `2024-08-07 12:34:56[.ffffff]` as microseconds since 1970-01-01 00:00:00 on the same clock.
+fn parse_datetime(bytes: &[u8]) -> Option<i64> {
+    let (date, time) = bytes.split_at_checked(10)?;
+    let seconds_of_date = i64::from(days(parse_date(date)?)?) * 86_400;
+    let Some((b' ' | b'T', time)) = time.split_first() else {
+        return time.is_empty().then_some(seconds_of_date * 1_000_000);
+    };
+    let (clock, fraction) = time.split_at_checked(8)?;
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = clock else { return None };
+    let (hour, minute, second) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let micros = match fraction.split_first() {
+        None => 0,
+        Some((b'.', digits)) if (1..=6).contains(&digits.len()) => {
+            number(digits)? * 10_i64.pow(6 - u32::try_from(digits.len()).ok()?)
+        }
+        Some(_) => return None,
+    };
+    Some((seconds_of_date + hour * 3600 + minute * 60 + second) * 1_000_000 + micros)
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0_i64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_lose_no_digit() {
+        let text =
+            |text: &str, precision, scale| parse_decimal(text.as_bytes(), precision, scale).map(|v| v.to_string());
+        assert_eq!(text("1.50", 10, 2).as_deref(), Some("150"));
+        assert_eq!(text("-0.05", 10, 2).as_deref(), Some("-5"));
+        assert_eq!(text("1", 10, 2).as_deref(), Some("100"));
+        assert_eq!(text("1.5000", 10, 2).as_deref(), Some("150"));
+        assert_eq!(text("0", 2, 2).as_deref(), Some("0"));
+        assert_eq!(text("0.000", 38, 0).as_deref(), Some("0"));
+        assert_eq!(text("1.501", 10, 2), None);
+        assert_eq!(text("123456789.00", 10, 2), None);
+        for bad in ["", "-", ".", "1e5", "abc", "1.2.3", "--1"] {
+            assert_eq!(text(bad, 10, 2), None, "{bad}");
+        }
+        let largeint = "-170141183460469231731687303715884105728";
+        assert_eq!(text(largeint, 39, 0).as_deref(), Some(largeint));
+    }
+
+    #[test]
+    fn dates_and_times_are_read_from_the_first_year_to_the_last() {
+        assert_eq!(parse_date(b"1970-01-01").and_then(days), Some(0));
+        assert_eq!(parse_date(b"0000-01-01").and_then(days), Some(-719_528));
+        assert_eq!(parse_date(b"9999-12-31").and_then(days), Some(2_932_896));
+        assert_eq!(parse_datetime(b"1970-01-01 00:00:01.5"), Some(1_500_000));
+        assert_eq!(parse_datetime(b"1969-12-31 23:59:59.999999"), Some(-1));
+        assert_eq!(parse_datetime(b"2024-02-29 00:00:00"), Some(1_709_164_800_000_000));
+        for bad in ["", "2024-13-01", "2023-02-29", "2024-1-1", "0000-00-00", "2024-01-01x"] {
+            assert_eq!(parse_date(bad.as_bytes()), None, "{bad}");
+        }
+        for bad in ["2024-01-01 24:00:00", "2024-01-01 1:2:3", "2024-01-01 00:00:00.", "2024-01-01 00:00:00+08:00"] {
+            assert_eq!(parse_datetime(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Write modes: how loads become one write. [`single`] is one load, all or nothing; [`plain`] is many, each visible by itself.
+//! Both send rows that are [`held`] until a load is full, to one [`target`].
+
+pub(super) mod held;
+pub(super) mod plain;
+pub(super) mod single;
+pub(super) mod target;
+
+#[cfg(test)]
+mod tests;

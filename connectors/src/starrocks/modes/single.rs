@@ -1,0 +1,311 @@
+//! One load, all or nothing. Rows of all writers are held together until the input ends; then they are sent as one load. If they
+//! grow beyond `load_bytes`, the write fails (`auto`), or what is held becomes the head of one streamed load (`single`).
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::common::runtime::SpawnedTask;
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::super::sink::bytes_text;
+use super::super::stream_load::body::{Body, Piece, StreamBody};
+use super::super::stream_load::client::Outcome;
+use super::super::stream_load::label::Label;
+use super::super::write_options::Format;
+use super::held::{HeldRows, PIECE_BYTES, Weight, csv_rows};
+use super::target::{Committed, WriteTarget};
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
+
+/// What happens when the rows outgrow `load_bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Beyond {
+    /// The write fails and nothing was sent.
+    IsAnError,
+    /// The load is streamed from there on, by the one writer. Rows that plain CSV cannot carry are then rejects, since what was
+    /// sent cannot become JSON; nor can a broken load be sent again.
+    IsStreamed,
+}
+
+/// A write as one load.
+#[derive(Debug)]
+pub(in super::super) struct SingleSink {
+    shared: Arc<Single>,
+}
+
+#[derive(Debug)]
+struct Single {
+    target: Arc<WriteTarget>,
+    beyond: Beyond,
+    state: Mutex<State>,
+    cancelled: CancellationToken,
+}
+
+#[derive(Debug)]
+enum State {
+    Holding(HeldRows),
+    Streaming(Streaming),
+    Ended,
+}
+
+impl SingleSink {
+    pub(in super::super) fn new(target: Arc<WriteTarget>, beyond: Beyond) -> Self {
+        let state = Mutex::new(State::Holding(HeldRows::default()));
+        Self { shared: Arc::new(Single { target, beyond, state, cancelled: CancellationToken::new() }) }
+    }
+}
+
+impl Single {
+    /// The one load's label.
+    fn label(&self) -> Label {
+        self.target.label(0, 0)
+    }
+
+    fn too_large(&self) -> ConnectorError {
+        ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!(
+                "{}: the rows are more than one load of {} (\"load_bytes\"), and the modes for more are not built yet; nothing was written. \
+                 Choose one: SET syncline.write_mode = 'single' | 'plain' ('single' is one load of any size, all or nothing; \
+                 'plain' is many loads, visible one by one)",
+                self.target.shown(),
+                bytes_text(self.target.options().settings.load_bytes)
+            ),
+        )
+    }
+}
+
+#[async_trait]
+impl Sink for SingleSink {
+    async fn begin(&self, writers: usize) -> Result<()> {
+        self.shared.target.record_attempt(writers, "single").await
+    }
+
+    async fn open(&self, writer: usize, writers: usize) -> Result<Box<dyn Writer>> {
+        let shared = self.shared.clone();
+        Ok(Box::new(SingleWriter { shared, writer, writers, rows: 0, bytes: 0, scratch: Vec::new() }))
+    }
+
+    async fn commit(&self, tokens: Vec<CommitToken>) -> Result<WriteSummary> {
+        let shared = &self.shared;
+        let target = &shared.target;
+        let mut state = shared.state.lock().await;
+        let held = match std::mem::replace(&mut *state, State::Ended) {
+            State::Holding(held) => held,
+            State::Streaming(streaming) => {
+                target.record_decision(&[shared.label().to_string()]).await?;
+                let committed = streaming.end(target, shared.label()).await?;
+                target.forget().await;
+                return Ok(summary(committed));
+            }
+            State::Ended => return Err(ConnectorError::internal("a write is committed that has ended")),
+        };
+        let promised: u64 = tokens.iter().map(|token| token.rows).sum();
+        if promised != held.rows() {
+            return Err(ConnectorError::internal(format!("writers report {promised} rows, {} are held", held.rows())));
+        }
+        let encoded = held.encode(target)?;
+        // Rows that the format cannot carry may have become rejects just now.
+        target.rejects().check(encoded.rows + target.rejects().count())?;
+        if encoded.rows == 0 {
+            // The server refuses an empty load.
+            target.forget().await;
+            return Ok(WriteSummary { write_mode: "single".into(), ..WriteSummary::default() });
+        }
+        target.record_decision(&[shared.label().to_string()]).await?;
+        let committed = target.send(shared.label(), encoded).await?;
+        target.forget().await;
+        Ok(summary(committed))
+    }
+
+    async fn abort(&self) -> Result<()> {
+        let shared = &self.shared;
+        shared.cancelled.cancel();
+        let mut state = shared.state.lock().await;
+        if let State::Streaming(streaming) = std::mem::replace(&mut *state, State::Ended) {
+            // Closes the connection within the body, which makes the server roll back.
+            drop(streaming);
+            if shared.target.roll_back(&shared.label()).await? {
+                return Err(ConnectorError::new(
+                    ErrorCode::PartlyCommitted,
+                    format!(
+                        "{}: load {} was committed before it could be rolled back",
+                        shared.target.shown(),
+                        shared.label()
+                    ),
+                ));
+            }
+        }
+        shared.target.forget().await;
+        Ok(())
+    }
+}
+
+fn summary(committed: Committed) -> WriteSummary {
+    WriteSummary {
+        rows_written: committed.rows,
+        rows_rejected_by_server: committed.rows_rejected,
+        bytes_written: committed.bytes,
+        labels: vec![committed.label.to_string()],
+        write_mode: "single".into(),
+        warnings: committed.warnings,
+    }
+}
+
+struct SingleWriter {
+    shared: Arc<Single>,
+    writer: usize,
+    writers: usize,
+    rows: u64,
+    bytes: u64,
+    scratch: Vec<u8>,
+}
+
+#[async_trait]
+impl Writer for SingleWriter {
+    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let target = &self.shared.target;
+        // Outside the lock: writers encode side by side.
+        let weight = Weight::of(target, batch, &mut self.scratch)?;
+        let mut state = self.shared.state.lock().await;
+        let rows = match &mut *state {
+            State::Holding(held) if held.has_room_for(weight, target.options().settings.load_bytes) => {
+                held.push(batch.clone(), weight);
+                batch.num_rows() as u64
+            }
+            State::Holding(_) if self.shared.beyond == Beyond::IsAnError => {
+                *state = State::Ended;
+                return Err(self.shared.too_large());
+            }
+            State::Holding(held) => {
+                let held = std::mem::take(held);
+                let mut streaming = Streaming::begin(&self.shared)?;
+                for earlier in held.into_batches() {
+                    let sent = streaming.send(&self.shared, &earlier).await?;
+                    // These rows were counted when they were held.
+                    self.rows -= earlier.num_rows() as u64 - sent;
+                }
+                let sent = streaming.send(&self.shared, batch).await?;
+                *state = State::Streaming(streaming);
+                sent
+            }
+            State::Streaming(streaming) => streaming.send(&self.shared, batch).await?,
+            State::Ended => return Err(ConnectorError::new(ErrorCode::Cancelled, "the write has ended")),
+        };
+        self.rows += rows;
+        self.bytes += weight.bytes;
+        Ok(())
+    }
+
+    fn bytes_written(&self) -> u64 {
+        self.bytes
+    }
+
+    async fn finish(self: Box<Self>) -> Result<CommitToken> {
+        let label = if self.rows > 0 { self.shared.label().to_string() } else { String::new() };
+        Ok(CommitToken {
+            writer: self.writer,
+            writers: self.writers,
+            epoch: 0,
+            rows: self.rows,
+            bytes: self.bytes,
+            label,
+            last: true,
+        })
+    }
+}
+
+/// The open load of a streamed write. Dropping it breaks the connection.
+#[derive(Debug)]
+struct Streaming {
+    pieces: mpsc::Sender<Piece>,
+    load: SpawnedTask<Result<Outcome>>,
+    encoded: Vec<u8>,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Streaming {
+    fn begin(shared: &Single) -> Result<Self> {
+        if *shared.target.format() == Format::Json {
+            return Err(ConnectorError::new(
+                ErrorCode::Unsupported,
+                format!(
+                    "{}: a load of JSON cannot be larger than \"load_bytes\" ({}), as the server keeps it in memory; leave the format to syncline, or SET syncline.write_mode = 'plain'",
+                    shared.target.shown(),
+                    bytes_text(shared.target.options().settings.load_bytes)
+                ),
+            ));
+        }
+        let (pieces, body) = StreamBody::new();
+        let (target, label) = (shared.target.clone(), shared.label());
+        let load = SpawnedTask::spawn(async move { target.stream(label, Body::Stream(body)).await });
+        Ok(Self { pieces, load, encoded: Vec::new(), rows: 0, bytes: 0 })
+    }
+
+    /// Sends the rows of a batch that CSV can carry, and says how many; waits while the server is slower than the source.
+    async fn send(&mut self, shared: &Single, batch: &RecordBatch) -> Result<u64> {
+        let batch = csv_rows(&shared.target, batch)?;
+        shared.target.csv().encode(&batch, &mut self.encoded)?;
+        self.rows += batch.num_rows() as u64;
+        if self.encoded.len() >= PIECE_BYTES {
+            let piece = Bytes::copy_from_slice(&self.encoded);
+            self.encoded.clear();
+            self.bytes += piece.len() as u64;
+            let sent = tokio::select! {
+                () = shared.cancelled.cancelled() => {
+                    return Err(ConnectorError::new(ErrorCode::Cancelled, "the write has ended"));
+                }
+                sent = self.pieces.send(Piece::Bytes(piece)) => sent,
+            };
+            if sent.is_err() {
+                return Err(self.ended_early(shared).await);
+            }
+        }
+        Ok(batch.num_rows() as u64)
+    }
+
+    /// The error of a load that the server ended before its body did.
+    async fn ended_early(&mut self, shared: &Single) -> ConnectorError {
+        let outcome = match (&mut self.load).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => return error,
+            Err(_) => return ConnectorError::internal("the task of a load stopped"),
+        };
+        match shared.target.settle(shared.label(), outcome, self.rows, self.bytes).await {
+            Err(error) => error,
+            Ok(_) => ConnectorError::new(
+                ErrorCode::Unknown,
+                format!(
+                    "{}: the server ended load {} with success before its end",
+                    shared.target.shown(),
+                    shared.label()
+                ),
+            ),
+        }
+    }
+
+    /// Ends the body, which commits the load, and reads its outcome.
+    async fn end(mut self, target: &WriteTarget, label: Label) -> Result<Committed> {
+        self.bytes += self.encoded.len() as u64;
+        let rest = Bytes::from(std::mem::take(&mut self.encoded));
+        // A server that has ended the load already says so in the outcome.
+        if self.pieces.send(Piece::Bytes(rest)).await.is_ok() {
+            let _ = self.pieces.send(Piece::End).await;
+        }
+        drop(self.pieces);
+        match self.load.join().await {
+            Ok(outcome) => target.settle(label, outcome?, self.rows, self.bytes).await,
+            Err(_) => Err(ConnectorError::new(
+                ErrorCode::Unknown,
+                format!("{}: the task of load {label} stopped before the server answered", target.shown()),
+            )),
+        }
+    }
+}

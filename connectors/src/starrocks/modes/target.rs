@@ -1,0 +1,331 @@
+//! The target of one write: how its loads are named, encoded and sent, and what their answers mean.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::super::error::{refused_load, server_reject};
+use super::super::stream_load::body::Body;
+use super::super::stream_load::client::{Load, Outcome, StreamLoadClient};
+use super::super::stream_load::label::{Label, LabelPrefix};
+use super::super::stream_load::response::{LabelState, LoadResponse, RefusedRow};
+use super::super::write_options::{Format, WriteOptions};
+use super::held::Encoded;
+use crate::csv::{CsvEncoder, JsonEncoder};
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::sink::journal::AttemptRecord;
+use crate::sink::{CommitJournal, ErrorLimit, RejectLog, TargetColumn, WriteId, WriteRequest};
+
+/// `timeout` of a load whose bytes are at hand: the server's own default.
+const KEPT_TIMEOUT: Duration = Duration::from_secs(600);
+/// `timeout` of a load that is streamed from a source of any speed: four hours.
+const STREAMED_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
+/// How long rolling back waits for the server to say that a broken load is gone.
+const ROLL_BACK_TIME: Duration = Duration::from_secs(10);
+/// How long a label may be unknown, while rolling back, before its load is taken for one that never began.
+const UNKNOWN_TIME: Duration = Duration::from_secs(1);
+/// Between two questions while rolling back.
+const ROLL_BACK_PAUSE: Duration = Duration::from_millis(200);
+
+/// How a load is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Csv,
+    Json,
+}
+
+/// Where the rows of one write go.
+pub(in super::super) struct WriteTarget {
+    catalog: String,
+    client: Arc<StreamLoadClient>,
+    database: String,
+    table: String,
+    columns: Vec<TargetColumn>,
+    options: WriteOptions,
+    csv: CsvEncoder,
+    json: JsonEncoder,
+    id: WriteId,
+    prefix: LabelPrefix,
+    journal: Arc<dyn CommitJournal>,
+    rejects: Arc<dyn RejectLog>,
+}
+
+impl fmt::Debug for WriteTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteTarget")
+            .field("target", &self.shown())
+            .field("labels", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A load that is committed.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) label: Label,
+    pub(super) rows: u64,
+    pub(super) rows_rejected: u64,
+    pub(super) bytes: u64,
+    pub(super) warnings: Vec<String>,
+}
+
+impl WriteTarget {
+    pub(in super::super) fn new(
+        catalog: &str,
+        client: Arc<StreamLoadClient>,
+        request: WriteRequest,
+        columns: Vec<TargetColumn>,
+        options: WriteOptions,
+    ) -> Self {
+        let csv = match &options.format {
+            Format::CsvOrJson(format) | Format::Csv(format) => CsvEncoder::new(format.clone()),
+            Format::Json => CsvEncoder::default(),
+        };
+        Self {
+            catalog: catalog.to_owned(),
+            client,
+            database: request.database,
+            table: request.table,
+            json: JsonEncoder::new(&columns),
+            columns,
+            options,
+            csv,
+            prefix: LabelPrefix::new(&request.id),
+            id: request.id,
+            journal: request.journal,
+            rejects: request.rejects,
+        }
+    }
+
+    /// `catalog.database.table`, for messages.
+    pub(super) fn shown(&self) -> String {
+        format!("{}.{}.{}", self.catalog, self.database, self.table)
+    }
+
+    pub(super) fn columns(&self) -> &[TargetColumn] {
+        &self.columns
+    }
+
+    pub(super) fn options(&self) -> &WriteOptions {
+        &self.options
+    }
+
+    pub(super) fn format(&self) -> &Format {
+        &self.options.format
+    }
+
+    pub(super) fn csv(&self) -> &CsvEncoder {
+        &self.csv
+    }
+
+    pub(super) fn json(&self) -> &JsonEncoder {
+        &self.json
+    }
+
+    pub(super) fn rejects(&self) -> &dyn RejectLog {
+        &*self.rejects
+    }
+
+    /// The label of a writer's load.
+    pub(super) fn label(&self, writer: usize, sequence: u64) -> Label {
+        self.prefix.label(writer, sequence)
+    }
+
+    /// Whether the user lifted the server's limit on JSON.
+    pub(super) fn sends_json_of_any_size(&self) -> bool {
+        self.options.header("ignore_json_size").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// Records that labels of this attempt may exist from now on.
+    pub(super) async fn record_attempt(&self, writers: usize, write_mode: &str) -> Result<()> {
+        let record = AttemptRecord {
+            id: self.id.clone(),
+            catalog: self.catalog.clone(),
+            database: self.database.clone(),
+            table: self.table.clone(),
+            label_prefix: self.prefix.as_str().to_owned(),
+            writers,
+            write_mode: write_mode.to_owned(),
+        };
+        self.journal.record_attempt(record).await
+    }
+
+    /// Records the decision to commit.
+    pub(super) async fn record_decision(&self, labels: &[String]) -> Result<()> {
+        self.journal.record_decision(&self.id, labels).await
+    }
+
+    /// Records that nothing is open any more. The write has ended either way: a failure is said and does not change how.
+    pub(super) async fn forget(&self) {
+        if let Err(error) = self.journal.forget(&self.id).await {
+            tracing::warn!(target = %self.shown(), %error, "the end of a write could not be recorded");
+        }
+    }
+
+    /// Sends a load whose bytes are at hand, and stays until its outcome is known.
+    pub(super) async fn send(&self, label: Label, encoded: Encoded) -> Result<Committed> {
+        let (rows, bytes) = (encoded.rows, encoded.bytes);
+        let load = self.load(label.clone(), encoded.encoding, KEPT_TIMEOUT, Some(rows));
+        let outcome = self.client.load(&load, &mut Body::Kept(encoded.pieces)).await;
+        self.settle(label, outcome?, rows, bytes).await
+    }
+
+    /// Sends a load that is streamed; [`settle`](Self::settle) reads its outcome when rows and bytes are counted.
+    pub(super) async fn stream(&self, label: Label, mut body: Body) -> Result<Outcome> {
+        let load = self.load(label, Encoding::Csv, STREAMED_TIMEOUT, None);
+        self.client.load(&load, &mut body).await
+    }
+
+    /// A load's headers. `rows` is None if they are not counted yet.
+    fn load(&self, label: Label, encoding: Encoding, timeout: Duration, rows: Option<u64>) -> Load {
+        let mut headers = match encoding {
+            Encoding::Csv => vec![
+                ("format".to_owned(), "csv".to_owned()),
+                ("column_separator".to_owned(), self.csv.format().column_separator_header()),
+                ("row_delimiter".to_owned(), self.csv.format().row_delimiter_header()),
+            ],
+            Encoding::Json => {
+                vec![("format".to_owned(), "json".to_owned()), ("strip_outer_array".to_owned(), "true".to_owned())]
+            }
+        };
+        let is_ours = |name: &str| headers.iter().any(|(known, _)| known == name);
+        let theirs: Vec<_> = self.options.headers.iter().filter(|(name, _)| !is_ours(name)).cloned().collect();
+        headers.extend(theirs);
+        let timeout = self.options.timeout.unwrap_or(timeout);
+        headers.push(("timeout".to_owned(), timeout.as_secs().to_string()));
+        if self.options.header("max_filter_ratio").is_none() {
+            headers.push(("max_filter_ratio".to_owned(), self.max_filter_ratio(rows).to_string()));
+        }
+        Load {
+            database: self.database.clone(),
+            table: self.table.clone(),
+            label,
+            headers,
+            timeout,
+            visible_timeout: self.options.settings.visible_timeout,
+        }
+    }
+
+    /// What the limit leaves to the server after our own rejects, as a part of this load's rows. A load whose rows are not counted yet
+    /// gets none: it could not be taken back if the limit turned out to be passed.
+    fn max_filter_ratio(&self, rows: Option<u64>) -> f64 {
+        let Some(rows) = rows.filter(|rows| *rows > 0) else { return 0.0 };
+        let rejected = self.rejects.count();
+        let left = match self.options.settings.error_limit {
+            ErrorLimit::Rows(limit) => limit.saturating_sub(rejected),
+            // Below 2^53 rows the product is exact enough, and cutting it errs to the safe side.
+            ErrorLimit::Ratio(limit) => ((limit * (rows + rejected) as f64) as u64).saturating_sub(rejected),
+        };
+        (left as f64 / rows as f64).min(1.0)
+    }
+
+    /// Reads the outcome of a load of so many rows: refused rows become rejects, and every row must be accounted for.
+    pub(super) async fn settle(&self, label: Label, outcome: Outcome, rows: u64, bytes: u64) -> Result<Committed> {
+        let mut warnings = Vec::new();
+        let (response, visible) = match outcome {
+            Outcome::Committed { response, visible } => (response, visible),
+            Outcome::Refused(response) => {
+                // The write fails in any case; that the limit is passed is not news.
+                let (first, _) = self.report_refused_rows(&response, &mut warnings).await;
+                let target = format!("{}.{}", self.database, self.table);
+                return Err(refused_load(&self.catalog, &target, label.as_str(), &response, first.as_ref()));
+            }
+        };
+        if !visible {
+            warnings.push(format!(
+                "load {label} is committed but was not visible within {} s; it will be",
+                self.options.settings.visible_timeout.as_secs()
+            ));
+        }
+        let Some(response) = response else {
+            // Only the label's state is known. The server took all rows unless it was allowed to leave some out.
+            if self.options.settings.error_limit != ErrorLimit::Rows(0) {
+                warnings.push(format!("the answer to load {label} was lost: it is committed, but how many rows the server left out is not known"));
+            }
+            return Ok(Committed { label, rows, rows_rejected: 0, bytes, warnings });
+        };
+        if let Some(accounted) = response.rows_accounted()
+            && accounted != rows
+        {
+            return Err(ConnectorError::new(
+                ErrorCode::Unknown,
+                format!(
+                    "{}: load {label} had {rows} rows, and StarRocks accounts for {accounted}; the load is visible: compare it with its source",
+                    self.shown()
+                ),
+            ));
+        }
+        let filtered = response.filtered.unwrap_or(0);
+        if filtered > 0 {
+            let (_, limit) = self.report_refused_rows(&response, &mut warnings).await;
+            if let Err(error) = limit {
+                warnings.push(format!("load {label} is visible, though {}", error.message()));
+            }
+        }
+        if let Some(unselected @ 1..) = response.unselected {
+            warnings.push(format!("{unselected} rows of load {label} did not meet its \"where\""));
+        }
+        let loaded = response.loaded.unwrap_or(rows - filtered.min(rows));
+        Ok(Committed { label, rows: loaded, rows_rejected: filtered, bytes, warnings })
+    }
+
+    /// Hands the rows that the server refused to the reject log: those it names, and the number of the rest.
+    async fn report_refused_rows(
+        &self,
+        response: &LoadResponse,
+        warnings: &mut Vec<String>,
+    ) -> (Option<RefusedRow>, Result<()>) {
+        let named = match &response.error_url {
+            Some(url) => self.client.refused_rows(url).await.unwrap_or_else(|error| {
+                warnings.push(format!("the server's list of refused rows cannot be read: {}", error.message()));
+                Vec::new()
+            }),
+            None => Vec::new(),
+        };
+        let filtered = response.filtered.unwrap_or(0);
+        let rest = filtered.saturating_sub(named.len() as u64);
+        // All are handed over, also behind the one that passes the limit.
+        let mut limit = Ok(());
+        for row in &named {
+            let rejected = self.rejects.reject(server_reject(row));
+            limit = limit.and(rejected);
+        }
+        if rest > 0 {
+            limit = limit.and(self.rejects.reject_unnamed(rest));
+        }
+        (named.into_iter().next(), limit)
+    }
+
+    /// Makes sure that a load whose answer nobody awaits any more does not become visible later. Returns whether it is committed.
+    pub(super) async fn roll_back(&self, label: &Label) -> Result<bool> {
+        let started = Instant::now();
+        let mut unknown_since: Option<Instant> = None;
+        loop {
+            let trouble = match self.client.label_state(&self.database, label).await {
+                Ok(LabelState::Visible | LabelState::Committed) => return Ok(true),
+                Ok(LabelState::Aborted(_)) => return Ok(false),
+                Ok(LabelState::Unknown) => {
+                    if unknown_since.get_or_insert_with(Instant::now).elapsed() >= UNKNOWN_TIME {
+                        return Ok(false);
+                    }
+                    "the server does not know it".to_owned()
+                }
+                Ok(LabelState::Running) => {
+                    unknown_since = None;
+                    match self.client.cancel(&self.database, &self.table, label).await {
+                        Ok(()) => "it still runs".to_owned(),
+                        Err(error) => error.message().to_owned(),
+                    }
+                }
+                Err(error) => error.message().to_owned(),
+            };
+            if started.elapsed() >= ROLL_BACK_TIME {
+                return Err(ConnectorError::new(
+                    ErrorCode::Unknown,
+                    format!("{}: load {label} could not be rolled back: {trouble}", self.shown()),
+                ));
+            }
+            tokio::time::sleep(ROLL_BACK_PAUSE).await;
+        }
+    }
+}

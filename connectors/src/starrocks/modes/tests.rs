@@ -1,0 +1,375 @@
+//! The write modes against a server of one frontend and one backend, without the MySQL side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::super::stream_load::fault_server::{Act, FaultServer, Seen, client, ok, redirect};
+use super::super::write_options::WriteOptions;
+use super::plain::PlainSink;
+use super::single::{Beyond, SingleSink};
+use super::target::WriteTarget;
+use crate::error::{ErrorCode, Result};
+use crate::options::Options;
+use crate::sink::journal::AttemptRecord;
+use crate::sink::{
+    ColumnMapping, CommitJournal, CommitToken, RejectCollector, RejectLog, Sink, TargetColumn, TargetType, WriteId,
+    WriteRequest, WriteSummary,
+};
+
+#[derive(Debug, Default)]
+struct Journal(Mutex<Vec<String>>);
+
+#[async_trait]
+impl CommitJournal for Journal {
+    async fn record_attempt(&self, attempt: AttemptRecord) -> Result<()> {
+        self.0.lock().push(format!("attempt {} {} {}", attempt.label_prefix, attempt.writers, attempt.write_mode));
+        Ok(())
+    }
+    async fn record_decision(&self, _: &WriteId, labels: &[String]) -> Result<()> {
+        self.0.lock().push(format!("decision {}", labels.join(" ")));
+        Ok(())
+    }
+    async fn forget(&self, _: &WriteId) -> Result<()> {
+        self.0.lock().push("forget".into());
+        Ok(())
+    }
+}
+
+/// A cluster whose backend answers a load of so many rows as it is told.
+struct Cluster {
+    fe: FaultServer,
+    be: FaultServer,
+    journal: Arc<Journal>,
+    rejects: Arc<RejectCollector>,
+}
+
+impl Cluster {
+    async fn new(act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        let loads = Mutex::new(0);
+        let be = FaultServer::start(move |seen| {
+            if seen.line().contains("_load_error_log") {
+                return Act::Reply(ok("Error: NULL value in non-nullable column 'name'. Row: [1, NULL]\n"));
+            }
+            let mut loads = loads.lock();
+            *loads += 1;
+            act(seen, *loads - 1)
+        })
+        .await;
+        let location = format!("{}/api/d/t/_stream_load", be.at);
+        let fe = FaultServer::start(move |seen| {
+            if seen.line().contains("get_load_state") {
+                return Act::Reply(ok(r#"{"state":"ABORTED","reason":""}"#));
+            }
+            Act::Reply(redirect(&location))
+        })
+        .await;
+        Self { fe, be, journal: Arc::default(), rejects: Arc::default() }
+    }
+
+    fn target(&self, properties: &[(&str, &str)]) -> Arc<WriteTarget> {
+        let properties: Options = properties.iter().copied().collect();
+        let options = WriteOptions::parse(&properties, &Options::new(), &Options::new()).unwrap();
+        self.rejects.set_limit(options.settings.error_limit);
+        let column = |name: &str, kind| TargetColumn {
+            name: name.into(),
+            kind,
+            nullable: true,
+            has_default: false,
+            type_name: "t".into(),
+        };
+        let columns = vec![
+            column("id", TargetType::Integer { bits: 64, signed: true }),
+            column("name", TargetType::Text { max_bytes: None, max_chars: None }),
+        ];
+        let request = WriteRequest {
+            database: "d".into(),
+            table: "t".into(),
+            overwrite: false,
+            partition: vec![],
+            mapping: ColumnMapping::Position,
+            source: batch(&[]).schema(),
+            properties,
+            settings: Options::new(),
+            id: WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 },
+            journal: self.journal.clone(),
+            rejects: self.rejects.clone(),
+            timezone: "UTC".into(),
+        };
+        let client = Arc::new(client(&[&self.fe.at], &[&self.be.at]));
+        Arc::new(WriteTarget::new("sr", client, request, columns, options))
+    }
+
+    /// The loads that reached the backend.
+    fn loads(&self) -> Vec<Seen> {
+        self.be.seen().into_iter().filter(|seen| seen.line().contains("_stream_load")).collect()
+    }
+
+    fn journal(&self) -> Vec<String> {
+        self.journal.0.lock().clone()
+    }
+}
+
+fn batch(rows: &[(i64, &str)]) -> RecordBatch {
+    let id: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|(id, _)| *id)));
+    let name: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, name)| *name)));
+    RecordBatch::try_from_iter([("id", id), ("name", name)]).unwrap()
+}
+
+fn success(total: u64, filtered: u64) -> String {
+    let url = if filtered > 0 { r#","ErrorURL":"ERROR_URL""# } else { "" };
+    ok(&format!(
+        r#"{{"TxnId":1,"Status":"Success","Message":"OK","NumberTotalRows":{total},"NumberLoadedRows":{},"NumberFilteredRows":{filtered},"NumberUnselectedRows":0{url}}}"#,
+        total - filtered
+    ))
+}
+
+/// Runs a write as the nodes do: one writer per list of batches.
+async fn write(sink: &dyn Sink, writers: &[&[RecordBatch]]) -> Result<WriteSummary> {
+    sink.begin(writers.len()).await?;
+    let mut tokens: Vec<CommitToken> = Vec::new();
+    let outcome = async {
+        for (index, batches) in writers.iter().enumerate() {
+            let mut writer = sink.open(index, writers.len()).await?;
+            for batch in *batches {
+                writer.write(batch).await?;
+            }
+            tokens.push(writer.finish().await?);
+        }
+        sink.commit(tokens).await
+    }
+    .await;
+    match outcome {
+        Err(error) if error.code() != ErrorCode::Unknown => {
+            sink.abort().await?;
+            Err(error)
+        }
+        outcome => outcome,
+    }
+}
+
+#[tokio::test]
+async fn rows_of_all_writers_are_one_load_under_one_label() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(3, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[]), Beyond::IsAnError);
+    let summary = write(&sink, &[&[batch(&[(1, "a")])], &[], &[batch(&[(2, "b")]), batch(&[(3, "c")])]]).await.unwrap();
+    assert_eq!((summary.rows_written, summary.bytes_written), (3, 12));
+    assert_eq!(summary.labels, ["job-r1-1-1-0-0"]);
+    assert!(summary.warnings.is_empty());
+    let loads = cluster.loads();
+    assert_eq!(loads.len(), 1);
+    assert_eq!(loads[0].body, b"1\x01a\x022\x01b\x023\x01c\x02");
+    assert_eq!(loads[0].header("column_separator"), Some("\\x01"));
+    assert_eq!(loads[0].header("row_delimiter"), Some("\\x02"));
+    assert_eq!(loads[0].header("timeout"), Some("600"));
+    assert_eq!(loads[0].header("max_filter_ratio"), Some("0"));
+    assert_eq!(cluster.journal(), ["attempt job-r1-1-1 3 single", "decision job-r1-1-1-0-0", "forget"]);
+}
+
+#[tokio::test]
+async fn an_input_without_rows_opens_no_load() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(0, 0))).await;
+    for sink in [
+        &SingleSink::new(cluster.target(&[]), Beyond::IsAnError) as &dyn Sink,
+        &SingleSink::new(cluster.target(&[]), Beyond::IsStreamed),
+        &PlainSink::new(cluster.target(&[])),
+    ] {
+        let summary = write(sink, &[&[batch(&[])], &[]]).await.unwrap();
+        assert_eq!(summary.rows_written, 0);
+        assert_eq!(cluster.journal().last().unwrap(), "forget");
+    }
+    assert!(cluster.fe.seen().is_empty());
+}
+
+#[tokio::test]
+async fn rows_that_csv_cannot_carry_make_the_load_json() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(3, 0))).await;
+    let rows = [batch(&[(1, "a\x01b"), (2, "\\N")]), batch(&[(3, "c")])];
+    let summary = write(&SingleSink::new(cluster.target(&[]), Beyond::IsAnError), &[&rows]).await.unwrap();
+    assert_eq!(summary.rows_written, 3);
+    let load = &cluster.loads()[0];
+    assert_eq!((load.header("format"), load.header("strip_outer_array")), (Some("json"), Some("true")));
+    assert_eq!(load.header("column_separator"), None);
+    let rows: serde_json::Value = serde_json::from_slice(&load.body).unwrap();
+    assert_eq!(rows, serde_json::json!([{"id":1,"name":"a\u{1}b"},{"id":2,"name":"\\N"},{"id":3,"name":"c"}]));
+}
+
+#[tokio::test]
+async fn a_format_that_the_user_wrote_makes_such_rows_rejects() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(1, 0))).await;
+    let rows = [batch(&[(1, "a\x01b"), (2, "c")])];
+    let sink = SingleSink::new(cluster.target(&[("format", "csv")]), Beyond::IsAnError);
+    assert_eq!(write(&sink, &[&rows]).await.unwrap_err().code(), ErrorCode::Rejects);
+    assert!(cluster.loads().is_empty());
+    let sink = SingleSink::new(cluster.target(&[("format", "csv"), ("error_limit", "5")]), Beyond::IsAnError);
+    assert_eq!(write(&sink, &[&rows]).await.unwrap().rows_written, 1);
+    let reject = &cluster.rejects.first()[0];
+    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), Some("a\u{1}b")));
+}
+
+#[tokio::test]
+async fn auto_beyond_one_load_is_an_error_that_names_the_choices_and_sends_nothing() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsAnError);
+    let error = write(&sink, &[&[batch(&[(1, "aaaaaa")]), batch(&[(2, "b")])]]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unsupported);
+    assert!(error.message().contains("SET syncline.write_mode = 'single' | 'plain'"), "{error}");
+    assert!(cluster.fe.seen().is_empty());
+    assert_eq!(cluster.journal().last().unwrap(), "forget");
+}
+
+#[tokio::test]
+async fn single_beyond_one_load_is_streamed_and_ends_with_the_commit() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(3, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsStreamed);
+    let rows = [batch(&[(1, "aaaaaa")]), batch(&[(2, "b")]), batch(&[(3, "c")])];
+    let summary = write(&sink, &[&rows]).await.unwrap();
+    assert_eq!((summary.rows_written, summary.bytes_written), (3, 17));
+    let load = &cluster.loads()[0];
+    assert_eq!(load.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(load.header("timeout"), Some("14400"));
+    assert_eq!(load.body, b"11\r\n1\x01aaaaaa\x022\x01b\x023\x01c\x02\r\n0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_streamed_load_that_is_aborted_is_not_ended() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(3, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsStreamed);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    let large = "x".repeat(2 << 20);
+    writer.write(&batch(&[(1, &large)])).await.unwrap();
+    writer.write(&batch(&[(2, &large)])).await.unwrap();
+    writer.finish().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), sink.abort()).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(cluster.loads().iter().all(|load| !load.body.ends_with(b"0\r\n\r\n")));
+    assert_eq!(cluster.journal().last().unwrap(), "forget");
+}
+
+#[tokio::test]
+async fn a_streamed_load_that_the_server_refuses_stops_the_source_with_the_reason() {
+    let refusal = r#"{"TxnId":1,"Status":"Fail","Message":"body size 1 exceed limit: 0"}"#;
+    let cluster = Cluster::new(move |_, _| Act::ReplyAfter(100, ok(refusal))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsStreamed);
+    let large = "x".repeat(2 << 20);
+    let rows: Vec<RecordBatch> = (0..50).map(|id| batch(&[(id, &large)])).collect();
+    let error = write(&sink, &[&rows]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Remote);
+    assert!(error.message().contains("body size 1 exceed limit: 0"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_that_the_server_refuses_become_rejects_with_its_reasons() {
+    let location = Arc::new(Mutex::new(String::new()));
+    let at = location.clone();
+    let cluster = Cluster::new(move |_, _| {
+        let body = r#"{"TxnId":1,"Status":"Fail","Message":"too many filtered rows","NumberTotalRows":3,"NumberLoadedRows":1,"NumberFilteredRows":2,"NumberUnselectedRows":0,"ErrorURL":"URL/api/_load_error_log?file=e"}"#;
+        Act::Load(ok(&body.replace("URL/", &format!("{}/", at.lock()))))
+    })
+    .await;
+    *location.lock() = cluster.be.at.to_string();
+    let sink = SingleSink::new(cluster.target(&[]), Beyond::IsAnError);
+    let error = write(&sink, &[&[batch(&[(1, "a"), (2, "b"), (3, "c")])]]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Rejects);
+    assert!(error.message().contains("NULL value in non-nullable column 'name'"), "{error}");
+    assert_eq!(cluster.rejects.count(), 2);
+    let reject = &cluster.rejects.first()[0];
+    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), Some("[1, NULL]")));
+    assert_eq!(reject.found_by, crate::sink::FoundBy::Server);
+}
+
+#[tokio::test]
+async fn the_server_is_allowed_what_our_own_rejects_leave() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(4, 1))).await;
+    let target = cluster.target(&[("error_limit", "2"), ("format", "csv")]);
+    let rows = [batch(&[(1, "a"), (2, "b"), (3, "\\N"), (4, "d"), (5, "e")])];
+    let summary = write(&SingleSink::new(target, Beyond::IsAnError), &[&rows]).await.unwrap();
+    assert_eq!((summary.rows_written, summary.rows_rejected_by_server), (3, 1));
+    assert_eq!(cluster.loads()[0].header("max_filter_ratio"), Some("0.25"));
+    // The server named no list that could be read.
+    assert_eq!(cluster.rejects.count(), 2);
+}
+
+#[tokio::test]
+async fn rows_that_the_server_does_not_account_for_are_an_unknown_outcome() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[]), Beyond::IsAnError);
+    let error = write(&sink, &[&[batch(&[(1, "a"), (2, "b"), (3, "c")])]]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unknown);
+    assert!(error.message().contains("3 rows") && error.message().contains("job-r1-1-1-0-0"), "{error}");
+    assert!(!cluster.journal().contains(&"forget".to_owned()), "recovery has to look at it");
+}
+
+#[tokio::test]
+async fn plain_cuts_loads_by_rows_and_by_bytes() {
+    let cluster = Cluster::new(|seen, _| Act::Load(success(rows_promised(seen), 0))).await;
+    let rows = [batch(&[(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")])];
+    let summary = write(&PlainSink::new(cluster.target(&[("load_rows", "2")])), &[&rows]).await.unwrap();
+    assert_eq!(summary.rows_written, 5);
+    assert_eq!(summary.labels, ["job-r1-1-1-0-0", "job-r1-1-1-0-1", "job-r1-1-1-0-2"]);
+    assert!(summary.warnings.iter().any(|warning| warning.contains("one by one")));
+    let bodies: Vec<Vec<u8>> = cluster.loads().into_iter().map(|load| load.body).collect();
+    assert_eq!(bodies, [&b"1\x01a\x022\x01b\x02"[..], b"3\x01c\x024\x01d\x02", b"5\x01e\x02"]);
+
+    let summary = write(&PlainSink::new(cluster.target(&[("load_bytes", "9")])), &[&rows, &rows]).await.unwrap();
+    // Two writers share the 9 bytes, and a row has 4.
+    assert_eq!((summary.rows_written, summary.labels.len()), (10, 10));
+    assert!(cluster.loads().iter().skip(3).all(|load| load.body.len() == 4));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_reading_stops_the_source_and_an_abort_still_ends() {
+    let cluster = Cluster::new(|_, _| Act::Hang).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsStreamed);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    let row = batch(&[(1, &"x".repeat(2 << 20))]);
+    let mut taken = 0;
+    while tokio::time::timeout(Duration::from_millis(500), writer.write(&row)).await.is_ok() {
+        taken += 1;
+        assert!(taken < 20, "40 MB are waiting somewhere");
+    }
+    drop(writer);
+    tokio::time::timeout(Duration::from_secs(10), sink.abort()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn rows_that_take_far_more_in_memory_than_on_the_wire_do_not_fill_it() {
+    let rows: Vec<(i64, &str)> = (0..200).map(|_| (1, "")).collect();
+    for (load_bytes, fits) in [("600", false), ("800", true)] {
+        let cluster = Cluster::new(|_, _| Act::Load(success(200, 0))).await;
+        let sink = SingleSink::new(cluster.target(&[("load_bytes", load_bytes)]), Beyond::IsAnError);
+        // 3 bytes a row on the wire, 12 and a little in memory: 8 for the number and 4 for the text's offset.
+        assert_eq!(write(&sink, &[&[batch(&rows)]]).await.is_ok(), fits, "{load_bytes}");
+    }
+}
+
+/// Two bytes of delimiters and two of values a row, as all rows of these tests have.
+fn rows_promised(seen: &Seen) -> u64 {
+    seen.header("content-length").unwrap().parse::<u64>().unwrap() / 4
+}
+
+#[tokio::test]
+async fn a_plain_write_that_fails_says_what_stays() {
+    let cluster = Cluster::new(|_, load| {
+        Act::Load(if load == 0 { success(2, 0) } else { ok(r#"{"TxnId":1,"Status":"Fail","Message":"disk full"}"#) })
+    })
+    .await;
+    let sink = PlainSink::new(cluster.target(&[("load_rows", "2")]));
+    let error = write(&sink, &[&[batch(&[(1, "a"), (2, "b"), (3, "c")])]]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PartlyCommitted);
+    assert!(error.message().contains("job-r1-1-1-0-0") && error.message().contains("2 rows"), "{error}");
+}
+
+#[tokio::test]
+async fn a_plain_write_whose_first_load_fails_leaves_nothing() {
+    let cluster = Cluster::new(|_, _| Act::Load(ok(r#"{"TxnId":1,"Status":"Fail","Message":"disk full"}"#))).await;
+    let sink = PlainSink::new(cluster.target(&[]));
+    let error = write(&sink, &[&[batch(&[(1, "a")])]]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Remote);
+    assert_eq!(cluster.journal().last().unwrap(), "forget");
+}

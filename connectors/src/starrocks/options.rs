@@ -1,0 +1,126 @@
+//! A catalog's options, parsed once.
+
+use crate::catalog::CatalogConfig;
+use crate::error::{ConnectorError, Result};
+use crate::mysql_protocol::options::ConnectionConfig;
+use crate::options::Options;
+
+use super::stream_load::address::{Endpoint, HostPort};
+use super::stream_load::redirect::{AddressMapping, AllowedHost};
+use crate::sink::WriteSettings;
+
+/// The port of a frontend's MySQL protocol (StarRocks: `query_port`).
+const MYSQL_PORT: u16 = 9030;
+/// The port of a frontend's HTTP server (StarRocks: FE `http_port`).
+const FRONTEND_HTTP_PORT: u16 = 8030;
+
+/// What a starrocks catalog was told.
+#[derive(Debug, Clone)]
+pub(super) struct StarrocksOptions {
+    /// The MySQL side.
+    pub(super) connection: ConnectionConfig,
+    /// Where loads are asked for, in the order written.
+    pub(super) frontends: Vec<Endpoint>,
+    pub(super) be_address_map: Vec<AddressMapping>,
+    pub(super) allowed_be_hosts: Vec<AllowedHost>,
+    /// Settings of writes that stand on the catalog.
+    pub(super) settings: Options,
+}
+
+impl StarrocksOptions {
+    /// Reads the options; unknown names are errors with a suggestion.
+    pub(super) fn parse(config: &CatalogConfig) -> Result<Self> {
+        let named = |error: ConnectorError| {
+            ConnectorError::new(error.code(), format!("catalog {}: {}", config.name, error.message()))
+        };
+        // Settings are taken out first: they have spellings that the connection's list of names does not know.
+        let (_, others) = WriteSettings::parse(&config.options, &Options::new(), &Options::new()).map_err(named)?;
+        let is_setting = |name: &str| others.get(name).is_none();
+        let settings = config.options.iter().filter(|(name, _)| is_setting(name)).collect();
+        let own: Vec<&str> =
+            ["load_url", "be_address_map", "allowed_be_hosts"].into_iter().chain(WriteSettings::names()).collect();
+        let connection =
+            ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &own)?;
+        let options = &config.options;
+        let frontends = match options.get("load_url") {
+            Some(text) => frontends(text).map_err(named)?,
+            None => vec![Endpoint { tls: false, at: HostPort::new(&connection.host, FRONTEND_HTTP_PORT) }],
+        };
+        let map = options.get("be_address_map").map(AddressMapping::parse_list).transpose().map_err(named)?;
+        let allowed = options.get("allowed_be_hosts").map(AllowedHost::parse_list).transpose().map_err(named)?;
+        Ok(Self {
+            connection,
+            frontends,
+            be_address_map: map.unwrap_or_default(),
+            allowed_be_hosts: allowed.unwrap_or_default(),
+            settings,
+        })
+    }
+}
+
+/// `[http[s]://]host:port` separated by `;` or `,`.
+fn frontends(text: &str) -> Result<Vec<Endpoint>> {
+    let frontends: Vec<Endpoint> = text
+        .split([';', ','])
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(|item| Endpoint::parse(item, FRONTEND_HTTP_PORT, "load_url"))
+        .collect::<Result<_>>()?;
+    if frontends.is_empty() {
+        return Err(ConnectorError::option("option \"load_url\" names no frontend; write host:8030"));
+    }
+    Ok(frontends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(options: &[(&str, &str)]) -> Result<StarrocksOptions> {
+        let options = [("url", "jdbc:mysql://root:hunter2@fe1/ods")].iter().chain(options).copied().collect();
+        StarrocksOptions::parse(&CatalogConfig {
+            name: "sr".into(),
+            options,
+            timezone: "UTC".into(),
+            timezone_is_forced: false,
+        })
+    }
+
+    fn frontends_of(options: &[(&str, &str)]) -> Vec<String> {
+        parse(options).unwrap().frontends.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_load_url_is_the_mysql_host_unless_it_is_named() {
+        assert_eq!(frontends_of(&[]), ["http://fe1:8030"]);
+        assert_eq!(frontends_of(&[("load_url", "fe1:18030;https://fe2")]), ["http://fe1:18030", "https://fe2:8030"]);
+        assert_eq!(frontends_of(&[("load_url", "a:1, b:2;")]), ["http://a:1", "http://b:2"]);
+        assert_eq!(parse(&[]).unwrap().connection.port, 9030);
+    }
+
+    #[test]
+    fn an_unknown_option_is_an_error_with_a_suggestion() {
+        let error = parse(&[("load_ulr", "fe:8030")]).unwrap_err().to_string();
+        assert!(error.contains("did you mean \"load_url\"?"), "{error}");
+        let error = parse(&[("lode_bytes", "1")]).unwrap_err().to_string();
+        assert!(error.contains("did you mean \"load_bytes\"?"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_the_catalog_and_no_password() {
+        for (name, value) in
+            [("load_url", "http://u:secret@fe:8030"), ("be_address_map", "x"), ("allowed_be_hosts", "a:b")]
+        {
+            let error = parse(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains("catalog sr") && error.contains(name) && !error.contains("secret"), "{error}");
+        }
+        assert!(!format!("{:?}", parse(&[("password", "hunter2")]).unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn settings_may_stand_on_the_catalog() {
+        let options = parse(&[("load_bytes", "1MB"), ("write_mode", "plain")]).unwrap();
+        assert_eq!(options.settings.get("load_bytes"), Some("1MB"));
+        assert_eq!(options.settings.get("write_mode"), Some("plain"));
+    }
+}

@@ -1,0 +1,212 @@
+//! Running a statement over the MySQL text protocol and streaming its rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::stream;
+use mysql_async::prelude::Queryable;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::decode::BatchBuilder;
+use super::types::result_type;
+use crate::catalog::NativeResult;
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::mysql_protocol::connect::{Connection, ConnectionPool};
+use crate::mysql_protocol::error::from_driver;
+
+/// Batches that may wait between socket and reader.
+const WAITING_BATCHES: usize = 2;
+/// First words of statements that leave the session as it was, so that its connection can serve the next one.
+const HARMLESS: &[&str] = &[
+    "SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER",
+    "TRUNCATE",
+];
+
+/// What the server answered first.
+enum Start {
+    Rows(SchemaRef),
+    Done { rows_affected: u64, info: String },
+}
+
+/// Runs one statement as text. The rows' types are those of `schema`, else what the protocol says. Dropping the stream cuts the connection.
+pub(crate) async fn run(
+    pool: &ConnectionPool,
+    database: Option<&str>,
+    sql: String,
+    schema: Option<SchemaRef>,
+) -> Result<NativeResult> {
+    let mut connection = pool.get().await?;
+    if let Some(database) = database {
+        connection.use_database(database).await?;
+    }
+    let (start, started) = oneshot::channel();
+    let (batches, received) = mpsc::channel(WAITING_BATCHES);
+    let task = SpawnedTask::spawn(async move {
+        let outcome = converse(&mut connection, &sql, schema, start, &batches).await;
+        match outcome {
+            Ok(()) if is_harmless(&sql) => connection.release(),
+            Ok(()) => connection.close().await,
+            // The reader may be gone; then nobody asks.
+            Err(error) => drop(batches.send(Err(error)).await),
+        }
+    });
+    match started.await {
+        Ok(Ok(Start::Rows(schema))) => Ok(NativeResult::Rows(stream_of(schema, received, task))),
+        Ok(Ok(Start::Done { rows_affected, info })) => {
+            // The statement is done; what the task still does is to give the connection back.
+            let _ = task.join().await;
+            Ok(NativeResult::Done { rows_affected, label: label_in(&info) })
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ConnectorError::internal("a statement ended without an answer")),
+    }
+}
+
+/// Runs the statement to its end. Only errors behind the first answer are returned; those before go to `start`.
+async fn converse(
+    connection: &mut Connection,
+    sql: &str,
+    schema: Option<SchemaRef>,
+    start: oneshot::Sender<Result<Start>>,
+    batches: &mpsc::Sender<Result<RecordBatch>>,
+) -> Result<()> {
+    let config = connection.config().clone();
+    let limit = config.read_timeout;
+    let silent = || {
+        ConnectorError::retryable(
+            ErrorCode::Connection,
+            format!(
+                "catalog {}: the server was silent for {} s; \"read_timeout\" sets the limit",
+                config.catalog,
+                limit.as_secs()
+            ),
+        )
+    };
+    let asked = async {
+        let conn = connection.conn()?;
+        within(limit, conn.query_iter(sql), silent).await?.map_err(|error| from_driver(&config, error))
+    };
+    let mut result = match asked.await {
+        Ok(result) => result,
+        Err(error) => {
+            // Not the end of the conversation for the caller, but the connection is not to be used again.
+            let again = ConnectorError::new(error.code(), error.message());
+            let _ = start.send(Err(error));
+            return Err(again);
+        }
+    };
+    let columns = result.columns().filter(|columns| !columns.is_empty());
+    let Some(columns) = columns else {
+        let done = Start::Done { rows_affected: result.affected_rows(), info: result.info().into_owned() };
+        let ended = result.drop_result().await.map_err(|error| from_driver(&config, error));
+        let _ = start.send(ended.map(|()| done));
+        return Ok(());
+    };
+    let schema = schema.unwrap_or_else(|| {
+        let fields: Vec<Field> =
+            columns.iter().map(|column| Field::new(column.name_str(), result_type(column), true)).collect();
+        Arc::new(Schema::new(fields))
+    });
+    let mut builder = match BatchBuilder::new(schema.clone()) {
+        Ok(builder) => builder,
+        Err(error) => {
+            let _ = start.send(Err(error));
+            return Err(ConnectorError::internal("the result cannot be read"));
+        }
+    };
+    if start.send(Ok(Start::Rows(schema))).is_err() {
+        return Err(gone());
+    }
+    loop {
+        let row = within(limit, result.next(), silent).await?.map_err(|error| from_driver(&config, error))?;
+        let ended = row.is_none();
+        if let Some(row) = row {
+            builder.push(row).map_err(|error| {
+                ConnectorError::new(error.code(), format!("catalog {}: {}", config.catalog, error.message()))
+            })?;
+        }
+        if (ended || builder.is_full())
+            && let Some(batch) = builder.finish()?
+        {
+            batches.send(Ok(batch)).await.map_err(|_| gone())?;
+        }
+        if ended {
+            return result.drop_result().await.map_err(|error| from_driver(&config, error));
+        }
+    }
+}
+
+fn gone() -> ConnectorError {
+    ConnectorError::new(ErrorCode::Cancelled, "nobody reads the result any more")
+}
+
+async fn within<T>(limit: Duration, answer: impl Future<Output = T>, silent: impl Fn() -> ConnectorError) -> Result<T> {
+    timeout(limit, answer).await.map_err(|_| silent())
+}
+
+/// The stream owns the task: dropped, it aborts the task, which cuts the connection.
+fn stream_of(
+    schema: SchemaRef,
+    received: mpsc::Receiver<Result<RecordBatch>>,
+    task: SpawnedTask<()>,
+) -> SendableRecordBatchStream {
+    let batches = stream::try_unfold((received, Some(task)), |(mut received, task)| async move {
+        match received.recv().await {
+            Some(Ok(batch)) => Ok(Some((batch, (received, task)))),
+            Some(Err(error)) => Err(DataFusionError::from(error)),
+            None => match task {
+                // The end of the channel is the end of the rows only if the task came to its end.
+                Some(task) => match task.join().await {
+                    Ok(()) => Ok(None),
+                    Err(_) => Err(ConnectorError::internal("the reader of a result ended early").into()),
+                },
+                None => Ok(None),
+            },
+        }
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+}
+
+fn is_harmless(sql: &str) -> bool {
+    let word: String = sql.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    HARMLESS.iter().any(|known| known.eq_ignore_ascii_case(&word))
+}
+
+/// The label in the info of an OK packet, `{'label':'insert_…', 'status':'VISIBLE', 'txnId':'8'}`.
+fn label_in(info: &str) -> Option<String> {
+    let rest = &info[info.find("'label'")? + "'label'".len()..];
+    let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('\'')?;
+    let label = &rest[..rest.find('\'')?];
+    (!label.is_empty()).then(|| label.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_label_is_read_from_the_info_of_an_insert() {
+        let info = "{'label':'insert_1-2', 'status':'VISIBLE', 'txnId':'1008'}";
+        assert_eq!(label_in(info).as_deref(), Some("insert_1-2"));
+        assert_eq!(label_in("{'label' : 'a'}").as_deref(), Some("a"));
+        for info in ["", "{}", "{'label':''}", "{'label':", "'label'"] {
+            assert_eq!(label_in(info), None, "{info}");
+        }
+    }
+
+    #[test]
+    fn a_statement_that_may_change_the_session_ends_its_connection() {
+        assert!(is_harmless(" select 1"));
+        assert!(is_harmless("INSERT INTO t VALUES (1)"));
+        for sql in ["SET a = 1", "use d", "/*+ x */ SELECT 1", "", "CALL x()"] {
+            assert!(!is_harmless(sql), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! One HTTP/1.1 exchange on a connection of its own, written out for what Stream Load needs and stock clients do not do:
+//! it waits for `100 Continue` before the body, hears an answer that comes while the body is still being sent, and knows
+//! whether the body was complete when a connection broke.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::address::Endpoint;
+use super::body::{Body, Piece};
+use crate::options::Secret;
+
+/// How long to wait for `100 Continue` before the body is sent all the same. The server begins its transaction and plans the load
+/// before it answers, so this is not short; a proxy that swallows the answer costs this much once per load. StarRocks's own SDK waits as long.
+const CONTINUE_WAIT: Duration = Duration::from_secs(30);
+/// How long an answer may still come after sending broke: it is then already on its way.
+const ANSWER_AFTER_BREAK: Duration = Duration::from_secs(5);
+/// The longest head of an answer.
+const MAX_HEAD_BYTES: u64 = 64 * 1024;
+
+/// A request. Header names and values were checked ([`super::headers`]).
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'static str,
+    pub(crate) to: &'a Endpoint,
+    /// Path and query, percent-encoded.
+    pub(crate) target: &'a str,
+    pub(crate) headers: &'a [(String, String)],
+    /// The value of `Authorization`, for hosts that may have it.
+    pub(crate) authorization: Option<&'a Secret>,
+    /// Whether to send `Expect: 100-continue`, and to wait for the answer if there is a body.
+    pub(crate) expect_continue: bool,
+    /// Bytes of the answer's body that are kept.
+    pub(crate) max_answer_bytes: usize,
+    /// The longest time from the first byte sent to the last received.
+    pub(crate) timeout: Duration,
+}
+
+/// A final answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: Option<String>,
+    /// The body, cut at the request's `max_answer_bytes`.
+    pub(crate) body: Vec<u8>,
+    /// Whether the request's body had been handed to the network in full when the answer came.
+    pub(crate) request_complete: bool,
+}
+
+impl Answer {
+    /// The body as text, with replacement characters for bytes that are none.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// No connection was made: the server knows nothing of the request.
+    NotSent(String),
+    /// The connection broke, or the time ran out, behind the first byte.
+    Lost {
+        /// Whether the whole body had been handed to the network: only then can the server have committed it.
+        body_complete: bool,
+        /// What was seen.
+        reason: String,
+    },
+    /// The body's source went away before its end; the connection was closed without completing the request.
+    Abandoned,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(reason) | Self::Lost { reason, .. } => f.write_str(reason),
+            Self::Abandoned => f.write_str("the load was given up before its end"),
+        }
+    }
+}
+
+/// Opens connections.
+#[derive(Clone)]
+pub(crate) struct Http {
+    tls: Arc<rustls::ClientConfig>,
+    connect_timeout: Duration,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("connect_timeout", &self.connect_timeout).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    pub(crate) fn new(tls: Arc<rustls::ClientConfig>, connect_timeout: Duration) -> Self {
+        Self { tls, connect_timeout }
+    }
+
+    /// Sends one request on a new connection and reads its answer. Redirects are answers like any other.
+    pub(crate) async fn exchange(&self, request: &Request<'_>, body: &mut Body) -> Result<Answer, Broken> {
+        let at = &request.to.at;
+        let connect = async {
+            let stream = TcpStream::connect((at.host.as_str(), at.port)).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, io::Error>(stream)
+        };
+        let not_sent =
+            |reason: &dyn fmt::Display| Broken::NotSent(format!("cannot connect to {}: {reason}", request.to));
+        let stream = match timeout(self.connect_timeout, connect).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(not_sent(&error)),
+            Err(_) => return Err(not_sent(&format!("no answer within {} s", self.connect_timeout.as_secs()))),
+        };
+        if !request.to.tls {
+            return converse(stream, request, body).await;
+        }
+        let name = ServerName::try_from(at.host.clone()).map_err(|error| not_sent(&error))?;
+        match timeout(self.connect_timeout, TlsConnector::from(self.tls.clone()).connect(name, stream)).await {
+            Ok(Ok(stream)) => converse(stream, request, body).await,
+            Ok(Err(error)) => Err(not_sent(&error)),
+            Err(_) => Err(not_sent(&"the TLS handshake did not end in time")),
+        }
+    }
+}
+
+/// Why sending stopped.
+enum SendStop {
+    Io(io::Error),
+    Abandoned,
+}
+
+impl From<io::Error> for SendStop {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+async fn converse<S>(stream: S, request: &Request<'_>, body: &mut Body) -> Result<Answer, Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (read, write) = tokio::io::split(stream);
+    let head = head_of(request, body);
+    let waits = request.expect_continue && !matches!(body, Body::Empty);
+    let may_continue = Notify::new();
+    let complete = AtomicBool::new(false);
+    let finished = |answer: Answer| Answer { request_complete: complete.load(Ordering::Relaxed), ..answer };
+    let lost = |reason: String| Broken::Lost {
+        body_complete: complete.load(Ordering::Relaxed),
+        reason: format!("{}: {reason}", request.to),
+    };
+    let conversation = async {
+        let receive = read_answer(BufReader::new(read), &may_continue, request.max_answer_bytes);
+        let send = send_request(write, head, body, waits.then_some(&may_continue), &complete);
+        tokio::pin!(receive, send);
+        let stopped = tokio::select! {
+            // An answer in the middle of the body: what follows would not be read, so sending stops here.
+            answer = &mut receive => return answer.map(finished).map_err(|error| lost(error.to_string())),
+            sent = &mut send => sent,
+        };
+        match stopped {
+            Ok(()) => receive.await.map(finished).map_err(|error| lost(error.to_string())),
+            Err(SendStop::Abandoned) => Err(Broken::Abandoned),
+            // A server that closes in the middle has often said why.
+            Err(SendStop::Io(error)) => match timeout(ANSWER_AFTER_BREAK, receive).await {
+                Ok(Ok(answer)) => Ok(finished(answer)),
+                _ => Err(lost(error.to_string())),
+            },
+        }
+    };
+    match timeout(request.timeout, conversation).await {
+        Ok(result) => result,
+        Err(_) => Err(lost(format!("no answer within {} s", request.timeout.as_secs()))),
+    }
+}
+
+/// The request line and headers.
+fn head_of(request: &Request<'_>, body: &Body) -> Vec<u8> {
+    let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, request.to.at);
+    head.push_str("User-Agent: syncline\r\nAccept: */*\r\nConnection: close\r\n");
+    if let Some(authorization) = request.authorization {
+        head.push_str("Authorization: ");
+        head.push_str(authorization.expose());
+        head.push_str("\r\n");
+    }
+    for (name, value) in request.headers {
+        head.push_str(name);
+        head.push_str(": ");
+        head.push_str(value);
+        head.push_str("\r\n");
+    }
+    match body.len() {
+        Some(0) if request.method == "GET" => {}
+        Some(length) => head.push_str(&format!("Content-Length: {length}\r\n")),
+        None => head.push_str("Transfer-Encoding: chunked\r\n"),
+    }
+    if request.expect_continue {
+        head.push_str("Expect: 100-continue\r\n");
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+async fn send_request<W: AsyncWrite + Unpin>(
+    mut write: W,
+    head: Vec<u8>,
+    body: &mut Body,
+    may_continue: Option<&Notify>,
+    complete: &AtomicBool,
+) -> Result<(), SendStop> {
+    write.write_all(&head).await?;
+    write.flush().await?;
+    drop(head);
+    if let Some(may_continue) = may_continue {
+        // Out of time: sent all the same, as RFC 9110 (10.1.1) asks of a client.
+        let _ = timeout(CONTINUE_WAIT, may_continue.notified()).await;
+    }
+    match body {
+        Body::Empty => {}
+        Body::Kept(pieces) => {
+            for piece in pieces.iter() {
+                write.write_all(piece).await?;
+            }
+        }
+        Body::Stream(stream) => loop {
+            match stream.next().await {
+                Some(Piece::Bytes(piece)) if piece.is_empty() => {}
+                Some(Piece::Bytes(piece)) => {
+                    write.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+                    write.write_all(&piece).await?;
+                    write.write_all(b"\r\n").await?;
+                }
+                Some(Piece::End) => {
+                    complete.store(true, Ordering::Relaxed);
+                    write.write_all(b"0\r\n\r\n").await?;
+                    break;
+                }
+                None => return Err(SendStop::Abandoned),
+            }
+        },
+    }
+    // Set before the flush: from here on the server may have all of it.
+    complete.store(true, Ordering::Relaxed);
+    write.flush().await?;
+    Ok(())
+}
+
+async fn read_answer<R: AsyncRead + Unpin>(
+    mut read: BufReader<R>,
+    may_continue: &Notify,
+    max_bytes: usize,
+) -> io::Result<Answer> {
+    loop {
+        let head = read_head(&mut read).await?;
+        match head.status {
+            101 => return Err(invalid("the server changed the protocol")),
+            100..=199 => may_continue.notify_one(),
+            _ => {
+                let body = read_body(&mut read, &head, max_bytes).await?;
+                return Ok(Answer { status: head.status, location: head.location, body, request_complete: false });
+            }
+        }
+    }
+}
+
+/// The parts of an answer's head that matter here.
+#[derive(Debug, Default)]
+struct Head {
+    status: u16,
+    location: Option<String>,
+    content_length: Option<u64>,
+    chunked: bool,
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+async fn read_head<R: AsyncBufRead + Unpin>(read: &mut R) -> io::Result<Head> {
+    let mut left = MAX_HEAD_BYTES;
+    let status_line = read_line(read, &mut left).await?;
+    if status_line.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed without an answer"));
+    }
+    let mut head = Head { status: parse_status(&status_line)?, ..Head::default() };
+    loop {
+        let line = read_line(read, &mut left).await?;
+        if line.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed within an answer"));
+        }
+        let line = line.trim_ascii_end();
+        if line.is_empty() {
+            return Ok(head);
+        }
+        let colon = memchr::memchr(b':', line).ok_or_else(|| invalid("the answer is not HTTP"))?;
+        let value = String::from_utf8_lossy(line[colon + 1..].trim_ascii());
+        match line[..colon].to_ascii_lowercase().as_slice() {
+            b"location" => head.location = Some(value.into_owned()),
+            b"content-length" => {
+                head.content_length = Some(value.parse().map_err(|_| invalid("the answer's length is no number"))?);
+            }
+            b"transfer-encoding" => head.chunked = value.to_ascii_lowercase().ends_with("chunked"),
+            _ => {}
+        }
+    }
+}
+
+/// A line with its end; empty at the end of the stream.
+async fn read_line<R: AsyncBufRead + Unpin>(read: &mut R, left: &mut u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let read_bytes = (&mut *read).take(*left).read_until(b'\n', &mut line).await?;
+    *left -= read_bytes as u64;
+    if *left == 0 {
+        return Err(invalid("the head of the answer is too long"));
+    }
+    Ok(line)
+}
+
+fn parse_status(line: &[u8]) -> io::Result<u16> {
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split_ascii_whitespace();
+    match (words.next(), words.next().and_then(|status| status.parse::<u16>().ok())) {
+        (Some(version), Some(status @ 100..=599)) if version.starts_with("HTTP/1.") => Ok(status),
+        _ => Err(invalid("the answer is not HTTP/1")),
+    }
+}
+
+async fn read_body<R: AsyncBufRead + Unpin>(read: &mut R, head: &Head, max_bytes: usize) -> io::Result<Vec<u8>> {
+    if matches!(head.status, 204 | 304) {
+        return Ok(Vec::new());
+    }
+    let mut body = Vec::new();
+    if head.chunked {
+        while body.len() < max_bytes {
+            let mut left = 1024;
+            let line = read_line(read, &mut left).await?;
+            let size = String::from_utf8_lossy(&line);
+            let size = size.split(';').next().unwrap_or_default().trim();
+            let size = u64::from_str_radix(size, 16).map_err(|_| invalid("the answer breaks off within its body"))?;
+            if size == 0 {
+                return Ok(body);
+            }
+            read_exactly(read, size.min((max_bytes - body.len()) as u64), &mut body).await?;
+            if body.len() < max_bytes {
+                read_line(read, &mut left).await?;
+            }
+        }
+        return Ok(body);
+    }
+    match head.content_length {
+        Some(length) => read_exactly(read, length.min(max_bytes as u64), &mut body).await?,
+        None => {
+            read.take(max_bytes as u64).read_to_end(&mut body).await?;
+        }
+    }
+    Ok(body)
+}
+
+async fn read_exactly<R: AsyncRead + Unpin>(read: &mut R, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
+    let read_bytes = (&mut *read).take(bytes).read_to_end(into).await?;
+    if (read_bytes as u64) < bytes {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answer breaks off within its body"));
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! Stream Load: one HTTP request that loads rows, all or none, under a label.
+//!
+//! [`client`] drives a load from the frontend's redirect to its known outcome, [`exchange`] is the HTTP/1.1 below it, [`redirect`]
+//! decides which hosts may see the password, [`response`] reads answers, [`label`] names loads, [`body`] is what is sent and
+//! [`headers`] knows what may be set.
+
+pub(crate) mod address;
+pub(crate) mod body;
+pub(crate) mod client;
+pub(crate) mod exchange;
+pub(crate) mod headers;
+pub(crate) mod label;
+pub(crate) mod redirect;
+pub(crate) mod response;
+
+#[cfg(test)]
+pub(crate) mod fault_server;
+#[cfg(test)]
+mod tests;

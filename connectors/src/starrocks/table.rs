@@ -1,0 +1,146 @@
+//! A table's columns, and the table as DataFusion sees it.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use mysql_async::Row;
+
+use super::filters;
+use super::scan::{ScanDescriptor, StarrocksExec};
+use super::types::{arrow_type, target_type};
+use crate::error::Result;
+use crate::mysql_protocol::connect::{Connection, ConnectionPool};
+use crate::mysql_protocol::quote::text_literal;
+use crate::sink::TargetColumn;
+
+/// A column as `information_schema.columns` describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// `COLUMN_TYPE`.
+    pub(super) column_type: String,
+    pub(super) nullable: bool,
+    pub(super) has_default: bool,
+    /// Whether the server computes it, so that a write cannot name it.
+    pub(super) is_generated: bool,
+    pub(super) comment: String,
+}
+
+impl Column {
+    /// The column as a write sees it.
+    pub(super) fn target(&self) -> TargetColumn {
+        TargetColumn {
+            name: self.name.clone(),
+            kind: target_type(&self.column_type),
+            nullable: self.nullable,
+            has_default: self.has_default,
+            type_name: self.column_type.clone(),
+        }
+    }
+}
+
+/// The columns of a table in its own order; empty if there is no such table. Every value is read by its name, as versions of the
+/// server differ in what the view holds.
+pub(super) async fn columns(connection: &mut Connection, database: &str, table: &str) -> Result<Vec<Column>> {
+    let sql = format!(
+        "SELECT * FROM information_schema.columns WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+        text_literal(database),
+        text_literal(table)
+    );
+    let rows = connection.query(&sql).await?;
+    // The server may compare names without case; a table is meant by its exact name.
+    let is_exact = |row: &&Row| text(row, "TABLE_NAME").is_none_or(|found| found == table);
+    Ok(rows.iter().filter(is_exact).filter_map(column).collect())
+}
+
+fn column(row: &Row) -> Option<Column> {
+    let extra = text(row, "EXTRA").unwrap_or_default().to_ascii_lowercase();
+    let is_generated = text(row, "GENERATION_EXPRESSION").is_some_and(|text| !text.trim().is_empty());
+    let column_type = text(row, "COLUMN_TYPE").or_else(|| text(row, "DATA_TYPE"))?;
+    Some(Column {
+        name: text(row, "COLUMN_NAME")?,
+        column_type,
+        nullable: text(row, "IS_NULLABLE").is_none_or(|text| !text.eq_ignore_ascii_case("NO")),
+        has_default: text(row, "COLUMN_DEFAULT").is_some() || extra.contains("auto_increment") || is_generated,
+        is_generated,
+        comment: text(row, "COLUMN_COMMENT").unwrap_or_default(),
+    })
+}
+
+/// A value by its column's name, whatever its case; None for NULL and for a column that is not there.
+pub(super) fn text(row: &Row, name: &str) -> Option<String> {
+    let index = row.columns_ref().iter().position(|column| column.name_str().eq_ignore_ascii_case(name))?;
+    match row.as_ref(index)? {
+        mysql_async::Value::NULL => None,
+        mysql_async::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        mysql_async::Value::Int(value) => Some(value.to_string()),
+        mysql_async::Value::UInt(value) => Some(value.to_string()),
+        other => Some(other.as_sql(true).trim_matches('\'').to_owned()),
+    }
+}
+
+/// A table that is read over the MySQL protocol.
+#[derive(Debug)]
+pub struct StarrocksTable {
+    pool: ConnectionPool,
+    database: String,
+    table: String,
+    schema: SchemaRef,
+}
+
+impl StarrocksTable {
+    pub(super) fn new(pool: ConnectionPool, database: &str, table: &str, columns: &[Column]) -> Self {
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|column| {
+                // Always nullable: HLL, BITMAP and PERCENTILE are read as NULL whatever the table says.
+                let field = Field::new(&column.name, arrow_type(&column.column_type), true);
+                match column.comment.as_str() {
+                    "" => field,
+                    comment => field.with_metadata([("comment".to_owned(), comment.to_owned())].into()),
+                }
+            })
+            .collect();
+        Self { pool, database: database.to_owned(), table: table.to_owned(), schema: Arc::new(Schema::new(fields)) }
+    }
+}
+
+#[async_trait]
+impl TableProvider for StarrocksTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        let decide = |filter: &&Expr| match filters::to_sql(filter, &self.schema) {
+            Some(_) => TableProviderFilterPushDown::Exact,
+            None => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(decide).collect())
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => self.schema.clone(),
+        };
+        let filters: Vec<String> = filters.iter().filter_map(|filter| filters::to_sql(filter, &self.schema)).collect();
+        let (database, table) = (self.database.clone(), self.table.clone());
+        Ok(Arc::new(StarrocksExec::new(self.pool.clone(), ScanDescriptor { database, table, schema, filters, limit })))
+    }
+}

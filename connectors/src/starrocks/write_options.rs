@@ -1,0 +1,260 @@
+//! What a write was told: settings of the write itself, and headers of its loads.
+
+use std::time::Duration;
+
+use super::stream_load::headers::{LOAD_PREFIX, USER_HEADERS, checked_value, header_of};
+use crate::csv::CsvFormat;
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::options::{Options, nearest};
+use crate::sink::{ErrorLimit, WriteMode, WriteSettings};
+
+/// The longest `timeout` that the server takes (StarRocks: STREAM_LOAD docs), in seconds.
+const MAX_TIMEOUT_S: u64 = 259_200;
+
+/// How rows are encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Plain CSV, and JSON for loads with rows that it cannot carry.
+    CsvOrJson(CsvFormat),
+    /// Plain CSV, as the user wrote it: rows that it cannot carry are rejects.
+    Csv(CsvFormat),
+    /// JSON, as the user wrote it.
+    Json,
+}
+
+/// The options of one write, parsed.
+#[derive(Debug, Clone)]
+pub(super) struct WriteOptions {
+    /// Mode, sizes, limits.
+    pub(super) settings: WriteSettings,
+    pub(super) format: Format,
+    /// The `timeout` header, if the user wrote it.
+    pub(super) timeout: Option<Duration>,
+    /// Headers that the user wrote, all but format, delimiters and timeout.
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl WriteOptions {
+    /// Reads the statement's PROPERTIES, the session's settings and the catalog's; the first that names a setting wins.
+    pub(super) fn parse(properties: &Options, session: &Options, catalog: &Options) -> Result<Self> {
+        let (mut settings, others) = WriteSettings::parse(properties, session, catalog)?;
+        let mut headers = Vec::new();
+        for (name, value) in others.iter() {
+            match header_of(name)? {
+                Some(header) => headers.push((header.clone(), checked_value(&header, value)?)),
+                None => return Err(unknown(name)),
+            }
+        }
+        refuse_modes_of_a_later_version(settings.write_mode)?;
+        let format = take_format(&mut headers)?;
+        let timeout = take(&mut headers, "timeout").map(|text| parse_timeout(&text)).transpose()?;
+        refuse_what_cannot_be_kept(&headers)?;
+        // A ratio that is written for the server is the statement's limit, unless that was set and is not 0.
+        let ratio = headers.iter().find(|(name, _)| name == "max_filter_ratio").map(|(_, value)| value.as_str());
+        if let Some(ratio) = ratio {
+            let ratio = parse_ratio(ratio)?;
+            if settings.error_limit == ErrorLimit::default() {
+                settings.error_limit = ratio;
+            }
+        }
+        Ok(Self { settings, format, timeout, headers })
+    }
+
+    /// The value of a header that the user wrote.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn unknown(name: &str) -> ConnectorError {
+    let known = WriteSettings::names().chain(USER_HEADERS.iter().copied());
+    let hint = match nearest(name, known) {
+        Some(known) => format!("; did you mean \"{known}\"?"),
+        None => format!("; a Stream Load header that syncline does not know is written as \"{LOAD_PREFIX}{name}\""),
+    };
+    ConnectorError::option(format!("property \"{name}\" is not known{hint}"))
+}
+
+fn take(headers: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let at = headers.iter().position(|(known, _)| known == name)?;
+    Some(headers.remove(at).1)
+}
+
+fn take_format(headers: &mut Vec<(String, String)>) -> Result<Format> {
+    let format = take(headers, "format");
+    let separator = take(headers, "column_separator");
+    let delimiter = take(headers, "row_delimiter");
+    let delimiters_written = separator.is_some() || delimiter.is_some();
+    let csv = CsvFormat::parse(separator.as_deref(), delimiter.as_deref())?;
+    // A `columns` list names the fields of CSV by position, which JSON's keys are not.
+    let columns_written = headers.iter().any(|(name, _)| name == "columns");
+    match format.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None if delimiters_written || columns_written => Ok(Format::Csv(csv)),
+        None => Ok(Format::CsvOrJson(csv)),
+        Some("csv") => Ok(Format::Csv(csv)),
+        Some("json") if delimiters_written => Err(ConnectorError::option(
+            "\"column_separator\" and \"row_delimiter\" have no meaning with \"format\" = 'json'",
+        )),
+        Some("json") => Ok(Format::Json),
+        Some(known @ ("gzip" | "bzip2" | "lz4" | "deflate" | "zstd" | "arrow")) => Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("\"format\" = '{known}' is not built yet; write 'csv' or 'json'"),
+        )),
+        Some(other) => {
+            Err(ConnectorError::option(format!("\"format\" = '{other}' is not known; write 'csv' or 'json'")))
+        }
+    }
+}
+
+/// Headers under which the server would read something else than what was written, or that take the label away.
+fn refuse_what_cannot_be_kept(headers: &[(String, String)]) -> Result<()> {
+    for (name, value) in headers {
+        let is_on = !value.is_empty() && value != "0" && !value.eq_ignore_ascii_case("false");
+        let why = match name.as_str() {
+            "enclose" | "escape" => "rows are sent as plain CSV or as JSON, which need neither",
+            "skip_header" => "loads have no header line, so that it would drop rows",
+            "trim_space" => "it would change values; use trim() in the SELECT",
+            "compression" | "content-encoding" => "compressed loads are not built yet",
+            "enable_merge_commit" => {
+                "a merged load has no label of its own, so that a lost answer could not be resolved"
+            }
+            "strip_outer_array" if !is_on => {
+                return Err(ConnectorError::option(
+                    "\"strip_outer_array\" = 'false' cannot be used: JSON is sent as one list of rows",
+                ));
+            }
+            "jsonpaths" | "json_root" => "JSON is sent as a list of flat rows, mapped by name",
+            "envelope" => "rows are sent as they are",
+            _ => continue,
+        };
+        if is_on {
+            return Err(ConnectorError::new(
+                ErrorCode::Unsupported,
+                format!("the header \"{name}\" cannot be used: {why}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_modes_of_a_later_version(mode: WriteMode) -> Result<()> {
+    match mode {
+        WriteMode::Auto | WriteMode::Single | WriteMode::Plain => Ok(()),
+        later => Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("write_mode '{}' is not built yet; use SET syncline.write_mode = 'single' | 'plain'", later.name()),
+        )),
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration> {
+    match text.trim().parse::<u64>() {
+        Ok(seconds @ 1..=MAX_TIMEOUT_S) => Ok(Duration::from_secs(seconds)),
+        _ => Err(ConnectorError::option(format!("\"timeout\" must be 1 to {MAX_TIMEOUT_S} seconds"))),
+    }
+}
+
+/// The header `max_filter_ratio`; the server would read anything else as 0.
+fn parse_ratio(text: &str) -> Result<ErrorLimit> {
+    match text.trim().parse::<f64>() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ErrorLimit::Ratio(ratio)),
+        _ => Err(ConnectorError::option("\"max_filter_ratio\" must be a number from 0 to 1")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(properties: &[(&str, &str)], session: &[(&str, &str)], catalog: &[(&str, &str)]) -> Result<WriteOptions> {
+        let options = |items: &[(&str, &str)]| items.iter().copied().collect::<Options>();
+        WriteOptions::parse(&options(properties), &options(session), &options(catalog))
+    }
+
+    fn properties(items: &[(&str, &str)]) -> Result<WriteOptions> {
+        parse(items, &[], &[])
+    }
+
+    #[test]
+    fn settings_and_headers_stand_side_by_side() {
+        let options = parse(
+            &[("load_bytes", "1MB"), ("merge_condition", "v")],
+            &[("writeMode", "plain"), ("on_error", "continue")],
+            &[("error_limit", "1%")],
+        )
+        .unwrap();
+        assert_eq!((options.settings.load_bytes, options.settings.write_mode), (1 << 20, WriteMode::Plain));
+        assert_eq!(options.settings.error_limit, ErrorLimit::Ratio(0.01));
+        assert_eq!(options.header("merge_condition"), Some("v"));
+        assert_eq!(properties(&[]).unwrap().format, Format::CsvOrJson(CsvFormat::default()));
+    }
+
+    #[test]
+    fn a_filter_ratio_for_the_server_is_the_statements_limit() {
+        assert_eq!(properties(&[("max_filter_ratio", "0.5")]).unwrap().settings.error_limit, ErrorLimit::Ratio(0.5));
+        for bad in ["1.5", "x", "-1", "NaN"] {
+            assert!(properties(&[("max_filter_ratio", bad)]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_are_taken_by_name_and_by_prefix() {
+        let options = properties(&[("strict_mode", "false"), ("load.new_one", "x"), ("timeout", "77")]).unwrap();
+        assert_eq!(options.header("strict_mode"), Some("false"));
+        assert_eq!(options.header("new_one"), Some("x"));
+        assert_eq!(options.timeout, Some(Duration::from_secs(77)));
+    }
+
+    #[test]
+    fn an_unknown_property_is_an_error_with_a_suggestion() {
+        let error = properties(&[("strict_mod", "true")]).unwrap_err();
+        assert!(error.message().contains("did you mean \"strict_mode\"?"), "{error}");
+        let error = properties(&[("zzzzzz", "1")]).unwrap_err();
+        assert!(error.message().contains("\"load.zzzzzz\""), "{error}");
+        for name in ["label", "authorization", "expect"] {
+            assert_eq!(properties(&[(name, "x")]).unwrap_err().code(), ErrorCode::Option, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_format_that_the_user_wrote_is_not_replaced() {
+        let format = |items: &[(&str, &str)]| properties(items).map(|options| options.format);
+        assert_eq!(format(&[("format", "CSV")]).unwrap(), Format::Csv(CsvFormat::default()));
+        assert_eq!(format(&[("format", "json")]).unwrap(), Format::Json);
+        let tab = CsvFormat::parse(Some("\\t"), None).unwrap();
+        assert_eq!(format(&[("column_separator", "\\t")]).unwrap(), Format::Csv(tab));
+        assert_eq!(format(&[("columns", "a,b=a")]).unwrap(), Format::Csv(CsvFormat::default()));
+        assert_eq!(format(&[("format", "gzip")]).unwrap_err().code(), ErrorCode::Unsupported);
+        assert_eq!(format(&[("format", "xml")]).unwrap_err().code(), ErrorCode::Option);
+        assert!(format(&[("format", "json"), ("row_delimiter", ";")]).is_err());
+    }
+
+    #[test]
+    fn headers_that_would_change_or_drop_rows_are_refused() {
+        for (name, value) in [
+            ("skip_header", "1"),
+            ("enclose", "\""),
+            ("escape", "\\"),
+            ("trim_space", "true"),
+            ("enable_merge_commit", "true"),
+            ("compression", "gzip"),
+            ("strip_outer_array", "false"),
+        ] {
+            assert!(properties(&[(name, value)]).is_err(), "{name}");
+        }
+        assert!(properties(&[("skip_header", "0"), ("trim_space", "false"), ("strip_outer_array", "true")]).is_ok());
+    }
+
+    #[test]
+    fn modes_of_a_later_version_say_so() {
+        let error = properties(&[("write_mode", "transaction")]).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unsupported);
+        assert!(error.message().contains("SET syncline.write_mode = 'single' | 'plain'"), "{error}");
+    }
+
+    #[test]
+    fn a_timeout_is_what_the_server_takes() {
+        assert!(properties(&[("timeout", "0")]).is_err());
+        assert!(properties(&[("timeout", "259201")]).is_err());
+    }
+}
