@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 
-use super::error::{UNKNOWN_TIME_ZONE, from_driver, timed_out};
+use super::error::{UNKNOWN_TIME_ZONE, from_driver, from_handshake, timed_out};
 use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, SslMode};
 use super::quote::{identifier, text_literal};
 use super::zone;
@@ -145,7 +145,7 @@ impl ConnectionPool {
     /// Connects and logs in; says whether the connection is encrypted.
     async fn log_in(&self) -> Result<(Conn, bool)> {
         let config = self.config();
-        let driver_error = |error| from_driver(config, error);
+        let driver_error = |error| from_handshake(config, error);
         match config.ssl_mode {
             SslMode::Disabled => Ok((self.log_in_with(None).await.map_err(driver_error)?, false)),
             SslMode::Preferred => match self.log_in_with(Some(self.tls(None))).await {
@@ -161,9 +161,7 @@ impl ConnectionPool {
                 // The chain is right and only the name differs: the certificate's own name is taken instead, so that the
                 // chain is checked once more and nothing else is let through.
                 Err(error) => match presented_name(&error) {
-                    Some(name) => {
-                        Ok((self.log_in_with(Some(self.tls(Some(name)))).await.map_err(driver_error)?, true))
-                    }
+                    Some(name) => Ok((self.log_in_with(Some(self.tls(Some(name)))).await.map_err(driver_error)?, true)),
                     None => Err(driver_error(error)),
                 },
                 Ok(conn) => Ok((conn, true)),
@@ -174,9 +172,9 @@ impl ConnectionPool {
     fn tls(&self, name: Option<String>) -> SslOpts {
         let config = self.config();
         let checked = matches!(config.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity);
-        let mut opts = SslOpts::default().with_danger_accept_invalid_certs(!checked).with_danger_tls_hostname_override(
-            name.map(std::borrow::Cow::Owned),
-        );
+        let mut opts = SslOpts::default()
+            .with_danger_accept_invalid_certs(!checked)
+            .with_danger_tls_hostname_override(name.map(std::borrow::Cow::Owned));
         if let Some(path) = config.ssl_ca.as_ref().filter(|_| checked) {
             opts = opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true);
         }
@@ -212,14 +210,18 @@ impl ConnectionPool {
                 let mut row = row.ok_or_else(|| ConnectorError::internal("the server does not tell its version"))?;
                 connection.facts.version = row.take_opt(0).and_then(Result::ok).unwrap_or_default();
                 let mode: String = row.take_opt(1).and_then(Result::ok).unwrap_or_default();
-                // sql_select_limit cuts results in silence; sql_auto_is_null makes IS NULL find the last inserted row.
+                let modes = text_literal(&harmless_modes(&mode));
+                // Without autocommit a statement's changes would be lost with its connection; sql_select_limit cuts results in silence.
                 let session = format!(
-                    "SET NAMES utf8mb4, SESSION sql_mode = {}, \
-                     SESSION sql_select_limit = 18446744073709551615, SESSION sql_auto_is_null = 0, \
-                     SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}",
-                    text_literal(&harmless_modes(&mode))
+                    "SET NAMES utf8mb4, SESSION sql_mode = {modes}, SESSION autocommit = 1, \
+                     SESSION sql_select_limit = 18446744073709551615, SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}"
                 );
                 connection.execute(&session).await?;
+                // It makes IS NULL find the last inserted row. A server that has no such variable has no such quirk.
+                match connection.execute("SET SESSION sql_auto_is_null = 0").await {
+                    Err(error) if error.is_retryable() => return Err(error),
+                    _ => {}
+                }
             }
             Dialect::StarRocks => {
                 let version = connection.query("SELECT @@version").await?.into_iter().next();
@@ -267,14 +269,16 @@ impl ConnectionPool {
 
 /// The server's modes without those that change values or how our quotes are read.
 fn harmless_modes(modes: &str) -> String {
-    let harmful =
-        |mode: &&str| MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES).any(|bad| bad.eq_ignore_ascii_case(mode));
+    let harmful = |mode: &&str| {
+        MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES).any(|bad| bad.eq_ignore_ascii_case(mode))
+    };
     modes.split(',').map(str::trim).filter(|mode| !mode.is_empty() && !harmful(mode)).collect::<Vec<_>>().join(",")
 }
 
 /// Names were checked when the options were read. Whole numbers and switches are sent bare, as servers refuse them in quotes.
 fn session_variable(name: &str, value: &str) -> String {
-    let bare = value.parse::<i128>().is_ok() || ["ON", "OFF", "TRUE", "FALSE", "DEFAULT"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    let bare = value.parse::<i128>().is_ok()
+        || ["ON", "OFF", "TRUE", "FALSE", "DEFAULT"].iter().any(|word| value.eq_ignore_ascii_case(word));
     if bare { format!("SET SESSION {name} = {value}") } else { format!("SET SESSION {name} = {}", text_literal(value)) }
 }
 
@@ -420,3 +424,6 @@ async fn answer<T>(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,8 @@ use crate::mysql_protocol::error::from_driver;
 const WAITING_BATCHES: usize = 2;
 /// First words of statements that leave the session as it was, so that its connection can serve the next one.
 const HARMLESS: &[&str] = &[
-    "SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "TRUNCATE",
+    "SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER",
+    "TRUNCATE",
 ];
 
 /// What the server answered first.
@@ -81,7 +82,11 @@ async fn converse(
     let silent = || {
         ConnectorError::retryable(
             ErrorCode::Connection,
-            format!("catalog {}: the server was silent for {} s; \"read_timeout\" sets the limit", config.catalog, limit.as_secs()),
+            format!(
+                "catalog {}: the server was silent for {} s; \"read_timeout\" sets the limit",
+                config.catalog,
+                limit.as_secs()
+            ),
         )
     };
     let asked = async {
@@ -142,11 +147,7 @@ fn gone() -> ConnectorError {
     ConnectorError::new(ErrorCode::Cancelled, "nobody reads the result any more")
 }
 
-async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = T>,
-    silent: impl Fn() -> ConnectorError,
-) -> Result<T> {
+async fn within<T>(limit: Duration, answer: impl Future<Output = T>, silent: impl Fn() -> ConnectorError) -> Result<T> {
     timeout(limit, answer).await.map_err(|_| silent())
 }
 
