@@ -4,6 +4,7 @@
 //! ([`TargetType::arrow_type`](crate::sink::TargetType::arrow_type)) or as `Utf8`.
 
 pub mod carry;
+mod column;
 mod decimal;
 pub mod encoder;
 pub mod json;

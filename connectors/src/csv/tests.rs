@@ -74,7 +74,9 @@ fn rows_that_plain_csv_carries_are_read_back_and_the_others_are_named() {
             let decoded = decode(&out, format.column_separator(), format.row_delimiter());
             let expected = kept
                 .iter()
-                .map(|row| row.iter().map(|field| field.as_ref().map(|text| text.as_bytes().to_vec())).collect::<Vec<_>>())
+                .map(|row| {
+                    row.iter().map(|field| field.as_ref().map(|text| text.as_bytes().to_vec())).collect::<Vec<_>>()
+                })
                 .collect::<Vec<_>>();
             prop_assert_eq!(decoded, expected);
             if carry.is_complete() {
@@ -148,7 +150,10 @@ fn every_type_has_its_text_in_csv() {
     encoder.encode(&batch, &mut out).unwrap();
     let rows = decode(&out, b"\x01", b"\x02");
     let text = |row: usize| {
-        rows[row].iter().map(|field| field.as_ref().map(|bytes| String::from_utf8(bytes.clone()).unwrap())).collect::<Vec<_>>()
+        rows[row]
+            .iter()
+            .map(|field| field.as_ref().map(|bytes| String::from_utf8(bytes.clone()).unwrap()))
+            .collect::<Vec<_>>()
     };
     assert!(text(0).iter().all(Option::is_none));
     let some = |texts: &[&str]| texts.iter().map(|text| Some((*text).to_owned())).chain([None]).collect::<Vec<_>>();
@@ -156,17 +161,47 @@ fn every_type_has_its_text_in_csv() {
     assert_eq!(
         text(1),
         some(&[
-            "true", "-128", "-32768", "-2147483648", "-9223372036854775808", "0", "0", "0", "0", "1.1754944e-38",
-            "-1.7976931348623157e+308", "-0.05", "-0.123456789012345678", &nines, "0000-01-01", "1969-12-31 23:59:59.999999", "",
+            "true",
+            "-128",
+            "-32768",
+            "-2147483648",
+            "-9223372036854775808",
+            "0",
+            "0",
+            "0",
+            "0",
+            "1.1754944e-38",
+            "-1.7976931348623157e+308",
+            "-0.05",
+            "-0.123456789012345678",
+            &nines,
+            "0000-01-01",
+            "1969-12-31 23:59:59.999999",
+            "",
             "YWJjZA==",
         ])
     );
     assert_eq!(
         text(2),
         some(&[
-            "false", "127", "32767", "2147483647", "9223372036854775807", "255", "65535", "4294967295", "18446744073709551615", "0.1",
-            "0.1", "99999999.99", "0.000000000000000000", &format!("-{nines}"), "9999-12-31", "2024-08-07 12:34:56",
-            "é😀 \"q\" \\ \u{b}\n", "",
+            "false",
+            "127",
+            "32767",
+            "2147483647",
+            "9223372036854775807",
+            "255",
+            "65535",
+            "4294967295",
+            "18446744073709551615",
+            "0.1",
+            "0.1",
+            "99999999.99",
+            "0.000000000000000000",
+            &format!("-{nines}"),
+            "9999-12-31",
+            "2024-08-07 12:34:56",
+            "é😀 \"q\" \\ \u{b}\n",
+            "",
         ])
     );
 }
@@ -285,4 +320,15 @@ fn what_json_cannot_carry_is_named() {
     encoder.encode(&batch.slice(2, 1), false, &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), r#"{"f":"NaN","b":"ok"},{"f":1.5,"b":"ok"}"#);
     assert!(encoder.encode(&batch, true, &mut Vec::new()).is_err());
+}
+
+#[test]
+fn nested_values_that_csv_would_change_are_named() {
+    let texts = ["[1,2]", "[\"a\"]", "[\"a\\\"b\"]", "{\"a\":1}", "plain"];
+    let batch = text_columns(&texts.map(|text| vec![Some(text.to_owned()), Some("x".into())]), 2);
+    let mut columns = columns_of(&batch);
+    assert!(CsvEncoder::default().with_columns(&columns).carries(&batch).is_complete());
+    columns[0].kind = TargetType::Other;
+    let carry = CsvEncoder::default().with_columns(&columns).carries(&batch);
+    assert_eq!(carry.uncarried().iter().map(|found| found.row).collect::<Vec<_>>(), [2, 3]);
 }

@@ -129,7 +129,8 @@ pub(crate) async fn a_cancelled_write_leaves_nothing(sink: &dyn SinkUnderTest, p
         () = reached.notified() => {}
     }
     drop(stream);
-    let state = tokio::time::timeout(Duration::from_secs(30), insert.handle.settled()).await.expect("a roll-back in time");
+    let state =
+        tokio::time::timeout(Duration::from_secs(30), insert.handle.settled()).await.expect("a roll-back in time");
     assert_eq!(state, WriteState::RolledBack);
     assert!(sink.read(&table).await.is_empty(), "a cancelled write is visible");
 }
@@ -423,7 +424,8 @@ mod tests {
             for (sink, names) in &table.writes {
                 for batch in sink.visible.lock().iter() {
                     let options = FormatOptions::default();
-                    let formatters = batch.columns().iter().map(|array| ArrayFormatter::try_new(array, &options).unwrap());
+                    let formatters =
+                        batch.columns().iter().map(|array| ArrayFormatter::try_new(array, &options).unwrap());
                     let formatters = formatters.collect::<Vec<_>>();
                     for row in 0..batch.num_rows() {
                         let values = table.columns.iter().map(|(column, column_type)| {

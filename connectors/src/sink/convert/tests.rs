@@ -72,14 +72,18 @@ const VARCHAR: T = T::Text { max_bytes: Some(5), max_chars: None };
 #[test]
 fn whole_numbers_must_be_in_range() {
     let numbers = Int64Array::from(vec![Some(1), None, Some(-129), Some(i64::MAX)]);
-    check(numbers.clone(), TINYINT, &[Ok("1"), Ok("\\N"), Err("is out of range for int8"), Err("is out of range for int8")]);
-    check(numbers.clone(), LARGEINT, &[Ok("1"), Ok("\\N"), Ok("-129"), Ok("9223372036854775807")]);
-    check(numbers.clone(), UNSIGNED, &[Ok("1"), Ok("\\N"), Err("is out of range for uint64"), Ok("9223372036854775807")]);
     check(
         numbers.clone(),
-        PRICE,
-        &[Ok("1.00"), Ok("\\N"), Ok("-129.00"), Err("is out of range for decimal(10,2)")],
+        TINYINT,
+        &[Ok("1"), Ok("\\N"), Err("is out of range for int8"), Err("is out of range for int8")],
     );
+    check(numbers.clone(), LARGEINT, &[Ok("1"), Ok("\\N"), Ok("-129"), Ok("9223372036854775807")]);
+    check(
+        numbers.clone(),
+        UNSIGNED,
+        &[Ok("1"), Ok("\\N"), Err("is out of range for uint64"), Ok("9223372036854775807")],
+    );
+    check(numbers.clone(), PRICE, &[Ok("1.00"), Ok("\\N"), Ok("-129.00"), Err("is out of range for decimal(10,2)")]);
     check(numbers, STRING, &[Ok("1"), Ok("\\N"), Ok("-129"), Ok("9223372036854775807")]);
     check(UInt64Array::from(vec![u64::MAX]), BIGINT, &[Err("is out of range for int64")]);
     check(UInt64Array::from(vec![u64::MAX]), LARGEINT, &[Ok("18446744073709551615")]);
@@ -91,8 +95,16 @@ fn whole_numbers_must_be_in_range() {
 fn whole_numbers_become_floats_only_if_exact() {
     let edge = 1_i64 << 53;
     let numbers = Int64Array::from(vec![edge, edge + 1, edge + 2]);
-    check(numbers, T::Float64, &[Ok("9007199254740992.0"), Err("has more digits than float64 holds"), Ok("9007199254740994.0")]);
-    check(Int32Array::from(vec![1 << 24, (1 << 24) + 1]), T::Float32, &[Ok("16777216.0"), Err("has more digits than float32 holds")]);
+    check(
+        numbers,
+        T::Float64,
+        &[Ok("9007199254740992.0"), Err("has more digits than float64 holds"), Ok("9007199254740994.0")],
+    );
+    check(
+        Int32Array::from(vec![1 << 24, (1 << 24) + 1]),
+        T::Float32,
+        &[Ok("16777216.0"), Err("has more digits than float32 holds")],
+    );
     check(UInt64Array::from(vec![u64::MAX]), T::Float64, &[Err("has more digits than float64 holds")]);
 }
 
@@ -127,7 +139,11 @@ fn floats_count_as_their_shortest_text() {
         &[Ok("3.00"), Ok("3.70"), Ok("0.10"), Err(fraction), Err(range), Err(range), Err(range), Ok("0.00")],
     );
     check(Float32Array::from(vec![0.1, 16_777_216.0]), PRICE, &[Ok("0.10"), Ok("16777216.00")]);
-    check(Float64Array::from(vec![1e300, -1.7e38]), LARGEINT, &[Err("is out of range for int128"), Ok("-170000000000000000000000000000000000000")]);
+    check(
+        Float64Array::from(vec![1e300, -1.7e38]),
+        LARGEINT,
+        &[Err("is out of range for int128"), Ok("-170000000000000000000000000000000000000")],
+    );
 }
 
 #[test]
@@ -141,7 +157,7 @@ fn floats_keep_to_the_range_of_floats() {
 #[test]
 fn decimals_are_scaled_exactly() {
     let decimals =
-        Decimal128Array::from(vec![Some(1_2300), Some(1_2390), None, Some(-7_0000), Some(12_345_678_901_0000)])
+        Decimal128Array::from(vec![Some(12_300), Some(12_390), None, Some(-70_000), Some(123_456_789_010_000)])
             .with_precision_and_scale(18, 4)
             .unwrap();
     let (fraction, range) =
@@ -159,7 +175,11 @@ fn decimals_are_scaled_exactly() {
     let wide = Decimal256Array::from(vec![i256::from_string(&"9".repeat(60)).unwrap(), i256::from_i128(1050)])
         .with_precision_and_scale(60, 3)
         .unwrap();
-    check(wide.clone(), PRICE, &[Err("has more than 2 digits behind the point, decimal(10,2) would lose them"), Ok("1.05")]);
+    check(
+        wide.clone(),
+        PRICE,
+        &[Err("has more than 2 digits behind the point, decimal(10,2) would lose them"), Ok("1.05")],
+    );
     check(wide, T::Float64, &[Ok("1e+57"), Ok("1.05")]);
     let whole = Decimal128Array::from(vec![9_007_199_254_740_993]).with_precision_and_scale(20, 0).unwrap();
     check(whole, T::Float64, &[Err("has more digits than float64 holds")]);
@@ -172,13 +192,22 @@ fn dates_and_timestamps_lose_no_time_of_day() {
     let days = Date32Array::from(vec![Some(19_942), None, Some(-719_529)]);
     let outside = |kind: &str| format!("is outside the years 0 to 9999 of {kind}");
     check(days.clone(), T::Date, &[Ok("2024-08-07"), Ok("\\N"), Err(&outside("date"))]);
-    check(days.clone(), STRING, &[Ok("2024-08-07"), Ok("\\N"), Err(&outside("text { max_bytes: none, max_chars: none }"))]);
+    check(
+        days.clone(),
+        STRING,
+        &[Ok("2024-08-07"), Ok("\\N"), Err(&outside("text { max_bytes: none, max_chars: none }"))],
+    );
     check(days.slice(0, 2), DATETIME, &[Ok("2024-08-07 00:00:00"), Ok("\\N")]);
 
-    let micros = TimestampMicrosecondArray::from(vec![1_722_988_800_000_000, 1_723_034_096_000_000, 1_723_034_096_000_001]);
+    let micros =
+        TimestampMicrosecondArray::from(vec![1_722_988_800_000_000, 1_723_034_096_000_000, 1_723_034_096_000_001]);
     let lost = "has a time of day, date would lose it";
     check(micros.clone(), T::Date, &[Ok("2024-08-07"), Err(lost), Err(lost)]);
-    check(micros.clone(), DATETIME, &[Ok("2024-08-07 00:00:00"), Ok("2024-08-07 12:34:56"), Ok("2024-08-07 12:34:56.000001")]);
+    check(
+        micros.clone(),
+        DATETIME,
+        &[Ok("2024-08-07 00:00:00"), Ok("2024-08-07 12:34:56"), Ok("2024-08-07 12:34:56.000001")],
+    );
     let (batch, rejects) = convert_as(Arc::new(micros.clone()), &target(&SECONDS), "UTC").unwrap();
     assert_eq!(batch.num_rows(), 2);
     assert!(rejects[0].reason.starts_with("has more than 0 digits of a second"), "{rejects:?}");
@@ -189,7 +218,11 @@ fn dates_and_timestamps_lose_no_time_of_day() {
     let (batch, rejects) = convert_as(Arc::new(nanos), &target(&DATETIME), "UTC").unwrap();
     assert_eq!((batch.num_rows(), rejects.len()), (1, 1));
     check(Date64Array::from(vec![86_400_000, 86_400_001]), T::Date, &[Ok("1970-01-02"), Err(lost)]);
-    check(TimestampMillisecondArray::from(vec![i64::MAX]), DATETIME, &[Err(&outside("datetime { fraction_digits: 6 }"))]);
+    check(
+        TimestampMillisecondArray::from(vec![i64::MAX]),
+        DATETIME,
+        &[Err(&outside("datetime { fraction_digits: 6 }"))],
+    );
     check(Time64MicrosecondArray::from(vec![3_723_000_001]), STRING, &[Ok("01:02:03.000001")]);
     check(Time32SecondArray::from(vec![3_723]), STRING, &[Ok("01:02:03")]);
 }
@@ -199,7 +232,9 @@ fn instants_become_the_wall_clock_of_the_run() {
     let instants = TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC");
     check(instants.clone(), DATETIME, &[Ok("1970-01-01 08:00:00")]);
     check(instants.clone(), T::Date, &[Err("has a time of day, date would lose it")]);
-    for (zone, expected) in [("+08:00", "1970-01-01 08:00:00"), ("America/New_York", "1969-12-31 19:00:00"), ("UTC", "1970-01-01 00:00:00")] {
+    for (zone, expected) in
+        [("+08:00", "1970-01-01 08:00:00"), ("America/New_York", "1969-12-31 19:00:00"), ("UTC", "1970-01-01 00:00:00")]
+    {
         let (batch, _) = convert_as(Arc::new(instants.clone()), &target(&STRING), zone).unwrap();
         assert_eq!(batch.column(0).as_string::<i32>().value(0), expected);
     }
@@ -230,8 +265,19 @@ fn text_for_a_typed_column_stays_as_it_is_or_is_a_reject() {
         text(&["127", "128", "-128", "-129", "+7", "007", "1.0", "1.5", "", " 1", "abc", "1e2", "1e3"]),
         TINYINT,
         &[
-            Ok("127"), Err(range), Ok("-128"), Err(range), Ok("+7"), Ok("007"), Ok("1.0"),
-            Err("has a fraction, int8 would lose it"), Err(none), Err(none), Err(none), Ok("1e2"), Err(range),
+            Ok("127"),
+            Err(range),
+            Ok("-128"),
+            Err(range),
+            Ok("+7"),
+            Ok("007"),
+            Ok("1.0"),
+            Err("has a fraction, int8 would lose it"),
+            Err(none),
+            Err(none),
+            Err(none),
+            Err(none),
+            Err(none),
         ],
     );
     let max = i128::MAX.to_string();
@@ -266,7 +312,12 @@ fn text_for_a_typed_column_stays_as_it_is_or_is_a_reject() {
     );
     check(text(&["TRUE", "0", "yes"]), T::Boolean, &[Ok("TRUE"), Ok("0"), Err("is no value of boolean")]);
     let found = convert_each(&(Arc::new(text(&["{\"a\":1}", "{bad", "plain", "[1]"])) as ArrayRef), &T::Json);
-    assert!(found[0].is_ok() && found[1].as_ref().unwrap_err().starts_with("is no JSON document") && found[2].is_ok() && found[3].is_ok());
+    assert!(
+        found[0].is_ok()
+            && found[1].as_ref().unwrap_err().starts_with("is no JSON document")
+            && found[2].is_ok()
+            && found[3].is_ok()
+    );
 }
 
 #[test]
@@ -326,7 +377,11 @@ fn nested_values_are_json() {
 #[test]
 fn every_encoding_of_the_same_text_is_the_same() {
     check(LargeStringArray::from(vec!["abc"]), STRING, &[Ok("abc")]);
-    check(StringViewArray::from(vec!["a text that is longer than twelve bytes"]), STRING, &[Ok("a text that is longer than twelve bytes")]);
+    check(
+        StringViewArray::from(vec!["a text that is longer than twelve bytes"]),
+        STRING,
+        &[Ok("a text that is longer than twelve bytes")],
+    );
     let dictionary: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("a")].into_iter().collect();
     check(dictionary, STRING, &[Ok("a"), Ok("\\N"), Ok("a")]);
     check(NullArray::new(2), INT, &[Ok("\\N"), Ok("\\N")]);
@@ -345,7 +400,10 @@ fn null_in_a_not_null_column_is_a_reject() {
     for (array, kind) in arrays {
         let (batch, rejects) = convert_as(array, &strict(kind), "UTC").unwrap();
         assert_eq!(batch.num_rows(), 1);
-        assert_eq!((rejects[0].reason.as_str(), rejects[0].value.as_deref(), rejects[0].row), ("NULL in a NOT NULL column", None, Some(2)));
+        assert_eq!(
+            (rejects[0].reason.as_str(), rejects[0].value.as_deref(), rejects[0].row),
+            ("NULL in a NOT NULL column", None, Some(2))
+        );
     }
     let (batch, rejects) = convert_as(Arc::new(NullArray::new(3)), &strict(INT), "UTC").unwrap();
     assert_eq!((batch.num_rows(), rejects.len()), (0, 3));
@@ -360,10 +418,12 @@ fn a_row_with_two_bad_columns_is_one_reject() {
         ("b", Arc::new(StringArray::from(vec!["x", "y", "3"]))),
     ];
     let batch = RecordBatch::try_from_iter(arrays).unwrap();
-    let columns = [TargetColumn { name: "first".into(), ..target(&INT) }, TargetColumn { name: "second".into(), ..target(&INT) }];
+    let columns =
+        [TargetColumn { name: "first".into(), ..target(&INT) }, TargetColumn { name: "second".into(), ..target(&INT) }];
     let converter = Converter::new(&batch.schema(), &columns, "UTC", Arc::clone(&log) as _).unwrap();
     assert_eq!(converter.convert(&batch, 11).unwrap().num_rows(), 0);
-    let found = log.first().iter().map(|reject| (reject.column.clone().unwrap(), reject.row.unwrap())).collect::<Vec<_>>();
+    let found =
+        log.first().iter().map(|reject| (reject.column.clone().unwrap(), reject.row.unwrap())).collect::<Vec<_>>();
     assert_eq!(found, [("first".into(), 11), ("second".into(), 12), ("first".into(), 13)]);
 }
 
@@ -434,9 +494,12 @@ fn decimals_of_every_source_agree_with_the_oracle() {
             let expected = oracle(value, scale, precision, target_scale);
             outcomes.borrow_mut()[usize::from(expected.is_some())] += 1;
             let text = printed(value, scale);
-            let narrow = Decimal128Array::from(vec![i128::from(value)]).with_precision_and_scale(38, scale as i8).unwrap();
-            let wide = Decimal256Array::from(vec![i256::from(value)]).with_precision_and_scale(70, scale as i8).unwrap();
-            let mut sources: Vec<ArrayRef> = vec![Arc::new(narrow), Arc::new(wide), Arc::new(StringArray::from(vec![text.as_str()]))];
+            let narrow =
+                Decimal128Array::from(vec![i128::from(value)]).with_precision_and_scale(38, scale as i8).unwrap();
+            let wide =
+                Decimal256Array::from(vec![i256::from(value)]).with_precision_and_scale(70, scale as i8).unwrap();
+            let mut sources: Vec<ArrayRef> =
+                vec![Arc::new(narrow), Arc::new(wide), Arc::new(StringArray::from(vec![text.as_str()]))];
             if scale == 0 {
                 sources.push(Arc::new(Int64Array::from(vec![value])));
             }
@@ -463,7 +526,8 @@ fn decimals_of_every_source_agree_with_the_oracle() {
 
 #[test]
 fn whole_numbers_of_every_source_agree_with_the_oracle() {
-    let kinds = [(8, true), (16, true), (32, true), (64, true), (8, false), (16, false), (32, false), (64, false), (128, true)];
+    let kinds =
+        [(8, true), (16, true), (32, true), (64, true), (8, false), (16, false), (32, false), (64, false), (128, true)];
     runner()
         .run(&(number(), 0_u32..=6, prop::sample::select(kinds.to_vec())), |(value, scale, (bits, signed))| {
             let kind = T::Integer { bits, signed };
@@ -474,7 +538,8 @@ fn whole_numbers_of_every_source_agree_with_the_oracle() {
             };
             let expected = oracle(value, scale, 37, 0).filter(|whole| (low..=high).contains(whole));
             let text = printed(value, scale);
-            let decimal = Decimal128Array::from(vec![i128::from(value)]).with_precision_and_scale(38, scale as i8).unwrap();
+            let decimal =
+                Decimal128Array::from(vec![i128::from(value)]).with_precision_and_scale(38, scale as i8).unwrap();
             let mut sources: Vec<ArrayRef> = vec![Arc::new(decimal), Arc::new(StringArray::from(vec![text.as_str()]))];
             if scale == 0 {
                 sources.push(Arc::new(Int64Array::from(vec![value])));
@@ -490,7 +555,10 @@ fn whole_numbers_of_every_source_agree_with_the_oracle() {
                     _ => prop_assert_eq!(
                         found.clone().ok(),
                         expected.map(|whole| whole.to_string()),
-                        "{} {} to {:?}", source_type, &text, &kind
+                        "{} {} to {:?}",
+                        source_type,
+                        &text,
+                        &kind
                     ),
                 }
             }
