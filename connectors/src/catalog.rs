@@ -8,6 +8,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
 
 use crate::error::Result;
+use crate::object_store::FileLocation;
 use crate::options::Options;
 use crate::sink::{PlannedWrite, WriteRequest};
 
@@ -119,4 +120,6 @@ pub trait FileCatalog: Catalog {
     fn url_of(&self, path: &str) -> Result<String>;
     /// The headers that requests to the catalog's own host carry, such as `header.authorization`.
     fn headers(&self) -> Options;
+    /// The path in the catalog as something to read, with the catalog's credentials, headers and timeouts.
+    fn location(&self, path: &str) -> Result<FileLocation>;
 }

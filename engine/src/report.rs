@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::error::SynclineError;
+
 /// One run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunReport {
@@ -23,6 +25,27 @@ pub struct RunReport {
     pub error: Option<ErrorReport>,
     /// Every statement of the script, in order.
     pub statements: Vec<StatementReport>,
+    /// Whether the run ended before its first statement: usage and name errors then have an exit code of their own.
+    #[serde(skip)]
+    pub nothing_ran: bool,
+    /// The error with its place, for rendering; `error` is what the report prints of it.
+    #[serde(skip)]
+    pub failure: Option<SynclineError>,
+}
+
+impl RunReport {
+    /// The process's exit code: 0; 1 failed; 2 for usage, syntax, parameters and names that were found before anything ran;
+    /// 3 partly committed or outcome unknown; 130 cancelled (143 is the command line's to choose, when SIGTERM cancelled it).
+    pub fn exit_code(&self) -> u8 {
+        let is_usage = || self.error.as_ref().is_some_and(|error| error.code.starts_with("E1") || error.code.starts_with("E2"));
+        match self.status {
+            RunStatus::Succeeded => 0,
+            RunStatus::PartlyCommitted | RunStatus::Unknown => 3,
+            RunStatus::Cancelled => 130,
+            RunStatus::Failed | RunStatus::RolledBack if self.nothing_ran && is_usage() => 2,
+            RunStatus::Failed | RunStatus::RolledBack => 1,
+        }
+    }
 }
 
 /// One statement.

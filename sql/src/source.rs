@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::render::{escape_control, source_line};
+
 /// A script's name and text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -10,25 +12,30 @@ pub struct SourceFile {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where each line starts, so that a place in a long script is found without reading it from the start.
+    line_starts: Vec<usize>,
 }
 
 impl SourceFile {
     /// Names a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        let text = text.into();
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Arc::new(Self { name: name.into(), text, line_starts })
     }
 
     /// The place of a byte offset.
     pub fn position(self: &Arc<Self>, offset: usize) -> Position {
         let offset = floor_char_boundary(&self.text, offset);
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            file: Arc::clone(self),
-            offset,
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let column = self.text[self.line_starts[line - 1]..offset].chars().count() + 1;
+        Position { file: Arc::clone(self), offset, line, column }
+    }
+
+    /// The text of a line, counted from 1, without its end.
+    pub(crate) fn line(&self, line: usize) -> &str {
+        let Some(start) = self.line_starts.get(line.saturating_sub(1)) else { return "" };
+        self.text[*start..].lines().next().unwrap_or("")
     }
 }
 
@@ -46,12 +53,10 @@ pub struct Position {
 }
 
 impl Position {
-    /// `file:line:column`, the line's text and a caret below the place, in three lines.
+    /// `file:line:column`, the line's text and a caret below the place, in three lines, safe to print.
     pub fn render(&self) -> String {
-        let text = self.file.text.lines().nth(self.line - 1).unwrap_or("");
-        // a TAB stays a TAB, so that the caret stands below its character however wide the terminal shows it
-        let pad: String = text.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        format!("{}:{}:{}\n  {text}\n  {pad}^", self.file.name, self.line, self.column)
+        let (text, caret) = source_line(self);
+        format!("{}:{}:{}\n  {text}\n  {caret}^", escape_control(&self.file.name), self.line, self.column)
     }
 }
 
@@ -102,6 +107,8 @@ pub struct Replacement {
     pub original: Range<usize>,
     /// The parameter's name.
     pub name: String,
+    /// Whether the value may be any SQL.
+    pub raw: bool,
 }
 
 impl Prepared {
@@ -118,6 +125,21 @@ impl Prepared {
             shift = replacement.original.end as isize - replacement.range.end as isize;
         }
         self.piece.file.position((offset as isize + shift).max(0) as usize)
+    }
+
+    /// The offset into `text` of a line and a column in characters, both from 1: the places in sqlparser's spans and in what DataFusion
+    /// reports of them.
+    pub fn offset_of(&self, line: u64, column: u64) -> usize {
+        let mut start = 0;
+        for _ in 1..line {
+            match self.text[start..].find('\n') {
+                Some(at) => start += at + 1,
+                None => return self.text.len(),
+            }
+        }
+        let columns = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let rest = &self.text[start..];
+        start + rest.char_indices().nth(columns).map_or(rest.len(), |(at, _)| at)
     }
 }
 

@@ -26,13 +26,20 @@ pub enum Statement {
 pub struct Native {
     /// The catalog, as the session knows it.
     pub catalog: String,
+    /// The database that names without one are in: that of USE, or None for the catalog's default (the one in its URL).
+    pub database: Option<String>,
+    /// Whether the connection must be in a database. It need not where every table is written with its own, and for CREATE, DROP and ALTER
+    /// DATABASE: there the catalog's default may not exist yet, so it must not be chosen.
+    pub needs_database: bool,
     /// The statement without the catalog's prefixes: cut out by position, else the user's own text.
     pub text: String,
     /// Whether it starts with a word that makes a result (SELECT, WITH, SHOW, DESC, EXPLAIN, …).
     pub is_query: bool,
     /// Why it is native, for EXPLAIN: one line.
     pub why: String,
-    /// Offsets in [`text`](Native::text) of every dotted name that was cut, with its full spelling, for name checks: `db.table` or `table`.
+    /// Of an INSERT without a label: the offset in `text` behind the target and its PARTITION clause, where ` WITH LABEL name` can be put in.
+    pub label_offset: Option<usize>,
+    /// The tables it names, without the catalog, for name checks: `db.table` or `table`. A table that the statement creates is among them.
     pub names: Vec<Name>,
 }
 
@@ -308,7 +315,7 @@ pub struct ColumnDefinition {
     pub comment: Option<String>,
 }
 
-/// The delimiters of ROW FORMAT DELIMITED: raw texts between the quotes, decoded by [`delimiter`](crate::source).
+/// The delimiters of ROW FORMAT DELIMITED: raw texts between the quotes, decoded by [`delimiter`](crate::delimiter()).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowFormat {
     /// FIELDS TERMINATED BY, decoded to the bytes it names.

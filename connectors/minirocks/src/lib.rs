@@ -29,6 +29,7 @@ mod http;
 mod load;
 pub(crate) mod mysql;
 mod server;
+pub(crate) mod sql;
 pub mod storage;
 pub mod types;
 

@@ -1,1 +1,44 @@
 //! A file format of our own for text: lines, or fields between delimiters of any length, without quoting.
+//!
+//! It reads what Hive's `ROW FORMAT DELIMITED` names. A line is a row; the delimiter cuts it into fields; a field that is the NULL
+//! marker is NULL, and so are fields that a line lacks; fields beyond the columns are dropped, counted and warned of. A byte is data
+//! unless it is a delimiter, the escape, or part of a line's end: there are no quotes.
+//!
+//! Bytes flow through these, each bounded in memory: [`FileRead`](crate::object_store::FileRead) (a file or a download),
+//! `decompress` (gzip), `decode` (any encoding to UTF-8), `lines`, `fields`, `columns` (values to Arrow). `reader` joins them into
+//! batches; [`TextTable`] and its plan node run one reader per file.
+//!
+//! ```
+//! use std::path::Path;
+//! use syncline_connectors::object_store::FileLocation;
+//! use syncline_connectors::text::{TextTable, TextTableOptions, hive_type};
+//!
+//! # fn main() -> syncline_connectors::Result<()> {
+//! let mut options = TextTableOptions::new(vec![("col".to_owned(), hive_type("STRING")?)]);
+//! options.fields_delimiter = Some(b"|".to_vec());
+//! let table = TextTable::try_new(FileLocation::parse("user_log.txt", Path::new("/data"))?, options)?;
+//! # let _ = table;
+//! # Ok(())
+//! # }
+//! ```
+
+mod columns;
+mod decode;
+mod decompress;
+mod delimiter;
+mod fields;
+mod lines;
+mod options;
+mod reader;
+mod scan;
+mod table;
+#[cfg(test)]
+mod tests;
+mod types;
+mod values;
+
+pub use delimiter::delimiter;
+pub use options::{BadValue, Compression, TextTableOptions};
+pub use scan::TextExec;
+pub use table::TextTable;
+pub use types::hive_type;

@@ -47,6 +47,51 @@ fn every_vector_of_starrocks_is_read_as_starrocks_reads_it() {
     }
 }
 
+/// proptest's own rows of bytes, from a fixed seed, so that every run is the same.
+fn for_random_bytes(check: impl Fn(Vec<u8>)) {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    // Mostly the bytes that mean something.
+    let byte = proptest::prop_oneof![
+        proptest::sample::select(b"\"\\,\n\r \0N|".to_vec()),
+        proptest::sample::select(b"ab1".to_vec()),
+    ];
+    let bytes = proptest::collection::vec(byte, 0..40);
+    for _ in 0..2000 {
+        check(bytes.new_tree(&mut runner).unwrap().current());
+    }
+}
+
+#[test]
+fn the_pieces_in_which_bytes_arrive_do_not_matter() {
+    let two_bytes = CsvOptions { row_delimiter: b"\r\n".to_vec(), column_separator: b",,".to_vec(), ..escaped() };
+    let trimmed = CsvOptions { trim_space: true, ..escaped() };
+    let only_escape = CsvOptions { enclose: 0, ..escaped() };
+    for options in [comma(), quoted(), escaped(), two_bytes, trimmed, only_escape] {
+        // `records` compares single bytes with the whole.
+        for_random_bytes(|bytes| {
+            records(&options, &bytes);
+        });
+    }
+}
+
+#[test]
+fn safe_encodings_bring_back_every_text() {
+    let control =
+        CsvOptions { column_separator: b"\x01".to_vec(), row_delimiter: b"\x02".to_vec(), ..CsvOptions::default() };
+    for_random_bytes(|bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        let row = format!("x\x01{text}\x02");
+        assert_eq!(records(&control, row.as_bytes()), [["x".to_owned(), text.clone()]]);
+        let row = format!("x,\"{}\"\n", text.replace('\\', "\\\\").replace('"', "\\\""));
+        assert_eq!(records(&escaped(), row.as_bytes()), [["x".to_owned(), text.clone()]]);
+        if !text.contains('\0') {
+            let row = format!("x,\"{}\"\n", text.replace('"', "\"\""));
+            assert_eq!(records(&quoted(), row.as_bytes()), [["x".to_owned(), text]]);
+        }
+    });
+}
+
 fn records(options: &CsvOptions, input: &[u8]) -> Vec<Vec<String>> {
     let read = |piece: usize| {
         let mut reader = CsvReader::new(options.clone());

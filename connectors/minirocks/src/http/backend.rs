@@ -119,7 +119,7 @@ fn prepare(state: &HttpState, head: &Parts, label: Option<&str>, outcome: &mut L
         options.check_body_size(announced.unwrap_or(0))?;
         Ok(options)
     };
-    PreparedLoad::new(&database, &table, &label, options, outcome)
+    PreparedLoad::new(&database, &table, &label, options, state.config.discard, outcome)
 }
 
 /// Hands the body on as it arrives; the channel holds the client back. Ends early if the reader has.

@@ -537,6 +537,47 @@ async fn other_paths_and_the_transaction_interface_are_answered_plainly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn loads_at_the_same_time_all_arrive_and_a_shared_label_only_once() {
+    let server = server().await;
+    let own = (0..6).map(|writer| {
+        let body: String = (0..500).map(|row| format!("{},w\n", writer * 1000 + row)).collect();
+        let label = format!("label:own-{writer}");
+        let server = &server;
+        async move { load(server, "users", &[&label, "column_separator:,", "columns:id,name"], body.as_bytes()).await }
+    });
+    for answer in futures::future::join_all(own).await {
+        assert_eq!((&answer["Status"], &answer["NumberLoadedRows"]), (&"Success".into(), &500.into()));
+    }
+    let shared = (0..6).map(|_| load(&server, "users", &["label:shared", "columns:id"], b"9999\n"));
+    let answers = futures::future::join_all(shared).await;
+    assert_eq!(answers.iter().filter(|a| a["Status"] == "Success").count(), 1);
+    assert_eq!(answers.iter().filter(|a| a["Status"] == "Label Already Exists").count(), 5);
+    assert_eq!(rows(&server, "users").len(), 3001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loads_and_their_labels_outlive_the_server_with_a_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ServerConfig { data_dir: Some(folder.path().to_owned()), ..ServerConfig::default() };
+    let first = server_with(config.clone()).await;
+    let options = ["label:kept", "column_separator:,"];
+    assert_eq!(load(&first, "logs", &options, b"a,2024-08-07\nb,2024-08-08\n").await["Status"], "Success");
+    first.stop().await;
+    let second = Server::start(config).await.unwrap();
+    assert_eq!(rows(&second, "logs"), ["a|2024-08-07", "b|2024-08-08"]);
+    assert_eq!(load(&second, "logs", &options, b"a,2024-08-07\n").await["Status"], "Label Already Exists");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discarding_server_counts_rows_and_keeps_none() {
+    let server = server_with(ServerConfig { discard: true, ..ServerConfig::default() }).await;
+    let answer = load(&server, "users", &["label:counted"], b"1\n2\n3").await;
+    assert_eq!((&answer["Status"], &answer["NumberLoadedRows"]), (&"Success".into(), &3.into()));
+    assert!(rows(&server, "users").is_empty());
+    assert!(get(&server, "/api/ods/get_load_state?label=counted").await.contains("VISIBLE"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_server_closes_its_ports() {
     let server = server().await;
     let address = server.http_addr();

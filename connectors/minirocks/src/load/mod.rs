@@ -5,6 +5,7 @@
 //! load are staged before the commit, so that it is seen whole or not at all.
 
 mod columns;
+mod discard;
 mod error_log;
 mod json;
 mod options;
@@ -53,6 +54,8 @@ pub(crate) struct PreparedLoad {
     staged: StagedWrite,
     mapping: ColumnMapping,
     table: Arc<Table>,
+    /// Whether rows are counted and dropped ([`ServerConfig::discard`](crate::ServerConfig::discard)).
+    discard: bool,
 }
 
 /// How long the steps of a load took.
@@ -81,6 +84,7 @@ impl PreparedLoad {
         table: &str,
         label: &Label,
         options: impl FnOnce() -> Result<LoadOptions>,
+        discard: bool,
         outcome: &mut LoadOutcome,
     ) -> Result<Self> {
         let table = database
@@ -94,7 +98,7 @@ impl PreparedLoad {
         let prepared = Self::plan(&table, options);
         outcome.timings.plan = begun.elapsed();
         match prepared {
-            Ok((options, staged, mapping)) => Ok(Self { options, transaction, staged, mapping, table }),
+            Ok((options, staged, mapping)) => Ok(Self { options, transaction, staged, mapping, table, discard }),
             Err(error) => {
                 transaction.abort(error.to_string());
                 Err(error)
@@ -124,7 +128,10 @@ impl PreparedLoad {
 
     /// Reads the body and commits. Blocks: it belongs on a blocking thread.
     pub(crate) fn run(self, pieces: mpsc::Receiver<Piece>, outcome: &mut LoadOutcome, logs: &ErrorLogs) -> Result<()> {
-        let Self { options, transaction, staged, mapping, table } = self;
+        if self.discard {
+            return self.count(pieces, outcome);
+        }
+        let Self { options, transaction, staged, mapping, table, .. } = self;
         let begun = Instant::now();
         let mut rows = RowLoader::new(&table, mapping, staged, options.strict_mode);
         let read = read_body(&options, pieces, &mut rows).and_then(|bytes| {
@@ -151,8 +158,6 @@ impl PreparedLoad {
                 Ok(())
             }
             Err(error) => {
-                // A failed load has loaded nothing.
-                outcome.counts.loaded = 0;
                 transaction.abort(error.to_string());
                 Err(error)
             }

@@ -17,8 +17,9 @@ use crate::storage::PartitionTarget;
 const DEFAULT_TIMEOUT: u64 = 600;
 /// Most seconds a client may ask for (StarRocks: `max_stream_load_timeout_second`).
 const MAX_TIMEOUT: u64 = 259_200;
-/// The zone of a load that names none (StarRocks's default).
-const DEFAULT_TIMEZONE: &str = "Asia/Shanghai";
+/// The zone of a load that names none (StarRocks's default) and its offset, which has not changed since 1991: a machine
+/// without a time zone database can still load.
+const DEFAULT_TIMEZONE: (&str, jiff::tz::Offset) = ("Asia/Shanghai", jiff::tz::offset(8));
 /// Bytes of compressed body that are decoded at once; one piece grows by at most about a thousand times.
 const DECODE_STEP: usize = 4096;
 
@@ -120,7 +121,7 @@ impl LoadOptions {
                 Err(_) => return Err(Error::invalid("Invalid timeout format")),
             },
         };
-        let timezone = headers.text("timezone")?.unwrap_or(DEFAULT_TIMEZONE);
+        let timezone = headers.text("timezone")?.unwrap_or(DEFAULT_TIMEZONE.0);
         Ok(Self {
             format,
             encoding,
@@ -255,6 +256,9 @@ fn name_list(text: &str) -> Vec<String> {
 
 /// A zone by its name, or an offset such as `+08:00`.
 fn time_zone(name: &str) -> Result<TimeZone> {
+    if name == DEFAULT_TIMEZONE.0 {
+        return Ok(TimeZone::fixed(DEFAULT_TIMEZONE.1));
+    }
     if let Ok(zone) = TimeZone::get(name) {
         return Ok(zone);
     }

@@ -190,6 +190,12 @@ impl RowLoader {
         if keep.true_count() < keep.len() {
             columns = columns.iter().map(|column| Ok(filter(column, &keep)?)).collect::<Result<_>>()?;
         }
+        // Builders grow by doubling; what they did not use would stay with the table.
+        for column in &mut columns {
+            if let Some(column) = Arc::get_mut(column) {
+                column.shrink_to_fit();
+            }
+        }
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
         for row in self.staged.push(&batch)? {
             self.counts.filtered += 1;

@@ -269,6 +269,19 @@ impl Table {
         transaction: Option<(Transaction, u64)>,
         compute: impl FnOnce(&mut Change<'_>) -> Result<T>,
     ) -> Result<T> {
+        let mut transaction = transaction;
+        let result = self.try_change(&mut transaction, compute);
+        if let (Err(error), Some((transaction, _))) = (&result, transaction) {
+            transaction.abort(error.to_string());
+        }
+        result
+    }
+
+    fn try_change<T>(
+        &self,
+        transaction: &mut Option<(Transaction, u64)>,
+        compute: impl FnOnce(&mut Change<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut remembered = self.writer.lock();
         if self.dropped.load(Ordering::Acquire) {
             return Err(Error::UnknownTable(format!("{}.{}", self.database, self.name())));
@@ -280,9 +293,8 @@ impl Table {
         let mut next = TableSnapshot { version: current.version + 1, partitions };
         self.write_files(&current, &mut next)?;
 
-        let mut transaction = transaction;
         let mut ended = None;
-        if let Some((transaction, rows)) = &mut transaction {
+        if let Some((transaction, rows)) = transaction {
             let info = transaction.decide(*rows)?;
             remembered.push_back(info.clone());
             if remembered.len() > MAX_REMEMBERED {
@@ -300,7 +312,7 @@ impl Table {
         }
         let next = Arc::new(next);
         *self.snapshot.write() = Arc::clone(&next);
-        if let (Some((transaction, _)), Some(info)) = (&mut transaction, ended) {
+        if let (Some((transaction, _)), Some(info)) = (transaction, ended) {
             transaction.visible(info);
         }
         if let Some(folder) = &self.folder {

@@ -1,0 +1,196 @@
+//! Requests to one origin: headers of the user's own, redirects, and retries.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rand::Rng;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, Response, StatusCode};
+
+use super::error;
+use super::options::HttpSettings;
+use super::url::HttpUrl;
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::http_client::build_http_client;
+
+/// How many redirects one request follows.
+const MAX_REDIRECTS: usize = 5;
+
+/// The longest pause before a retry, a `Retry-After` of the server's included.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+
+/// Reads files of one HTTP server. Making one does no I/O.
+#[derive(Debug)]
+pub struct HttpClient {
+    settings: HttpSettings,
+    /// The catalog's name, for messages.
+    catalog: Option<String>,
+    client: OnceLock<reqwest::Client>,
+}
+
+impl HttpClient {
+    /// A client with a catalog's settings; they hold for the origin of the first URL of a request, and not behind a redirect away from it.
+    pub fn new(catalog: Option<String>, settings: HttpSettings) -> Arc<Self> {
+        Arc::new(Self { settings, catalog, client: OnceLock::new() })
+    }
+
+    /// A client for a URL outside any catalog. A user and password in the URL become Basic authentication.
+    ///
+    /// # Errors
+    /// Code Option when `text` is no http or https URL.
+    pub fn for_url(text: &str) -> Result<(Arc<Self>, HttpUrl)> {
+        let (url, user_info) = HttpUrl::parse(text)?;
+        let mut settings = HttpSettings::default();
+        if let Some(user_info) = user_info {
+            settings.set_basic(&user_info)?;
+        }
+        Ok((Self::new(None, settings), url))
+    }
+
+    /// The URL with the catalog's name in front, for messages; no secrets.
+    pub fn describe(&self, url: &HttpUrl) -> String {
+        error::whom(self.catalog.as_deref(), url)
+    }
+
+    pub(super) fn settings(&self) -> &HttpSettings {
+        &self.settings
+    }
+
+    /// Sends a request, and again after a failed connection, a lost one, or an answer that says "later"; at most `retries` times more.
+    /// The answer may have any status but a redirect's.
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &HttpUrl,
+        headers: &HeaderMap,
+        retries: u32,
+    ) -> Result<Response> {
+        let mut backoff = Backoff::new(self.settings.backoff, retries);
+        loop {
+            let outcome = self.follow(method, url, headers).await;
+            let wait = match &outcome {
+                Ok(response) if error::is_transient(response.status()) => backoff.next(retry_after(response)),
+                Err(error) if error.is_retryable() => backoff.next(None),
+                _ => None,
+            };
+            let Some(wait) = wait else { return outcome };
+            match outcome {
+                Ok(response) => {
+                    tracing::warn!(url = %url, status = response.status().as_u16(), ?wait, "will ask again")
+                }
+                Err(error) => tracing::warn!(url = %url, %error, ?wait, "will ask again"),
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Sends a request and follows its redirects. Once a redirect leaves the first origin, the user's headers stay behind for good.
+    async fn follow(&self, method: &Method, first: &HttpUrl, headers: &HeaderMap) -> Result<Response> {
+        let mut url = first.clone();
+        let mut at_home = true;
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send_once(method, &url, headers, at_home).await?;
+            if !is_redirect(response.status()) {
+                return Ok(response);
+            }
+            url = self.redirect_target(first, &url, &response)?;
+            at_home = at_home && url.same_origin(first);
+        }
+        let message = format!("{} redirects more than {MAX_REDIRECTS} times, last to {url}", self.describe(first));
+        Err(ConnectorError::new(ErrorCode::Redirect, message))
+    }
+
+    async fn send_once(&self, method: &Method, url: &HttpUrl, headers: &HeaderMap, at_home: bool) -> Result<Response> {
+        let mut request = self.client()?.request(method.clone(), url.expose().clone());
+        if at_home {
+            request = request.headers(self.settings.headers.clone());
+        }
+        // The file's own bytes are wanted: lengths and ranges count those.
+        request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")).headers(headers.clone());
+        request.send().await.map_err(|error| error::transport(self.catalog.as_deref(), url, error))
+    }
+
+    fn redirect_target(&self, first: &HttpUrl, from: &HttpUrl, response: &Response) -> Result<HttpUrl> {
+        let location = response.headers().get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+        location.and_then(|location| from.join(location)).ok_or_else(|| {
+            let status = error::status_text(response.status());
+            let message =
+                format!("{} answered HTTP {status} without a usable http or https address", self.describe(first));
+            ConnectorError::new(ErrorCode::Redirect, message)
+        })
+    }
+
+    fn client(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = build_http_client(&self.settings.client)?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    pub(super) fn status_error(&self, url: &HttpUrl, status: StatusCode) -> ConnectorError {
+        error::status(self.catalog.as_deref(), url, status)
+    }
+
+    pub(super) fn transport_error(&self, url: &HttpUrl, error: reqwest::Error) -> ConnectorError {
+        error::transport(self.catalog.as_deref(), url, error)
+    }
+}
+
+/// The statuses that send a reader elsewhere; 300 and 304 do not.
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Pauses that double, with jitter, and end.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    first: Duration,
+    tries: u32,
+    limit: u32,
+}
+
+impl Backoff {
+    pub(super) fn new(first: Duration, limit: u32) -> Self {
+        Self { first, tries: 0, limit }
+    }
+
+    /// The next pause, at least `at_least`; None when there were enough.
+    pub(super) fn next(&mut self, at_least: Option<Duration>) -> Option<Duration> {
+        if self.tries >= self.limit {
+            return None;
+        }
+        let full = self.first.saturating_mul(1 << self.tries.min(16));
+        self.tries += 1;
+        let jittered = full.mul_f64(rand::rng().random_range(0.5..=1.0));
+        Some(jittered.max(at_least.unwrap_or_default()).min(MAX_BACKOFF))
+    }
+
+    /// Starts over, after something worked.
+    pub(super) fn reset(&mut self) {
+        self.tries = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), 3);
+        for full in [100, 200, 400] {
+            let pause = backoff.next(None).unwrap();
+            assert!(pause >= Duration::from_millis(full / 2) && pause <= Duration::from_millis(full), "{pause:?}");
+        }
+        assert_eq!(backoff.next(None), None);
+        backoff.reset();
+        assert_eq!(backoff.next(Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
+        assert_eq!(backoff.next(Some(Duration::from_secs(3600))), Some(MAX_BACKOFF));
+    }
+}

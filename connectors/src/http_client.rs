@@ -1,0 +1,126 @@
+//! The one way to make an HTTP client: TLS by rustls with ring, no redirects, no proxies from the environment, nothing decoded.
+//!
+//! Redirects are followed by whoever sends, because each connector has rules of its own on where credentials may go.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::error::{ConnectorError, ErrorCode, Result};
+
+/// What a connector chooses for its client.
+#[derive(Debug, Clone)]
+pub struct HttpClientSettings {
+    /// How long to wait for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// How long a connection may be silent while an answer is awaited or read; None waits for ever.
+    pub read_timeout: Option<Duration>,
+    /// A PEM file with certificate authorities that are trusted in addition to the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// Whether to speak HTTP/1.1 only.
+    pub http1_only: bool,
+}
+
+impl Default for HttpClientSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Some(Duration::from_secs(60)),
+            ca_file: None,
+            http1_only: false,
+        }
+    }
+}
+
+/// Makes a client. Reads `ca_file`, else does no I/O.
+///
+/// The client follows no redirect, takes no proxy from the environment, keeps no cookies, and hands bodies on as they arrive.
+///
+/// # Errors
+/// Code Option when `ca_file` cannot be read or holds no certificate.
+pub fn build_http_client(settings: &HttpClientSettings) -> Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls_config(settings.ca_file.as_deref(), settings.http1_only)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("syncline/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.connect_timeout)
+        .tcp_nodelay(true);
+    if let Some(timeout) = settings.read_timeout {
+        builder = builder.read_timeout(timeout);
+    }
+    if settings.http1_only {
+        builder = builder.http1_only();
+    }
+    builder
+        .build()
+        .map_err(|error| ConnectorError::internal("cannot make an HTTP client").with_source(error.without_url()))
+}
+
+/// TLS as every connector speaks it: the public authorities, and those of `ca_file` in PEM form.
+///
+/// # Errors
+/// Code Option when `ca_file` cannot be read or holds no certificate.
+pub fn tls_config(ca_file: Option<&Path>, http1_only: bool) -> Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(path) = ca_file {
+        for certificate in read_certificates(path)? {
+            roots
+                .add(certificate)
+                .map_err(|error| unusable(path, "holds a certificate that cannot be used").with_source(error))?;
+        }
+    }
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ConnectorError::internal("TLS has no usable protocol version").with_source(error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // A preconfigured TLS backend is taken as it is, so the offer of HTTP/2 is made here.
+    config.alpn_protocols =
+        if http1_only { vec![b"http/1.1".to_vec()] } else { vec![b"h2".to_vec(), b"http/1.1".to_vec()] };
+    Ok(config)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unusable(path, "cannot be read as PEM").with_source(error))?;
+    if certificates.is_empty() {
+        return Err(unusable(path, "holds no certificate"));
+    }
+    Ok(certificates)
+}
+
+fn unusable(path: &Path, what: &str) -> ConnectorError {
+    ConnectorError::new(ErrorCode::Option, format!("the file of certificate authorities {} {what}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_made_without_a_process_wide_crypto_provider() {
+        assert!(build_http_client(&HttpClientSettings::default()).is_ok());
+        assert!(build_http_client(&HttpClientSettings { http1_only: true, ..Default::default() }).is_ok());
+    }
+
+    #[test]
+    fn a_file_without_a_certificate_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, "no certificate here\n").unwrap();
+        let error =
+            build_http_client(&HttpClientSettings { ca_file: Some(path.clone()), ..Default::default() }).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Option);
+        assert!(error.message().contains("ca.pem"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        let error = build_http_client(&HttpClientSettings { ca_file: Some(path), ..Default::default() }).unwrap_err();
+        assert!(error.message().contains("ca.pem"), "{error}");
+    }
+}

@@ -1,0 +1,267 @@
+//! The plan node that reads text files.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Statistics, internal_err};
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, SchedulingType,
+};
+use datafusion::physical_plan::metrics::{BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs,
+};
+
+use super::options::TextTableOptions;
+use super::reader::{Progress, ReadPlan, TextReader};
+use crate::object_store::FoundFile;
+use crate::sink::RejectLog;
+use crate::sink::reject::RejectLogExtension;
+
+/// Batches that are made ahead of whoever takes them.
+const BATCHES_AHEAD: usize = 2;
+
+/// Reads text files; one partition reads its files one after another.
+///
+/// Metrics: `output_rows`, and `bytes_read` (as stored or sent, before decompression). Rows that cannot be read are rejects if the
+/// session config has a [`RejectLogExtension`], else errors.
+#[derive(Debug, Clone)]
+pub struct TextExec {
+    /// The table's location, for EXPLAIN; no secrets.
+    location: String,
+    plan: Arc<ReadPlan>,
+    groups: Arc<Vec<Vec<FoundFile>>>,
+    /// Rows that are wanted of each partition at most.
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl TextExec {
+    pub(super) fn new(
+        location: String,
+        plan: Arc<ReadPlan>,
+        groups: Vec<Vec<FoundFile>>,
+        limit: Option<usize>,
+    ) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&plan.schema)),
+            Partitioning::UnknownPartitioning(groups.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        )
+        // The channel between reader and taker counts against the task's budget.
+        .with_scheduling_type(SchedulingType::Cooperative);
+        Self {
+            location,
+            plan,
+            groups: Arc::new(groups),
+            limit,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    fn files(&self) -> impl Iterator<Item = &FoundFile> {
+        self.groups.iter().flatten()
+    }
+}
+
+impl DisplayAs for TextExec {
+    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files = self.files().count();
+        if kind == DisplayFormatType::TreeRender {
+            writeln!(f, "location={}", self.location)?;
+            return write!(f, "files={files}");
+        }
+        write!(f, "TextExec: location={}, files={files}, {}", self.location, Format(&self.plan.options))?;
+        let names: Vec<_> = self.plan.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        write!(f, ", columns=[{}]", names.join(", "))?;
+        match self.limit {
+            Some(limit) => write!(f, ", limit={limit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The format as EXPLAIN shows it: what differs from the default.
+struct Format<'a>(&'a TextTableOptions);
+
+impl fmt::Display for Format<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = self.0;
+        f.write_str("format=text")?;
+        if let Some(delimiter) = &options.fields_delimiter {
+            write!(f, ", fields='{}'", delimiter.escape_ascii())?;
+        }
+        if let Some(escape) = options.escape {
+            write!(f, ", escape='{}'", escape.escape_ascii())?;
+        }
+        if let Some(delimiter) = &options.line_delimiter {
+            write!(f, ", lines='{}'", delimiter.escape_ascii())?;
+        }
+        if options.skip_lines > 0 {
+            write!(f, ", skip_lines={}", options.skip_lines)?;
+        }
+        if options.encoding != encoding_rs::UTF_8 {
+            write!(f, ", encoding={}", options.encoding.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for TextExec {
+    fn name(&self) -> &'static str {
+        "TextExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        match children.is_empty() {
+            true => Ok(self),
+            false => internal_err!("a text scan has no children"),
+        }
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        let Some(files) = self.groups.get(partition).cloned() else {
+            return internal_err!("a text scan has no partition {partition}");
+        };
+        let rejects = context.session_config().get_extension::<RejectLogExtension>().map(|log| Arc::clone(&log.0));
+        let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema(), BATCHES_AHEAD);
+        let scan = Scan {
+            plan: Arc::clone(&self.plan),
+            rejects,
+            output: builder.tx(),
+            wanted: self.limit.unwrap_or(usize::MAX),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+            bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
+        };
+        builder.spawn(scan.run(files));
+        Ok(builder.build())
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> DataFusionResult<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema());
+        let sizes = match args.partition() {
+            Some(partition) => self.groups.get(partition).into_iter().flatten().map(FoundFile::size).collect(),
+            None => self.files().map(FoundFile::size).collect::<Option<Vec<_>>>(),
+        };
+        if let Some(sizes) = sizes {
+            let bytes = usize::try_from(sizes.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
+            statistics.total_byte_size = Precision::Inexact(bytes);
+        }
+        Ok(Arc::new(statistics))
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        Some(Arc::new(Self { limit, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.limit
+    }
+}
+
+/// One partition at work.
+struct Scan {
+    plan: Arc<ReadPlan>,
+    rejects: Option<Arc<dyn RejectLog>>,
+    output: tokio::sync::mpsc::Sender<DataFusionResult<RecordBatch>>,
+    /// Rows still wanted.
+    wanted: usize,
+    metrics: BaselineMetrics,
+    bytes_read: Count,
+}
+
+impl Scan {
+    async fn run(mut self, files: Vec<FoundFile>) -> DataFusionResult<()> {
+        for file in files {
+            if self.wanted == 0 {
+                break;
+            }
+            self.read(&file).await?;
+        }
+        self.metrics.done();
+        Ok(())
+    }
+
+    /// Reads one file, or as much of it as is wanted; the rest is not downloaded.
+    async fn read(&mut self, file: &FoundFile) -> DataFusionResult<()> {
+        let mut bytes = file.open().await?;
+        let encoding = bytes.content_encoding().map(str::to_owned);
+        let mut reader = TextReader::new(
+            Arc::clone(&self.plan),
+            self.rejects.clone(),
+            file.to_string(),
+            file.path().to_owned(),
+            encoding,
+        )?;
+        while self.wanted > 0 {
+            let timer = self.metrics.elapsed_compute().timer();
+            let progress = reader.next()?;
+            timer.done();
+            match progress {
+                Progress::Batch(batch) => {
+                    let batch = batch.slice(0, batch.num_rows().min(self.wanted));
+                    self.wanted -= batch.num_rows();
+                    self.metrics.record_output(batch.num_rows());
+                    // Nobody takes rows any more.
+                    if self.output.send(Ok(batch)).await.is_err() {
+                        self.wanted = 0;
+                    }
+                }
+                Progress::NeedInput => match bytes.next().await? {
+                    Some(piece) => {
+                        self.bytes_read.add(piece.len());
+                        reader.feed(piece);
+                    }
+                    None => reader.end(),
+                },
+                Progress::Done => break,
+            }
+        }
+        reader.finish();
+        Ok(())
+    }
+}

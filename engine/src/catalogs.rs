@@ -1,0 +1,245 @@
+//! Catalogs by name: their definitions, and the connections that are made of them when first needed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use syncline_connectors::catalog::CatalogConfig;
+use syncline_connectors::options::nearest;
+use syncline_connectors::{Catalog, CatalogKind, ConnectorError, Options, registry};
+
+use crate::error::{Result, SynclineError};
+use crate::reference::{OptionValue, Resolver};
+
+/// Where a definition came from: decides what its references may reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// `syncline.toml`, in this folder.
+    Config { base: Option<PathBuf> },
+    /// `EngineBuilder::catalog`.
+    Builder,
+    /// A statement of a script in this folder.
+    Script { folder: Option<PathBuf> },
+}
+
+/// A catalog as it was defined; references are not resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CatalogDefinition {
+    pub(crate) name: String,
+    pub(crate) kind: CatalogKind,
+    pub(crate) comment: Option<String>,
+    /// Without `type` and `comment`.
+    pub(crate) options: Vec<(String, OptionValue)>,
+    pub(crate) origin: Origin,
+}
+
+impl CatalogDefinition {
+    /// Takes `type` and `comment` out of the options. The error says what is wrong without naming the catalog.
+    pub(crate) fn new(
+        name: &str,
+        mut options: Vec<(String, OptionValue)>,
+        origin: Origin,
+    ) -> Result<Self, ConnectorError> {
+        check_name(name)?;
+        let mut take = |wanted: &str| {
+            let at = options.iter().position(|(key, _)| key.eq_ignore_ascii_case(wanted))?;
+            Some(options.remove(at).1)
+        };
+        let comment = match take("comment") {
+            Some(OptionValue::Text(text)) => Some(text.expose().to_owned()),
+            Some(_) => return Err(ConnectorError::option("\"comment\" cannot be a reference")),
+            None => None,
+        };
+        let kind = match take("type") {
+            Some(OptionValue::Text(text)) => registry::kind(text.expose())?,
+            Some(_) => return Err(ConnectorError::option("\"type\" cannot be a reference")),
+            None => {
+                let known: Vec<_> = registry::KINDS.iter().map(|kind| kind.name()).collect();
+                return Err(ConnectorError::option(format!(
+                    "option \"type\" is missing; known types: {}",
+                    known.join(", ")
+                )));
+            }
+        };
+        Ok(Self { name: name.to_owned(), kind, comment, options, origin })
+    }
+
+    /// The statement that makes it; secrets are references or `***`.
+    pub(crate) fn show_create(&self) -> String {
+        let mut lines = vec![format!("  \"type\" = \"{}\"", self.kind.name())];
+        for (name, value) in &self.options {
+            let shown = match value {
+                OptionValue::Text(text) if name.eq_ignore_ascii_case("url") => without_password(text.expose()),
+                value => value.shown(is_secret(name)),
+            };
+            lines.push(format!("  \"{}\" = \"{}\"", escape(name), escape(&shown)));
+        }
+        let comment = self.comment.as_ref().map_or(String::new(), |text| format!("COMMENT \"{}\"\n", escape(text)));
+        format!("CREATE EXTERNAL CATALOG `{}`\n{comment}PROPERTIES (\n{}\n)", self.name, lines.join(",\n"))
+    }
+
+    fn resolve(&self, resolver: &Resolver<'_>) -> Result<Options> {
+        let mut options = Options::new();
+        for (name, value) in &self.options {
+            let whose = format!("catalog {}, option \"{name}\"", self.name);
+            options.set(name, resolver.resolve(value, &whose)?.expose());
+        }
+        Ok(options)
+    }
+}
+
+/// A defined catalog and, once it was needed, what was made of it.
+#[derive(Debug)]
+pub(crate) struct CatalogHandle {
+    pub(crate) definition: CatalogDefinition,
+    opened: Mutex<Option<Arc<dyn Catalog>>>,
+}
+
+impl CatalogHandle {
+    pub(crate) fn new(definition: CatalogDefinition) -> Arc<Self> {
+        Arc::new(Self { definition, opened: Mutex::new(None) })
+    }
+
+    /// The catalog; the first call resolves references and parses options. No network I/O.
+    pub(crate) fn open(&self, resolver: &Resolver<'_>, timezone: &Timezone) -> Result<Arc<dyn Catalog>> {
+        let mut opened = self.opened.lock();
+        if let Some(catalog) = &*opened {
+            return Ok(Arc::clone(catalog));
+        }
+        let config = CatalogConfig {
+            name: self.definition.name.clone(),
+            options: self.definition.resolve(resolver)?,
+            timezone: timezone.name.clone(),
+            timezone_is_forced: timezone.forced,
+        };
+        let catalog = registry::open(self.definition.kind, config).map_err(|error| self.named(error))?;
+        *opened = Some(Arc::clone(&catalog));
+        Ok(catalog)
+    }
+
+    /// Puts the catalog's name in front of an error that does not have it.
+    fn named(&self, error: ConnectorError) -> SynclineError {
+        let name = &self.definition.name;
+        if error.message().contains(name.as_str()) {
+            return error.into();
+        }
+        ConnectorError::new(error.code(), format!("catalog {name}: {}", error.message())).into()
+    }
+}
+
+/// A zone and whether it was given on the command line and so beats the catalogs' own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Timezone {
+    pub(crate) name: String,
+    pub(crate) forced: bool,
+}
+
+/// A set of catalogs; names compare exactly, else without case if only one matches.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CatalogMap {
+    catalogs: Vec<Arc<CatalogHandle>>,
+}
+
+impl CatalogMap {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<CatalogHandle>> {
+        let exact = self.catalogs.iter().find(|handle| handle.definition.name == name);
+        exact.or_else(|| {
+            let lower = name.to_lowercase();
+            let mut found = self.catalogs.iter().filter(|handle| handle.definition.name.to_lowercase() == lower);
+            found.next().filter(|_| found.next().is_none())
+        })
+    }
+
+    pub(crate) fn insert(&mut self, handle: Arc<CatalogHandle>) {
+        self.remove(&handle.definition.name);
+        self.catalogs.push(handle);
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let before = self.catalogs.len();
+        self.catalogs.retain(|handle| handle.definition.name != name);
+        self.catalogs.len() < before
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<CatalogHandle>> {
+        self.catalogs.iter()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.catalogs.iter().map(|handle| handle.definition.name.clone()).collect()
+    }
+
+    /// The error for a name that no catalog has.
+    pub(crate) fn unknown(&self, name: &str) -> SynclineError {
+        let names = self.names();
+        let error = SynclineError::new("E1006", format!("there is no catalog \"{name}\""));
+        match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+            None if names.is_empty() => {
+                error.hint("define one with CREATE EXTERNAL CATALOG or [catalogs.NAME] in syncline.toml")
+            }
+            None => error.hint(format!("known catalogs: {}", names.join(", "))),
+        }
+    }
+}
+
+/// Letters of any script, digits, `_` and `-`; `syncline` is the place of external tables.
+pub(crate) fn check_name(name: &str) -> Result<(), ConnectorError> {
+    if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-') {
+        return Err(ConnectorError::option(format!(
+            "\"{}\" is no catalog name; letters, digits, _ and - make one",
+            name.escape_debug()
+        )));
+    }
+    if name.eq_ignore_ascii_case("syncline") {
+        return Err(ConnectorError::option("the catalog name \"syncline\" is taken by external tables"));
+    }
+    Ok(())
+}
+
+/// Whether a literal value of this option must not be shown or stored.
+pub(crate) fn is_secret(option: &str) -> bool {
+    let option = option.to_ascii_lowercase();
+    ["password", "secret", "token", "access_key", "accesskey", "authorization", "cookie", "credential"]
+        .iter()
+        .any(|word| option.contains(word))
+        || option.starts_with("header.")
+}
+
+/// A URL without the password in front of its host and without the values of its query.
+pub(crate) fn without_password(url: &str) -> String {
+    let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
+    let mut shown = match head.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            let authority = match authority.rsplit_once('@') {
+                Some((login, host)) => match login.split_once(':') {
+                    Some((user, _)) => format!("{user}:***@{host}"),
+                    None => authority.to_owned(),
+                },
+                None => authority.to_owned(),
+            };
+            format!("{scheme}://{authority}{path}")
+        }
+        None => head.to_owned(),
+    };
+    if let Some(query) = query {
+        let pairs: Vec<String> = query
+            .split('&')
+            .map(|pair| match pair.split_once('=') {
+                Some((name, _)) if is_secret(name) || name.to_ascii_lowercase().contains("signature") => {
+                    format!("{name}=***")
+                }
+                _ => pair.to_owned(),
+            })
+            .collect();
+        shown.push('?');
+        shown.push_str(&pairs.join("&"));
+    }
+    shown
+}
+
+/// For a text in double quotes that MySQL's rules read back.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}

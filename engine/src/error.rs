@@ -1,0 +1,193 @@
+//! The one error of the library: a stable code, a message, and where we know them a place in the script and a way out.
+
+use std::fmt;
+
+use datafusion::error::DataFusionError;
+use syncline_connectors::ConnectorError;
+use syncline_connectors::error::ErrorCode as ConnectorCode;
+use syncline_sql::{Position, SqlError};
+
+use crate::report::ErrorReport;
+
+/// A result whose error is a [`SynclineError`].
+pub type Result<T, E = SynclineError> = std::result::Result<T, E>;
+
+/// Codes of errors that the engine itself finds. `E1…` are mistakes in a script (`syncline_sql::ErrorCode`), `E2…` mistakes in names,
+/// options and settings, `E3…` conditions of a run, `E5…` what goes wrong while running (`syncline_connectors::error::ErrorCode`).
+pub mod codes {
+    /// E2010: the config file does not parse or holds an unknown key.
+    pub const CONFIG: &str = "E2010";
+    /// E2011: a `${env:…}` or `${file:…}` reference cannot be read.
+    pub const REFERENCE: &str = "E2011";
+    /// E2012: the program that embeds the engine does not permit it.
+    pub const NOT_PERMITTED: &str = "E2012";
+    /// E2013: a query cannot be planned: types that do not fit, an unknown function, a construct that is not supported.
+    pub const PLAN: &str = "E2013";
+    /// E2014: a script or sourced file cannot be read.
+    pub const SCRIPT: &str = "E2014";
+    /// E3001: the condition of an ASSERT is false or NULL.
+    pub const ASSERT: &str = "E3001";
+    /// E3002: the same job and business date is already running.
+    pub const ALREADY_RUNNING: &str = "E3002";
+    /// E3003: the state folder cannot be read or written.
+    pub const STATE: &str = "E3003";
+}
+
+/// What went wrong, where, and what to do about it.
+#[derive(Debug, Clone)]
+pub struct SynclineError {
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    position: Option<Position>,
+    retryable: bool,
+}
+
+impl SynclineError {
+    /// An error of one of the [`codes`]. `message` is lowercase, without a full stop, and holds no secret.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, position: None, retryable: false }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what to do about it, unless that is known already.
+    #[must_use]
+    pub(crate) fn hint_if_none(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
+    /// Adds the place, unless it is known already.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        self.position.get_or_insert(position);
+        self
+    }
+
+    /// The stable code, such as `E1001`.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The message without hint and place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The place in the script, where one is known.
+    pub fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// Whether trying the same again may help (a lost connection, a busy server).
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// Whether it is a mistake of usage, syntax, parameters or names: exit code 2 if it is found before anything ran.
+    pub fn is_usage(&self) -> bool {
+        self.code.starts_with("E1") || self.code.starts_with("E2")
+    }
+
+    /// Whether the outcome of a write is not known.
+    pub fn is_unknown_outcome(&self) -> bool {
+        self.code == ConnectorCode::Unknown.code()
+    }
+
+    /// Whether the statement was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.code == ConnectorCode::Cancelled.code()
+    }
+
+    /// For a terminal: `error[E1001]: message`, the place with line and caret, and the hint, each on lines of its own.
+    pub fn render(&self) -> String {
+        let mut text = format!("error[{}]: {}", self.code, self.message);
+        if let Some(position) = &self.position {
+            text.push_str("\n  --> ");
+            text.push_str(&position.render().replace('\n', "\n  "));
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str("\n  hint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+
+    /// The error as a run report holds it.
+    pub fn to_report(&self) -> ErrorReport {
+        ErrorReport {
+            code: self.code.to_owned(),
+            message: self.to_string(),
+            file: self.position.as_ref().map(|position| position.file.name.clone()),
+            line: self.position.as_ref().map(|position| position.line),
+            column: self.position.as_ref().map(|position| position.column),
+        }
+    }
+}
+
+/// One line: the message, then the hint.
+impl fmt::Display for SynclineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SynclineError {}
+
+impl From<SqlError> for SynclineError {
+    fn from(error: SqlError) -> Self {
+        Self {
+            code: error.code.code(),
+            message: error.message,
+            hint: error.hint,
+            position: error.position,
+            retryable: false,
+        }
+    }
+}
+
+impl From<ConnectorError> for SynclineError {
+    fn from(error: ConnectorError) -> Self {
+        Self {
+            code: error.code().code(),
+            message: error.message().to_owned(),
+            hint: None,
+            position: None,
+            retryable: error.is_retryable(),
+        }
+    }
+}
+
+/// Errors of planning become [`codes::PLAN`], others keep the connector's code that they carry.
+impl From<DataFusionError> for SynclineError {
+    fn from(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => {
+                Self::new(codes::PLAN, lowercase_start(message))
+            }
+            DataFusionError::SchemaError(schema, _) => Self::new(codes::PLAN, lowercase_start(&schema.to_string())),
+            _ => ConnectorError::from_datafusion(error).into(),
+        }
+    }
+}
+
+/// Error texts of libraries start with a capital; ours do not.
+fn lowercase_start(message: &str) -> String {
+    let mut chars = message.trim_end_matches('.').chars();
+    match chars.next() {
+        Some(first) if !chars.as_str().starts_with(|c: char| c.is_uppercase()) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => message.to_owned(),
+    }
+}

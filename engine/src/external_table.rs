@@ -1,0 +1,244 @@
+//! External tables: definitions from CREATE EXTERNAL TABLE, what they read, and what of them may be stored.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use syncline_connectors::error::ErrorCode;
+use syncline_connectors::object_store::FileLocation;
+use syncline_connectors::text::{TextTable, TextTableOptions, hive_type};
+use syncline_connectors::{ConnectorError, Options};
+use syncline_sql::statement::{ExternalTable, Property, PropertyValue, SessionStatement, Statement};
+use syncline_sql::SourceFile;
+
+use crate::catalogs::{is_secret, without_password};
+use crate::error::{Result, SynclineError, codes};
+use crate::reference::{OptionValue, Resolver};
+use crate::scope::Scope;
+use crate::state::StoredTable;
+
+/// A defined external table.
+#[derive(Debug)]
+pub(crate) struct ExternalTableEntry {
+    pub(crate) definition: ExternalTable,
+    /// Where relative paths in it start.
+    pub(crate) folder: Option<PathBuf>,
+    /// Whether it outlives the session.
+    pub(crate) is_stored: bool,
+}
+
+/// Properties whose values are delimiters and markers: read from the text as typed between the quotes.
+const READ_AS_TYPED: &[&str] = &["field.delim", "line.delim", "escape.delim", "serialization.null.format"];
+
+impl ExternalTableEntry {
+    pub(crate) fn new(definition: ExternalTable, folder: Option<PathBuf>) -> Self {
+        // a signed URL or a password in one is a secret: such a table lasts for the session only
+        let is_stored = without_password(&definition.location) == definition.location;
+        Self { definition, folder, is_stored }
+    }
+
+    /// Reads a stored definition.
+    pub(crate) fn from_stored(stored: &StoredTable) -> Result<Self> {
+        let broken = |why: String| {
+            SynclineError::new(codes::STATE, format!("the stored definition of table {} cannot be read: {why}", stored.name))
+                .hint(format!("DROP TABLE {} and define it again", stored.name))
+        };
+        let file = SourceFile::new(format!("definition of {}", stored.name), stored.definition.as_str());
+        let statement = crate::sql_front::parse_stored(&file).map_err(|error| broken(error.to_string()))?;
+        match statement {
+            Statement::Session(session) => match *session {
+                SessionStatement::CreateExternalTable(definition) => {
+                    Ok(Self { definition: *definition, folder: stored.folder.clone(), is_stored: true })
+                }
+                _ => Err(broken("it defines no table".to_owned())),
+            },
+            _ => Err(broken("it defines no table".to_owned())),
+        }
+    }
+
+    pub(crate) fn to_stored(&self, name: &str) -> StoredTable {
+        StoredTable {
+            name: name.to_owned(),
+            definition: self.definition.text.clone(),
+            folder: self.folder.clone(),
+        }
+    }
+
+    /// Checks what can be checked without reading the files: types, delimiters, properties, the location's form, literal keys.
+    /// Returns warnings.
+    pub(crate) fn check(&self, scope: &Scope) -> Result<Vec<String>> {
+        let definition = &self.definition;
+        if scope.engine.shared.state.is_persistent() && self.is_stored {
+            refuse_literal_keys(&definition.properties)?;
+        }
+        let (_, mut warnings) = self.text_options(scope)?;
+        self.location(scope)?;
+        if !self.is_stored {
+            warnings.push(format!(
+                "table {} lasts for this session only: its location holds a signature or password, which is never stored",
+                definition.name
+            ));
+        }
+        Ok(warnings)
+    }
+
+    /// What reads it.
+    pub(crate) fn provider(&self, scope: &Scope) -> Result<Arc<dyn TableProvider>> {
+        let (options, _) = self.text_options(scope)?;
+        let location = self.location(scope)?;
+        Ok(TextTable::try_new(location, options)?)
+    }
+
+    fn text_options(&self, scope: &Scope) -> Result<(TextTableOptions, Vec<String>)> {
+        let definition = &self.definition;
+        match definition.stored_as.as_deref() {
+            None | Some("TEXTFILE") => {}
+            Some(format) => {
+                return Err(not_yet(format!("tables STORED AS {format} are not built yet")).hint("TEXTFILE is"));
+            }
+        }
+        if let Some(column) = definition.partition_columns.first() {
+            return Err(not_yet(format!("PARTITIONED BY ({}) is not built yet", column.name)));
+        }
+        let columns = definition
+            .columns
+            .iter()
+            .map(|column| {
+                let data_type = hive_type(&column.data_type.to_string())
+                    .map_err(|error| SynclineError::from(error).at(column.name.position.clone()))?;
+                Ok((column.name.parts.concat(), data_type))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let (mut options, warnings) = TextTableOptions::from_properties(columns, &self.properties(scope)?)?;
+        let row_format = &definition.row_format;
+        if let Some(delimiter) = &row_format.fields {
+            options.set_fields_delimiter(delimiter.clone());
+        }
+        if let Some(delimiter) = &row_format.lines {
+            options.set_line_delimiter(delimiter.clone());
+        }
+        if let Some(escape) = &row_format.escape {
+            options.set_escape(escape)?;
+        }
+        if let Some(marker) = &row_format.null {
+            options.null_marker.clone_from(marker);
+        }
+        Ok((options, warnings))
+    }
+
+    fn properties(&self, scope: &Scope) -> Result<Options> {
+        let rules = &scope.engine.shared.rules;
+        let resolver = Resolver {
+            allow_env: &rules.env,
+            allow_files: Some(&rules.locations),
+            base: self.folder.as_deref(),
+            environment: scope.engine.environment(),
+        };
+        let mut options = Options::new();
+        if let Some(bytes) = scope.setting("max_line_bytes") {
+            options.set("max_line_bytes", bytes);
+        }
+        for property in &self.definition.properties {
+            let typed = READ_AS_TYPED.iter().any(|name| name.eq_ignore_ascii_case(&property.name));
+            let value = match &property.value {
+                PropertyValue::Text { raw, .. } if typed => raw.clone(),
+                _ => {
+                    let whose = format!("table {}, \"{}\"", self.definition.name, property.name);
+                    resolver.resolve(&OptionValue::from(property), &whose)?.expose().to_owned()
+                }
+            };
+            options.set(&property.name, value);
+        }
+        Ok(options)
+    }
+
+    /// `scheme://…` is a URL; `NAME:/path` is in catalog NAME; anything else is a file, relative to the script's folder.
+    fn location(&self, scope: &Scope) -> Result<FileLocation> {
+        let text = self.definition.location.as_str();
+        let place = |error: SynclineError| error.at(self.definition.location_position.clone());
+        if let Some((name, path)) = text.split_once(":/")
+            && !path.starts_with('/')
+        {
+            let catalog = scope.catalog(name).map_err(place)?;
+            let kind = catalog.kind().name();
+            let files = catalog.files().ok_or_else(|| {
+                place(SynclineError::from(ConnectorError::new(
+                    ErrorCode::Unsupported,
+                    format!("catalog {name} (type {kind}) holds no files"),
+                )))
+            })?;
+            return Ok(files.location(&format!("/{path}"))?);
+        }
+        if !scope.engine.shared.rules.locations.permits(text) {
+            return Err(place(
+                SynclineError::new(
+                    codes::NOT_PERMITTED,
+                    format!("the location {} is not one that this program lets scripts read", without_password(text)),
+                )
+                .hint("permit it with EngineBuilder::allow_locations, or use a catalog"),
+            ));
+        }
+        let is_relative = !text.contains("://") && Path::new(text).is_relative();
+        match &self.folder {
+            None if is_relative => Err(place(
+                SynclineError::new(codes::SCRIPT, format!("the relative location {text} needs a folder to start from"))
+                    .hint("give the script a folder (Script::in_folder), or write an absolute path"),
+            )),
+            folder => {
+                let folder = folder.as_deref().unwrap_or(Path::new("/"));
+                FileLocation::parse(text, folder).map_err(|error| place(error.into()))
+            }
+        }
+    }
+
+    /// The first thing in which another definition of the same name differs, for IF NOT EXISTS.
+    pub(crate) fn difference(&self, other: &ExternalTable) -> Option<String> {
+        let known = &self.definition;
+        let columns = |table: &ExternalTable| -> Vec<String> {
+            table
+                .columns
+                .iter()
+                .chain(&table.partition_columns)
+                .map(|column| format!("{} {}", column.name, column.data_type))
+                .collect()
+        };
+        let properties = |table: &ExternalTable| -> Vec<(String, PropertyValue)> {
+            table.properties.iter().map(|property| (property.name.clone(), property.value.clone())).collect()
+        };
+        if columns(known) != columns(other) {
+            return Some(format!("columns ({}) instead of ({})", columns(known).join(", "), columns(other).join(", ")));
+        }
+        if known.location != other.location {
+            let (known, other) = (without_password(&known.location), without_password(&other.location));
+            return Some(format!("LOCATION '{known}' instead of '{other}'"));
+        }
+        if known.row_format != other.row_format {
+            return Some("another ROW FORMAT".to_owned());
+        }
+        if known.stored_as.as_deref().unwrap_or("TEXTFILE") != other.stored_as.as_deref().unwrap_or("TEXTFILE") {
+            return Some("another STORED AS".to_owned());
+        }
+        if properties(known) != properties(other) {
+            return Some("other properties".to_owned());
+        }
+        None
+    }
+}
+
+fn refuse_literal_keys(properties: &[Property]) -> Result<()> {
+    match properties.iter().find(|property| {
+        is_secret(&property.name) && matches!(property.value, PropertyValue::Text { .. })
+    }) {
+        Some(property) => Err(SynclineError::new(
+            codes::REFERENCE,
+            format!("\"{}\" is a secret, and the definition of an external table is stored", property.name),
+        )
+        .hint(format!("write \"{}\" = \"${{env:NAME}}\", or put it into a catalog", property.name))
+        .at(property.position.clone())),
+        None => Ok(()),
+    }
+}
+
+fn not_yet(what: String) -> SynclineError {
+    SynclineError::new("E1008", what)
+}

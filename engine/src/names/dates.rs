@@ -1,0 +1,177 @@
+//! Comparisons of dates with what is no date. DataFusion takes a whole number as days since 1970, so that `dt = 20240807` finds nothing:
+//! that is an error here. Text in either of the two forms that people write becomes a date; other text is an error.
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, expr::InList};
+
+use crate::error::{Result, SynclineError, codes};
+
+/// Checks and rewrites all comparisons of a plan.
+pub(super) fn check_comparisons(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut mistake = None;
+    let plan = plan.transform_down_with_subqueries(|node| {
+        let inputs = node.inputs();
+        if inputs.is_empty() {
+            return Ok(Transformed::no(node));
+        }
+        let schema = merge_schema(&inputs);
+        if let LogicalPlan::Join(join) = &node {
+            for (left, right) in &join.on {
+                check_pair(left, right, &schema, "=").map_err(|error| note(&mut mistake, error))?;
+            }
+        }
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| {
+                comparison(expr, &schema).map(Transformed::yes).map_err(|error| note(&mut mistake, error))
+            })
+        })
+    });
+    match (plan, mistake) {
+        (_, Some(error)) => Err(error),
+        (Ok(plan), None) => Ok(plan.data),
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Keeps our error beside DataFusion's, which would lose its hint.
+fn note(mistake: &mut Option<SynclineError>, error: SynclineError) -> DataFusionError {
+    let text = error.to_string();
+    mistake.get_or_insert(error);
+    DataFusionError::Plan(text)
+}
+
+fn comparison(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    Ok(match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() || is_distinct(op) => {
+            let name = op.to_string();
+            check_pair(&left, &right, schema, &name)?;
+            let new_right = date_for(&left, &right, schema)?;
+            let new_left = date_for(&right, &left, schema)?;
+            Expr::BinaryExpr(BinaryExpr {
+                left: new_left.map_or(left, Box::new),
+                op,
+                right: new_right.map_or(right, Box::new),
+            })
+        }
+        Expr::InList(InList { expr, list, negated }) => {
+            let list = list
+                .into_iter()
+                .map(|item| {
+                    check_pair(&expr, &item, schema, "IN")?;
+                    Ok(date_for(&expr, &item, schema)?.unwrap_or(item))
+                })
+                .collect::<Result<_>>()?;
+            Expr::InList(InList { expr, list, negated })
+        }
+        Expr::Between(Between { expr, negated, low, high }) => {
+            check_pair(&expr, &low, schema, "BETWEEN")?;
+            check_pair(&expr, &high, schema, "BETWEEN")?;
+            let new_low = date_for(&expr, &low, schema)?;
+            let new_high = date_for(&expr, &high, schema)?;
+            Expr::Between(Between {
+                expr,
+                negated,
+                low: new_low.map_or(low, Box::new),
+                high: new_high.map_or(high, Box::new),
+            })
+        }
+        Expr::InSubquery(subquery) => {
+            let of_column = subquery.subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());
+            if let (Ok(left), Some(right)) = (subquery.expr.get_type(schema), of_column)
+                && is_moment(&left)
+                && right.is_integer()
+            {
+                return Err(mistake(&subquery.expr, &left, "whole numbers", "CAST one side"));
+            }
+            Expr::InSubquery(subquery)
+        }
+        other => other,
+    })
+}
+
+fn is_distinct(op: datafusion::logical_expr::Operator) -> bool {
+    use datafusion::logical_expr::Operator;
+    matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom | Operator::NotEq | Operator::Eq)
+}
+
+/// Refuses a date beside a whole number.
+fn check_pair(left: &Expr, right: &Expr, schema: &DFSchema, op: &str) -> Result<()> {
+    let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else { return Ok(()) };
+    let (date, date_type, number) = if is_moment(&left_type) && right_type.is_integer() {
+        (left, left_type, right)
+    } else if is_moment(&right_type) && left_type.is_integer() {
+        (right, right_type, left)
+    } else {
+        return Ok(());
+    };
+    let hint = match number {
+        Expr::Literal(value, _) => match parse_date(&value.to_string()) {
+            Some(day) => format!("write {date} {op} '{}'", show_date(day)),
+            None => format!("write the date in quotes, such as {date} {op} '2024-08-07'"),
+        },
+        _ => "CAST one side to the other's type".to_owned(),
+    };
+    Err(mistake(date, &date_type, &format!("the whole number {number}"), &hint))
+}
+
+fn mistake(date: &Expr, date_type: &DataType, what: &str, hint: &str) -> SynclineError {
+    let type_name = if matches!(date_type, DataType::Date32 | DataType::Date64) { "DATE" } else { "DATETIME" };
+    SynclineError::new(codes::PLAN, format!("{date} is a {type_name} and is compared with {what}")).hint(hint)
+}
+
+/// The date that a text literal beside a date stands for.
+fn date_for(date: &Expr, text: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
+    let Expr::Literal(value, _) = text else { return Ok(None) };
+    let (ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text))) = value
+    else {
+        return Ok(None);
+    };
+    match date.get_type(schema) {
+        Ok(DataType::Date32) => {}
+        _ => return Ok(None),
+    }
+    if let Some(day) = parse_date(text) {
+        return Ok(Some(Expr::Literal(ScalarValue::Date32(Some(day)), None)));
+    }
+    // a day with a time of day is no DATE: it must be compared as a DATETIME, or nothing would match in silence
+    if text.parse::<jiff::civil::DateTime>().is_ok() {
+        let text = text.clone();
+        return Ok(Some(Expr::Literal(ScalarValue::Utf8(Some(text)), None).cast_to(
+            &DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
+            schema,
+        )?));
+    }
+    Err(SynclineError::new(codes::PLAN, format!("{date} is a DATE and is compared with the text '{text}', which is no date"))
+        .hint("write the date as '2024-08-07' or '20240807'"))
+}
+
+fn is_moment(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _))
+}
+
+/// Days since 1970 of `2024-08-07`, `2024-8-7` or `20240807`.
+fn parse_date(text: &str) -> Option<i32> {
+    let text = text.trim();
+    let (year, month, day) = if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
+        (text.get(..4)?, text.get(4..6)?, text.get(6..)?)
+    } else {
+        let mut parts = text.split('-');
+        let parts = (parts.next()?, parts.next()?, parts.next()?, parts.next());
+        match parts {
+            (year, month, day, None) if year.len() == 4 => (year, month, day),
+            _ => return None,
+        }
+    };
+    let number = |part: &str| (!part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i16>().ok())?;
+    let small = |part: &str| number(part).and_then(|number| i8::try_from(number).ok());
+    let date = jiff::civil::Date::new(number(year)?, small(month)?, small(day)?).ok()?;
+    let days = (date - jiff::civil::date(1970, 1, 1)).get_days();
+    Some(days)
+}
+
+fn show_date(day: i32) -> String {
+    (jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(day))).to_string()
+}

@@ -1,0 +1,112 @@
+//! `SELECT … FROM remote_query('catalog', 'statement')`: the result of a system's own statement as a table.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use futures::{StreamExt, TryStreamExt};
+use syncline_connectors::catalog::NativeResult;
+use syncline_connectors::error::ErrorCode;
+use syncline_connectors::{ConnectorError, RemoteCatalog};
+
+use crate::error::Result;
+use crate::scope::Scope;
+
+/// A table over the rows of one statement. The statement runs once each time the table is read.
+pub(super) async fn provider(scope: &Scope, catalog: &str, sql: &str) -> Result<Arc<dyn TableProvider>> {
+    let handle = scope.catalogs.get(catalog).ok_or_else(|| scope.catalogs.unknown(catalog))?;
+    let remote = scope.remote(&handle.definition.name)?;
+    let database = match scope.place() {
+        (Some(used), Some(database)) if used == handle.definition.name => Some(database),
+        _ => remote.default_database().map(str::to_owned),
+    };
+    let sql = sql.trim().trim_end_matches(';').trim_end().to_owned();
+    let schema = schema_of(remote.as_ref(), database.as_deref(), &sql).await?;
+    let stream = RemoteStatement { remote, database, sql, schema: Arc::clone(&schema) };
+    Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(stream)])?))
+}
+
+/// The statement's columns, from an empty result where the server can make one, else from the statement itself (SHOW, DESCRIBE).
+async fn schema_of(remote: &dyn RemoteCatalog, database: Option<&str>, sql: &str) -> Result<SchemaRef> {
+    let first = sql.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
+    let probe = match first.trim_start_matches('(') {
+        // the newline ends a comment that the statement may end with
+        "SELECT" | "WITH" | "VALUES" | "" => format!("SELECT * FROM ({sql}\n) AS syncline_columns LIMIT 0"),
+        "SHOW" | "DESC" | "DESCRIBE" | "EXPLAIN" => sql.to_owned(),
+        _ => {
+            return Err(ConnectorError::new(
+                ErrorCode::Unsupported,
+                "remote_query takes a statement that returns rows (SELECT, WITH, SHOW, DESCRIBE); \
+                 others go through CALL remote_execute('catalog', 'statement')",
+            )
+            .into());
+        }
+    };
+    match remote.execute(database, &probe).await? {
+        NativeResult::Rows(rows) => Ok(rows.schema()),
+        NativeResult::Done { .. } => {
+            Err(ConnectorError::new(ErrorCode::Unsupported, "the statement of remote_query returns no rows").into())
+        }
+    }
+}
+
+struct RemoteStatement {
+    remote: Arc<dyn RemoteCatalog>,
+    database: Option<String>,
+    sql: String,
+    schema: SchemaRef,
+}
+
+impl fmt::Debug for RemoteStatement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteStatement({})", self.remote.name())
+    }
+}
+
+impl PartitionStream for RemoteStatement {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (remote, database, sql) = (Arc::clone(&self.remote), self.database.clone(), self.sql.clone());
+        let schema = Arc::clone(&self.schema);
+        let expected = Arc::clone(&schema);
+        let rows = futures::stream::once(async move {
+            match remote.execute(database.as_deref(), &sql).await.map_err(DataFusionError::from)? {
+                NativeResult::Rows(rows) => Ok(rows.map(move |batch| conform(batch?, &expected))),
+                NativeResult::Done { .. } => {
+                    Err(DataFusionError::Execution("the statement of remote_query returned no rows".to_owned()))
+                }
+            }
+        })
+        .try_flatten();
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+}
+
+/// Rows with the columns that were planned; others are an error, not a guess.
+fn conform(
+    batch: arrow::record_batch::RecordBatch,
+    expected: &SchemaRef,
+) -> datafusion::error::Result<arrow::record_batch::RecordBatch> {
+    let fits = batch.num_columns() == expected.fields().len()
+        && batch.schema().fields().iter().zip(expected.fields()).all(|(l, r)| l.data_type() == r.data_type());
+    if !fits {
+        return Err(DataFusionError::Execution(
+            "the statement of remote_query returned other columns than when it was planned".to_owned(),
+        ));
+    }
+    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(arrow::record_batch::RecordBatch::try_new_with_options(
+        Arc::clone(expected),
+        batch.columns().to_vec(),
+        &options,
+    )?)
+}

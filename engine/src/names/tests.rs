@@ -1,0 +1,221 @@
+use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::record_batch::RecordBatch;
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::physical_plan::collect;
+use datafusion::sql::sqlparser::dialect::MySqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use syncline_connectors::sink::CleanUp;
+use syncline_sql::{Piece, Prepared, SourceFile};
+
+use super::*;
+use crate::Engine;
+use crate::planning::{PlanContext, session_state};
+use crate::scope::View;
+
+/// A session with two views over one row each.
+async fn scope() -> Scope {
+    let engine = Engine::builder().build().await.unwrap();
+    let mut scope = engine.session().scope();
+    let day = (jiff::civil::date(2024, 8, 7) - jiff::civil::date(1970, 1, 1)).get_days();
+    let noon = i64::from(day) * 86_400_000_000 + 43_200_000_000;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("uid", Arc::new(StringArray::from(vec!["u1"]))),
+        ("Amount", Arc::new(Decimal128Array::from(vec![10]).with_precision_and_scale(10, 2).unwrap())),
+        ("n", Arc::new(Int64Array::from(vec![20240807]))),
+        ("dt", Arc::new(Date32Array::from(vec![day]))),
+        ("sdt", Arc::new(StringArray::from(vec!["20240807"]))),
+        ("ts", Arc::new(TimestampMicrosecondArray::from(vec![noon]))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    scope.views.insert("Logs".into(), Some(view(batch)));
+    let other = RecordBatch::try_from_iter(vec![
+        ("id", Arc::new(Int64Array::from(vec![1])) as ArrayRef),
+        ("ID", Arc::new(Int64Array::from(vec![2])) as ArrayRef),
+        ("UID", Arc::new(StringArray::from(vec!["u1"])) as ArrayRef),
+    ]);
+    scope.views.insert("users".into(), Some(view(other.unwrap())));
+    scope
+}
+
+fn view(batch: RecordBatch) -> View {
+    let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+    let plan = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(table)), None).unwrap().build().unwrap();
+    View { plan, text: "…".into() }
+}
+
+fn parse(sql: &str) -> Query {
+    let file = SourceFile::new("a.sql", sql);
+    let piece = Piece { file: Arc::clone(&file), range: 0..sql.len() };
+    let mut parser = Parser::new(&MySqlDialect {}).try_with_sql(sql).unwrap();
+    Query {
+        ast: parser.parse_query().unwrap(),
+        tables: Vec::new(),
+        text: sql.to_owned(),
+        position: file.position(0),
+        prepared: Prepared { piece, text: sql.to_owned(), replacements: Vec::new() },
+    }
+}
+
+/// Rows that a query returns, each as a text.
+async fn rows(sql: &str) -> Result<Vec<String>> {
+    let scope = scope().await;
+    let shared = &scope.engine.shared;
+    let context = PlanContext {
+        runtime: Arc::clone(&shared.runtime),
+        timezone: "Asia/Shanghai".into(),
+        rejects: None,
+        clean_up: CleanUp::new(),
+    };
+    let planned = plan_query(&scope, &parse(sql), |catalogs| session_state(&context, catalogs)).await?;
+    let plan = planned.state.create_physical_plan(&planned.plan).await?;
+    let mut rows = Vec::new();
+    for batch in collect(plan, planned.state.task_ctx()).await? {
+        for row in 0..batch.num_rows() {
+            let values = batch.columns().iter().map(|column| {
+                arrow::util::display::array_value_to_string(column, row).unwrap()
+            });
+            rows.push(values.collect::<Vec<_>>().join("|"));
+        }
+    }
+    Ok(rows)
+}
+
+async fn found(sql: &str) -> bool {
+    match rows(sql).await {
+        Ok(rows) => rows.len() == 1,
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn names_match_exactly_else_without_case() {
+    for sql in [
+        "SELECT uid FROM Logs",
+        "SELECT UID, amount FROM logs",
+        "SELECT l.Uid FROM LOGS AS L WHERE l.AMOUNT > 0",
+        "SELECT logs.uid FROM Logs",
+        "SELECT Syncline.Default.Logs.uid FROM syncline.default.logs",
+        "SELECT default.logs.* FROM default.logs",
+        "SELECT X.U FROM (SELECT UID AS u FROM logs) x",
+        "WITH Logs AS (SELECT * FROM logs) SELECT UID FROM LOGS",
+        "WITH c(A) AS (SELECT uid FROM logs) SELECT a FROM C",
+        "SELECT count(*) FROM logs a JOIN users b USING (`uId`) WHERE b.id = 1",
+        "SELECT uid FROM logs WHERE uid IN (SELECT uid FROM users WHERE ID = 2) ORDER BY UID",
+        "SELECT uid FROM logs WHERE EXISTS (SELECT 1 FROM users u WHERE u.UID = logs.uid)",
+    ] {
+        match sql {
+            // the two tables spell it differently, and USING has one name for both
+            sql if sql.contains("USING") => assert!(rows(sql).await.is_err()),
+            sql => assert!(found(sql).await, "{sql}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_name_is_an_error_with_place_and_suggestion() {
+    for (sql, message, column) in [
+        ("SELECT uid FROM log", "there is no table \"log\" in syncline.default; did you mean \"Logs\"?", 17),
+        ("SELECT uids FROM logs", "there is no column \"uids\"; did you mean \"uid\"?", 8),
+        ("SELECT l.amt FROM logs l", "there is no column \"l.amt\"; columns here: uid, Amount, n, dt, sdt, ts", 8),
+        ("SELECT 1 FROM a.b.c", "there is no catalog \"a\"; define one with CREATE EXTERNAL CATALOG or [catalogs.NAME] in syncline.toml", 15),
+        ("SELECT 1 FROM a.b.c.d", "\"a.b.c.d\" has too many parts; write catalog.database.table", 15),
+        ("SELECT id FROM users u, users v", "the column \"id\" is ambiguous; put the table's name or alias in front of it", 8),
+    ] {
+        let error = rows(sql).await.unwrap_err();
+        assert_eq!(error.to_string(), message, "{sql}");
+        assert_eq!(error.position().unwrap().column, column, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_date_meets_its_text_in_either_form() {
+    for condition in [
+        "dt = '2024-08-07'",
+        "dt = '20240807'",
+        "'20240807' = dt",
+        "dt IN ('20240807', '2024-01-01')",
+        "dt BETWEEN '20240807' AND '20240808'",
+        "dt >= '20240807' AND dt < '2024-08-08'",
+        "dt = DATE '2024-08-07'",
+        "NOT dt <> '20240807'",
+        "dt < '2024-08-07 12:00:00'",
+        "CASE WHEN dt = '20240807' THEN true ELSE false END",
+        "sdt = '20240807'",
+        "sdt = 20240807",
+        "sdt IN (20240807)",
+        "ts = '2024-08-07 12:00:00'",
+        "ts > '2024-08-07'",
+        "ts > DATE '2024-08-07'",
+        "n = '20240807'",
+        "Amount = 0.1",
+    ] {
+        assert!(found(&format!("SELECT 1 FROM logs WHERE {condition}")).await, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn a_date_beside_a_number_or_another_text_is_an_error_never_an_empty_result() {
+    for (condition, hint) in [
+        ("dt = 20240807", "= '2024-08-07'"),
+        ("20240807 = dt", "= '2024-08-07'"),
+        ("dt >= 5", "'2024-08-07'"),
+        ("dt IN (20240807)", "IN '2024-08-07'"),
+        ("dt BETWEEN 20240801 AND 20240831", "BETWEEN '2024-08-01'"),
+        ("dt = n", "CAST"),
+        ("dt IN (SELECT n FROM logs)", "CAST"),
+        ("ts > 20240807", "> '2024-08-07'"),
+        ("dt = '7.8.2024'", "'20240807'"),
+        ("dt = ''", "'20240807'"),
+        ("dt IN ('2024-13-01')", "'20240807'"),
+    ] {
+        let error = rows(&format!("SELECT 1 FROM logs WHERE {condition}")).await.unwrap_err();
+        assert!(error.to_string().contains(hint), "{condition}: {error}");
+    }
+    let error = rows("SELECT 1 FROM logs a JOIN logs b ON a.dt = b.n").await.unwrap_err();
+    assert!(error.to_string().contains("is a DATE and is compared with the whole number"), "{error}");
+}
+
+#[tokio::test]
+async fn only_reading_is_planned() {
+    for sql in ["SELECT uid INTO x FROM logs", "WITH x AS (SELECT 1) SELECT * INTO y FROM x"] {
+        assert!(rows(sql).await.is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn several_spellings_are_listed() {
+    let candidates = ["Ab".to_owned(), "aB".to_owned()];
+    let error = pick("AB", &candidates, "table", "c.d").unwrap_err();
+    assert_eq!(error.to_string(), "the table name \"AB\" is ambiguous in c.d; write one of Ab, aB");
+    assert_eq!(pick("aB", &candidates, "table", "c.d").unwrap(), "aB");
+}
+
+#[test]
+fn remote_queries_are_found_and_their_arguments_checked() {
+    let sources = rewrite::collect(&parse("SELECT * FROM remote_query('c', 'SELECT 1') q, x.y").ast).unwrap();
+    assert_eq!(sources.calls.len(), 1);
+    assert_eq!(sources.tables.len(), 1);
+    assert!(rewrite::collect(&parse("SELECT * FROM remote_query(c)").ast).is_err());
+    let mut ast = *parse("SELECT q.A FROM remote_query('c', 'SELECT 1') q").ast;
+    let call = rewrite::RemoteCall { catalog: "c".into(), sql: "SELECT 1".into() };
+    let key = TableKey { catalog: "syncline".into(), database: "remote_query".into(), table: "q1".into() };
+    rewrite::put_tables(&mut ast, &HashMap::new(), &HashMap::from([(call, key)]));
+    rewrite::respell(&mut ast, &["a".to_owned()], &HashMap::new());
+    assert_eq!(ast.to_string(), "SELECT q.a FROM syncline.remote_query.q1 q");
+}
+
+#[test]
+fn places_follow_the_rules_of_dotted_names() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let scope = runtime.block_on(scope());
+    let place = |name: &str| {
+        let parts: Vec<String> = name.split('.').map(str::to_owned).collect();
+        place_of_table(&scope, &parts)
+    };
+    assert_eq!(place("t").unwrap(), TablePlace::Session("t".into()));
+    assert_eq!(place("default.t").unwrap(), TablePlace::Session("t".into()));
+    assert_eq!(place("syncline.default.t").unwrap(), TablePlace::Session("t".into()));
+    assert!(place("syncline.other.t").is_err());
+    assert!(place("nope.t").is_err());
+}

@@ -1,0 +1,56 @@
+//! The one function that builds a DataFusion session state, for a script, a query, a shell and an embedding service alike.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::catalog::CatalogProviderList;
+use datafusion::common::config::ConfigOptions;
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use syncline_connectors::sink::CleanUp;
+use syncline_connectors::sink::RejectLog;
+use syncline_connectors::sink::reject::RejectLogExtension;
+
+use crate::scope::{DEFAULT_DATABASE, SYNCLINE};
+
+/// What a statement's plan runs with.
+pub(crate) struct PlanContext {
+    pub(crate) runtime: Arc<RuntimeEnv>,
+    /// The run's zone.
+    pub(crate) timezone: String,
+    /// Takes the rejects of scans; None in a query, in which a row that cannot be read is an error.
+    pub(crate) rejects: Option<Arc<dyn RejectLog>>,
+    /// Collects commits and roll-backs that must end.
+    pub(crate) clean_up: CleanUp,
+}
+
+/// A state over the tables of one statement. DataFusion's own DDL, COPY and SET are out of reach: only plans that we made run on it.
+pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
+    let mut options = ConfigOptions::new();
+    // names are as our own pass spelled them
+    options.sql_parser.enable_ident_normalization = false;
+    // 0.1 is a decimal in MySQL, StarRocks and Spark
+    options.sql_parser.parse_float_as_decimal = true;
+    // one kind of text in plans, the kind that scans yield and writers take
+    options.sql_parser.map_string_types_to_utf8view = false;
+    // MySQL, StarRocks and Spark sort NULLs first
+    options.sql_parser.default_null_ordering = "nulls_min".to_owned();
+    options.execution.time_zone = Some(context.timezone.clone());
+    options.catalog.create_default_catalog_and_schema = false;
+    options.catalog.information_schema = false;
+    options.catalog.default_catalog = SYNCLINE.to_owned();
+    options.catalog.default_schema = DEFAULT_DATABASE.to_owned();
+    let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    let mut config = SessionConfig::from(options)
+        .with_target_partitions(cores)
+        .with_extension(Arc::new(context.clean_up.clone()));
+    if let Some(rejects) = &context.rejects {
+        config = config.with_extension(Arc::new(RejectLogExtension(Arc::clone(rejects))));
+    }
+    SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(&context.runtime))
+        .with_catalog_list(catalogs)
+        .build()
+}

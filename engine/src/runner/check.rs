@@ -1,0 +1,305 @@
+//! Before anything runs: every statement is read, parameters are put in, catalogs are opened, and names are resolved unless an earlier
+//! statement may create or change them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use syncline_sql::statement::{Insert, Query, SessionStatement};
+use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
+
+use super::redact::redact;
+use super::session::{self, Effect};
+use super::step::{NamesCheck, Step};
+use super::sync;
+use crate::error::{Result, SynclineError, codes};
+use crate::names::{self, TablePlace};
+use crate::run::Script;
+use crate::scope::Scope;
+use crate::sql_front;
+
+/// Files that name each other with SOURCE may go this deep; deeper is a circle.
+const SOURCE_DEPTH: usize = 16;
+
+/// Scripts as statements. `scope` is a copy that the statements change as they would when run.
+pub(super) struct Reader {
+    pub(super) steps: Vec<Step>,
+    job: usize,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self { steps: Vec::new(), job: 0 }
+    }
+
+    /// Reads one job. Statements that parse before a mistake are in `steps`.
+    pub(super) fn read_job(&mut self, job: usize, script: &Script, scope: &mut Scope) -> Result<()> {
+        self.job = job;
+        let file = SourceFile::new(script.name.as_str(), script.text.as_str());
+        self.read_file(&file, script.folder.as_deref(), scope, 0)
+    }
+
+    fn read_file(
+        &mut self,
+        file: &std::sync::Arc<SourceFile>,
+        folder: Option<&Path>,
+        scope: &mut Scope,
+        depth: usize,
+    ) -> Result<()> {
+        for piece in split_in(file, scope.dialect())? {
+            self.read_piece(&piece, folder, scope, depth).map_err(|error| error.at(piece.position()))?;
+        }
+        Ok(())
+    }
+
+    fn read_piece(&mut self, piece: &Piece, folder: Option<&Path>, scope: &mut Scope, depth: usize) -> Result<()> {
+        let prepared = substitute(piece, &scope.parameters, scope.dialect())?;
+        let statement = sql_front::parse(&prepared, scope)?;
+        let index = u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX);
+        let step = Step {
+            index,
+            job: self.job,
+            position: piece.position(),
+            folder: folder.map(PathBuf::from),
+            text: redact(&prepared.text),
+            statement,
+            names: NamesCheck::Done,
+        };
+        permitted(&step.statement, scope)?;
+        open_catalogs(&step.statement, scope)?;
+        if let Statement::Session(session) = &step.statement {
+            session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
+        }
+        let source = match &step.statement {
+            Statement::Session(session) => match session.as_ref() {
+                SessionStatement::Source { path, .. } => Some(path.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.steps.push(step);
+        if let Some(path) = source {
+            let (file, folder) = read_source(&path, folder, scope)?;
+            if depth == SOURCE_DEPTH {
+                return Err(SynclineError::new(codes::SCRIPT, format!("SOURCE '{path}' is nested too deep"))
+                    .hint("two files may name each other"));
+            }
+            self.read_file(&file, folder.as_deref(), scope, depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+fn read_source(
+    path: &str,
+    folder: Option<&Path>,
+    scope: &Scope,
+) -> Result<(std::sync::Arc<SourceFile>, Option<PathBuf>)> {
+    if !scope.engine.shared.rules.locations.permits(path) {
+        return Err(SynclineError::new(codes::NOT_PERMITTED, format!("this program does not let scripts read {path}"))
+            .hint("permit it with EngineBuilder::allow_locations"));
+    }
+    let full = match folder {
+        Some(folder) => folder.join(path),
+        None if Path::new(path).is_absolute() => PathBuf::from(path),
+        None => {
+            return Err(SynclineError::new(codes::SCRIPT, format!("the relative path {path} needs a folder to start from"))
+                .hint("give the script a folder (Script::in_folder), or write an absolute path"));
+        }
+    };
+    let text = std::fs::read_to_string(&full)
+        .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", full.display())))?;
+    let folder = full.parent().map(PathBuf::from);
+    Ok((SourceFile::new(full.display().to_string(), text), folder))
+}
+
+/// What the embedding program forbids.
+fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
+    let rules = &scope.engine.shared.rules;
+    let refuse = |what: &str| {
+        Err(SynclineError::new(codes::NOT_PERMITTED, format!("{what} is not permitted: this engine only reads"))
+            .hint("build the engine without read_only"))
+    };
+    match statement {
+        Statement::Native(native) if rules.read_only && !native.is_query => refuse("a statement that changes a system"),
+        Statement::Sync(_) if rules.read_only => refuse("INSERT"),
+        Statement::Explain(explain) if explain.analyze => permitted(&explain.statement, scope),
+        Statement::Session(session) => match session.as_ref() {
+            SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. } if rules.read_only => {
+                refuse("changing an external table")
+            }
+            SessionStatement::CreateCatalog { .. } | SessionStatement::AlterCatalog { .. }
+                if !rules.catalogs_from_scripts =>
+            {
+                Err(SynclineError::new(codes::NOT_PERMITTED, "this program does not let scripts define catalogs")
+                    .hint("define it in the config, or permit it with EngineBuilder::allow_catalogs_from_scripts"))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Opens every catalog that a statement uses: references are read and options parsed, without connecting.
+fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
+    match statement {
+        Statement::Native(native) => scope.remote(&native.catalog).map(drop),
+        Statement::Sync(insert) => {
+            place_in_catalog(scope, &insert.target)?;
+            open_tables(&insert.query, scope)
+        }
+        Statement::Query(query) => open_tables(query, scope),
+        Statement::Assert(assert) => open_catalogs(&assert.query, scope),
+        Statement::Explain(explain) => open_catalogs(&explain.statement, scope),
+        Statement::Session(session) => match session.as_ref() {
+            SessionStatement::CreateView { query, .. } => open_tables(query, scope),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn place_in_catalog(scope: &Scope, name: &syncline_sql::statement::Name) -> Result<()> {
+    let place = names::place_of_table(scope, &name.parts).map_err(|error| error.at(name.position.clone()))?;
+    match place {
+        TablePlace::Remote { catalog, .. } => {
+            scope.remote(&catalog).map(drop).map_err(|error| error.at(name.position.clone()))
+        }
+        TablePlace::Session(_) | TablePlace::Either { .. } => Ok(()),
+    }
+}
+
+fn open_tables(query: &Query, scope: &Scope) -> Result<()> {
+    query.tables.iter().try_for_each(|table| place_in_catalog(scope, table))
+}
+
+/// What earlier statements of the script may have created or changed, by the time a statement is reached.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Whole catalogs.
+    catalogs: BTreeSet<String>,
+    /// Tables: catalog and table name in lower case; the database may have been written or not.
+    tables: BTreeSet<(String, String)>,
+}
+
+impl Changes {
+    /// Notes what a statement may create or change.
+    fn note(&mut self, statement: &Statement) {
+        let Statement::Native(native) = statement else { return };
+        if native.is_query {
+            return;
+        }
+        let words: Vec<String> = native.text.split_whitespace().take(2).map(str::to_ascii_uppercase).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            // rows change, names do not
+            ["INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | "REPLACE" | "ANALYZE" | "REFRESH", ..] => {}
+            ["CREATE" | "ALTER" | "DROP", "TABLE"] => match native.names.first().and_then(|name| name.parts.last()) {
+                Some(table) => {
+                    self.tables.insert((native.catalog.clone(), table.to_lowercase()));
+                }
+                None => {
+                    self.catalogs.insert(native.catalog.clone());
+                }
+            },
+            _ => {
+                self.catalogs.insert(native.catalog.clone());
+            }
+        }
+    }
+
+    fn touch(&self, catalog: &str, table: &str) -> bool {
+        self.catalogs.contains(catalog) || self.tables.contains(&(catalog.to_owned(), table.to_lowercase()))
+    }
+
+    /// Whether a table may have been created or changed.
+    fn may_concern(&self, scope: &Scope, parts: &[String]) -> bool {
+        match names::place_of_table(scope, parts) {
+            Ok(TablePlace::Remote { catalog, table, .. }) => self.touch(&catalog, &table),
+            Ok(TablePlace::Either { catalog, table, .. }) => {
+                self.touch(&catalog, &table) || is_unplanned_view(scope, &table)
+            }
+            Ok(TablePlace::Session(table)) => is_unplanned_view(scope, &table),
+            Err(_) => false,
+        }
+    }
+}
+
+fn is_unplanned_view(scope: &Scope, name: &str) -> bool {
+    scope.views.iter().any(|(view, plan)| plan.is_none() && view.to_lowercase() == name.to_lowercase())
+}
+
+/// Resolves names statement by statement; `scopes` has one of each job, which changes as it would when run.
+pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>) -> Result<()> {
+    let mut changes = Changes::default();
+    for step in steps {
+        let Some(scope) = scopes.get_mut(step.job) else { continue };
+        step.names = check_step(step, scope, &changes).await.map_err(|error| error.at(step.position.clone()))?;
+        changes.note(&step.statement);
+    }
+    Ok(())
+}
+
+async fn check_step(step: &Step, scope: &mut Scope, changes: &Changes) -> Result<NamesCheck> {
+    match &step.statement {
+        Statement::Session(session) => {
+            session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
+            match session.as_ref() {
+                SessionStatement::CreateView { name, query, .. } => {
+                    let view = match check_query(query, scope, changes).await? {
+                        Some(planned) => Some(session::view_of(query, planned)),
+                        None => None,
+                    };
+                    let check = if view.is_some() { NamesCheck::Done } else { NamesCheck::Deferred };
+                    scope.views.insert(name.parts.concat(), view);
+                    Ok(check)
+                }
+                _ => Ok(NamesCheck::Done),
+            }
+        }
+        statement => check_statement(statement, scope, changes).await,
+    }
+}
+
+async fn check_statement(statement: &Statement, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
+    match statement {
+        Statement::Query(query) => {
+            let planned = check_query(query, scope, changes).await?;
+            Ok(if planned.is_some() { NamesCheck::Done } else { NamesCheck::Deferred })
+        }
+        Statement::Sync(insert) => check_insert(insert, scope, changes).await,
+        Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes)).await,
+        Statement::Explain(explain) => Box::pin(check_statement(&explain.statement, scope, changes)).await,
+        // its own system reads its names when it is reached
+        Statement::Native(native) if changes.catalogs.contains(&native.catalog) => Ok(NamesCheck::Deferred),
+        Statement::Native(native) => {
+            let touched = native.names.iter().filter_map(|name| name.parts.last());
+            let deferred = touched.into_iter().any(|table| changes.touch(&native.catalog, table));
+            Ok(if deferred { NamesCheck::Deferred } else { NamesCheck::Done })
+        }
+        Statement::Session(_) => Ok(NamesCheck::Done),
+    }
+}
+
+/// Plans a query, unless an earlier statement may create or change a table of it.
+async fn check_query(query: &Query, scope: &Scope, changes: &Changes) -> Result<Option<names::PlannedQuery>> {
+    if query.tables.iter().any(|table| changes.may_concern(scope, &table.parts))
+        || names::remote_catalogs_called(query).iter().any(|catalog| changes.catalogs.contains(catalog))
+    {
+        return Ok(None);
+    }
+    Ok(Some(names::plan_query(scope, query, |catalogs| sync::check_state(scope, catalogs)).await?))
+}
+
+async fn check_insert(insert: &Insert, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
+    let planned = check_query(&insert.query, scope, changes).await?;
+    if changes.may_concern(scope, &insert.target.parts) {
+        return Ok(NamesCheck::Deferred);
+    }
+    let target = names::resolve_target(scope, &insert.target).await?;
+    match planned {
+        Some(planned) => {
+            sync::check_write(scope, insert, &target, &planned).await?;
+            Ok(NamesCheck::Done)
+        }
+        None => Ok(NamesCheck::Deferred),
+    }
+}

@@ -1,0 +1,480 @@
+//! Runs scripts: reads and checks everything first, then does statement after statement, and reports what came of each.
+
+mod check;
+mod events;
+mod explain;
+mod progress;
+mod query;
+pub(crate) mod redact;
+mod rejects;
+mod session;
+mod show;
+mod step;
+mod sync;
+mod write;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use datafusion::execution::SendableRecordBatchStream;
+use syncline_connectors::error::ErrorCode;
+use syncline_connectors::sink::RejectLog;
+use syncline_sql::Clocks;
+use syncline_sql::Statement;
+use syncline_sql::statement::SessionStatement;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::error::{Result, SynclineError};
+use crate::planning::{PlanContext, session_state};
+use crate::report::{RunReport, RunStatus, StatementReport, StatementStatus};
+use crate::run::{Run, RunEvent, RunOptions, Script};
+use crate::scope::Scope;
+use crate::session::Session;
+use crate::state::{RunRecord, fingerprint};
+use events::Events;
+use rejects::StatementRejects;
+use session::Effect;
+use step::{NamesCheck, Step};
+
+/// How often progress is sent.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What is asked of the runner.
+pub(crate) struct Request {
+    pub(crate) session: Session,
+    pub(crate) scripts: Vec<Script>,
+    pub(crate) options: RunOptions,
+    /// Whether what the one script changes in the session stays.
+    pub(crate) keeps_changes: bool,
+}
+
+/// Starts a run in a task that the engine owns.
+pub(crate) fn start(engine: &Engine, request: Request) -> Result<Run> {
+    let runtime = tokio::runtime::Handle::try_current()
+        .map_err(|_| SynclineError::new(ErrorCode::Internal.code(), "a run is started within a tokio runtime"))?;
+    if engine.shared.stop.is_cancelled() {
+        return Err(SynclineError::new(ErrorCode::Cancelled.code(), "the engine was shut down"));
+    }
+    let run_id = new_run_id();
+    let stop = engine.shared.stop.child_token();
+    let (sender, events) = mpsc::channel(events::QUEUE);
+    let (report_sender, report) = oneshot::channel();
+    let runner = Runner {
+        run_id: run_id.clone(),
+        events: Events::new(sender, stop.clone()),
+        stop: stop.clone(),
+        started: Instant::now(),
+        request,
+    };
+    let mut runs = engine.shared.runs.lock();
+    while runs.try_join_next().is_some() {}
+    runs.spawn_on(
+        async move {
+            // the caller may be gone: then nobody wants the report
+            let _ = report_sender.send(runner.run().await);
+        },
+        &runtime,
+    );
+    Ok(Run::new(run_id, events, report, stop))
+}
+
+/// `yyyymmddThhmmss-xxxxxxxx`: sorts by time, and labels made of it are told apart.
+fn new_run_id() -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%S"), rand::random::<u32>())
+}
+
+/// The error of a statement that the user stopped.
+pub(crate) fn cancelled() -> SynclineError {
+    SynclineError::new(ErrorCode::Cancelled.code(), "stopped before it was done")
+}
+
+struct Runner {
+    run_id: String,
+    events: Events,
+    stop: CancellationToken,
+    started: Instant,
+    request: Request,
+}
+
+/// A script that was read and checked.
+struct Checked {
+    steps: Vec<Step>,
+    /// The scope that each job begins with.
+    scopes: Vec<Scope>,
+}
+
+impl Runner {
+    async fn run(self) -> RunReport {
+        let engine = self.request.session.engine().clone();
+        let mut report = RunReport {
+            run_id: self.run_id.clone(),
+            job: self.job(),
+            status: RunStatus::Failed,
+            bizdate: String::new(),
+            cyctime: String::new(),
+            timezone: engine.timezone().to_owned(),
+            seconds: 0.0,
+            error: None,
+            statements: Vec::new(),
+            nothing_ran: true,
+            failure: None,
+        };
+        if let Err(error) = self.run_checked(&engine, &mut report).await {
+            report.status = if error.is_cancelled() { RunStatus::Cancelled } else { RunStatus::Failed };
+            report.error = Some(error.to_report());
+            report.failure = Some(error);
+        }
+        report.seconds = self.started.elapsed().as_secs_f64();
+        report
+    }
+
+    fn job(&self) -> String {
+        let of_script = || {
+            let name = self.request.scripts.first().map_or("query", |script| script.name.as_str());
+            let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+            file.strip_suffix(".sql").unwrap_or(file).to_owned()
+        };
+        self.request.options.job_name.clone().unwrap_or_else(of_script)
+    }
+
+    /// Everything up to the last statement. An error is one that ended the run before its first statement.
+    async fn run_checked(&self, engine: &Engine, report: &mut RunReport) -> Result<()> {
+        let options = &self.request.options;
+        let zone = crate::clock::zone(engine.timezone())?;
+        let clocks = Clocks::new(options.bizdate.as_deref(), options.cyctime.as_deref(), zone, jiff::Timestamp::now())?;
+        report.bizdate = clocks.bizdate_text();
+        report.cyctime = clocks.cyctime.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        if let Some(run_id) = &options.resume {
+            return Err(SynclineError::new("E1008", format!("resuming a run ({run_id}) is not built yet"))
+                .hint("run the job again from its start: what it had not committed is not there"));
+        }
+        let Checked { steps, scopes } = self.check(clocks, report).await?;
+        if options.dry_run {
+            report.statements = steps
+                .iter()
+                .map(|step| {
+                    step.report(match step.names {
+                        NamesCheck::Done => StatementStatus::Checked,
+                        NamesCheck::Deferred => StatementStatus::NotChecked,
+                    })
+                })
+                .collect();
+            report.status = RunStatus::Succeeded;
+            return Ok(());
+        }
+        let state = &engine.shared.state;
+        let _lock = if options.interactive || options.allow_concurrent {
+            None
+        } else {
+            Some(state.lock_job(&report.job, &report.bizdate, &self.run_id)?)
+        };
+        let recorder = Recorder { engine: engine.clone(), record: self.record(report), is_recorded: Arc::default() };
+        if !options.interactive {
+            recorder.record()?;
+        }
+        if self.stop.is_cancelled() {
+            return Err(cancelled());
+        }
+        report.nothing_ran = steps.is_empty();
+        self.events
+            .send(RunEvent::RunStarted {
+                run_id: self.run_id.clone(),
+                job: report.job.clone(),
+                statements: u32::try_from(steps.len()).unwrap_or(u32::MAX),
+                bizdate: report.bizdate.clone(),
+                cyctime: report.cyctime.clone(),
+                timezone: report.timezone.clone(),
+            })
+            .await;
+        self.run_steps(steps, scopes, &recorder, report).await;
+        recorder.end(report.status)
+    }
+
+    /// Reads all scripts and resolves names. The statements read so far are in the report if it fails.
+    async fn check(&self, clocks: Clocks, report: &mut RunReport) -> Result<Checked> {
+        let options = &self.request.options;
+        let mut begin = self.request.session.scope();
+        begin.load_tables()?;
+        begin.begin_run(clocks, &options.params, &options.raw_params)?;
+        let scopes: Vec<Scope> = self.request.scripts.iter().map(|_| begin.clone()).collect();
+
+        let mut reader = check::Reader::new();
+        let mut read = Ok(());
+        for (job, script) in self.request.scripts.iter().enumerate() {
+            read = reader.read_job(job, script, &mut begin.clone());
+            if read.is_err() {
+                break;
+            }
+        }
+        let mut steps = reader.steps;
+        let result = match read {
+            Ok(()) => tokio::select! {
+                biased;
+                () = self.stop.cancelled() => Err(cancelled()),
+                checked = check::check_names(&mut steps, scopes.clone()) => checked,
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            report.statements = steps.iter().map(|step| step.report(StatementStatus::NotRun)).collect();
+            return Err(error);
+        }
+        Ok(Checked { steps, scopes })
+    }
+
+    fn record(&self, report: &RunReport) -> RunRecord {
+        let options = &self.request.options;
+        let texts = self.request.scripts.iter().flat_map(|script| [script.name.as_str(), script.text.as_str()]);
+        let params = options.params.iter().chain(&options.raw_params).flat_map(|(name, value)| [name.as_str(), value]);
+        RunRecord {
+            run_id: self.run_id.clone(),
+            job: report.job.clone(),
+            bizdate: report.bizdate.clone(),
+            cyctime: report.cyctime.clone(),
+            timezone: report.timezone.clone(),
+            fingerprint: fingerprint::of_texts(texts.chain(params)),
+        }
+    }
+
+    /// Runs the statements in order. A failed one ends its run unless the session says to go on.
+    async fn run_steps(&self, steps: Vec<Step>, scopes: Vec<Scope>, recorder: &Recorder, report: &mut RunReport) {
+        let mut scopes = scopes.into_iter().enumerate();
+        let mut context: Option<(usize, Context)> = None;
+        let mut stopped = false;
+        for step in &steps {
+            if stopped {
+                report.statements.push(step.report(StatementStatus::NotRun));
+                continue;
+            }
+            if context.as_ref().is_none_or(|(job, _)| *job != step.job) {
+                let Some(scope) = scopes.by_ref().find(|(job, _)| *job == step.job).map(|(_, scope)| scope) else { break };
+                let new = Context {
+                    scope,
+                    events: self.events.clone(),
+                    stop: self.stop.clone(),
+                    run_id: self.run_id.clone(),
+                    job: report.job.clone(),
+                    recorder: recorder.clone(),
+                };
+                context = Some((step.job, new));
+            }
+            let Some((_, context)) = &mut context else { break };
+            let (statement, error) = context.run_step(step).await;
+            if self.request.keeps_changes && matches!(step.statement, Statement::Session(_)) {
+                self.request.session.keep(&context.scope);
+            }
+            let goes_on = context.scope.setting("on_error").is_some_and(|on| on.eq_ignore_ascii_case("continue"));
+            if let Some(error) = error {
+                if report.failure.is_none() {
+                    report.error = Some(error.to_report());
+                    report.failure = Some(error);
+                }
+                stopped = !goes_on || self.stop.is_cancelled();
+            }
+            self.events.send(RunEvent::StatementFinished(statement.clone())).await;
+            report.statements.push(statement);
+        }
+        report.status = run_status(&report.statements);
+    }
+}
+
+/// The run's status: the gravest of its statements'.
+fn run_status(statements: &[StatementReport]) -> RunStatus {
+    let any = |status: StatementStatus| statements.iter().any(|statement| statement.status == status);
+    if any(StatementStatus::Unknown) {
+        RunStatus::Unknown
+    } else if any(StatementStatus::PartlyCommitted) {
+        RunStatus::PartlyCommitted
+    } else if any(StatementStatus::Cancelled) {
+        RunStatus::Cancelled
+    } else if any(StatementStatus::RolledBack) {
+        RunStatus::RolledBack
+    } else if any(StatementStatus::Failed) {
+        RunStatus::Failed
+    } else {
+        RunStatus::Succeeded
+    }
+}
+
+/// Records the run in the state store, at its start or when it first writes.
+#[derive(Clone)]
+struct Recorder {
+    engine: Engine,
+    record: RunRecord,
+    is_recorded: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Recorder {
+    fn record(&self) -> Result<()> {
+        use std::sync::atomic::Ordering;
+        if !self.is_recorded.load(Ordering::Acquire) {
+            self.engine.shared.state.begin_run(&self.record)?;
+            self.is_recorded.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn end(&self, status: RunStatus) -> Result<()> {
+        if !self.is_recorded.load(std::sync::atomic::Ordering::Acquire) {
+            return Ok(());
+        }
+        let status = serde_json::to_value(status).ok();
+        let status = status.as_ref().and_then(|status| status.as_str()).unwrap_or("failed");
+        self.engine.shared.state.end_run(&self.record.run_id, status)
+    }
+}
+
+/// What a statement runs with.
+pub(crate) struct Context {
+    scope: Scope,
+    events: Events,
+    stop: CancellationToken,
+    run_id: String,
+    job: String,
+    recorder: Recorder,
+}
+
+impl Context {
+    /// Runs one statement; the error is also in its report.
+    async fn run_step(&mut self, step: &Step) -> (StatementReport, Option<SynclineError>) {
+        let started = Instant::now();
+        let mut report = step.report(StatementStatus::Succeeded);
+        self.events
+            .send(RunEvent::StatementStarted {
+                index: step.index,
+                kind: step.kind(),
+                file: report.file.clone(),
+                line: report.line,
+                text: step.text.clone(),
+                target: report.target.clone(),
+            })
+            .await;
+        let result = if self.stop.is_cancelled() { Err(cancelled()) } else { self.execute(step, &mut report).await };
+        report.seconds = Some(started.elapsed().as_secs_f64());
+        match result {
+            Ok(()) => (report, None),
+            Err(error) => {
+                let error = error.at(step.position.clone());
+                report.status = match report.status {
+                    // a write that was cut off says itself what it left
+                    StatementStatus::RolledBack if error.is_cancelled() => StatementStatus::Cancelled,
+                    StatementStatus::Succeeded | StatementStatus::Failed => status_of(&error),
+                    known => known,
+                };
+                report.error = Some(error.to_report());
+                (report, Some(error))
+            }
+        }
+    }
+
+    async fn execute(&mut self, step: &Step, report: &mut StatementReport) -> Result<()> {
+        match &step.statement {
+            Statement::Native(native) => {
+                self.until_stopped(query::run_native(self, native, report)).await
+            }
+            Statement::Sync(insert) => sync::run(self, insert, report).await,
+            Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
+            Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
+            Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, report)).await,
+            Statement::Session(session) => {
+                if self.until_stopped(show::run(self, session, report)).await? {
+                    return Ok(());
+                }
+                self.execute_session(session, step, report).await
+            }
+        }
+    }
+
+    async fn execute_session(
+        &mut self,
+        statement: &SessionStatement,
+        step: &Step,
+        report: &mut StatementReport,
+    ) -> Result<()> {
+        self.scope.load_tables()?;
+        if let SessionStatement::CreateView { name, query, if_not_exists, or_replace } = statement {
+            let short = session::session_name(name)?;
+            if *if_not_exists && !or_replace && self.scope.views.contains_key(&short) {
+                return Ok(());
+            }
+            session::apply(statement, step.folder.as_deref(), &mut self.scope, Effect::Done)?;
+            let planning = crate::names::plan_query(&self.scope, query, |catalogs| {
+                session_state(&self.plan_context(None), catalogs)
+            });
+            let planned = self.until_stopped(planning).await?;
+            self.scope.views.insert(short, Some(session::view_of(query, planned)));
+            return Ok(());
+        }
+        let warnings = session::apply(statement, step.folder.as_deref(), &mut self.scope, Effect::Done)?;
+        for warning in warnings {
+            self.warn(report, warning).await;
+        }
+        Ok(())
+    }
+
+    /// Dropping the work is what stops it.
+    async fn until_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(cancelled()),
+            result = work => result,
+        }
+    }
+
+    async fn warn(&self, report: &mut StatementReport, message: String) {
+        report.warnings.push(message.clone());
+        self.events.warn(report.index, message).await;
+    }
+
+    fn plan_context(&self, rejects: Option<Arc<dyn RejectLog>>) -> PlanContext {
+        let shared = &self.scope.engine.shared;
+        PlanContext {
+            runtime: Arc::clone(&shared.runtime),
+            timezone: shared.timezone.name.clone(),
+            rejects,
+            clean_up: shared.clean_up.clone(),
+        }
+    }
+
+    fn rejects(&self, report: &StatementReport) -> StatementRejects {
+        let path = self.scope.engine.shared.state.rejects_file(&self.run_id, report.index);
+        StatementRejects::new(path, report.index)
+    }
+
+    /// Before the first write.
+    fn record_run(&self) -> Result<()> {
+        self.recorder.record()
+    }
+
+    fn ticks(&self) -> Interval {
+        let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    }
+}
+
+fn status_of(error: &SynclineError) -> StatementStatus {
+    if error.is_unknown_outcome() {
+        StatementStatus::Unknown
+    } else if error.code() == ErrorCode::PartlyCommitted.code() {
+        StatementStatus::PartlyCommitted
+    } else if error.is_cancelled() {
+        StatementStatus::Cancelled
+    } else {
+        StatementStatus::Failed
+    }
+}
+
+/// Writes a stream of batches: the INSERT of [`Session::write`](crate::Session::write).
+pub(crate) async fn write_stream(
+    session: &Session,
+    target: &str,
+    batches: SendableRecordBatchStream,
+    options: crate::run::WriteOptions,
+) -> Result<StatementReport> {
+    write::run(session, target, batches, options).await
+}

@@ -1,0 +1,123 @@
+//! The rejects of one statement: counted, the first few kept, all of them in a file of lines of JSON if there is a state folder.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use syncline_connectors::ConnectorError;
+use syncline_connectors::error::ErrorCode;
+use syncline_connectors::sink::{FoundBy, Reject, RejectCollector, RejectLog};
+
+use crate::error::Result;
+use crate::state::{make_folder, private_file};
+
+/// Takes the rejects of one statement.
+#[derive(Debug)]
+pub(super) struct StatementRejects {
+    collector: Arc<RejectCollector>,
+    file: Arc<Mutex<RejectsFile>>,
+}
+
+/// Made with the first reject.
+#[derive(Debug)]
+struct RejectsFile {
+    path: Option<PathBuf>,
+    statement: u32,
+    writer: Option<BufWriter<File>>,
+}
+
+/// A line of the file. Names and order are a contract.
+#[derive(Serialize)]
+struct Line<'a> {
+    statement: u32,
+    column: Option<&'a str>,
+    value: Option<&'a str>,
+    reason: &'a str,
+    row: Option<u64>,
+    file: Option<&'a str>,
+    line: Option<u64>,
+    found_by: &'a str,
+}
+
+impl StatementRejects {
+    /// Rejects that are counted and go nowhere else, for plans that do not run.
+    pub(super) fn nowhere() -> Self {
+        Self::new(None, 0)
+    }
+
+    /// Rejects of a statement; `path` is None when there is no folder.
+    pub(super) fn new(path: Option<PathBuf>, statement: u32) -> Self {
+        let file = Arc::new(Mutex::new(RejectsFile { path, statement, writer: None }));
+        let writer = Arc::clone(&file);
+        let collector = RejectCollector::with_writer(Box::new(move |reject| writer.lock().write(reject)));
+        Self { collector: Arc::new(collector), file }
+    }
+
+    pub(super) fn log(&self) -> Arc<dyn RejectLog> {
+        Arc::clone(&self.collector) as _
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.collector.count()
+    }
+
+    pub(super) fn first(&self) -> Vec<Reject> {
+        self.collector.first()
+    }
+
+    /// What scans and conversions had to say besides rejects.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let line = |count: u64, key: &str, first: &str| match count {
+            1 => format!("{key}: {first}"),
+            _ => format!("{key}, {count} times; the first: {first}"),
+        };
+        self.collector.warnings().iter().map(|warning| line(warning.count, &warning.key, &warning.first)).collect()
+    }
+
+    /// Ends the file; its path if there is one.
+    pub(super) fn finish(&self) -> Result<Option<String>> {
+        let mut file = self.file.lock();
+        let Some(mut writer) = file.writer.take() else { return Ok(None) };
+        let path = file.path.clone().unwrap_or_default();
+        writer.flush().map_err(|error| failed(&path, &error))?;
+        Ok(Some(path.display().to_string()))
+    }
+}
+
+impl RejectsFile {
+    fn write(&mut self, reject: &Reject) -> Result<(), ConnectorError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let failed = |error: std::io::Error| failed(path, &error);
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                if let Some(folder) = path.parent() {
+                    make_folder(folder).map_err(failed)?;
+                }
+                none.insert(BufWriter::new(private_file(path).map_err(failed)?))
+            }
+        };
+        let line = Line {
+            statement: self.statement,
+            column: reject.column.as_deref(),
+            value: reject.value.as_deref(),
+            reason: &reject.reason,
+            row: reject.row,
+            file: reject.file.as_deref(),
+            line: reject.line,
+            found_by: match reject.found_by {
+                FoundBy::Syncline => "syncline",
+                FoundBy::Server => "server",
+            },
+        };
+        serde_json::to_writer(&mut *writer, &line).map_err(|error| failed(error.into()))?;
+        writer.write_all(b"\n").map_err(failed)
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> ConnectorError {
+    ConnectorError::new(ErrorCode::Io, format!("cannot write the rejects file {}: {error}", path.display()))
+}

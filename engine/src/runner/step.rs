@@ -1,0 +1,88 @@
+//! Statements of a run, parsed and numbered.
+
+use std::path::PathBuf;
+
+use syncline_sql::Position;
+use syncline_sql::Statement;
+
+use crate::report::{StatementKind, StatementReport, StatementStatus};
+
+/// One statement of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    /// From 1, over all files.
+    pub(super) index: u32,
+    /// The job (script) it belongs to, from 0; a sourced file belongs to the script that names it.
+    pub(super) job: usize,
+    /// Where it starts.
+    pub(super) position: Position,
+    /// Where relative paths in it start.
+    pub(super) folder: Option<PathBuf>,
+    /// The text with parameters put in and secrets left out.
+    pub(super) text: String,
+    pub(super) statement: Statement,
+    /// Whether names in it were resolved before anything ran.
+    pub(super) names: NamesCheck,
+}
+
+/// What is known of a statement's names before anything runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NamesCheck {
+    /// All resolved, or there are none to resolve here.
+    Done,
+    /// An earlier statement may create or change them.
+    Deferred,
+}
+
+impl Step {
+    pub(super) fn kind(&self) -> StatementKind {
+        kind_of(&self.statement)
+    }
+
+    /// `catalog.database.table` as written, of a write; the catalog of a native statement.
+    pub(super) fn target(&self) -> Option<String> {
+        match &self.statement {
+            Statement::Native(native) => Some(native.catalog.clone()),
+            Statement::Sync(insert) => Some(insert.target.to_string()),
+            _ => None,
+        }
+    }
+
+    /// A report that says how far the statement got.
+    pub(super) fn report(&self, status: StatementStatus) -> StatementReport {
+        StatementReport {
+            index: self.index,
+            file: self.position.file.name.clone(),
+            line: self.position.line,
+            kind: self.kind(),
+            target: self.target(),
+            status,
+            write_mode: None,
+            rows_read: None,
+            rows_written: None,
+            rows_rejected: None,
+            bytes_read: None,
+            bytes_written: None,
+            seconds: None,
+            labels: Vec::new(),
+            rejects_file: None,
+            error: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+fn kind_of(statement: &Statement) -> StatementKind {
+    match statement {
+        Statement::Native(_) => StatementKind::Native,
+        Statement::Sync(_) => StatementKind::Sync,
+        Statement::Query(_) => StatementKind::Query,
+        Statement::Session(_) => StatementKind::Session,
+        Statement::Assert(_) => StatementKind::Assert,
+        Statement::Explain(explain) => match kind_of(&explain.statement) {
+            // EXPLAIN shows something; only ANALYZE of a write writes
+            StatementKind::Sync if explain.analyze => StatementKind::Sync,
+            _ => StatementKind::Query,
+        },
+    }
+}

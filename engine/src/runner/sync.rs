@@ -1,0 +1,257 @@
+//! Sync statements: INSERT into a system from elsewhere, all or nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::catalog::CatalogProviderList;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{displayable, execute_stream};
+use futures::StreamExt;
+use syncline_connectors::Options;
+use syncline_connectors::sink::journal::NoJournal;
+use syncline_connectors::sink::{
+    ColumnMapping, CommitJournal, PartitionItem, PlannedInsert, PlannedWrite, RejectLog, WriteId, WriteRequest,
+    WriteState, plan_insert,
+};
+use syncline_sql::statement::{self, Insert, InsertColumns};
+
+use super::Context;
+use super::progress::scan_numbers;
+use super::rejects::StatementRejects;
+use crate::error::{Result, SynclineError};
+use crate::names::{self, PlannedQuery, TableKey};
+use crate::planning::{PlanContext, session_state};
+use crate::reference::{OptionValue, Resolver};
+use crate::report::{StatementReport, StatementStatus};
+use crate::run::RunEvent;
+use crate::scope::Scope;
+use crate::state::StateJournal;
+
+/// How long an ended statement waits for its roll-back; servers answer in seconds or not at all.
+const ROLL_BACK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A write, whatever asked for it.
+pub(super) struct Write {
+    pub(super) target: TableKey,
+    pub(super) overwrite: bool,
+    pub(super) partition: Vec<PartitionItem>,
+    pub(super) mapping: ColumnMapping,
+    pub(super) properties: Options,
+}
+
+impl Write {
+    /// What an INSERT asks for.
+    pub(super) fn of(insert: &Insert, target: TableKey, scope: &Scope) -> Result<Self> {
+        let partition = insert
+            .partition
+            .iter()
+            .map(|item| match item {
+                statement::PartitionItem::Value { column, value } => {
+                    PartitionItem::Value { column: column.parts.join("."), value: value.clone() }
+                }
+                statement::PartitionItem::Name(name) => PartitionItem::Name(name.parts.join(".")),
+            })
+            .collect();
+        let mapping = match &insert.columns {
+            InsertColumns::All => ColumnMapping::Position,
+            InsertColumns::List(columns) => {
+                ColumnMapping::List(columns.iter().map(|column| column.parts.join(".")).collect())
+            }
+            InsertColumns::ByName => ColumnMapping::ByName,
+        };
+        let rules = &scope.engine.shared.rules;
+        let resolver = Resolver {
+            allow_env: &rules.env,
+            allow_files: Some(&rules.locations),
+            base: None,
+            environment: scope.engine.environment(),
+        };
+        let mut properties = Options::new();
+        for property in &insert.properties {
+            let whose = format!("property \"{}\" of the INSERT into {target}", property.name);
+            let value = resolver.resolve(&OptionValue::from(property), &whose);
+            let value = value.map_err(|error| error.at(property.position.clone()))?;
+            properties.set(&property.name, value.expose());
+        }
+        Ok(Self { target, overwrite: insert.overwrite, partition, mapping, properties })
+    }
+
+    fn request(
+        self,
+        scope: &Scope,
+        source: &LogicalPlan,
+        id: WriteId,
+        journal: Arc<dyn CommitJournal>,
+        rejects: Arc<dyn RejectLog>,
+    ) -> WriteRequest {
+        WriteRequest {
+            database: self.target.database,
+            table: self.target.table,
+            overwrite: self.overwrite,
+            partition: self.partition,
+            mapping: self.mapping,
+            source: Arc::clone(source.schema().inner()),
+            properties: self.properties,
+            settings: scope.write_settings(),
+            id,
+            journal,
+            rejects,
+            timezone: scope.engine.timezone().to_owned(),
+        }
+    }
+}
+
+/// A session state for planning alone: checks and EXPLAIN.
+pub(super) fn check_state(scope: &Scope, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
+    let shared = &scope.engine.shared;
+    let context = PlanContext {
+        runtime: Arc::clone(&shared.runtime),
+        timezone: shared.timezone.name.clone(),
+        rejects: None,
+        clean_up: shared.clean_up.clone(),
+    };
+    session_state(&context, catalogs)
+}
+
+/// Plans a write without effects: target columns, mapping, options.
+pub(super) async fn check_write(
+    scope: &Scope,
+    insert: &Insert,
+    target: &TableKey,
+    planned: &PlannedQuery,
+) -> Result<PlannedWrite> {
+    let write = Write::of(insert, target.clone(), scope)?;
+    let id = WriteId { job: "check".to_owned(), run: "check".to_owned(), statement: 0, attempt: 1 };
+    let rejects = StatementRejects::nowhere();
+    let request = write.request(scope, &planned.plan, id, Arc::new(NoJournal), rejects.log());
+    let remote = scope.remote(&target.catalog)?;
+    remote.plan_write(request).await.map_err(|error| SynclineError::from(error).at(insert.target.position.clone()))
+}
+
+/// The physical plan of an INSERT and a line about its write, for EXPLAIN. No effects.
+pub(super) async fn explain(scope: &Scope, insert: &Insert) -> Result<(String, String)> {
+    let planned = names::plan_query(scope, &insert.query, |catalogs| check_state(scope, catalogs)).await?;
+    let target = names::resolve_target(scope, &insert.target).await?;
+    let write = check_write(scope, insert, &target, &planned).await?;
+    let description = write.description.clone();
+    let rejects = StatementRejects::nowhere();
+    let planned = plan_insert(&planned.state, planned.plan, write, rejects.log(), scope.engine.timezone()).await?;
+    Ok((description, displayable(planned.plan.as_ref()).indent(false).to_string()))
+}
+
+/// Runs an INSERT. `report` is filled as far as the statement got, whatever comes of it.
+pub(super) async fn run(context: &Context, insert: &Insert, report: &mut StatementReport) -> Result<()> {
+    let scope = &context.scope;
+    let rejects = context.rejects(report);
+    let planned = names::plan_query(scope, &insert.query, |catalogs| {
+        session_state(&context.plan_context(Some(rejects.log())), catalogs)
+    })
+    .await?;
+    let target = names::resolve_target(scope, &insert.target).await?;
+    report.target = Some(target.to_string());
+    let write = Write::of(insert, target, scope)?;
+    let place = insert.target.position.clone();
+    run_write(context, write, planned, &rejects, report).await.map_err(|error| error.at(place))
+}
+
+/// Plans and runs a write of a planned query.
+pub(super) async fn run_write(
+    context: &Context,
+    write: Write,
+    planned: PlannedQuery,
+    rejects: &StatementRejects,
+    report: &mut StatementReport,
+) -> Result<()> {
+    context.record_run()?;
+    let scope = &context.scope;
+    let remote = scope.remote(&write.target.catalog)?;
+    let id = WriteId {
+        job: context.job.clone(),
+        run: context.run_id.clone(),
+        statement: report.index,
+        attempt: 1,
+    };
+    let journal = Arc::new(StateJournal(Arc::clone(&scope.engine.shared.state)));
+    let PlannedQuery { state, plan } = planned;
+    let write = remote.plan_write(write.request(scope, &plan, id, journal, rejects.log())).await?;
+    let insert = plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?;
+    let result = execute(context, &state, &insert, report).await;
+
+    let scanned = scan_numbers(&insert.plan);
+    report.rows_read = Some(scanned.rows);
+    report.bytes_read = scanned.bytes;
+    let settled = tokio::time::timeout(ROLL_BACK_TIMEOUT, insert.handle.settled()).await;
+    let settled = settled.unwrap_or(WriteState::Unknown);
+    report.rows_rejected = Some(rejects.count());
+    report.rejects_file = rejects.finish()?;
+    for warning in rejects.warnings() {
+        context.warn(report, warning).await;
+    }
+    if let Some(summary) = insert.handle.summary() {
+        report.rows_written = Some(summary.rows_written);
+        report.bytes_written = Some(summary.bytes_written);
+        report.labels = summary.labels;
+        report.write_mode = Some(summary.write_mode);
+        report.rows_rejected = Some(rejects.count().max(summary.rows_rejected_by_server));
+        for warning in summary.warnings {
+            context.warn(report, warning).await;
+        }
+    }
+    match (settled, result) {
+        // the count row or the commit's own answer decides; what came later is a warning
+        (WriteState::Committed, Ok(())) => Ok(()),
+        (WriteState::Committed, Err(error)) => {
+            context.warn(report, format!("the write is committed; afterwards: {error}")).await;
+            Ok(())
+        }
+        (state, Ok(())) => Err(SynclineError::new("E5999", format!("the write ended in the state {state:?}"))),
+        (state, Err(error)) => {
+            report.status = match state {
+                WriteState::RolledBack | WriteState::RollingBack => StatementStatus::RolledBack,
+                WriteState::PartlyCommitted => StatementStatus::PartlyCommitted,
+                WriteState::Unknown | WriteState::Beginning | WriteState::Writing | WriteState::Committing => {
+                    StatementStatus::Unknown
+                }
+                WriteState::Planned | WriteState::Failed | WriteState::Committed => StatementStatus::Failed,
+            };
+            report.rows_written = (report.status == StatementStatus::RolledBack).then_some(0);
+            Err(error)
+        }
+    }
+}
+
+async fn execute(
+    context: &Context,
+    state: &SessionState,
+    insert: &PlannedInsert,
+    report: &StatementReport,
+) -> Result<()> {
+    let mut rows = execute_stream(Arc::clone(&insert.plan), state.task_ctx())?;
+    let mut ticks = context.ticks();
+    let mut is_committed = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = context.stop.cancelled(), if !is_committed && insert.handle.state() != WriteState::Committing => {
+                return Err(super::cancelled());
+            }
+            row = rows.next() => match row {
+                Some(Ok(_)) => is_committed = true,
+                Some(Err(error)) => return Err(error.into()),
+                None => return Ok(()),
+            },
+            _ = ticks.tick() => {
+                let scanned = scan_numbers(&insert.plan);
+                let written = insert.handle.progress();
+                context.events.send_if_room(RunEvent::Progress {
+                    index: report.index,
+                    rows_read: scanned.rows,
+                    rows_written: written.rows,
+                    bytes_read: scanned.bytes.unwrap_or(0),
+                    bytes_written: written.bytes,
+                });
+            }
+        }
+    }
+}

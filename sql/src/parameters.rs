@@ -1,0 +1,301 @@
+//! Parameters and what their values mean.
+
+use std::collections::BTreeMap;
+
+use crate::clocks::Clocks;
+use crate::error::{ErrorCode, SqlError};
+use crate::nearest::nearest;
+use crate::render::escape_control;
+use crate::token::{is_word_part, placeholder};
+
+/// The parameters of a run: what the user gave, and the built-in ones of the clocks.
+#[derive(Debug, Clone)]
+pub struct Parameters {
+    clocks: Clocks,
+    given: BTreeMap<String, Given>,
+}
+
+#[derive(Debug, Clone)]
+struct Given {
+    value: String,
+    raw: bool,
+}
+
+/// A parameter's value when it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterValue {
+    /// The text that is put in.
+    pub text: String,
+    /// Whether it may be any SQL.
+    pub raw: bool,
+}
+
+impl Parameters {
+    /// The built-in parameters alone.
+    pub fn new(clocks: Clocks) -> Self {
+        Self { clocks, given: BTreeMap::new() }
+    }
+
+    /// The clocks of the run.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
+    /// Defines a parameter, or replaces it: a constant (`abc`) or an expression (`$bizdate`), evaluated when it is used. It wins over a
+    /// built-in one of that name inside `${…}`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ParameterValue`] for a name that no placeholder could name.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) -> Result<(), SqlError> {
+        self.insert(name, Given { value: value.into(), raw: false })
+    }
+
+    /// Defines a parameter whose value may be any SQL and is taken as it is.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_raw(&mut self, name: &str, value: impl Into<String>) -> Result<(), SqlError> {
+        self.insert(name, Given { value: value.into(), raw: true })
+    }
+
+    fn insert(&mut self, name: &str, given: Given) -> Result<(), SqlError> {
+        if !is_parameter_name(name) {
+            let name = escape_control(name);
+            return Err(SqlError::new(ErrorCode::ParameterValue, format!("'{name}' cannot name a parameter"))
+                .hint("use letters, digits, _ and dots"));
+        }
+        self.given.insert(name.to_owned(), given);
+        Ok(())
+    }
+
+    /// The names that can be used, the user's first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.given.keys().map(String::as_str).chain(Clocks::BUILTINS.iter().copied())
+    }
+
+    /// What stands for `${body}` in a script.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UndefinedParameter`] for an unknown name, [`ErrorCode::NotYet`] for a date expression, [`ErrorCode::ParameterValue`] for
+    /// a value that cannot be evaluated.
+    pub fn value(&self, body: &str) -> Result<ParameterValue, SqlError> {
+        self.reference(body, &mut Vec::new())
+    }
+
+    /// `hidden` holds the names whose values are being evaluated, so that `bizdate=${bizdate}` means the built-in one.
+    fn reference(&self, body: &str, hidden: &mut Vec<String>) -> Result<ParameterValue, SqlError> {
+        if let Some(given) = self.given.get(body)
+            && !hidden.iter().any(|name| name == body)
+        {
+            if given.raw {
+                return Ok(ParameterValue { text: given.value.clone(), raw: true });
+            }
+            hidden.push(body.to_owned());
+            let text = self.evaluate(&given.value, hidden);
+            hidden.pop();
+            let text =
+                text.map_err(|error| SqlError { message: format!("parameter {body}: {}", error.message), ..error })?;
+            return Ok(ParameterValue { text, raw: false });
+        }
+        if let Some(text) = self.clocks.builtin(body) {
+            return Ok(ParameterValue { text, raw: false });
+        }
+        Err(self.unknown(body, hidden))
+    }
+
+    fn unknown(&self, body: &str, hidden: &[String]) -> SqlError {
+        let shown = escape_control(body);
+        if body.starts_with("env:") || body.starts_with("file:") {
+            return SqlError::new(ErrorCode::Reference, format!("${{{shown}}} cannot stand here"))
+                .hint("a reference is the whole quoted value of a property: \"password\" = \"${env:NAME}\"");
+        }
+        if hidden.iter().any(|name| name == body) {
+            return SqlError::new(ErrorCode::ParameterValue, format!("the value of {shown} refers to itself"));
+        }
+        if is_date_expression(body) {
+            return not_yet(&format!("${{{shown}}}"));
+        }
+        if !is_parameter_name(body) {
+            return SqlError::new(
+                ErrorCode::ParameterValue,
+                format!("${{{shown}}} is neither a parameter's name nor an expression"),
+            )
+            .hint("to write the characters ${ themselves, type $${");
+        }
+        let error = SqlError::new(ErrorCode::UndefinedParameter, format!("the parameter {shown} is not defined"));
+        match nearest(body, self.names()) {
+            Some(name) => error.hint(format!("did you mean {name}?")),
+            None => error.hint(format!("give it with -p {shown}=…, or write $${{ for the characters themselves")),
+        }
+    }
+
+    /// Reads a parameter's value: text in which `$name`, `${…}` and `$[…]` are replaced.
+    fn evaluate(&self, value: &str, hidden: &mut Vec<String>) -> Result<String, SqlError> {
+        let mut text = String::with_capacity(value.len());
+        let mut rest = value;
+        while let Some(at) = rest.find('$') {
+            text.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let length = if rest.starts_with("$${") || rest.starts_with("$$<") {
+                text.push_str(&rest[1..3]);
+                3
+            } else if rest.starts_with("$$") {
+                text.push_str("$$");
+                2
+            } else if let Some((length, body)) = placeholder(rest) {
+                text.push_str(&self.reference(body, hidden)?.text);
+                length
+            } else {
+                self.dollar(rest, &mut text)?
+            };
+            rest = &rest[length..];
+        }
+        text.push_str(rest);
+        Ok(text)
+    }
+
+    /// `$name`, `$[…]`, or a dollar sign that begins nothing; returns how many bytes were read.
+    fn dollar(&self, rest: &str, text: &mut String) -> Result<usize, SqlError> {
+        let after = &rest[1..];
+        if after.starts_with('[') || after.starts_with('{') {
+            let close = if after.starts_with('[') { ']' } else { '}' };
+            let Some(end) = after.find(close).filter(|_| close == ']') else {
+                return Err(SqlError::new(ErrorCode::ParameterValue, format!("${} without {close}", &after[..1])));
+            };
+            return Err(not_yet(&escape_control(&rest[..end + 2])));
+        }
+        let name_end = after.find(|c| !is_word_part(c) || c == '$').unwrap_or(after.len());
+        let name = &after[..name_end];
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            text.push('$');
+            return Ok(1);
+        }
+        let value = self.clocks.builtin(name).ok_or_else(|| {
+            SqlError::new(ErrorCode::ParameterValue, format!("${} is no built-in parameter", escape_control(name)))
+                .hint("built-in are $bizdate, $cyctime, $gmtdate and $bizmonth; ${name} is a parameter of yours")
+        })?;
+        text.push_str(&value);
+        Ok(1 + name_end)
+    }
+}
+
+/// Evaluates the value of a parameter, as `syncline param` does: `bizdate` is the text `bizdate`, `$bizdate` and `${bizdate}` are the date.
+///
+/// # Errors
+/// [`ErrorCode::UndefinedParameter`], [`ErrorCode::ParameterValue`], and [`ErrorCode::NotYet`] for date expressions such as `$[yyyymmdd-1]`.
+pub fn evaluate_parameter(value: &str, parameters: &Parameters) -> Result<String, SqlError> {
+    parameters.evaluate(value, &mut Vec::new())
+}
+
+fn not_yet(expression: &str) -> SqlError {
+    SqlError::new(ErrorCode::NotYet, format!("the date expression {expression} cannot be evaluated yet"))
+        .hint("use ${bizdate} or ${cyctime}, or give the value with -p name=value")
+}
+
+/// Whether a text begins with a format of DataWorks's date expressions, such as `yyyymmdd-1` or `add_months(…`.
+fn is_date_expression(body: &str) -> bool {
+    ["yyyy", "yy", "mm", "dd", "hh", "mi", "ss", "add_months("].iter().any(|token| body.starts_with(token))
+        && body.chars().all(|c| c.is_ascii_digit() || "ymdhis_atodn(),+-*/: .".contains(c))
+        && {
+            let letters: String =
+                body.trim_start_matches("add_months(").chars().filter(char::is_ascii_lowercase).collect();
+            let mut rest = letters.as_str();
+            while let Some(token) =
+                ["yyyy", "yy", "mm", "dd", "hh", "mi", "ss"].iter().find(|token| rest.starts_with(**token))
+            {
+                rest = &rest[token.len()..];
+            }
+            rest.is_empty()
+        }
+}
+
+/// Letters of any script, digits, `_` and dots.
+fn is_parameter_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| (is_word_part(c) && c != '$') || c == '.')
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn parameters(given: &[(&str, &str)]) -> Parameters {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let clocks = Clocks::new(Some("20240807"), Some("20240808003000"), jiff::tz::TimeZone::UTC, now).unwrap();
+        let mut parameters = Parameters::new(clocks);
+        for (name, value) in given {
+            parameters.set(name, *value).unwrap();
+        }
+        parameters
+    }
+
+    #[test]
+    fn a_value_is_a_constant_or_has_built_ins_in_it() {
+        let given =
+            parameters(&[("day", "$bizdate"), ("table", "log_${day}"), ("bizdate", "${bizdate}"), ("cyctime", "mine")]);
+        for (value, expected) in [
+            ("bizdate", "bizdate"),
+            ("$bizdate", "20240807"),
+            ("${bizdate}", "20240807"),
+            ("$cyctime", "20240808003000"),
+            ("${cyctime}", "mine"),
+            ("$gmtdate", "20240808"),
+            ("$bizmonth", "202407"),
+            ("${day}", "20240807"),
+            ("${table}", "log_20240807"),
+            ("p${day}_x", "p20240807_x"),
+            ("$<day>", "20240807"),
+            ("p$bizdate", "p20240807"),
+            ("US$ 5", "US$ 5"),
+            ("$1", "$1"),
+            ("$$", "$$"),
+            ("$${day}", "${day}"),
+            ("a b=c;'d'", "a b=c;'d'"),
+            ("", ""),
+        ] {
+            assert_eq!(evaluate_parameter(value, &given).unwrap(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_is_an_error_never_text() {
+        let given = parameters(&[("a", "${b}"), ("b", "${a}"), ("bad", "$[yyyymmdd-1]")]);
+        for (value, code) in [
+            ("$[yyyymmdd-1]", ErrorCode::NotYet),
+            ("${yyyymmdd}", ErrorCode::NotYet),
+            ("${yyyy-mm-dd-29}", ErrorCode::NotYet),
+            ("x${yyyymm}01", ErrorCode::NotYet),
+            ("$[add_months(yyyymmdd,-1)]", ErrorCode::NotYet),
+            ("${bad}", ErrorCode::NotYet),
+            ("${nothing}", ErrorCode::UndefinedParameter),
+            ("${ddl}", ErrorCode::UndefinedParameter),
+            ("$nothing", ErrorCode::ParameterValue),
+            ("${a b}", ErrorCode::ParameterValue),
+            ("${open", ErrorCode::ParameterValue),
+            ("$[open", ErrorCode::ParameterValue),
+            ("${a}", ErrorCode::ParameterValue),
+            ("${env:HOME}", ErrorCode::Reference),
+        ] {
+            assert_eq!(evaluate_parameter(value, &given).unwrap_err().code, code, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_suggests_the_nearest() {
+        let error = parameters(&[("region", "eu")]).value("regoin").unwrap_err();
+        assert_eq!(error.to_string(), "the parameter regoin is not defined; did you mean region?");
+    }
+
+    #[test]
+    fn a_raw_value_is_taken_as_it_is() {
+        let mut given = parameters(&[]);
+        given.set_raw("filter", "a = '$[x]' or b").unwrap();
+        assert_eq!(given.value("filter").unwrap(), ParameterValue { text: "a = '$[x]' or b".to_owned(), raw: true });
+    }
+
+    #[test]
+    fn a_name_that_no_placeholder_can_hold_is_refused() {
+        for name in ["", "a b", "a}", "a-b", "env:X", "$a"] {
+            assert!(parameters(&[]).set(name, "x").is_err(), "{name}");
+        }
+    }
+}
