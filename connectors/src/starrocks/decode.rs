@@ -53,6 +53,11 @@ impl BatchBuilder {
         Ok(())
     }
 
+    /// Bytes of the values since the last batch.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether the batch should be handed on before another row is added.
     pub(crate) fn is_full(&self) -> bool {
         self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES

@@ -16,7 +16,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
 
-use super::query;
+use super::query::{self, ScanOutput};
 use crate::catalog::NativeResult;
 use crate::error::ConnectorError;
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -134,7 +134,8 @@ impl ExecutionPlan for StarrocksExec {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let bytes = MetricBuilder::new(&self.metrics).counter("bytes_read", partition);
         let rows = async move {
-            match query::run(&pool, None, scan.sql()?, Some(scan.schema.clone())).await? {
+            let output = ScanOutput { schema: scan.schema.clone(), bytes };
+            match query::run(&pool, None, scan.sql()?, Some(output)).await? {
                 NativeResult::Rows(rows) => Ok(rows),
                 NativeResult::Done { .. } => {
                     Err(DataFusionError::from(ConnectorError::internal("a SELECT was answered without rows")))
@@ -144,7 +145,6 @@ impl ExecutionPlan for StarrocksExec {
         let rows = futures::stream::once(rows).try_flatten().map(move |batch| {
             if let Ok(batch) = &batch {
                 baseline.record_output(batch.num_rows());
-                bytes.add(batch.get_array_memory_size());
             }
             batch
         });
