@@ -1,1 +1,1 @@
-//! placeholder
+//! Syncline's benchmarks: `benches/` holds the criterion benches.

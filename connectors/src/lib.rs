@@ -1,6 +1,6 @@
 //! Everything that talks to a system: catalogs, table providers, file formats, and the two write nodes.
 //!
-//! A [`Catalog`](catalog::Catalog) is a named connection to one system. What it can do is asked of it:
+//! A [`Catalog`] is a named connection to one system. What it can do is asked of it:
 //! [`remote`](catalog::Catalog::remote) for systems that run SQL (MySQL, StarRocks),
 //! [`files`](catalog::Catalog::files) for systems that hold files (HTTP). Reading is a DataFusion
 //! [`TableProvider`](datafusion::catalog::TableProvider); writing is a [`Sink`](sink::Sink) below two plan nodes.

@@ -1,5 +1,8 @@
 //! Syncline: sync data between systems with SQL.
 
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod error;
 pub mod report;
 

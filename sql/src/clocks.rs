@@ -68,7 +68,8 @@ impl Clocks {
     }
 
     /// The names that [`builtin`](Self::builtin) knows.
-    pub const BUILTINS: &[&str] = &["bizdate", "cyctime", "gmtdate", "bizmonth", "bdp.system.bizdate", "bdp.system.cyctime"];
+    pub const BUILTINS: &[&str] =
+        &["bizdate", "cyctime", "gmtdate", "bizmonth", "bdp.system.bizdate", "bdp.system.cyctime"];
 
     /// The business date's month, or the month before if that is cyctime's month (DataWorks: "Supported formats of scheduling parameters").
     fn bizmonth(&self) -> Option<String> {
@@ -119,7 +120,8 @@ fn shape(text: &str) -> String {
 
 fn bad_clock(name: &str, text: &str, formats: &str) -> SqlError {
     let text = crate::render::escape_control(text);
-    SqlError::new(ErrorCode::ParameterValue, format!("{name} '{text}' is no valid value")).hint(format!("write {formats}"))
+    SqlError::new(ErrorCode::ParameterValue, format!("{name} '{text}' is no valid value"))
+        .hint(format!("write {formats}"))
 }
 
 fn day_before(date: Date) -> Result<Date, SqlError> {
@@ -164,10 +166,13 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_date_or_time_is_refused() {
-        for text in ["", "2024-8-7", "20240230", "202408077", "07.08.2024", "20240807 ", "２０２４０８０７", "$bizdate"] {
+        for text in ["", "2024-8-7", "20240230", "202408077", "07.08.2024", "20240807 ", "２０２４０８０７", "$bizdate"]
+        {
             assert_eq!(parse_bizdate(text).unwrap_err().code, ErrorCode::ParameterValue, "{text}");
         }
-        for text in ["20240807", "2024-08-07 25:00:00", "2024-08-07 00:00:60", "2024-08-07 00:00", "2024-08-07 00:00:00Z"] {
+        for text in
+            ["20240807", "2024-08-07 25:00:00", "2024-08-07 00:00:60", "2024-08-07 00:00", "2024-08-07 00:00:00Z"]
+        {
             assert_eq!(parse_cyctime(text).unwrap_err().code, ErrorCode::ParameterValue, "{text}");
         }
     }

@@ -50,9 +50,10 @@
 //! | `split.rs` | step 1 |
 //! | `clocks.rs`, `parameters.rs`, `reference.rs`, `substitute.rs` | step 2: what values mean, and where they may stand |
 //! | `names.rs`, `route.rs`, `scope.rs` | which tables a statement names, where they lead, and the cut of native text |
+//! | `remote_sql.rs` | what is sent must mean there what it means here |
 //! | `parse.rs` | step 3: which words go where |
 //! | `grammar/` | our own statements, read by hand |
-//! | `query.rs` | queries: our tokens, sqlparser's grammar |
+//! | `query.rs`, `parser_tokens.rs`, `query_dialect.rs` | queries: our tokens, sqlparser's grammar, MySQL's operators |
 //! | `statement.rs` | what comes out |
 
 pub mod error;
@@ -67,8 +68,11 @@ mod names;
 mod nearest;
 mod parameters;
 mod parse;
+mod parser_tokens;
 mod query;
+mod query_dialect;
 mod reference;
+mod remote_sql;
 mod render;
 mod route;
 mod scope;
@@ -89,7 +93,7 @@ pub use parameters::{ParameterValue, Parameters, evaluate_parameter};
 pub use parse::parse;
 pub use render::escape_control;
 pub use scope::{FixedScope, Place, SESSION_CATALOG, Scope, ScopeCatalog, match_name};
-pub use source::{Piece, Position, Prepared, SourceFile};
-pub use split::{split, split_in};
+pub use source::{Piece, Position, Prepared, Replacement, SourceFile};
+pub use split::{is_complete, split, split_in};
 pub use statement::Statement;
 pub use substitute::{LITERAL, substitute};

@@ -24,6 +24,8 @@ pub(crate) struct Names {
     pub(crate) refs: Vec<NameRef>,
     /// The functions called where a table stands, with their tokens.
     pub(crate) table_functions: Vec<(String, usize)>,
+    /// Whether a common table expression stands where a table stands.
+    pub(crate) has_cte: bool,
 }
 
 /// A common table expression: its name counts for the tokens between the two.
@@ -54,23 +56,98 @@ struct Frame {
 }
 
 /// Functions whose arguments are separated by FROM.
-const FROM_FUNCTIONS: &[&str] = &["extract", "trim", "substring", "substr", "mid", "position", "overlay", "ltrim", "rtrim"];
+const FROM_FUNCTIONS: &[&str] =
+    &["extract", "trim", "substring", "substr", "mid", "position", "overlay", "ltrim", "rtrim"];
 
 /// Words that end a FROM clause.
 const CLAUSES: &[&str] = &[
-    "where", "group", "order", "having", "limit", "union", "except", "intersect", "minus", "window", "qualify", "select", "set", "values",
-    "offset", "fetch", "cluster", "distribute", "sort", "returning", "partition",
+    "where",
+    "group",
+    "order",
+    "having",
+    "limit",
+    "union",
+    "except",
+    "intersect",
+    "minus",
+    "window",
+    "qualify",
+    "select",
+    "set",
+    "values",
+    "offset",
+    "fetch",
+    "cluster",
+    "distribute",
+    "sort",
+    "returning",
+    "partition",
 ];
 
 /// Words that follow a table and are not its alias.
 const NO_ALIAS: &[&str] = &[
-    "join", "inner", "left", "right", "full", "cross", "natural", "straight_join", "lateral", "semi", "anti", "asof", "on", "using", "as",
-    "for", "use", "force", "ignore", "tablesample", "with", "tablet", "replica", "properties", "by", "when", "then", "from", "into", "pivot",
-    "unpivot", "outer", "like", "duplicate", "primary", "engine", "and", "or", "not", "is", "in", "between", "temporary", "all", "distinct",
+    "join",
+    "inner",
+    "left",
+    "right",
+    "full",
+    "cross",
+    "natural",
+    "straight_join",
+    "lateral",
+    "semi",
+    "anti",
+    "asof",
+    "on",
+    "using",
+    "as",
+    "for",
+    "use",
+    "force",
+    "ignore",
+    "tablesample",
+    "with",
+    "tablet",
+    "replica",
+    "properties",
+    "by",
+    "when",
+    "then",
+    "from",
+    "into",
+    "pivot",
+    "unpivot",
+    "outer",
+    "like",
+    "duplicate",
+    "primary",
+    "engine",
+    "and",
+    "or",
+    "not",
+    "is",
+    "in",
+    "between",
+    "temporary",
+    "all",
+    "distinct",
 ];
 
 /// Words that may stand between the word that awaits a table and its name.
-const SKIPPED: &[&str] = &["if", "not", "exists", "table", "only", "into", "lateral", "temporary", "low_priority", "ignore", "extended", "formatted"];
+const SKIPPED: &[&str] = &[
+    "if",
+    "not",
+    "exists",
+    "table",
+    "only",
+    "into",
+    "lateral",
+    "temporary",
+    "low_priority",
+    "ignore",
+    "extended",
+    "formatted",
+];
 
 /// Finds the names among tokens.
 pub(crate) fn find_names(text: &str, tokens: &[Token], dialect: SqlDialect) -> Names {
@@ -152,7 +229,8 @@ impl Finder<'_> {
             Some(before) if before.kind == TokenKind::Word => before.text(self.text).to_lowercase(),
             _ => String::new(),
         };
-        let starts_query = self.tokens.get(at + 1).is_some_and(|next| self.is_one_of(next, &["select", "with", "values", "from"]));
+        let starts_query =
+            self.tokens.get(at + 1).is_some_and(|next| self.is_one_of(next, &["select", "with", "values", "from"]));
         // FROM (a, b) and FROM (a JOIN b)
         let inside = if self.expect == Expect::Source && !starts_query { Expect::Source } else { Expect::Nothing };
         self.frames.push(Frame { function, in_from: inside, close: self.closes[at] });
@@ -181,11 +259,17 @@ impl Finder<'_> {
                 self.await_table(Expect::Target, false);
             }
             "desc" | "describe" if at == 0 => self.await_table(Expect::Target, false),
-            "table" | "tables" if self.expect == Expect::Nothing => self.await_table(Expect::Target, true),
+            "table" | "tables" if self.expect == Expect::Nothing && self.may_name_a_table(at) => {
+                self.await_table(Expect::Target, true);
+            }
             "truncate" => self.await_table(Expect::Target, false),
-            "using" if self.starts_with("delete") => self.await_table(Expect::Source, true),
+            "using" if self.starts_with("delete") || self.starts_with("merge") => {
+                self.await_table(Expect::Source, true)
+            }
             "on" if self.names_a_table_behind_on() => self.await_table(Expect::Target, false),
-            "like" if self.starts_with("create") && self.is_after_first_name(at) => self.await_table(Expect::Target, false),
+            "like" if self.starts_with("create") && self.is_after_first_name(at) => {
+                self.await_table(Expect::Target, false)
+            }
             _ if CLAUSES.contains(&word) => {
                 self.frame().in_from = Expect::Nothing;
                 self.expect = Expect::Nothing;
@@ -226,11 +310,12 @@ impl Finder<'_> {
         }
         let is_variable = parts[0].starts_with('@');
         let is_table = expect != Expect::Nothing && !(expect == Expect::Source && is_call) && !is_variable;
-        if is_table && parts.len() == 1 && self.is_cte(&parts[0], at) {
-            return self.alias(next);
-        }
         if is_table {
             self.aliases.extend(parts.last().cloned());
+        }
+        if is_table && parts.len() == 1 && self.is_cte(&parts[0], at) {
+            self.names.has_cte = true;
+            return self.alias(next);
         }
         if is_table || parts.len() > 1 {
             self.names.refs.push(NameRef { parts, tokens, is_table });
@@ -314,9 +399,17 @@ impl Finder<'_> {
         words.iter().any(|word| token.is_word(self.text, word))
     }
 
+    /// TABLE as the word before a name: INSERT INTO TABLE t, DROP TABLE t, TABLE t; not a column of that name in a SELECT.
+    fn may_name_a_table(&self, at: usize) -> bool {
+        let in_query = ["select", "with", "values", "from"].iter().any(|word| self.starts_with(word));
+        let has_table = self.names.refs.iter().any(|name| name.is_table);
+        self.is_after(at, &["into", "overwrite"]) || (!in_query && !has_table && !self.is_after(at, &["select", "by"]))
+    }
+
     /// GRANT … ON t, CREATE INDEX i ON t.
     fn names_a_table_behind_on(&self) -> bool {
-        let creates_index = self.starts_with("create") && self.tokens.iter().take(4).any(|token| token.is_word(self.text, "index"));
+        let creates_index =
+            self.starts_with("create") && self.tokens.iter().take(4).any(|token| token.is_word(self.text, "index"));
         creates_index || self.starts_with("grant") || self.starts_with("revoke")
     }
 

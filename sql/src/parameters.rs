@@ -93,7 +93,8 @@ impl Parameters {
             hidden.push(body.to_owned());
             let text = self.evaluate(&given.value, hidden);
             hidden.pop();
-            let text = text.map_err(|error| SqlError { message: format!("parameter {body}: {}", error.message), ..error })?;
+            let text =
+                text.map_err(|error| SqlError { message: format!("parameter {body}: {}", error.message), ..error })?;
             return Ok(ParameterValue { text, raw: false });
         }
         if let Some(text) = self.clocks.builtin(body) {
@@ -196,9 +197,12 @@ fn is_date_expression(body: &str) -> bool {
     ["yyyy", "yy", "mm", "dd", "hh", "mi", "ss", "add_months("].iter().any(|token| body.starts_with(token))
         && body.chars().all(|c| c.is_ascii_digit() || "ymdhis_atodn(),+-*/: .".contains(c))
         && {
-            let letters: String = body.trim_start_matches("add_months(").chars().filter(char::is_ascii_lowercase).collect();
+            let letters: String =
+                body.trim_start_matches("add_months(").chars().filter(char::is_ascii_lowercase).collect();
             let mut rest = letters.as_str();
-            while let Some(token) = ["yyyy", "yy", "mm", "dd", "hh", "mi", "ss"].iter().find(|token| rest.starts_with(**token)) {
+            while let Some(token) =
+                ["yyyy", "yy", "mm", "dd", "hh", "mi", "ss"].iter().find(|token| rest.starts_with(**token))
+            {
                 rest = &rest[token.len()..];
             }
             rest.is_empty()
@@ -226,7 +230,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_value_is_a_constant_or_has_built_ins_in_it() {
-        let given = parameters(&[("day", "$bizdate"), ("table", "log_${day}"), ("bizdate", "${bizdate}"), ("cyctime", "mine")]);
+        let given =
+            parameters(&[("day", "$bizdate"), ("table", "log_${day}"), ("bizdate", "${bizdate}"), ("cyctime", "mine")]);
         for (value, expected) in [
             ("bizdate", "bizdate"),
             ("$bizdate", "20240807"),

@@ -7,7 +7,8 @@ use crate::error::{ErrorCode, SqlError};
 use crate::grammar::{self, Cursor};
 use crate::nearest::nearest;
 use crate::query::parse_query;
-use crate::route::{Route, System, main_verb, route, unknown_catalog};
+use crate::remote_sql::check_sql_argument;
+use crate::route::{Route, System, is_database_statement, is_query, main_verb, route, unknown_catalog};
 use crate::scope::Scope;
 use crate::source::Prepared;
 use crate::statement::{Assert, Explain, Native, SessionStatement, Statement};
@@ -96,6 +97,7 @@ fn insert(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sq
 fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
     cursor.expect(&["explain"])?;
     let analyze = cursor.take(&["analyze"]);
+    let _ = cursor.take(&["verbose"]) || cursor.take(&["extended"]);
     if cursor.is_at(&["explain"]) {
         return Err(cursor.expected("a statement to explain"));
     }
@@ -147,15 +149,16 @@ fn show(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         return Err(cursor.error(ErrorCode::NotYet, "SHOW PARTITIONS of an external table is not built yet"));
     }
     cursor.at += 1;
-    Err(cursor.expected("CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG"))
+    Err(cursor
+        .expected("CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG")
+        .hint("what a remote system shows needs a name in it, or USE of its catalog"))
 }
 
 fn describe(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
     let statement = cursor.statement;
     cursor.at += 1;
     for word in ["table", "extended", "formatted"] {
-        let is_word_before_name = cursor.is_at(&[word])
-            && cursor.peek_nth(1).is_some_and(|token| token.is_name());
+        let is_word_before_name = cursor.is_at(&[word]) && cursor.peek_nth(1).is_some_and(|token| token.is_name());
         cursor.at += usize::from(is_word_before_name);
     }
     let name = cursor.name("a table's name", 3)?;
@@ -223,7 +226,11 @@ fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, is_external: bool
         return session(SessionStatement::CreateExternalTable(Box::new(table)));
     }
     if tokens.clone().any(|at| statement.tokens[at].is_word(statement.text(), "select")) {
-        return Err(statement.error(ErrorCode::NotYet, "CREATE TABLE … AS SELECT in the session is not built yet", cursor.at));
+        return Err(statement.error(
+            ErrorCode::NotYet,
+            "CREATE TABLE … AS SELECT in the session is not built yet",
+            cursor.at,
+        ));
     }
     Err(statement
         .error(ErrorCode::Syntax, "this names no system to create the table in", cursor.at)
@@ -314,7 +321,9 @@ fn drop(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     let if_exists = cursor.if_exists()?;
     let name = cursor.name("a name", 3)?;
     if cursor.is_at_symbol(",") {
-        return Err(cursor.error(ErrorCode::NotYet, "dropping several at once is not built yet").hint("write one DROP for each"));
+        return Err(cursor
+            .error(ErrorCode::NotYet, "dropping several at once is not built yet")
+            .hint("write one DROP for each"));
     }
     let _ = cursor.take(&["purge"]);
     cursor.expect_end()?;
@@ -335,7 +344,11 @@ fn alter(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sql
     let route = route(statement, tokens.clone());
     let is_session = matches!(first_table(&route), Some(System::Session | System::Unbound));
     if cursor.is_at(&["table"]) && (is_session || is_external) {
-        return Err(statement.error(ErrorCode::NotYet, "ALTER TABLE of an external table is not built yet", tokens.start));
+        return Err(statement.error(
+            ErrorCode::NotYet,
+            "ALTER TABLE of an external table is not built yet",
+            tokens.start,
+        ));
     }
     other(statement, tokens)
 }
@@ -360,6 +373,7 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     let at = cursor.at;
     let name = cursor.string("the catalog's name in quotes")?;
     cursor.expect_symbol(",")?;
+    check_sql_argument(statement, cursor.at)?;
     let sql = cursor.string("the statement in quotes")?;
     cursor.expect_symbol(")")?;
     cursor.expect_end()?;
@@ -370,10 +384,11 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     }
     let current = statement.scope.current();
     let database = if current.catalog == catalog.name { current.database } else { None };
-    let is_query = is_query_text(&sql, statement);
+    let (is_query, needs_database) = look_into(&sql, statement);
     Ok(Statement::Native(Native {
         catalog: catalog.name,
         database,
+        needs_database,
         text: sql,
         is_query,
         label_offset: None,
@@ -382,24 +397,21 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     }))
 }
 
-/// Whether a text of its own has a result.
-fn is_query_text(sql: &str, statement: &StatementText<'_>) -> bool {
+/// Whether a text of its own has a result, and whether it must run in a database.
+fn look_into(sql: &str, statement: &StatementText<'_>) -> (bool, bool) {
     let file = crate::SourceFile::new("remote_execute", sql);
-    let prepared = Prepared {
-        piece: crate::Piece { file, range: 0..sql.len() },
-        text: sql.to_owned(),
-        replacements: Vec::new(),
-    };
+    let piece = crate::Piece { file, range: 0..sql.len() };
+    let prepared = Prepared { piece, text: sql.to_owned(), replacements: Vec::new() };
     match StatementText::new(&prepared, statement.scope, statement.dialect) {
-        Ok(inner) => crate::route::is_query(&inner, 0..inner.tokens.len()),
-        Err(_) => false,
+        Ok(inner) => (is_query(&inner, 0..inner.tokens.len()), !is_database_statement(&inner, 0)),
+        Err(_) => (false, true),
     }
 }
 
 /// Heads of statements that the session has, for suggestions.
 const HEADS: &[&str] = &[
-    "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "EXPLAIN", "ASSERT", "SET", "USE", "SOURCE", "WITH", "CALL", "VALUES",
-    "TRUNCATE", "UPDATE", "DELETE", "GRANT",
+    "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "EXPLAIN", "ASSERT", "SET", "USE", "SOURCE",
+    "WITH", "CALL", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
 ];
 
 /// A statement that only a remote system can run.
@@ -412,7 +424,9 @@ fn other(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
     let typed = statement.tokens[start].text(statement.text());
     let is_known = HEADS.iter().any(|head| head.eq_ignore_ascii_case(typed));
     if !is_known && let Some(head) = nearest(typed, HEADS.iter().copied()) {
-        return Err(statement.error(ErrorCode::Syntax, format!("{typed} begins no statement"), start).hint(format!("did you mean {head}?")));
+        return Err(statement
+            .error(ErrorCode::Syntax, format!("{typed} begins no statement"), start)
+            .hint(format!("did you mean {head}?")));
     }
     let word = typed.to_uppercase();
     let systems = route.systems();
@@ -425,9 +439,9 @@ fn other(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
         Some(system) => format!("{word} runs only inside a remote system, and this names {system}"),
         None => format!("{word} runs only inside a remote system, and this names none"),
     };
-    Err(statement
-        .error(ErrorCode::Syntax, message, start)
-        .hint("write catalog.database.table, choose a catalog with USE, or CALL remote_execute('catalog', 'statement')"))
+    Err(statement.error(ErrorCode::Syntax, message, start).hint(
+        "write catalog.database.table, choose a catalog with USE, or CALL remote_execute('catalog', 'statement')",
+    ))
 }
 
 #[cfg(test)]

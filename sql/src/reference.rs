@@ -49,7 +49,8 @@ fn list_values(tokens: &[Token], start: usize, values: &mut Vec<usize>) -> usize
             TokenKind::Symbol(",") if depth == 1 => entry = at + 1,
             TokenKind::String | TokenKind::QuotedName if depth == 1 && at > entry => {
                 let before = &tokens[at - 1];
-                let has_name = before.is_symbol("=") || (at == entry + 1 && !matches!(before.kind, TokenKind::Symbol(_)));
+                let has_name =
+                    before.is_symbol("=") || (at == entry + 1 && !matches!(before.kind, TokenKind::Symbol(_)));
                 if has_name {
                     values.push(at);
                 }

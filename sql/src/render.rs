@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::dialect::SqlDialect;
 use crate::error::SqlError;
 use crate::source::Position;
+use crate::token::{TextKind, Token, TokenKind, tokenize};
 
 /// Columns of a source line that are shown; longer lines are cut around the place.
 const SHOWN_COLUMNS: usize = 160;
@@ -64,7 +66,57 @@ fn render_place(position: &Position, text: &mut String) {
 
 /// The line of a place, and the blanks that put a caret below the place.
 pub(crate) fn source_line(position: &Position) -> (String, String) {
-    window(position.file.line(position.line), position.column.saturating_sub(1))
+    window(&mask_secrets(position.file.line(position.line)), position.column.saturating_sub(1))
+}
+
+/// Parts of the names of properties whose values are secret.
+const SECRET_NAMES: &[&str] =
+    &["password", "passwd", "pwd", "secret", "token", "access_key", "accesskey", "credential", "authorization"];
+
+/// Writes `*` over the quoted values of secret properties, over what follows IDENTIFIED BY, and over the password in a URL, so that a line
+/// can be shown; every character keeps its column. The statement around the line is not known, so the line is read by itself.
+fn mask_secrets(line: &str) -> String {
+    let read = tokenize(line, SqlDialect::Mysql, TextKind::Script);
+    let mut masked = Vec::new();
+    for (at, token) in read.tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::String) {
+        let inner = token.range.start + 1..token.range.end - 1;
+        if is_secret_behind(line, &read.tokens[..at]) && !line[inner.clone()].starts_with("${") {
+            masked.push(inner);
+        } else if let Some(password) = url_password(&line[inner.clone()]) {
+            masked.push(inner.start + password.start..inner.start + password.end);
+        }
+    }
+    if let Some(open) = read.unterminated.filter(|_| is_secret_behind(line, &read.tokens)) {
+        masked.push(open.offset + 1..line.len());
+    }
+    let is_masked = |at: usize| masked.iter().any(|range| range.contains(&at));
+    line.char_indices().map(|(at, c)| if is_masked(at) { '*' } else { c }).collect()
+}
+
+/// Whether a quoted text behind these tokens is a secret.
+fn is_secret_behind(line: &str, before: &[Token]) -> bool {
+    if let [.., identified, by] = before
+        && identified.is_word(line, "identified")
+        && by.is_word(line, "by")
+    {
+        return true;
+    }
+    let name = match before {
+        [.., name, equals] if equals.is_symbol("=") => name,
+        [.., name] => name,
+        [] => return false,
+    };
+    let name = name.inner(line).to_lowercase();
+    SECRET_NAMES.iter().any(|secret| name.contains(secret))
+}
+
+/// The place of the password in `scheme://user:password@host`.
+fn url_password(text: &str) -> Option<std::ops::Range<usize>> {
+    let authority = text.find("://")? + 3;
+    let end = text[authority..].find(['/', '?']).map_or(text.len(), |end| authority + end);
+    let at = authority + text[authority..end].rfind('@')?;
+    let colon = authority + text[authority..at].find(':')?;
+    Some(colon + 1..at)
 }
 
 /// The part of a line around a column, and the blanks that put a caret below that column.
@@ -139,6 +191,20 @@ mod tests {
         let shown = error.render();
         assert!(shown.chars().all(|c| c == '\n' || !is_unsafe(c)), "{shown:?}");
         assert!(shown.contains(r"\u{1b}]0;owned\u{7}"), "{shown}");
+    }
+
+    #[test]
+    fn a_shown_line_hides_its_secrets() {
+        for (line, shown) in [
+            (r#"("user" = "root", "password" = "hunter2", x y"#, r#"("user" = "root", "password" = "*******", x y"#),
+            ("(access_key_secret 'é\\'x')", "(access_key_secret '****')"),
+            (r#""password" = "hunter2"#, r#""password" = "*******"#),
+            ("IDENTIFIED BY 'hunter2'", "IDENTIFIED BY '*******'"),
+            ("\"url\" = \"jdbc:mysql://root:hunter2@h:1/d\"", "\"url\" = \"jdbc:mysql://root:*******@h:1/d\""),
+            ("'password' = '${env:PW}', 'a' = 'b'", "'password' = '${env:PW}', 'a' = 'b'"),
+        ] {
+            assert_eq!(mask_secrets(line), shown);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::error::{ErrorCode, SqlError};
 use crate::names::{NameRef, Names, find_names};
 use crate::nearest::nearest;
+use crate::remote_sql::{check_sql_argument, refuse_other_readings};
 use crate::scope::{Place, SESSION_CATALOG};
 use crate::statement::{Name, Native};
 use crate::statement_text::StatementText;
@@ -16,8 +17,10 @@ pub(crate) struct Route {
     /// The kind of place in use.
     in_use: Place,
     is_remote_in_use: bool,
-    /// `remote_query(…)` stands where a table stands.
-    has_remote_query: bool,
+    /// The words `remote_query` that stand where a table stands.
+    remote_queries: Vec<usize>,
+    /// A common table expression stands where a table stands.
+    has_cte: bool,
 }
 
 /// Where a name leads.
@@ -42,14 +45,20 @@ pub(crate) enum System {
 /// Looks up the names of a part of the statement.
 pub(crate) fn route(statement: &StatementText<'_>, tokens: Range<usize>) -> Route {
     let offset = tokens.start;
-    let Names { refs, table_functions } = find_names(statement.text(), &statement.tokens[tokens], statement.dialect);
+    let Names { refs, table_functions, has_cte } =
+        find_names(statement.text(), &statement.tokens[tokens], statement.dialect);
     let in_use = statement.scope.current();
     let remote_in_use = statement.scope.catalog(&in_use.catalog).filter(|catalog| catalog.remote);
     let mut route = Route {
         names: Vec::new(),
         is_remote_in_use: remote_in_use.is_some(),
         in_use,
-        has_remote_query: table_functions.iter().any(|(name, _)| name == "remote_query"),
+        has_cte,
+        remote_queries: table_functions
+            .iter()
+            .filter(|(name, _)| name == "remote_query")
+            .map(|(_, at)| offset + at)
+            .collect(),
     };
     for mut name in refs {
         for at in &mut name.tokens {
@@ -94,7 +103,7 @@ impl Route {
 
     /// The remote catalog that the whole statement may run in, and why.
     pub(crate) fn native(&self) -> Option<(String, String)> {
-        if self.has_remote_query {
+        if !self.remote_queries.is_empty() {
             return None;
         }
         let mut catalog: Option<&str> = None;
@@ -113,7 +122,9 @@ impl Route {
             }
         }
         match catalog {
-            Some(catalog) if is_named => Some((catalog.to_owned(), format!("it names tables of catalog {catalog} only"))),
+            Some(catalog) if is_named => {
+                Some((catalog.to_owned(), format!("it names tables of catalog {catalog} only")))
+            }
             Some(catalog) => Some((catalog.to_owned(), format!("catalog {catalog} is in use, and it names no other"))),
             None if self.is_remote_in_use => {
                 let catalog = self.in_use.catalog.clone();
@@ -148,6 +159,12 @@ impl Route {
         }
     }
 
+    /// Checks the parameters in the SQL of `remote_query('catalog', 'sql')`.
+    pub(crate) fn check_remote_queries(&self, statement: &StatementText<'_>) -> Result<(), SqlError> {
+        // remote_query ( 'catalog' , 'sql' )
+        self.remote_queries.iter().try_for_each(|at| check_sql_argument(statement, at + 4))
+    }
+
     /// The tables, each once, in order.
     pub(crate) fn tables(&self, statement: &StatementText<'_>) -> Vec<Name> {
         let mut tables: Vec<Name> = Vec::new();
@@ -160,9 +177,15 @@ impl Route {
     }
 
     /// The statement as it is sent: the user's text without the catalog's name before dotted names.
-    pub(crate) fn cut(&self, statement: &StatementText<'_>, tokens: Range<usize>, target: (String, String)) -> Result<Native, SqlError> {
+    pub(crate) fn cut(
+        &self,
+        statement: &StatementText<'_>,
+        tokens: Range<usize>,
+        target: (String, String),
+    ) -> Result<Native, SqlError> {
         let (catalog, why) = target;
         statement.refuse_references(tokens.clone())?;
+        refuse_other_readings(statement, tokens.clone(), &catalog)?;
         let start = statement.offset(tokens.start);
         let body = statement.slice(tokens.clone());
         let mut text = String::with_capacity(body.len());
@@ -175,7 +198,9 @@ impl Route {
         for (name, system) in &self.names {
             match system {
                 System::Named(_) => {
-                    if let Some(at) = label_at.filter(|at| label_offset.is_none() && *at <= statement.offset(name.tokens[0])) {
+                    if let Some(at) =
+                        label_at.filter(|at| label_offset.is_none() && *at <= statement.offset(name.tokens[0]))
+                    {
                         label_offset = Some(text.len() + at - copied);
                     }
                     text.push_str(&statement.text()[copied..statement.offset(name.tokens[0])]);
@@ -200,7 +225,8 @@ impl Route {
         let database = match (has_default, in_use) {
             (Some(name), Some(in_use)) if has_in_use => {
                 let full = name.parts.join(".");
-                let message = format!("{full} is in the default database of {catalog}, and other tables here are in {in_use}");
+                let message =
+                    format!("{full} is in the default database of {catalog}, and other tables here are in {in_use}");
                 return Err(statement
                     .error(ErrorCode::AmbiguousName, message, name.tokens[0])
                     .hint(format!("write the database: {catalog}.DATABASE.{}", name.parts[1])));
@@ -208,8 +234,10 @@ impl Route {
             (Some(_), _) => None,
             (None, in_use) => in_use.map(str::to_owned),
         };
+        let is_qualified = !names.is_empty() && !self.has_cte && names.iter().all(|name| name.parts.len() > 1);
+        let needs_database = !is_qualified && !is_database_statement(statement, tokens.start);
         let is_query = is_query(statement, tokens);
-        Ok(Native { catalog, database, text, is_query, why, label_offset, names })
+        Ok(Native { catalog, database, needs_database, text, is_query, why, label_offset, names })
     }
 }
 
@@ -224,7 +252,9 @@ impl Route {
         let (target, _) = self.names.iter().find(|(name, _)| name.is_table)?;
         let mut last = *target.tokens.last()?;
         let partition = if is(last + 1, "temporary") { last + 2 } else { last + 1 };
-        if (is(partition, "partition") || is(partition, "partitions")) && statement.tokens.get(partition + 1)?.is_symbol("(") {
+        if (is(partition, "partition") || is(partition, "partitions"))
+            && statement.tokens.get(partition + 1)?.is_symbol("(")
+        {
             last = (partition + 2..tokens.end).find(|at| statement.tokens[*at].is_symbol(")"))?;
         }
         if is(last + 1, "with") && is(last + 2, "label") {
@@ -236,13 +266,29 @@ impl Route {
 
 /// The error for a first part that is neither a catalog nor a database.
 pub(crate) fn unknown_catalog(statement: &StatementText<'_>, name: &str, at: usize) -> SqlError {
-    let error = statement.error(ErrorCode::UnknownCatalog, format!("there is no catalog or database {name}"), at);
     let catalogs = statement.scope.catalog_names();
+    let same: Vec<&str> =
+        catalogs.iter().map(String::as_str).filter(|known| known.to_lowercase() == name.to_lowercase()).collect();
+    if same.len() > 1 {
+        let message = format!("{name} may be any of the catalogs {}", same.join(", "));
+        return statement
+            .error(ErrorCode::AmbiguousName, message, at)
+            .hint("spell it with the letter case of one of them");
+    }
+    let error = statement.error(ErrorCode::UnknownCatalog, format!("there is no catalog or database {name}"), at);
     match nearest(name, catalogs.iter().map(String::as_str)) {
         Some(catalog) => error.hint(format!("did you mean {catalog}?")),
         None if catalogs.is_empty() => error.hint("create one with CREATE EXTERNAL CATALOG, or in syncline.toml"),
         None => error.hint(format!("known catalogs: {}", catalogs.join(", "))),
     }
+}
+
+/// CREATE, DROP or ALTER DATABASE.
+pub(crate) fn is_database_statement(statement: &StatementText<'_>, start: usize) -> bool {
+    let is_one_of = |at: usize, words: &[&str]| {
+        statement.tokens.get(at).is_some_and(|token| words.iter().any(|word| token.is_word(statement.text(), word)))
+    };
+    is_one_of(start, &["create", "drop", "alter"]) && is_one_of(start + 1, &["database", "schema"])
 }
 
 /// Words that begin statements with a result.
@@ -270,7 +316,9 @@ pub(crate) fn main_verb(statement: &StatementText<'_>, tokens: Range<usize>) -> 
             depth = depth.saturating_sub(1);
         } else if depth == 0 && token.is_word(statement.text(), "select") {
             return None;
-        } else if depth == 0 && ["insert", "update", "delete", "replace"].iter().any(|verb| token.is_word(statement.text(), verb)) {
+        } else if depth == 0
+            && ["insert", "update", "delete", "replace"].iter().any(|verb| token.is_word(statement.text(), verb))
+        {
             return Some(at);
         }
     }

@@ -89,7 +89,9 @@ impl Scope for FixedScope {
     }
 
     fn current(&self) -> Place {
-        self.current.clone().unwrap_or_else(|| Place { catalog: SESSION_CATALOG.to_owned(), database: Some("default".to_owned()) })
+        self.current
+            .clone()
+            .unwrap_or_else(|| Place { catalog: SESSION_CATALOG.to_owned(), database: Some("default".to_owned()) })
     }
 }
 

@@ -107,6 +107,8 @@ pub struct Replacement {
     pub original: Range<usize>,
     /// The parameter's name.
     pub name: String,
+    /// Whether the value may be any SQL.
+    pub raw: bool,
 }
 
 impl Prepared {

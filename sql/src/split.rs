@@ -39,6 +39,21 @@ pub fn split_in(file: &Arc<SourceFile>, dialect: SqlDialect) -> Result<Vec<Piece
     }
 }
 
+/// Whether text typed at a prompt can be run: it ends with a `;` that is not inside a string, a name, a comment or a placeholder.
+pub fn is_complete(text: &str, dialect: SqlDialect) -> bool {
+    let mut start = 0;
+    loop {
+        let read = tokenize_statement(text, start, dialect);
+        match read.tokens.last() {
+            _ if read.unterminated.is_some() => return false,
+            // nothing but blanks and comments behind the last `;`, if there was one
+            None => return start > 0,
+            Some(last) if last.is_symbol(";") => start = last.range.end,
+            Some(_) => return false,
+        }
+    }
+}
+
 /// The dialect that `SET syncline.sql_dialect = value` sets.
 fn dialect_set_by(text: &str, tokens: &[Token], dialect: SqlDialect) -> Option<SqlDialect> {
     let [set, name @ .., equals, value] = tokens else { return None };
@@ -91,6 +106,22 @@ mod tests {
         let error = split(&file).unwrap_err();
         let at = error.position.unwrap();
         assert_eq!((error.code, at.line, at.column), (ErrorCode::Syntax, 2, 8));
+    }
+
+    #[test]
+    fn a_text_is_complete_when_it_ends_with_a_semicolon() {
+        for (text, expected) in [
+            ("select 1;", true),
+            ("select 1; -- done", true),
+            ("select 1;\nselect 2;\n", true),
+            ("select 1", false),
+            ("select ';", false),
+            ("select 1; /* ;", false),
+            ("", false),
+            ("-- ;", false),
+        ] {
+            assert_eq!(is_complete(text, SqlDialect::Mysql), expected, "{text}");
+        }
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub struct Native {
     pub catalog: String,
     /// The database that names without one are in: that of USE, or None for the catalog's default (the one in its URL).
     pub database: Option<String>,
+    /// Whether the connection must be in a database. It need not where every table is written with its own, and for CREATE, DROP and ALTER
+    /// DATABASE: there the catalog's default may not exist yet, so it must not be chosen.
+    pub needs_database: bool,
     /// The statement without the catalog's prefixes: cut out by position, else the user's own text.
     pub text: String,
     /// Whether it starts with a word that makes a result (SELECT, WITH, SHOW, DESC, EXPLAIN, …).

@@ -8,7 +8,10 @@ use crate::reference::reference;
 use crate::scope::Scope;
 use crate::source::{Piece, Position, Prepared, Replacement};
 use crate::statement::Name;
-use crate::token::{TextKind, Token, TokenKind, tokenize};
+use crate::token::{TextKind, Token, TokenKind, plain_sign, tokenize};
+
+/// Characters of a mistaken word that a message repeats.
+const SHOWN_CHARACTERS: usize = 40;
 
 /// The statement that is being parsed.
 pub(crate) struct StatementText<'a> {
@@ -32,7 +35,8 @@ impl<'a> StatementText<'a> {
         }
         // only a RAW parameter can bring one in
         if let Some(at) = statement.tokens.iter().position(|token| token.is_symbol(";")) {
-            return Err(SqlError::new(ErrorCode::Syntax, "a parameter must not hold a second statement").at(statement.position(at)));
+            return Err(SqlError::new(ErrorCode::Syntax, "a parameter must not hold a second statement")
+                .at(statement.position(at)));
         }
         Ok(statement)
     }
@@ -74,6 +78,30 @@ impl<'a> StatementText<'a> {
         SqlError::new(code, message).at(self.position(at))
     }
 
+    /// `expected …, found …` at a token, or behind the last one before `end`.
+    pub(crate) fn expected(&self, what: &str, at: usize, end: usize) -> SqlError {
+        let Some(token) = self.tokens.get(at).filter(|_| at < end) else {
+            let last = end.checked_sub(1).and_then(|last| self.tokens.get(last));
+            let offset = last.map_or(self.prepared.text.len(), |last| last.range.end);
+            let message = format!("expected {what}, found the end of the statement");
+            return SqlError::new(ErrorCode::Syntax, message).at(self.prepared.position(offset));
+        };
+        let typed = token.text(self.text());
+        let found = match token.kind {
+            // it may be a password, and it may be long
+            TokenKind::String | TokenKind::PrefixedString => "a quoted text".to_owned(),
+            _ if typed.chars().count() > SHOWN_CHARACTERS => {
+                format!("{}…", typed.chars().take(SHOWN_CHARACTERS).collect::<String>())
+            }
+            _ => typed.to_owned(),
+        };
+        let error = self.error(ErrorCode::Syntax, format!("expected {what}, found {found}"), at);
+        match plain_sign(typed) {
+            Some(sign) => error.hint(format!("{typed} is a typographic sign: type {sign}")),
+            None => error,
+        }
+    }
+
     /// Whether a part of a token came from a parameter or was typed as `$${`: such text is never a reference.
     pub(crate) fn is_replaced(&self, token: &Token) -> bool {
         self.prepared.replacements.iter().any(|r| r.range.start < token.range.end && token.range.start < r.range.end)
@@ -101,8 +129,12 @@ impl<'a> StatementText<'a> {
         let original_start = self.prepared.position(start).offset;
         let original_end = self.prepared.position(start + body.len()).offset.max(original_start);
         // the text before counts as a replacement of nothing, so that offsets behind it lead back to the script
-        let mut replacements =
-            vec![Replacement { range: 0..before.len(), original: original_start..original_start, name: String::new() }];
+        let mut replacements = vec![Replacement {
+            range: 0..before.len(),
+            original: original_start..original_start,
+            name: String::new(),
+            raw: true,
+        }];
         for replacement in &self.prepared.replacements {
             let from = replacement.range.start.max(start);
             let to = replacement.range.end.min(start + body.len());
@@ -121,7 +153,21 @@ impl<'a> StatementText<'a> {
 
 /// Words behind which a catalog's name can stand.
 const BEFORE_CATALOG: &[&str] = &[
-    "from", "join", "straight_join", "into", "overwrite", "table", "view", "update", "exists", "use", "in", "database", "schema", "on", "desc",
+    "from",
+    "join",
+    "straight_join",
+    "into",
+    "overwrite",
+    "table",
+    "view",
+    "update",
+    "exists",
+    "use",
+    "in",
+    "database",
+    "schema",
+    "on",
+    "desc",
     "describe",
 ];
 

@@ -87,7 +87,8 @@ impl Builder<'_> {
                 _ if run > 0 => self.run(&tokens[at..at + run])?,
                 TokenKind::Other if token.text(self.text) == "$" && self.text[token.range.end..].starts_with('{') => {
                     return Err(self.error_at(
-                        SqlError::new(ErrorCode::Syntax, "${ without }").hint("to write the characters ${ themselves, type $${"),
+                        SqlError::new(ErrorCode::Syntax, "${ without }")
+                            .hint("to write the characters ${ themselves, type $${"),
                         token.range.start,
                     ));
                 }
@@ -155,7 +156,7 @@ impl Builder<'_> {
     /// `$${` becomes `${`.
     fn literal(&mut self, typed: Range<usize>) {
         let text = self.text[typed.start + 1..typed.end].to_owned();
-        self.put(&text, typed, LITERAL);
+        self.put(&text, typed, LITERAL, false);
     }
 
     /// Puts a parameter's value in; whether it is RAW.
@@ -163,11 +164,11 @@ impl Builder<'_> {
         let body = &self.text[typed.start + 2..typed.end - 1];
         let ParameterValue { text, raw } =
             self.parameters.value(body).map_err(|error| self.error_at(error, typed.start))?;
-        self.put(&text, typed, body);
+        self.put(&text, typed, body, raw);
         Ok(raw)
     }
 
-    fn put(&mut self, value: &str, typed: Range<usize>, name: &str) {
+    fn put(&mut self, value: &str, typed: Range<usize>, name: &str, raw: bool) {
         let start = self.prepared.len();
         self.prepared.push_str(value);
         let origin = self.piece.range.start;
@@ -175,6 +176,7 @@ impl Builder<'_> {
             range: start..self.prepared.len(),
             original: origin + typed.start..origin + typed.end,
             name: name.to_owned(),
+            raw,
         });
     }
 
@@ -244,11 +246,10 @@ fn unsafe_value(check: &Check, prepared: &Prepared) -> SqlError {
     let position = prepared.piece.file.position(replacement.original.start);
     let name = &replacement.name;
     let error = match check.shape {
-        Shape::Quoted => SqlError::new(
-            ErrorCode::UnsafeParameter,
-            format!("the value of {name} would end the quotes it stands in"),
-        )
-        .hint("double the quote or escape the backslash in the value"),
+        Shape::Quoted => {
+            SqlError::new(ErrorCode::UnsafeParameter, format!("the value of {name} would end the quotes it stands in"))
+                .hint("double the quote or escape the backslash in the value")
+        }
         Shape::Token => SqlError::new(
             ErrorCode::UnsafeParameter,
             format!("with the value of {name} this is not one word, one number or one quoted string"),

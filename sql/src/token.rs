@@ -66,10 +66,11 @@ pub(crate) struct Tokens {
     pub(crate) unterminated: Option<Unterminated>,
 }
 
-/// Operators and punctuation, the longer before its own beginning.
+/// Operators and punctuation: those that begin no longer one and are frequent, then the longer before its own beginning.
 const SYMBOLS: &[&str] = &[
-    "<=>", "->>", "!~*", "::", ":=", "<=", ">=", "<>", "!=", "==", "=>", "->", "||", "&&", "<<", ">>", "!~", "~*", "(", ")",
-    ",", ";", ".", "+", "-", "*", "/", "%", "=", "<", ">", "[", "]", "{", "}", ":", "&", "|", "^", "~", "!", "?",
+    ",", "(", ")", ".", ";", "+", "<=>", "->>", "!~*", "::", ":=", "<=", ">=", "<>", "!=", "==", "=>", "->", "||",
+    "&&", "<<", ">>", "!~", "~*", "-", "*", "/", "%", "=", "<", ">", "[", "]", "{", "}", ":", "&", "|", "^", "~", "!",
+    "?",
 ];
 
 /// Reads a text.
@@ -81,7 +82,8 @@ pub(crate) fn tokenize(text: &str, dialect: SqlDialect, kind: TextKind) -> Token
 
 /// Reads script text from an offset up to and with the next `;`; the tokens' ranges count from the start of the text.
 pub(crate) fn tokenize_statement(text: &str, start: usize, dialect: SqlDialect) -> Tokens {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: start, dialect, kind: TextKind::Script, tokens: Vec::new() };
+    let mut lexer =
+        Lexer { text, bytes: text.as_bytes(), at: start, dialect, kind: TextKind::Script, tokens: Vec::new() };
     let unterminated = lexer.run(true).err();
     Tokens { tokens: lexer.tokens, unterminated }
 }
@@ -173,12 +175,34 @@ pub(crate) fn unescape(inner: &str, quote: char, backslash: bool) -> String {
 
 /// Whether a character may stand inside an unquoted word: letters and digits of any script, `_`, `$`.
 pub(crate) fn is_word_part(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$') || (!c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_typographic(c))
+    c.is_alphanumeric()
+        || matches!(c, '_' | '$')
+        || (!c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_typographic(c))
 }
 
 /// Typographic quotes, dashes and full-width punctuation come from word processors; taking them for names would hide the mistake.
 fn is_typographic(c: char) -> bool {
     matches!(c, '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{3020}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{feff}')
+}
+
+/// The sign that was meant by one that a word processor or an input method wrote.
+pub(crate) fn plain_sign(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "\u{201c}" | "\u{201d}" | "＂" => "\"",
+        "\u{2018}" | "\u{2019}" | "＇" => "'",
+        "（" => "(",
+        "）" => ")",
+        "，" | "、" => ",",
+        "；" => ";",
+        "：" => ":",
+        "＝" => "=",
+        "。" | "．" => ".",
+        "＜" | "《" => "<",
+        "＞" | "》" => ">",
+        "\u{2013}" | "\u{2014}" | "－" => "-",
+        "＊" => "*",
+        _ => return None,
+    })
 }
 
 /// The length of a `${…}` or `$<…>` at the start of a text, and its body. `$<` counts only with a name and `>` behind it,
@@ -329,7 +353,10 @@ impl Lexer<'_> {
     fn is_dollar_token(&self, at: usize) -> bool {
         let rest = &self.text[at..];
         self.kind == TextKind::Script
-            && (rest.starts_with("${") || rest.starts_with("$${") || rest.starts_with("$$<") || placeholder(rest).is_some())
+            && (rest.starts_with("${")
+                || rest.starts_with("$${")
+                || rest.starts_with("$$<")
+                || placeholder(rest).is_some())
     }
 
     /// `@user`, `@@global.x` or a lone `@`.
@@ -394,7 +421,10 @@ impl Lexer<'_> {
     }
 
     fn begins_word(&self, at: usize) -> bool {
-        self.text[at..].chars().next().is_some_and(|c| is_word_part(c) && !c.is_ascii_digit() && !matches!(c, 'e' | 'E'))
+        self.text[at..]
+            .chars()
+            .next()
+            .is_some_and(|c| is_word_part(c) && !c.is_ascii_digit() && !matches!(c, 'e' | 'E'))
     }
 
     fn symbol(&mut self, c: char) {
@@ -406,95 +436,4 @@ impl Lexer<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(sql: &str) -> Vec<&str> {
-        tokenize(sql, SqlDialect::Mysql, TextKind::Script).tokens.iter().map(|token| token.text(sql)).collect()
-    }
-
-    #[test]
-    fn strings_end_at_their_own_quote() {
-        for (sql, expected) in [
-            (r"'a\'b' x", vec![r"'a\'b'", "x"]),
-            (r"'a''b' x", vec!["'a''b'", "x"]),
-            (r#""say ""hi""" x"#, vec![r#""say ""hi""""#, "x"]),
-            (r"`a``b` x", vec!["`a``b`", "x"]),
-            (r"'a`b' `c'd`", vec!["'a`b'", "`c'd`"]),
-            (r"'\\' x", vec![r"'\\'", "x"]),
-        ] {
-            assert_eq!(texts(sql), expected, "{sql}");
-        }
-    }
-
-    #[test]
-    fn comments_and_blanks_are_no_tokens() {
-        assert_eq!(texts("a -- 'x;\nb # `y\nc /* ; */ d --e\nf"), ["a", "b", "c", "d", "f"]);
-        assert_eq!(texts("\u{feff}select\u{a0}1"), ["select", "1"]);
-    }
-
-    #[test]
-    fn numbers_words_and_names_are_told_apart() {
-        for (sql, expected) in [
-            ("1.5e-3+2", vec!["1.5e-3", "+", "2"]),
-            ("1e5", vec!["1e5"]),
-            ("a.5b.c", vec!["a", ".", "5b", ".", "c"]),
-            ("ods.2024", vec!["ods", ".", "2024"]),
-            ("1..2", vec!["1", ".", ".2"]),
-            (".5", vec![".5"]),
-            ("2024_log", vec!["2024_log"]),
-            ("a$b @x @@y.z", vec!["a$b", "@x", "@@y", ".", "z"]),
-            ("$1 $[0] $$", vec!["$1", "$", "[", "0", "]", "$", "$"]),
-            ("x'1F' 0x1F n'é' xyz", vec!["x'1F'", "0x1F", "n'é'", "xyz"]),
-            ("a<=>b->>c::d", vec!["a", "<=>", "b", "->>", "c", "::", "d"]),
-            ("日志.表", vec!["日志", ".", "表"]),
-        ] {
-            assert_eq!(texts(sql), expected, "{sql}");
-        }
-    }
-
-    #[test]
-    fn placeholders_are_tokens_in_a_script_only() {
-        assert_eq!(texts("p${a}x $<b> a$<b and $${c} $$<d>"), [
-            "p", "${a}", "x", "$<b>", "a$", "<", "b", "and", "$${", "c", "}", "$$<", "d", ">"
-        ]);
-        let sql = "p${a}";
-        let prepared = tokenize(sql, SqlDialect::Mysql, TextKind::Prepared);
-        assert_eq!(prepared.tokens.iter().map(|t| t.text(sql)).collect::<Vec<_>>(), ["p$", "{", "a", "}"]);
-    }
-
-    #[test]
-    fn what_is_not_closed_is_named_at_its_start() {
-        for (sql, missing, offset) in [("a 'b", "'", 2), ("a \"b", "\"", 2), ("`b", "`", 0), ("x /* y", "*/", 2), (r"'\'", "'", 0)] {
-            let found = tokenize(sql, SqlDialect::Mysql, TextKind::Script).unterminated.unwrap();
-            assert_eq!((found.missing, found.offset), (missing, offset), "{sql}");
-        }
-    }
-
-    #[test]
-    fn ansi_reads_double_quotes_as_names_and_keeps_backslashes() {
-        let sql = r#"'C:\' "a""b" #"#;
-        let tokens = tokenize(sql, SqlDialect::Ansi, TextKind::Script).tokens;
-        let read: Vec<_> = tokens.iter().map(|t| (t.kind, t.value(sql, SqlDialect::Ansi))).collect();
-        assert_eq!(read, [
-            (TokenKind::String, r"C:\".to_owned()),
-            (TokenKind::QuotedName, "a\"b".to_owned()),
-            (TokenKind::Other, "#".to_owned())
-        ]);
-    }
-
-    #[test]
-    fn escapes_are_those_of_mysql() {
-        for (inner, value) in [
-            (r"a\'b", "a'b"),
-            (r#"a\"b"#, "a\"b"),
-            ("a''b", "a'b"),
-            (r"\0\b\n\r\t\Z", "\0\u{8}\n\r\t\u{1a}"),
-            (r"C:\\temp", r"C:\temp"),
-            (r"%\_%\%", r"%\_%\%"),
-            (r"\x\😀", "x😀"),
-        ] {
-            assert_eq!(unescape(inner, '\'', true), value, "{inner}");
-        }
-    }
-}
+mod tests;

@@ -23,9 +23,13 @@
 //! # Ok(()) }
 //! ```
 
+mod csv;
 mod error;
+mod http;
+mod load;
 pub(crate) mod mysql;
 mod server;
+pub(crate) mod sql;
 pub mod storage;
 pub mod types;
 

@@ -8,7 +8,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
+use crate::http::{self, HttpState, Role};
+use crate::load::ErrorLogs;
 use crate::mysql;
+use crate::sql::{Addresses, Services};
 use crate::storage::Warehouse;
 
 /// How a server is started. The default listens on free ports of 127.0.0.1, has no password and keeps everything in memory.
@@ -28,6 +31,8 @@ pub struct ServerConfig {
     pub password: Option<String>,
     /// The StarRocks version that `current_version()` reports, such as `3.5.2`; `None` for the default.
     pub emulate_version: Option<String>,
+    /// Counts the rows of CSV loads and drops them, for benchmarks of clients.
+    pub discard: bool,
 }
 
 impl Default for ServerConfig {
@@ -40,6 +45,7 @@ impl Default for ServerConfig {
             mysql_port: 0,
             password: None,
             emulate_version: None,
+            discard: false,
         }
     }
 }
@@ -55,6 +61,7 @@ impl std::fmt::Debug for ServerConfig {
             .field("mysql_port", &self.mysql_port)
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("emulate_version", &self.emulate_version)
+            .field("discard", &self.discard)
             .finish()
     }
 }
@@ -102,13 +109,22 @@ impl Server {
             Some(dir) => Warehouse::open(dir)?,
             None => Warehouse::in_memory(),
         };
-        let (http, http_addr) = bind(config.listen, config.http_port).await?;
+        let (http_listener, http_addr) = bind(config.listen, config.http_port).await?;
         let (be, be_addr) = bind(config.listen, config.be_port).await?;
         let (mysql, mysql_addr) = bind(config.listen, config.mysql_port).await?;
         let config = Arc::new(config);
         let mut tasks = JoinSet::new();
-        drop((http, be));
-        tasks.spawn(mysql::serve(mysql, Arc::clone(&warehouse), Arc::clone(&config)));
+        let state = Arc::new(HttpState {
+            warehouse: Arc::clone(&warehouse),
+            config: Arc::clone(&config),
+            error_logs: ErrorLogs::default(),
+            be_port: be_addr.port(),
+        });
+        tasks.spawn(http::serve(http_listener, Role::Frontend, Arc::clone(&state)));
+        tasks.spawn(http::serve(be, Role::Backend, state));
+        let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
+        let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses)?;
+        tasks.spawn(mysql::serve(mysql, Arc::new(services)));
         Ok(Self { warehouse, mysql_addr, http_addr, be_addr, tasks })
     }
 

@@ -39,7 +39,7 @@ impl Carry {
     }
 
     /// Looks at a batch: at the bytes of each text column once, and at single values only where that found something.
-    pub(super) fn of(batch: &RecordBatch, format: &CsvFormat) -> Self {
+    pub(super) fn of(batch: &RecordBatch, format: &CsvFormat, nested: &[usize]) -> Self {
         let mut uncarried = Vec::new();
         for (column, array) in batch.columns().iter().enumerate() {
             let is_alone = batch.num_columns() == 1;
@@ -47,6 +47,11 @@ impl Carry {
                 DataType::Utf8 => look_at_text(array.as_string(), column, is_alone, format, &mut uncarried),
                 DataType::Binary => look_at_bytes(array, column, is_alone, format, &mut uncarried),
                 _ => {}
+            }
+        }
+        for column in nested {
+            if let Some(texts) = batch.columns().get(*column).and_then(|array| array.as_string_opt::<i32>()) {
+                look_at_nested(texts, *column, &mut uncarried);
             }
         }
         uncarried.sort_by_key(|found| (found.row, found.column));
@@ -57,6 +62,7 @@ impl Carry {
 
 const DELIMITER: &str = "holds a byte that begins a CSV delimiter";
 const NULL_TEXT: &str = "is the text that stands for NULL in CSV";
+const NESTED: &str = "is a nested value that CSV has no exact form for";
 const EMPTY_ROW: &str = "is an empty row, which the server skips in CSV";
 
 fn look_at_text(texts: &StringArray, column: usize, is_alone: bool, format: &CsvFormat, found: &mut Vec<Uncarried>) {
@@ -85,10 +91,17 @@ fn look_at_text(texts: &StringArray, column: usize, is_alone: bool, format: &Csv
     }
 }
 
+fn look_at_nested(texts: &StringArray, column: usize, found: &mut Vec<Uncarried>) {
+    for (row, text) in texts.iter().enumerate() {
+        if text.is_some_and(|text| text.starts_with('{') || text.contains('\\')) {
+            found.push(Uncarried { row, column, reason: NESTED });
+        }
+    }
+}
+
 /// Bytes are written in base64, which has a few signs that may be delimiters.
 fn look_at_bytes(array: &dyn Array, column: usize, is_alone: bool, format: &CsvFormat, found: &mut Vec<Uncarried>) {
-    let is_in_alphabet =
-        b"+/=".contains(&format.column_separator()[0]) || b"+/=".contains(&format.row_delimiter()[0]);
+    let is_in_alphabet = b"+/=".contains(&format.column_separator()[0]) || b"+/=".contains(&format.row_delimiter()[0]);
     if !is_in_alphabet && !is_alone {
         return;
     }

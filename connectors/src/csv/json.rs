@@ -1,14 +1,11 @@
 //! The JSON encoder: rows as objects of one array, for loads that plain CSV cannot carry.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
+use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
 use serde::de::IgnoredAny;
 
 use super::carry::Uncarried;
+use super::column::{Column, Values};
 use super::decimal::{append_decimal128, append_decimal256};
 use super::temporal::{append_date, append_timestamp};
 use crate::error::{ConnectorError, Result};
@@ -56,7 +53,11 @@ impl JsonEncoder {
             let Some(values) = array.as_binary_opt::<i32>() else { continue };
             for (row, bytes) in values.iter().enumerate() {
                 if bytes.is_some_and(|bytes| std::str::from_utf8(bytes).is_err()) {
-                    found.push(Uncarried { row, column, reason: "holds bytes that are not UTF-8, which JSON cannot carry" });
+                    found.push(Uncarried {
+                        row,
+                        column,
+                        reason: "holds bytes that are not UTF-8, which JSON cannot carry",
+                    });
                 }
             }
         }
@@ -80,17 +81,18 @@ impl JsonEncoder {
         if batch.num_columns() != self.columns.len() {
             return Err(ConnectorError::internal("a batch has other columns than the JSON encoder"));
         }
+        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             if row > 0 || !is_first {
                 out.push(b',');
             }
             out.push(b'{');
-            for (index, (column, array)) in self.columns.iter().zip(batch.columns()).enumerate() {
+            for (index, (target, column)) in self.columns.iter().zip(&columns).enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
-                out.extend_from_slice(&column.key);
-                append_value(out, array, row, column.is_document)?;
+                out.extend_from_slice(&target.key);
+                append_value(out, column, row, target.is_document)?;
             }
             out.push(b'}');
         }
@@ -98,57 +100,43 @@ impl JsonEncoder {
     }
 }
 
-fn append_value(out: &mut Vec<u8>, array: &ArrayRef, row: usize, is_document: bool) -> Result<()> {
-    if array.is_null(row) || *array.data_type() == DataType::Null {
+fn append_value(out: &mut Vec<u8>, column: &Column, row: usize, is_document: bool) -> Result<()> {
+    if column.is_null(row) {
         out.extend_from_slice(b"null");
         return Ok(());
     }
-    match array.data_type() {
-        DataType::Boolean => {
-            out.extend_from_slice(if array.as_boolean().value(row) { b"true" } else { b"false" });
+    match &column.values {
+        Values::Null => out.extend_from_slice(b"null"),
+        Values::Boolean(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
+        Values::Int8(values) => append_integer(out, values[row]),
+        Values::Int16(values) => append_integer(out, values[row]),
+        Values::Int32(values) => append_integer(out, values[row]),
+        Values::Int64(values) => append_integer(out, values[row]),
+        Values::UInt8(values) => append_integer(out, values[row]),
+        Values::UInt16(values) => append_integer(out, values[row]),
+        Values::UInt32(values) => append_integer(out, values[row]),
+        Values::UInt64(values) => append_integer(out, values[row]),
+        Values::Float32(values) => append_float(out, zmij::Buffer::new().format(values[row]), values[row].is_finite()),
+        Values::Float64(values) => append_float(out, zmij::Buffer::new().format(values[row]), values[row].is_finite()),
+        Values::Decimal128(values, precision, scale) if *precision <= MAX_NUMBER_DIGITS => {
+            append_decimal128(out, values[row], *scale);
         }
-        DataType::Int8 => append_integer(out, array.as_primitive::<Int8Type>().value(row)),
-        DataType::Int16 => append_integer(out, array.as_primitive::<Int16Type>().value(row)),
-        DataType::Int32 => append_integer(out, array.as_primitive::<Int32Type>().value(row)),
-        DataType::Int64 => append_integer(out, array.as_primitive::<Int64Type>().value(row)),
-        DataType::UInt8 => append_integer(out, array.as_primitive::<UInt8Type>().value(row)),
-        DataType::UInt16 => append_integer(out, array.as_primitive::<UInt16Type>().value(row)),
-        DataType::UInt32 => append_integer(out, array.as_primitive::<UInt32Type>().value(row)),
-        DataType::UInt64 => append_integer(out, array.as_primitive::<UInt64Type>().value(row)),
-        DataType::Float32 => {
-            let value = array.as_primitive::<Float32Type>().value(row);
-            append_float(out, zmij::Buffer::new().format(value), value.is_finite());
-        }
-        DataType::Float64 => {
-            let value = array.as_primitive::<Float64Type>().value(row);
-            append_float(out, zmij::Buffer::new().format(value), value.is_finite());
-        }
-        DataType::Decimal128(precision, scale @ 0..) => {
-            let value = array.as_primitive::<Decimal128Type>().value(row);
-            let append = |out: &mut Vec<u8>| append_decimal128(out, value, usize::from(scale.unsigned_abs()));
-            if *precision <= MAX_NUMBER_DIGITS { append(out) } else { quoted(out, append) }
-        }
-        DataType::Decimal256(_, scale @ 0..) => {
-            let value = array.as_primitive::<Decimal256Type>().value(row);
-            quoted(out, |out| append_decimal256(out, value, usize::from(scale.unsigned_abs())));
-        }
-        DataType::Date32 => quoted(out, |out| append_date(out, array.as_primitive::<Date32Type>().value(row))),
-        DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            quoted(out, |out| append_timestamp(out, array.as_primitive::<TimestampMicrosecondType>().value(row)));
-        }
-        DataType::Utf8 => {
-            let text = array.as_string::<i32>().value(row);
+        Values::Decimal128(values, _, scale) => quoted(out, |out| append_decimal128(out, values[row], *scale)),
+        Values::Decimal256(values, scale) => quoted(out, |out| append_decimal256(out, values[row], *scale)),
+        Values::Date(values) => quoted(out, |out| append_date(out, values[row])),
+        Values::Timestamp(values) => quoted(out, |out| append_timestamp(out, values[row])),
+        Values::Text(values) => {
+            let text = values.value(row);
             if is_document && is_object_or_list(text) {
                 out.extend_from_slice(text.as_bytes());
             } else {
                 append_string(out, text);
             }
         }
-        DataType::Binary => match std::str::from_utf8(array.as_binary::<i32>().value(row)) {
+        Values::Binary(values) => match std::str::from_utf8(values.value(row)) {
             Ok(text) => append_string(out, text),
             Err(_) => return Err(ConnectorError::internal("bytes that are not UTF-8 reached the JSON encoder")),
         },
-        other => return Err(ConnectorError::internal(format!("a column of type {other} reached the JSON encoder"))),
     }
     Ok(())
 }

@@ -4,11 +4,15 @@
 //! ([`TargetType::arrow_type`](crate::sink::TargetType::arrow_type)) or as `Utf8`.
 
 pub mod carry;
+mod column;
 mod decimal;
 pub mod encoder;
 pub mod json;
 pub mod options;
 pub mod temporal;
+
+#[cfg(test)]
+mod tests;
 
 pub use carry::{Carry, Uncarried};
 pub use encoder::CsvEncoder;

@@ -76,7 +76,8 @@ fn hex_header(bytes: &[u8]) -> String {
 /// else the text itself, where `\t` and `\n` are a tabulator and a line feed. A backslash may be doubled, as scripts from other tools do.
 pub fn parse_delimiter(name: &str, text: &str) -> Result<Vec<u8>> {
     let invalid = |reason: &str| ConnectorError::option(format!("option \"{name}\" is {text:?}: {reason}"));
-    let text = text.strip_prefix('\\').filter(|rest| rest.starts_with("\\x") || rest.starts_with("\\X")).unwrap_or(text);
+    let text =
+        text.strip_prefix('\\').filter(|rest| rest.starts_with("\\x") || rest.starts_with("\\X")).unwrap_or(text);
     let hex = match text.as_bytes() {
         [b'\\' | b'0', b'x' | b'X', ..] => Some(&text.as_bytes()[2..]),
         _ => None,
@@ -141,9 +142,16 @@ mod tests {
         assert!(check("\\x01", "\\x02").is_ok());
         assert!(check(",", "\\n").is_ok());
         assert!(check("^^", "<br>").is_ok());
-        for (separator, delimiter) in
-            [("-", "\\n"), ("1", "\\n"), ("\\", "\\n"), ("", "\\n"), ("|", "|"), ("||", "|"), ("|\\n", "\\n"), ("^|", "|^")]
-        {
+        for (separator, delimiter) in [
+            ("-", "\\n"),
+            ("1", "\\n"),
+            ("\\", "\\n"),
+            ("", "\\n"),
+            ("|", "|"),
+            ("||", "|"),
+            ("|\\n", "\\n"),
+            ("^|", "|^"),
+        ] {
             assert!(check(separator, delimiter).is_err(), "{separator:?} {delimiter:?}");
         }
         assert!(check(&"|".repeat(51), "\\n").is_err());

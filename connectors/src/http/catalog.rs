@@ -127,7 +127,11 @@ mod tests {
         for (base, path, url) in [
             ("https://h.example", "/user_log.txt", "https://h.example/user_log.txt"),
             ("https://h.example/", "/user_log.txt", "https://h.example/user_log.txt"),
-            ("https://h.example/a/b/", "/c.txt?Expires=1&Signature=x%2By", "https://h.example/a/b/c.txt?Expires=1&Signature=x%2By"),
+            (
+                "https://h.example/a/b/",
+                "/c.txt?Expires=1&Signature=x%2By",
+                "https://h.example/a/b/c.txt?Expires=1&Signature=x%2By",
+            ),
             ("https://h.example/a//", "/c", "https://h.example/a//c"),
         ] {
             assert_eq!(catalog(base).url_of(path).unwrap(), url);

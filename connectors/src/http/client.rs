@@ -58,7 +58,13 @@ impl HttpClient {
 
     /// Sends a request, and again after a failed connection, a lost one, or an answer that says "later"; at most `retries` times more.
     /// The answer may have any status but a redirect's.
-    pub(super) async fn send(&self, method: &Method, url: &HttpUrl, headers: &HeaderMap, retries: u32) -> Result<Response> {
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &HttpUrl,
+        headers: &HeaderMap,
+        retries: u32,
+    ) -> Result<Response> {
         let mut backoff = Backoff::new(self.settings.backoff, retries);
         loop {
             let outcome = self.follow(method, url, headers).await;
@@ -69,7 +75,9 @@ impl HttpClient {
             };
             let Some(wait) = wait else { return outcome };
             match outcome {
-                Ok(response) => tracing::warn!(url = %url, status = response.status().as_u16(), ?wait, "will ask again"),
+                Ok(response) => {
+                    tracing::warn!(url = %url, status = response.status().as_u16(), ?wait, "will ask again")
+                }
                 Err(error) => tracing::warn!(url = %url, %error, ?wait, "will ask again"),
             }
             tokio::time::sleep(wait).await;
@@ -106,7 +114,8 @@ impl HttpClient {
         let location = response.headers().get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
         location.and_then(|location| from.join(location)).ok_or_else(|| {
             let status = error::status_text(response.status());
-            let message = format!("{} answered HTTP {status} without a usable http or https address", self.describe(first));
+            let message =
+                format!("{} answered HTTP {status} without a usable http or https address", self.describe(first));
             ConnectorError::new(ErrorCode::Redirect, message)
         })
     }

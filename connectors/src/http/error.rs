@@ -53,7 +53,10 @@ pub(super) fn transport(catalog: Option<&str>, url: &HttpUrl, error: reqwest::Er
     let whom = whom(catalog, url);
     let message = if is_certificate_problem(&cause) {
         let way_out = "if its certificate is of an authority of your own, name that in the catalog's \"ca\"";
-        return ConnectorError::new(ErrorCode::Connection, format!("{whom}: TLS to {address} failed: {cause}; {way_out}"));
+        return ConnectorError::new(
+            ErrorCode::Connection,
+            format!("{whom}: TLS to {address} failed: {cause}; {way_out}"),
+        );
     } else if error.is_connect() && error.is_timeout() {
         format!("{whom}: no connection to {address} within \"connect_timeout\"; check host, port and firewall")
     } else if error.is_connect() {

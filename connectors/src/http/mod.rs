@@ -11,6 +11,8 @@ mod options;
 mod probe;
 mod read;
 #[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
 mod tests;
 mod url;
 

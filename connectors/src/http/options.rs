@@ -14,7 +14,7 @@ use crate::options::{Options, Secret, nearest};
 
 /// Every option's name; `header.` stands for `header.NAME`.
 const KNOWN: &[&str] =
-    &["url", "user", "password", "header.", "connect_timeout", "read_timeout", "retries", "ca", "timezone"];
+    &["url", "user", "password", "header.", "connect_timeout", "read_timeout", "retries", "ca", "ssl_ca", "timezone"];
 
 /// Headers that belong to the transfer itself: a value from the user would break ranges, lengths or encodings.
 const RESERVED_HEADERS: &[HeaderName] = &[
@@ -64,9 +64,8 @@ impl HttpSettings {
     /// # Errors
     /// Code Option for a name that is not known (with a suggestion), a value that does not parse, or a missing `url`.
     pub(super) fn from_options(catalog: &str, options: &Options) -> Result<(HttpUrl, Self)> {
-        let of_catalog = |error: ConnectorError| {
-            ConnectorError::option(format!("catalog \"{catalog}\": {}", error.message()))
-        };
+        let of_catalog =
+            |error: ConnectorError| ConnectorError::option(format!("catalog \"{catalog}\": {}", error.message()));
         Self::parse(options).map_err(of_catalog)
     }
 
@@ -78,7 +77,7 @@ impl HttpSettings {
                 "connect_timeout" => settings.client.connect_timeout = duration(name, value)?,
                 "read_timeout" => settings.client.read_timeout = Some(duration(name, value)?),
                 "retries" => settings.retries = retries(value)?,
-                "ca" => settings.client.ca_file = Some(PathBuf::from(value)),
+                "ca" | "ssl_ca" => settings.client.ca_file = Some(PathBuf::from(value)),
                 lower => match lower.strip_prefix("header.") {
                     Some(header) => settings.add_header(header, value)?,
                     None => return Err(unknown(name)),
@@ -105,7 +104,8 @@ impl HttpSettings {
         if RESERVED_HEADERS.contains(&header) {
             return Err(bad("this header is set by the transfer itself"));
         }
-        let mut value = HeaderValue::from_str(value).map_err(|_| bad("the value holds characters that no header can"))?;
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| bad("the value holds characters that no header can"))?;
         value.set_sensitive(true);
         self.headers.insert(header, value);
         Ok(())
@@ -127,7 +127,9 @@ impl HttpSettings {
 fn unknown(name: &str) -> ConnectorError {
     let hint = match nearest(name, KNOWN.iter().copied().filter(|known| !known.ends_with('.'))) {
         Some(known) => format!("; did you mean \"{known}\"?"),
-        None => "; known options: url, user, password, header.NAME, connect_timeout, read_timeout, retries, ca".to_owned(),
+        None => {
+            "; known options: url, user, password, header.NAME, connect_timeout, read_timeout, retries, ca".to_owned()
+        }
     };
     ConnectorError::option(format!("unknown option \"{name}\"{hint}"))
 }
@@ -190,7 +192,9 @@ mod tests {
         let url = ("url", "http://h/");
         let (_, settings) = parse(&[url, ("header.X-Token", "abc")]).unwrap();
         assert_eq!(settings.headers["x-token"], "abc");
-        for (name, value) in [("header.range", "bytes=0-"), ("header.host", "x"), ("header.a b", "x"), ("header.x", "a\r\nb: c")] {
+        for (name, value) in
+            [("header.range", "bytes=0-"), ("header.host", "x"), ("header.a b", "x"), ("header.x", "a\r\nb: c")]
+        {
             let error = parse(&[url, (name, value)]).unwrap_err();
             assert!(error.message().contains(name), "{error}");
         }

@@ -74,7 +74,11 @@ pub(super) struct ContentRange {
 pub(super) fn content_range(headers: &HeaderMap) -> Option<ContentRange> {
     let (range, total) = text(headers, CONTENT_RANGE)?.trim().strip_prefix("bytes")?.trim().split_once('/')?;
     let (start, end) = range.split_once('-')?;
-    Some(ContentRange { start: start.trim().parse().ok()?, end: end.trim().parse().ok()?, total: total.trim().parse().ok() })
+    Some(ContentRange {
+        start: start.trim().parse().ok()?,
+        end: end.trim().parse().ok()?,
+        total: total.trim().parse().ok(),
+    })
 }
 
 fn total_of_unsatisfied(headers: &HeaderMap) -> Option<u64> {

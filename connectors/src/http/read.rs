@@ -181,7 +181,8 @@ impl HttpRead {
     fn changed(&self) -> ConnectorError {
         let whom = self.client.describe(&self.url);
         let at = self.position;
-        let message = format!("{whom} has changed while it was read (the download was resumed at byte {at}); run again");
+        let message =
+            format!("{whom} has changed while it was read (the download was resumed at byte {at}); run again");
         ConnectorError::retryable(ErrorCode::Http, message)
     }
 }

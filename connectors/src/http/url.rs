@@ -28,15 +28,24 @@ impl HttpUrl {
     /// Reads a URL, and takes out the user and password in front of its host.
     ///
     /// # Errors
-    /// Code Option when it is no URL, or not of scheme http or https. The text is not repeated, since it may hold a secret.
+    /// Code Option when it is no URL, not of scheme http or https, or holds what a URL parser drops or changes in silence.
+    /// The text is not repeated, since it may hold a secret.
     pub fn parse(text: &str) -> Result<(Self, Option<UserInfo>)> {
-        let mut url = Url::parse(text.trim()).map_err(|error| ConnectorError::option(format!("not a URL: {error}")))?;
+        let text = text.trim();
+        for (what, written) in [("#", "%23"), ("\\", "%5C")] {
+            if text.contains(what) {
+                return Err(ConnectorError::option(format!("a URL cannot hold \"{what}\"; write {written}")));
+            }
+        }
+        if text.contains(char::is_control) {
+            return Err(ConnectorError::option("a URL cannot hold control characters; write them as % and two digits"));
+        }
+        let mut url = Url::parse(text).map_err(|error| ConnectorError::option(format!("not a URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             let scheme = url.scheme();
             return Err(ConnectorError::option(format!("a URL of scheme \"{scheme}\" is not an http or https URL")));
         }
         let user_info = take_user_info(&mut url)?;
-        url.set_fragment(None);
         Ok((Self(url), user_info))
     }
 
@@ -146,7 +155,7 @@ mod tests {
 
     #[test]
     fn user_and_password_are_taken_out_of_the_url() {
-        let (url, user_info) = HttpUrl::parse("http://ann:p%40ss@example.com:8080/x#part").unwrap();
+        let (url, user_info) = HttpUrl::parse("http://ann:p%40ss@example.com:8080/x").unwrap();
         assert_eq!(url.expose().as_str(), "http://example.com:8080/x");
         let user_info = user_info.unwrap();
         assert_eq!((user_info.user.as_str(), user_info.password.expose()), ("ann", "p@ss"));
@@ -155,7 +164,9 @@ mod tests {
 
     #[test]
     fn what_is_no_http_url_is_refused_without_repeating_it() {
-        for text in ["ftp://example.com/secret1", "secret1", "http://"] {
+        for text in
+            ["ftp://example.com/secret1", "secret1", "http://", "http://h/secret1#x", "http://h/a\\b", "http://h/a\tb"]
+        {
             let error = HttpUrl::parse(text).unwrap_err();
             assert!(!error.message().contains("secret1"), "{error}");
         }

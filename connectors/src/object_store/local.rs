@@ -63,7 +63,8 @@ fn list_directory(directory: &Path) -> Result<Vec<(PathBuf, u64)>> {
 
 /// The visible entries of a directory by name.
 fn read_directory(directory: &Path) -> Result<Vec<PathBuf>> {
-    let list = || -> io::Result<Vec<PathBuf>> { std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect() };
+    let list =
+        || -> io::Result<Vec<PathBuf>> { std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect() };
     let mut entries = list().map_err(|error| failed("list", directory, error))?;
     entries.retain(|entry| !is_hidden(entry));
     entries.sort();

@@ -38,10 +38,16 @@ impl FileLocation {
                 Ok(Self::Http { client, url })
             }
             "file" => {
-                let path = url::Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
-                path.map(Self::Local).ok_or_else(|| ConnectorError::option("not a URL of a file on this machine"))
+                // A path ends at ? and #, which would be another file than the one meant.
+                let url = url::Url::parse(text).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
+                let path = url.and_then(|url| url.to_file_path().ok());
+                path.map(Self::Local).ok_or_else(|| {
+                    ConnectorError::option("not a URL of a file on this machine (? and # are written %3F and %23)")
+                })
             }
-            "oss" | "s3" | "hdfs" => Err(ConnectorError::option(format!("locations of scheme {scheme} are not built yet"))),
+            "oss" | "s3" | "hdfs" => {
+                Err(ConnectorError::option(format!("locations of scheme {scheme} are not built yet")))
+            }
             _ => Err(ConnectorError::option(format!(
                 "a location of scheme \"{}\" is not known; known are http, https, file, and paths",
                 scheme.escape_debug()
@@ -57,7 +63,10 @@ impl FileLocation {
         match self {
             Self::Local(path) => {
                 let found = local::list(path.clone()).await?;
-                Ok(found.into_iter().map(|(path, size)| FoundFile { file: Self::Local(path), size: Some(size) }).collect())
+                Ok(found
+                    .into_iter()
+                    .map(|(path, size)| FoundFile { file: Self::Local(path), size: Some(size) })
+                    .collect())
             }
             Self::Http { client, url } => {
                 let probe = client.probe(url).await?;
@@ -104,7 +113,9 @@ impl FoundFile {
     pub async fn open(&self) -> Result<FileRead> {
         match &self.file {
             FileLocation::Local(path) => Ok(FileRead(Inner::Local(LocalRead::open(path.clone()).await?))),
-            FileLocation::Http { client, url } => Ok(FileRead(Inner::Http(Box::new(Arc::clone(client).read(url).await?)))),
+            FileLocation::Http { client, url } => {
+                Ok(FileRead(Inner::Http(Box::new(Arc::clone(client).read(url).await?))))
+            }
         }
     }
 }
@@ -129,7 +140,7 @@ impl FileRead {
     /// The next bytes, never empty; None at the end.
     ///
     /// # Errors
-    /// Code Io, Http or Connection, naming the file. What was read before is of one version of the file.
+    /// Code Io, Http or Connection, naming the file. A download is of one version of the file; a local file is read as it is.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         match &mut self.0 {
             Inner::Local(read) => read.next().await,
@@ -157,7 +168,7 @@ mod tests {
         assert_eq!(parse("/data/log.txt").unwrap().to_string(), "/data/log.txt");
         assert_eq!(parse("file:///data/a%20b.txt").unwrap().to_string(), "/data/a b.txt");
         assert_eq!(parse("HTTP://h.example/log.txt?sig=1").unwrap().to_string(), "http://h.example/log.txt?sig=***");
-        for text in ["oss://bucket/x", "gopher://h/x", "file://host/x", "http://"] {
+        for text in ["oss://bucket/x", "gopher://h/x", "file://host/x", "file:///a?b", "file:///a#b", "http://"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

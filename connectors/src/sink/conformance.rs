@@ -129,7 +129,8 @@ pub(crate) async fn a_cancelled_write_leaves_nothing(sink: &dyn SinkUnderTest, p
         () = reached.notified() => {}
     }
     drop(stream);
-    let state = tokio::time::timeout(Duration::from_secs(30), insert.handle.settled()).await.expect("a roll-back in time");
+    let state =
+        tokio::time::timeout(Duration::from_secs(30), insert.handle.settled()).await.expect("a roll-back in time");
     assert_eq!(state, WriteState::RolledBack);
     assert!(sink.read(&table).await.is_empty(), "a cancelled write is visible");
 }
@@ -140,7 +141,7 @@ pub(crate) async fn a_large_row_arrives_whole(sink: &dyn SinkUnderTest, prefix: 
     let names = (0..12).map(|index| format!("c{index}")).collect::<Vec<_>>();
     let columns = names.iter().map(|name| (name.as_str(), ColumnType::Text)).collect::<Vec<_>>();
     sink.create_table(&table, &columns).await;
-    let texts = (0..12).map(|index| format!("{index}é\t,|\"'\r\n😀").repeat((10 << 20) / 12 / 18)).collect::<Vec<_>>();
+    let texts = (0..12).map(|index| format!("{index}é\t,|\"'\r\n😀").repeat((10 << 20) / 12 / 15)).collect::<Vec<_>>();
     assert!(texts.iter().map(String::len).sum::<usize>() > 9 << 20);
     let arrays = names.iter().zip(&texts).map(|(name, text)| {
         let array: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
@@ -423,7 +424,8 @@ mod tests {
             for (sink, names) in &table.writes {
                 for batch in sink.visible.lock().iter() {
                     let options = FormatOptions::default();
-                    let formatters = batch.columns().iter().map(|array| ArrayFormatter::try_new(array, &options).unwrap());
+                    let formatters =
+                        batch.columns().iter().map(|array| ArrayFormatter::try_new(array, &options).unwrap());
                     let formatters = formatters.collect::<Vec<_>>();
                     for row in 0..batch.num_rows() {
                         let values = table.columns.iter().map(|(column, column_type)| {

@@ -50,7 +50,11 @@ fn by_position(source: &Schema, target: &[TargetColumn]) -> Result<Vec<usize>> {
 fn by_list(names: &[String], source: &Schema, target: &[TargetColumn]) -> Result<Vec<usize>> {
     let selected = source.fields().len();
     if names.len() != selected {
-        return Err(name_error(format!("the list names {}, the SELECT has {}", columns(names.len()), columns(selected))));
+        return Err(name_error(format!(
+            "the list names {}, the SELECT has {}",
+            columns(names.len()),
+            columns(selected)
+        )));
     }
     find_all(names.iter().map(String::as_str), target)
 }

@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     CommitUnknown,
     /// The commit takes a while.
     SlowCommit,
+    /// Every batch takes a while.
+    SlowWriters,
     /// The last writer's token says that it is writer 0.
     DoubledToken,
 }
@@ -142,6 +144,10 @@ impl Writer for MemoryWriter {
             Fault::HangAfter(rows) if self.rows > rows => {
                 self.sink.reached.notify_one();
                 std::future::pending().await
+            }
+            Fault::SlowWriters => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Ok(())
             }
             _ => {
                 tokio::task::yield_now().await;

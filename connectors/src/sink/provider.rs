@@ -48,8 +48,7 @@ pub async fn plan_insert(
     let clean_up = state.config().get_extension::<CleanUp>().map(|shared| CleanUp::clone(&shared)).unwrap_or_default();
     let handle = Arc::new(WriteHandle::new(clean_up));
     let source = Arc::clone(select.schema().inner());
-    let converter = Converter::new(&source, &write.columns, timezone, Arc::clone(&rejects))?;
-    let target = StatementSink { source, write, converter: Arc::new(converter), rejects, handle: Arc::clone(&handle) };
+    let target = StatementSink { source, write, timezone: timezone.into(), rejects, handle: Arc::clone(&handle) };
     let insert =
         LogicalPlanBuilder::insert_into(select, TARGET, provider_as_source(Arc::new(target)), InsertOp::Append)?
             .build()?;
@@ -61,7 +60,7 @@ pub async fn plan_insert(
 struct StatementSink {
     source: SchemaRef,
     write: PlannedWrite,
-    converter: Arc<Converter>,
+    timezone: String,
     rejects: Arc<dyn RejectLog>,
     handle: Arc<WriteHandle>,
 }
@@ -103,10 +102,13 @@ impl TableProvider for StatementSink {
             let message = format!("cannot write a source without an end to {}", self.write.description);
             return Err(ConnectorError::new(ErrorCode::Unsupported, message).into());
         }
+        // the types are those of the physical input: a UNION, for one, has its final types only behind DataFusion's analyzer
+        let converter =
+            Converter::new(&input.schema(), &self.write.columns, &self.timezone, Arc::clone(&self.rejects))?;
         let writers = WriteExec::new(
             input,
             Arc::clone(&self.write.sink),
-            Arc::clone(&self.converter),
+            Arc::new(converter),
             self.write.max_writers,
             self.write.description.clone(),
         );

@@ -59,13 +59,16 @@ impl RejectCollector {
 impl State {
     fn check_count(&self) -> Result<()> {
         match self.limit {
-            ErrorLimit::Rows(allowed) if self.count > allowed => Err(self.too_many(&format!("error_limit is {allowed}"))),
+            ErrorLimit::Rows(allowed) if self.count > allowed => {
+                Err(self.too_many(&format!("error_limit is {allowed}")))
+            }
             _ => Ok(()),
         }
     }
 
     fn too_many(&self, limit: &str) -> ConnectorError {
-        let rows = if self.count == 1 { "1 row was rejected".into() } else { format!("{} rows were rejected", self.count) };
+        let rows =
+            if self.count == 1 { "1 row was rejected".into() } else { format!("{} rows were rejected", self.count) };
         let first = self.first.first().map(|reject| format!("; the first: {}", describe(reject))).unwrap_or_default();
         ConnectorError::new(ErrorCode::Rejects, format!("{rows}, {limit}{first}"))
     }
@@ -140,7 +143,10 @@ impl RejectLog for RejectCollector {
 impl fmt::Debug for RejectCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.lock();
-        f.debug_struct("RejectCollector").field("limit", &state.limit).field("count", &state.count).finish_non_exhaustive()
+        f.debug_struct("RejectCollector")
+            .field("limit", &state.limit)
+            .field("count", &state.count)
+            .finish_non_exhaustive()
     }
 }
 

@@ -163,7 +163,8 @@ fn positive(name: &str, value: u64) -> Result<u64> {
 }
 
 fn parse_count(name: &str, text: &str) -> Result<u64> {
-    text.parse().map_err(|_| ConnectorError::option(format!("{name} is \"{text}\"; it is a whole number such as 500000")))
+    text.parse()
+        .map_err(|_| ConnectorError::option(format!("{name} is \"{text}\"; it is a whole number such as 500000")))
 }
 
 /// A number of bytes: `1048576`, `64MB`, `64 MiB`, `1g`; units are powers of 1024.
@@ -199,7 +200,9 @@ pub fn parse_duration(name: &str, text: &str) -> Result<Duration> {
 /// How many rejects are allowed: a count, or a part of all rows as a percentage.
 pub fn parse_error_limit(text: &str) -> Result<ErrorLimit> {
     let invalid = || {
-        ConnectorError::option(format!("error_limit is \"{text}\"; it is a number of rows such as 100, or a part such as 1%"))
+        ConnectorError::option(format!(
+            "error_limit is \"{text}\"; it is a number of rows such as 100, or a part such as 1%"
+        ))
     };
     match text.strip_suffix('%') {
         None => text.parse().map(ErrorLimit::Rows).map_err(|_| invalid()),
@@ -245,8 +248,12 @@ mod tests {
     #[test]
     fn the_names_of_dataworks_are_aliases() {
         let none = Options::new();
-        let properties =
-            options(&[("maxBatchRows", "500000"), ("maxBatchSize", "5242880"), ("errorLimit", "7"), ("writeMode", "plain")]);
+        let properties = options(&[
+            ("maxBatchRows", "500000"),
+            ("maxBatchSize", "5242880"),
+            ("errorLimit", "7"),
+            ("writeMode", "plain"),
+        ]);
         let (settings, rest) = WriteSettings::parse(&properties, &none, &none).unwrap();
         assert_eq!(settings.load_rows, Some(500_000));
         assert_eq!(settings.load_bytes, 5 << 20);

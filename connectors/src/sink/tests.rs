@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, UInt64Type};
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::{displayable, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
@@ -42,10 +43,19 @@ fn session(partitions: i64, target_partitions: usize) -> SessionContext {
 }
 
 fn target() -> Vec<TargetColumn> {
-    [("id", TargetType::Integer { bits: 64, signed: true }), ("name", TargetType::Text { max_bytes: None, max_chars: None })]
-        .into_iter()
-        .map(|(name, kind)| TargetColumn { name: name.into(), kind, nullable: true, has_default: false, type_name: "t".into() })
-        .collect()
+    [
+        ("id", TargetType::Integer { bits: 64, signed: true }),
+        ("name", TargetType::Text { max_bytes: None, max_chars: None }),
+    ]
+    .into_iter()
+    .map(|(name, kind)| TargetColumn {
+        name: name.into(),
+        kind,
+        nullable: true,
+        has_default: false,
+        type_name: "t".into(),
+    })
+    .collect()
 }
 
 async fn select(context: &SessionContext, sql: &str) -> LogicalPlan {
@@ -125,6 +135,8 @@ async fn plans_of_every_shape_write_exactly_what_the_select_returns() {
         "SELECT DISTINCT id % 100, 'n' FROM src",
         "SELECT 1, 'one'",
         "VALUES (1, 'a'), (2, 'b'), (3, NULL)",
+        "SELECT id, name FROM src WHERE id < 7 UNION ALL SELECT 1.0, arrow_cast('x', 'Dictionary(Int32, Utf8)')",
+        "SELECT id, NULL FROM src UNION ALL SELECT id, name FROM src",
     ];
     for (partitions, target_partitions) in [(1, 1), (4, 4), (1, 4), (16, 3)] {
         for sql in shapes {
@@ -147,7 +159,10 @@ async fn planning_and_explaining_have_no_effect() {
     let sink = MemorySink::new(Fault::None);
     let insert = plan(&context, "SELECT id, name FROM src", &sink, 4).await;
     let shown = displayable(insert.plan.as_ref()).indent(false).to_string();
-    assert!(shown.starts_with("CommitExec: memory\n  CoalescePartitionsExec\n    WriteExec: memory, writers=4\n"), "{shown}");
+    assert!(
+        shown.starts_with("CommitExec: memory\n  CoalescePartitionsExec\n    WriteExec: memory, writers=4\n"),
+        "{shown}"
+    );
     assert_eq!(insert.handle.state(), WriteState::Planned);
     assert_eq!(insert.handle.settled().await, WriteState::Planned);
     let stream = execute_stream(Arc::clone(&insert.plan), context.task_ctx()).unwrap();
@@ -321,4 +336,40 @@ async fn a_pair_of_types_without_a_conversion_is_an_error_of_the_plan() {
         error.message(),
         "column `id` of type Int64 cannot be written to `id` of type date; CAST it in the SELECT"
     );
+}
+
+#[tokio::test]
+async fn a_commit_over_several_partitions_is_an_error_and_not_a_loss() {
+    let context = session(4, 4);
+    let sink = MemorySink::new(Fault::None);
+    let insert = plan(&context, "SELECT id, name FROM src", &sink, 4).await;
+    let gather = Arc::clone(insert.plan.children()[0]);
+    let writers = Arc::clone(gather.children()[0]);
+    assert_eq!(writers.name(), "WriteExec");
+    let without_gather = Arc::clone(&insert.plan)
+        .replace_children(vec![writers], ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+        .unwrap();
+    let error = execute_stream(without_gather, context.task_ctx()).err().map(ConnectorError::from).unwrap();
+    assert!(error.message().contains("over 4 input partitions"), "{error}");
+    assert_eq!(calls(&sink), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_told_while_writers_run() {
+    let context = session(2, 2);
+    let sink = MemorySink::new(Fault::SlowWriters);
+    let insert = plan(&context, "SELECT id, name FROM src", &sink, 2).await;
+    let mut seen = vec![];
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let work = run(&context, &insert);
+    tokio::pin!(work);
+    let count = loop {
+        tokio::select! {
+            result = &mut work => break result.unwrap(),
+            _ = ticks.tick() => seen.push(insert.handle.progress()),
+        }
+    };
+    assert_eq!(count, ROWS as u64);
+    assert!(seen.iter().any(|progress| progress.rows > 0 && progress.rows < count && progress.bytes > 0), "{seen:?}");
+    assert!(seen.is_sorted_by_key(|progress| (progress.rows, progress.bytes)), "{seen:?}");
 }

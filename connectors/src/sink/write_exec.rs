@@ -118,8 +118,8 @@ impl ExecutionPlan for WriteExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let [input] = <[_; 1]>::try_from(children)
-            .map_err(|_| DataFusionError::Internal("WriteExec has one child".into()))?;
+        let [input] =
+            <[_; 1]>::try_from(children).map_err(|_| DataFusionError::Internal("WriteExec has one child".into()))?;
         let mut node = Self::new(
             input,
             Arc::clone(&self.sink),

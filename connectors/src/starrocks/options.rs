@@ -7,7 +7,7 @@ use crate::options::Options;
 
 use super::stream_load::address::{Endpoint, HostPort};
 use super::stream_load::redirect::{AddressMapping, AllowedHost};
-use super::write_options;
+use crate::sink::WriteSettings;
 
 /// The port of a frontend's MySQL protocol (StarRocks: `query_port`).
 const MYSQL_PORT: u16 = 9030;
@@ -30,13 +30,16 @@ pub(super) struct StarrocksOptions {
 impl StarrocksOptions {
     /// Reads the options; unknown names are errors with a suggestion.
     pub(super) fn parse(config: &CatalogConfig) -> Result<Self> {
-        let settings_names = write_options::setting_names();
-        let own: Vec<&str> =
-            ["load_url", "be_address_map", "allowed_be_hosts"].into_iter().chain(settings_names.iter().copied()).collect();
-        let connection = ConnectionConfig::parse(config, MYSQL_PORT, &own)?;
         let named = |error: ConnectorError| {
             ConnectorError::new(error.code(), format!("catalog {}: {}", config.name, error.message()))
         };
+        // Settings are taken out first: they have spellings that the connection's list of names does not know.
+        let (_, others) = WriteSettings::parse(&config.options, &Options::new(), &Options::new()).map_err(named)?;
+        let is_setting = |name: &str| others.get(name).is_none();
+        let settings = config.options.iter().filter(|(name, _)| is_setting(name)).collect();
+        let own: Vec<&str> =
+            ["load_url", "be_address_map", "allowed_be_hosts"].into_iter().chain(WriteSettings::names()).collect();
+        let connection = ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &own)?;
         let options = &config.options;
         let frontends = match options.get("load_url") {
             Some(text) => frontends(text).map_err(named)?,
@@ -44,10 +47,6 @@ impl StarrocksOptions {
         };
         let map = options.get("be_address_map").map(AddressMapping::parse_list).transpose().map_err(named)?;
         let allowed = options.get("allowed_be_hosts").map(AllowedHost::parse_list).transpose().map_err(named)?;
-        let settings = options
-            .iter()
-            .filter(|(name, _)| settings_names.iter().any(|known| known.eq_ignore_ascii_case(name)))
-            .collect();
         Ok(Self {
             connection,
             frontends,

@@ -6,62 +6,94 @@ use super::catalog::StarrocksCatalog;
 use super::modes::plain::PlainSink;
 use super::modes::single::{Beyond, SingleSink};
 use super::modes::target::WriteTarget;
+use super::stream_load::client::StreamLoadClient;
 use super::stream_load::headers::columns_value;
-use super::write_options::{Format, WriteMode, WriteOptions};
+use super::table::Column;
+use super::write_options::{Format, WriteOptions};
 use crate::catalog::Catalog;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::{PartitionItem, PlannedWrite, Sink, WriteRequest, map_columns};
+use crate::sink::{PartitionItem, PlannedWrite, Sink, TargetColumn, WriteMode, WriteRequest, map_columns};
+
+/// Writers of one write: a load is one thread of one backend (StarRocks: a load's dop is 1), so that a few are needed to keep a cluster busy.
+const MAX_WRITERS: usize = 4;
 
 /// Resolves the target and its columns and checks the write's options.
 pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> Result<PlannedWrite> {
-    let shown = format!("{}.{}.{}", catalog.name(), request.database, request.table);
-    let named = |error: ConnectorError| {
-        let message = format!("{shown}: {}", error.message());
-        if error.is_retryable() {
-            ConnectorError::retryable(error.code(), message)
-        } else {
-            ConnectorError::new(error.code(), message)
-        }
-    };
-    if request.overwrite {
-        return Err(unsupported(&shown, "INSERT OVERWRITE is not built yet; drop the partition or truncate the table, then INSERT INTO"));
-    }
-    let mut options =
-        WriteOptions::parse(&request.properties, &request.settings, &catalog.options().settings).map_err(named)?;
+    let options = WriteOptions::parse(&request.properties, &request.settings, &catalog.options().settings)
+        .map_err(|error| named(&shown(catalog.name(), &request), error))?;
+    refuse_overwrite(catalog.name(), &request)?;
     let (columns, timezone) = catalog.columns(&request.database, &request.table).await?;
     // What the server computes cannot be written.
-    let writable: Vec<_> = columns.iter().filter(|column| !column.is_generated).map(|column| column.target()).collect();
-    let columns = map_columns(&request.mapping, &request.source, &writable).map_err(named)?;
+    let writable: Vec<TargetColumn> = columns.iter().filter(|column| !column.is_generated).map(Column::target).collect();
+    plan_into(catalog.name(), catalog.stream_load()?, &writable, &timezone, options, request)
+}
+
+/// Plans a write into a table of these columns. `timezone` is that of the catalog's connections, as the server took it.
+pub(super) fn plan_into(
+    catalog: &str,
+    client: Arc<StreamLoadClient>,
+    writable: &[TargetColumn],
+    timezone: &str,
+    mut options: WriteOptions,
+    request: WriteRequest,
+) -> Result<PlannedWrite> {
+    let shown = shown(catalog, &request);
+    let columns = map_columns(&request.mapping, &request.source, writable).map_err(|error| named(&shown, error))?;
     if columns.is_empty() {
         return Err(ConnectorError::new(ErrorCode::Name, format!("{shown}: the SELECT has no column to write")));
     }
-    if let Some(partitions) = partitions(&request.partition, &shown, |name| {
-        writable.iter().any(|column| column.name.eq_ignore_ascii_case(name))
-    })? {
+    let is_column = |name: &str| writable.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+    if let Some(partitions) = partitions(&request.partition, &shown, is_column)? {
         if options.header("partitions").is_some() || options.header("temporary_partitions").is_some() {
             return Err(ConnectorError::option(format!("{shown}: partitions are named twice, by PARTITION and by a property")));
         }
         options.headers.push(("partitions".to_owned(), partitions));
     }
     add_default(&mut options, "strict_mode", "true".to_owned());
-    add_default(&mut options, "timezone", timezone);
-    let names = columns_value(columns.iter().map(|column| column.name.as_str())).map_err(named)?;
+    add_default(&mut options, "timezone", timezone.to_owned());
+    let names = columns_value(columns.iter().map(|column| column.name.as_str())).map_err(|error| named(&shown, error))?;
     add_default(&mut options, "columns", names);
 
-    let (mode, error_limit) = (options.mode, options.error_limit);
+    let (mode, error_limit) = (options.settings.write_mode, options.settings.error_limit);
     let description = format!("{shown}, {}", describe(&options));
     let max_writers = match mode {
         // One load of any size is one stream.
         WriteMode::Single => 1,
-        WriteMode::Auto | WriteMode::Plain => options.max_writers,
+        _ => MAX_WRITERS,
     };
-    let target = Arc::new(WriteTarget::new(catalog.name(), catalog.stream_load()?, request, columns.clone(), options));
+    let target = Arc::new(WriteTarget::new(catalog, client, request, columns.clone(), options));
     let sink: Arc<dyn Sink> = match mode {
-        WriteMode::Auto => Arc::new(SingleSink::new(target, Beyond::IsAnError)),
         WriteMode::Single => Arc::new(SingleSink::new(target, Beyond::IsStreamed)),
         WriteMode::Plain => Arc::new(PlainSink::new(target)),
+        // The modes that are not built yet were refused with the options.
+        _ => Arc::new(SingleSink::new(target, Beyond::IsAnError)),
     };
     Ok(PlannedWrite { columns, sink, error_limit, max_writers, description })
+}
+
+fn refuse_overwrite(catalog: &str, request: &WriteRequest) -> Result<()> {
+    if !request.overwrite {
+        return Ok(());
+    }
+    Err(unsupported(
+        &shown(catalog, request),
+        "INSERT OVERWRITE is not built yet; drop the partition or truncate the table, then INSERT INTO",
+    ))
+}
+
+/// `catalog.database.table`, for messages.
+fn shown(catalog: &str, request: &WriteRequest) -> String {
+    format!("{catalog}.{}.{}", request.database, request.table)
+}
+
+/// The error with the target's name in front.
+fn named(shown: &str, error: ConnectorError) -> ConnectorError {
+    let message = format!("{shown}: {}", error.message());
+    if error.is_retryable() {
+        ConnectorError::retryable(error.code(), message)
+    } else {
+        ConnectorError::new(error.code(), message)
+    }
 }
 
 fn add_default(options: &mut WriteOptions, name: &str, value: String) {
@@ -100,11 +132,11 @@ fn partitions(items: &[PartitionItem], shown: &str, is_column: impl Fn(&str) -> 
 
 /// Mode and format, for EXPLAIN.
 fn describe(options: &WriteOptions) -> String {
-    let size = bytes_text(options.load_bytes);
-    let mode = match options.mode {
-        WriteMode::Auto => format!("mode=auto (single up to {size}, beyond it an error: other modes are not built yet)"),
+    let size = bytes_text(options.settings.load_bytes);
+    let mode = match options.settings.write_mode {
         WriteMode::Single => "mode=single (one load of any size)".to_owned(),
-        WriteMode::Plain => format!("mode=plain (loads of {size}, visible one by one)"),
+        WriteMode::Plain => format!("mode=plain (loads of up to {size}, visible one by one)"),
+        _ => format!("mode=auto (single up to {size}, beyond it an error: other modes are not built yet)"),
     };
     let format = match &options.format {
         Format::CsvOrJson(_) => "format=csv, or json where csv cannot carry a row",

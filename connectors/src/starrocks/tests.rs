@@ -1,1 +1,369 @@
-//! Tests of the connector as a whole.
+//! The connector as a whole, against MiniRocks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::{StreamExt, TryStreamExt};
+use minirocks::storage::{ColumnDefault, ColumnDefinition, TableDefinition};
+use minirocks::{Server, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::StarrocksCatalog;
+use crate::catalog::{Catalog, CatalogConfig, NativeResult, RemoteCatalog};
+use crate::error::{ErrorCode, Result};
+use crate::options::Options;
+use crate::sink::conformance::{ColumnType, SinkUnderTest, run_all};
+use crate::sink::{PlannedWrite, WriteRequest};
+
+const PASSWORD: &str = "hunter2-secret";
+
+/// A server with a database `d`, and a catalog of it.
+struct MiniRocks {
+    server: Server,
+    catalog: Arc<StarrocksCatalog>,
+    properties: Options,
+}
+
+impl MiniRocks {
+    async fn start() -> Self {
+        Self::with_properties(&[]).await
+    }
+
+    async fn with_properties(properties: &[(&str, &str)]) -> Self {
+        let config = ServerConfig { password: Some(PASSWORD.into()), ..ServerConfig::default() };
+        let server = Server::start(config).await.unwrap();
+        server.warehouse().create_database("d", false).unwrap();
+        let catalog = catalog(&server, server.mysql_addr(), &[("allowed_be_hosts", "127.0.0.1")]);
+        Self { server, catalog, properties: properties.iter().copied().collect() }
+    }
+
+    async fn run(&self, sql: &str) {
+        run(&self.catalog, sql).await;
+    }
+
+    /// All rows of a native query as text.
+    async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let NativeResult::Rows(rows) = self.catalog.execute(None, sql).await.unwrap() else { panic!("no rows: {sql}") };
+        as_text(&rows.try_collect::<Vec<_>>().await.unwrap())
+    }
+
+    /// A session in which the tables of `d` stand under their own names.
+    async fn session(&self, tables: &[&str]) -> SessionContext {
+        let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
+        for table in tables {
+            let provider = self.catalog.table("d", table).await.unwrap().expect("the table");
+            context.register_table(*table, provider).unwrap();
+        }
+        context
+    }
+}
+
+fn catalog(server: &Server, mysql: SocketAddr, more: &[(&str, &str)]) -> Arc<StarrocksCatalog> {
+    let url = format!("jdbc:mysql://{mysql}/d");
+    let load_url = server.http_addr().to_string();
+    let mut options: Options = [("url", url.as_str()), ("load_url", &load_url), ("user", "root"), ("password", PASSWORD)]
+        .into_iter()
+        .collect();
+    for (name, value) in more {
+        options.set(*name, *value);
+    }
+    let config = CatalogConfig { name: "sr".into(), options, timezone: "UTC".into(), timezone_is_forced: false };
+    Arc::new(StarrocksCatalog::new(&config).unwrap())
+}
+
+async fn run(catalog: &StarrocksCatalog, sql: &str) {
+    match catalog.execute(None, sql).await {
+        Ok(NativeResult::Done { .. }) => {}
+        Ok(NativeResult::Rows(_)) => panic!("rows: {sql}"),
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+fn server_type(kind: ColumnType) -> minirocks::types::ColumnType {
+    use minirocks::types::ColumnType as Server;
+    match kind {
+        ColumnType::Int => Server::Int,
+        ColumnType::Bigint => Server::BigInt,
+        ColumnType::Decimal => Server::Decimal { precision: 10, scale: 2 },
+        ColumnType::Date => Server::Date,
+        ColumnType::Text => Server::Varchar(1_048_576),
+        ColumnType::TextWithDefault => Server::Varchar(100),
+    }
+}
+
+fn as_text(batches: &[RecordBatch]) -> Vec<Vec<Option<String>>> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        let columns: Vec<_> = batch.columns().iter().map(|column| cast(column, &DataType::Utf8).unwrap()).collect();
+        for row in 0..batch.num_rows() {
+            let value = |column: &Arc<dyn Array>| {
+                let column = column.as_string::<i32>();
+                column.is_valid(row).then(|| column.value(row).to_owned())
+            };
+            rows.push(columns.iter().map(value).collect());
+        }
+    }
+    rows
+}
+
+async fn select(context: &SessionContext, sql: &str) -> Vec<Vec<Option<String>>> {
+    as_text(&context.sql(sql).await.unwrap().collect().await.unwrap())
+}
+
+fn texts(row: &[&str]) -> Vec<Option<String>> {
+    row.iter().map(|text| (*text != "NULL").then(|| (*text).to_owned())).collect()
+}
+
+#[async_trait]
+impl SinkUnderTest for MiniRocks {
+    fn database(&self) -> String {
+        "d".into()
+    }
+
+    async fn create_table(&self, table: &str, columns: &[(&str, ColumnType)]) {
+        let columns = columns
+            .iter()
+            .map(|(name, kind)| {
+                let mut column = ColumnDefinition::new(*name, server_type(*kind));
+                if *kind == ColumnType::TextWithDefault {
+                    column.default = ColumnDefault::Value("unset".into());
+                }
+                column
+            })
+            .collect();
+        let database = self.server.warehouse().database("d").unwrap();
+        database.create_table(TableDefinition::new(table, columns), false).unwrap();
+    }
+
+    async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
+        let columns: Vec<_> = self.server.warehouse().table("d", &request.table).unwrap().definition().columns.iter().map(|column| crate::sink::TargetColumn {
+            name: column.name.clone(), kind: super::types::target_type(&column.column_type.column_type_text()), nullable: column.nullable,
+            has_default: true, type_name: column.column_type.column_type_text() }).collect();
+        let options = super::write_options::WriteOptions::parse(&request.properties, &request.settings, &Options::new())?;
+        super::sink::plan_into("sr", self.catalog.stream_load()?, &columns, "UTC", options, request)
+    }
+
+    /// From the server's memory, so that a fault in reading does not look like one in writing.
+    async fn read(&self, table: &str) -> Vec<Vec<Option<String>>> {
+        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
+        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
+    }
+
+    fn properties(&self) -> Options {
+        self.properties.clone()
+    }
+
+    fn is_atomic(&self) -> bool {
+        self.properties.get("write_mode") != Some("plain")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_one_load() {
+    run_all(&MiniRocks::start().await, "auto").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_one_streamed_load() {
+    run_all(&MiniRocks::with_properties(&[("write_mode", "single"), ("load_bytes", "1000")]).await, "single").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_many_loads() {
+    run_all(&MiniRocks::with_properties(&[("write_mode", "plain"), ("load_rows", "3000")]).await, "plain").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_json() {
+    run_all(&MiniRocks::with_properties(&[("format", "json")]).await, "json").await;
+}
+
+#[tokio::test]
+async fn databases_tables_and_definitions_are_found_by_their_exact_names() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.Orders (id INT, note STRING) DUPLICATE KEY(id)").await;
+    assert!(sr.catalog.databases().await.unwrap().contains(&"d".to_owned()));
+    assert_eq!(sr.catalog.tables("d").await.unwrap(), ["Orders"]);
+    assert_eq!(sr.catalog.tables("nowhere").await.unwrap_err().code(), ErrorCode::Name);
+    assert!(sr.catalog.table("d", "nothing").await.unwrap().is_none());
+    assert!(sr.catalog.table("d'; --", "x").await.unwrap().is_none());
+    let definition = sr.catalog.show_create_table("d", "Orders").await.unwrap();
+    assert!(definition.contains("CREATE TABLE") && definition.contains("`note`"), "{definition}");
+}
+
+#[tokio::test]
+async fn every_type_is_read_with_its_extremes_and_null() {
+    let sr = MiniRocks::start().await;
+    sr.run(
+        "CREATE TABLE d.t (id INT, b BOOLEAN, i8 TINYINT, i16 SMALLINT, i64 BIGINT, i128 LARGEINT, f FLOAT, g DOUBLE, n DECIMAL(38,10), \
+         day DATE, t DATETIME, c CHAR(5), s STRING, j JSON, a ARRAY<INT>) DUPLICATE KEY(id)",
+    )
+    .await;
+    sr.run(
+        "INSERT INTO d.t VALUES \
+         (1, true, -128, -32768, -9223372036854775808, -170141183460469231731687303715884105728, -1.5, -2.25, \
+          -1234567890123456789012345678.0123456789, '0001-01-01', '0001-01-01 00:00:00', 'a', '', '{\"a\": 1}', [1,2]), \
+         (2, false, 127, 32767, 9223372036854775807, 170141183460469231731687303715884105727, 1.5, 2.25, \
+          0.0000000001, '9999-12-31', '9999-12-31 23:59:59.999999', 'bcdef', '\\\\x 😀 \\' \\n', '[]', []), \
+         (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+    )
+    .await;
+    let context = sr.session(&["t"]).await;
+    let rows = select(&context, "SELECT id, b, i8, i16, i64, i128, f, g, n, day, t, c, s FROM t ORDER BY id").await;
+    let expected = [
+        texts(&[
+            "1", "true", "-128", "-32768", "-9223372036854775808", "-170141183460469231731687303715884105728", "-1.5", "-2.25",
+            "-1234567890123456789012345678.0123456789", "0001-01-01", "0001-01-01T00:00:00", "a", "",
+        ]),
+        texts(&[
+            "2", "false", "127", "32767", "9223372036854775807", "170141183460469231731687303715884105727", "1.5", "2.25",
+            "0.0000000001", "9999-12-31", "9999-12-31T23:59:59.999999", "bcdef", "\\x 😀 ' \n",
+        ]),
+        texts(&["3", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL"]),
+    ];
+    assert_eq!(rows, expected);
+    let nested = select(&context, "SELECT j, a FROM t WHERE id = 1").await;
+    assert_eq!(nested, [texts(&["{\"a\": 1}", "[1,2]"])]);
+}
+
+#[tokio::test]
+async fn projection_limit_and_empty_tables_are_read() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id INT, s STRING) DUPLICATE KEY(id)").await;
+    sr.run("CREATE TABLE d.nothing (id INT) DUPLICATE KEY(id)").await;
+    sr.run("INSERT INTO d.t VALUES (1, 'a'), (2, 'b'), (3, NULL)").await;
+    let context = sr.session(&["t", "nothing"]).await;
+    assert_eq!(select(&context, "SELECT s FROM t ORDER BY id").await, [texts(&["a"]), texts(&["b"]), texts(&["NULL"])]);
+    assert_eq!(select(&context, "SELECT count(*) FROM t").await, [texts(&["3"])]);
+    assert_eq!(select(&context, "SELECT 7 FROM t").await.len(), 3);
+    assert_eq!(select(&context, "SELECT id FROM t LIMIT 2").await.len(), 2);
+    assert!(select(&context, "SELECT * FROM nothing").await.is_empty());
+    let plan = context.sql("SELECT s FROM t WHERE id > 1 LIMIT 1").await.unwrap().create_physical_plan().await.unwrap();
+    let plan = datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
+    assert!(plan.contains("columns=[s], filters=[`id` > 1], limit=1"), "{plan}");
+}
+
+#[tokio::test]
+async fn filters_decide_as_reading_everything_would() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id INT, s STRING, day DATE, n DECIMAL(10,2), b BOOLEAN) DUPLICATE KEY(id)").await;
+    sr.run(
+        "INSERT INTO d.t VALUES (1, 'a', '2024-08-07', 1.50, true), (2, 'A', '2024-08-08', -1.50, false), (3, 'a ', NULL, 0, NULL), \
+         (4, '\\\\', '1970-01-01', 2.00, true), (5, '\\'', NULL, NULL, false), (6, '%', NULL, NULL, NULL), (7, '😀', NULL, 9.99, NULL), \
+         (8, NULL, NULL, NULL, NULL), (9, '\\\\\\'', NULL, NULL, NULL), (10, '', NULL, NULL, NULL)",
+    )
+    .await;
+    let context = sr.session(&["t"]).await;
+    let everything = context.sql("SELECT * FROM t").await.unwrap().cache().await.unwrap();
+    context.register_table("copy", everything.into_view()).unwrap();
+    for filter in [
+        "s = 'a'", "s <> 'a'", "s = 'A'", "s = '\\'", "s = ''''", "s = '\\'''", "s = '%'", "s = '😀'", "s = ''", "s IN ('a', '%', 'zz')",
+        "s NOT IN ('a', '%')", "s IS NULL", "s IS NOT NULL", "s > 'a'", "s <= 'a'", "s LIKE 'a%'", "NOT (s = 'a')", "s = 'a' OR id = 8",
+        "day = DATE '2024-08-07'", "day > DATE '1970-01-01'", "day BETWEEN DATE '1970-01-01' AND DATE '2024-08-07'",
+        "n = 1.50", "n < 0", "n >= 2", "n <> 1.5", "id BETWEEN 2 AND 4", "id = 2 AND s = 'A'", "b", "NOT b", "b IS NULL", "id % 2 = 0",
+        &format!("s = '{}'", "x".repeat(1 << 20)),
+    ] {
+        let ids = async |table: &str| select(&context, &format!("SELECT id FROM {table} WHERE {filter} ORDER BY id")).await;
+        assert_eq!(ids("t").await, ids("copy").await, "{}", &filter[..filter.len().min(60)]);
+    }
+}
+
+#[tokio::test]
+async fn native_statements_keep_the_servers_dialect_and_errors() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id INT, s STRING) DUPLICATE KEY(id)").await;
+    match sr.catalog.execute(Some("d"), "INSERT INTO t VALUES (1, 'a'), (2, 'b')").await.unwrap() {
+        NativeResult::Done { rows_affected, label } => {
+            assert_eq!(rows_affected, 2);
+            assert!(label.is_some_and(|label| label.starts_with("insert_")));
+        }
+        NativeResult::Rows(_) => panic!("an INSERT has no rows"),
+    }
+    assert_eq!(sr.rows("SELECT count(*) AS n, max(s) AS n FROM d.t").await, [texts(&["2", "b"])]);
+    let error = sr.catalog.execute(None, "SELECT * FROM d.nothing").await.err().expect("an error");
+    assert!(error.message().contains("nothing"), "{error}");
+    let error = sr.catalog.execute(None, "SELEC 1").await.err().expect("an error");
+    assert_eq!(error.code(), ErrorCode::Remote);
+    // The connection of a failed statement does not harm the next.
+    assert_eq!(sr.rows("SELECT 1").await, [texts(&["1"])]);
+}
+
+#[tokio::test]
+async fn a_dropped_stream_cuts_its_connection_and_the_catalog_goes_on() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id BIGINT, s STRING) DUPLICATE KEY(id)").await;
+    let values: Vec<String> = (0..1000).map(|id| format!("({id}, '{}')", "x".repeat(1000))).collect();
+    for _ in 0..20 {
+        sr.run(&format!("INSERT INTO d.t VALUES {}", values.join(", "))).await;
+    }
+    let NativeResult::Rows(mut rows) = sr.catalog.execute(None, "SELECT * FROM d.t").await.unwrap() else { panic!("no rows") };
+    assert!(rows.next().await.unwrap().unwrap().num_rows() > 0);
+    let started = std::time::Instant::now();
+    drop(rows);
+    assert_eq!(sr.rows("SELECT count(*) FROM d.t").await, [texts(&["20000"])]);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// A connection that passes on so many bytes of the server's answers and then breaks.
+async fn breaking_proxy(server: SocketAddr, bytes: usize) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            connections.spawn(async move {
+                let upstream = TcpStream::connect(server).await.unwrap();
+                let (mut from_client, mut to_client) = client.into_split();
+                let (from_server, mut to_server) = upstream.into_split();
+                let up = async { drop(tokio::io::copy(&mut from_client, &mut to_server).await) };
+                let down = async {
+                    drop(tokio::io::copy(&mut from_server.take(bytes as u64), &mut to_client).await);
+                    drop(to_client.shutdown().await);
+                };
+                tokio::select! { () = up => {}, () = down => {} }
+            });
+        }
+    });
+    (at, tasks)
+}
+
+#[tokio::test]
+async fn a_connection_lost_in_the_middle_is_an_error_and_never_a_short_result() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id BIGINT, s STRING) DUPLICATE KEY(id)").await;
+    let values: Vec<String> = (0..1000).map(|id| format!("({id}, '{}')", "x".repeat(1000))).collect();
+    sr.run(&format!("INSERT INTO d.t VALUES {}", values.join(", "))).await;
+    let (at, _tasks) = breaking_proxy(sr.server.mysql_addr(), 500_000).await;
+    let lossy = catalog(&sr.server, at, &[]);
+    let NativeResult::Rows(rows) = lossy.execute(None, "SELECT * FROM d.t").await.unwrap() else { panic!("no rows") };
+    let error = rows.try_collect::<Vec<_>>().await.unwrap_err();
+    assert_eq!(crate::error::ConnectorError::from_datafusion(error).code(), ErrorCode::Connection);
+}
+
+#[tokio::test]
+async fn check_finds_everything_in_order_and_names_what_is_not() {
+    let sr = MiniRocks::start().await;
+    let items = sr.catalog.check().await;
+    assert!(items.iter().all(|item| item.outcome.is_ok()), "{items:?}");
+    for what in ["login", "database", "rights", "nodes", "stream load"] {
+        assert!(items.iter().any(|item| item.what.starts_with(what)), "{what} in {items:?}");
+    }
+    let wrong = catalog(&sr.server, sr.server.mysql_addr(), &[("password", "not-the-password")]);
+    let items = wrong.check().await;
+    assert!(items.iter().all(|item| item.outcome.is_err()), "{items:?}");
+    let shown = format!("{items:?}");
+    assert!(!shown.contains("not-the-password") && !shown.contains(PASSWORD), "{shown}");
+    let nobody = catalog(&sr.server, sr.server.mysql_addr(), &[("load_url", "127.0.0.1:1")]);
+    let items = nobody.check().await;
+    assert!(items.last().unwrap().outcome.as_ref().unwrap_err().contains("127.0.0.1:1"), "{items:?}");
+}

@@ -11,7 +11,13 @@ pub(super) struct Decode {
     /// Bytes taken so far.
     source_offset: u64,
     bad: VecDeque<BadBytes>,
+    /// Up to where the text is known to be of the line of the last bad bytes.
+    same_line_to: u64,
+    scratch: Box<[u8]>,
 }
+
+/// Room for text that is decoded in one go; any encoding makes less than this of a few bytes.
+const SCRATCH_BYTES: usize = 16 << 10;
 
 enum State {
     Utf8,
@@ -35,7 +41,7 @@ impl Decode {
             // A mark, decoded, is dropped where lines are cut, in whatever encoding.
             false => State::Other(encoding.new_decoder_without_bom_handling()),
         };
-        Self { state, source_offset: 0, bad: VecDeque::new() }
+        Self { state, source_offset: 0, bad: VecDeque::new(), same_line_to: 0, scratch: vec![0; SCRATCH_BYTES].into() }
     }
 
     /// Whether the text must still be checked for being UTF-8.
@@ -54,30 +60,25 @@ impl Decode {
         let base = end_offset - text.len() as u64;
         let mut rest = bytes;
         loop {
-            let filled = text.len();
-            let room = decoder.max_utf8_buffer_length_without_replacement(rest.len()).unwrap_or(rest.len() * 4 + 16);
-            text.resize(filled + room, 0);
-            let (result, read, written) = decoder.decode_to_utf8_without_replacement(rest, &mut text[filled..], last);
-            text.truncate(filled + written);
+            let (result, read, written) = decoder.decode_to_utf8_without_replacement(rest, &mut self.scratch, last);
+            text.extend_from_slice(&self.scratch[..written]);
             rest = &rest[read..];
             self.source_offset += read as u64;
             match result {
                 DecoderResult::InputEmpty => return,
                 DecoderResult::OutputFull => {}
                 DecoderResult::Malformed(len, after) => {
-                    let bad = BadBytes {
-                        text_offset: base + text.len() as u64,
-                        source_offset: self.source_offset.saturating_sub(u64::from(len) + u64::from(after)),
-                    };
+                    let text_offset = base + text.len() as u64;
+                    let source_offset = self.source_offset.saturating_sub(u64::from(len) + u64::from(after));
                     // Within a line the first is enough; else a file of nothing but bad bytes would fill the memory.
-                    let same_line = self.bad.back().is_some_and(|previous| {
-                        let from = previous.text_offset.saturating_sub(base) as usize;
-                        previous.text_offset >= base && memchr(line_end, &text[from..]).is_none()
-                    });
-                    text.extend_from_slice("\u{FFFD}".as_bytes());
+                    let same_line = !self.bad.is_empty()
+                        && self.same_line_to >= base
+                        && memchr(line_end, &text[(self.same_line_to - base) as usize..]).is_none();
                     if !same_line {
-                        self.bad.push_back(bad);
+                        self.bad.push_back(BadBytes { text_offset, source_offset });
                     }
+                    self.same_line_to = text_offset;
+                    text.extend_from_slice("\u{FFFD}".as_bytes());
                 }
             }
         }

@@ -55,15 +55,19 @@ impl Decompress {
         if let Some((_, name)) = OTHER_MAGICS.iter().find(|(magic, _)| first_bytes.starts_with(magic)) {
             return Err(not_built_yet(&format!("the file is compressed with {name}, which")));
         }
-        let suffix = path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, suffix)| suffix.to_ascii_lowercase());
+        let suffix = path
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.rsplit_once('.'))
+            .map(|(_, suffix)| suffix.to_ascii_lowercase());
         match suffix.as_deref() {
             Some("gz" | "gzip") if !first_bytes.is_empty() => {
                 let message = "the file's name says gzip, but its first bytes do not; if it is plain text, set \"compression\" = \"none\"";
                 Err(ConnectorError::new(ErrorCode::Value, message))
             }
-            Some(suffix) if OTHER_SUFFIXES.contains(&suffix) => {
-                Err(not_built_yet(&format!("the file's name says {suffix} (if it is plain text, set \"compression\" = \"none\"); reading that")))
-            }
+            Some(suffix) if OTHER_SUFFIXES.contains(&suffix) => Err(not_built_yet(&format!(
+                "the file's name says {suffix} (if it is plain text, set \"compression\" = \"none\"); reading that"
+            ))),
             _ => Ok(Self::Plain),
         }
     }

@@ -86,9 +86,9 @@ mod tests {
         let splitter = FieldSplitter::new(delimiter.map(str::as_bytes), escape);
         let mut fields = Vec::new();
         let more = splitter.split(line.as_bytes(), columns, &mut fields);
-        let texts = fields.into_iter().map(|range| {
-            String::from_utf8(splitter.unescape(&line.as_bytes()[range]).into_owned()).unwrap()
-        });
+        let texts = fields
+            .into_iter()
+            .map(|range| String::from_utf8(splitter.unescape(&line.as_bytes()[range]).into_owned()).unwrap());
         (texts.collect(), more)
     }
 

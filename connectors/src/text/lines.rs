@@ -14,7 +14,7 @@ enum Delimiter {
     /// LF, with a CR in front of it.
     LineFeed,
     /// Exactly these bytes.
-    Bytes(Finder<'static>),
+    Bytes(Box<Finder<'static>>),
 }
 
 /// The lines of one file. Text is appended with [`push`](Lines::push) and taken out with [`next`](Lines::next).
@@ -75,7 +75,7 @@ impl Lines {
     pub(super) fn new(delimiter: Option<&[u8]>, max_line_bytes: usize) -> Self {
         let delimiter = match delimiter {
             None => Delimiter::LineFeed,
-            Some(bytes) => Delimiter::Bytes(Finder::new(bytes).into_owned()),
+            Some(bytes) => Delimiter::Bytes(Box::new(Finder::new(bytes).into_owned())),
         };
         Self {
             delimiter,
@@ -192,9 +192,10 @@ impl Lines {
         true
     }
 
+    /// The longest end of a line: all but the last byte of it may be at the end of the buffer.
     fn delimiter_len(&self) -> usize {
         match &self.delimiter {
-            Delimiter::LineFeed => 1,
+            Delimiter::LineFeed => 2,
             Delimiter::Bytes(finder) => finder.needle().len(),
         }
     }
@@ -284,6 +285,8 @@ mod tests {
             let found = lines_of(b"abcd\nabcdefgh\nxy\nabcde", piece, None, 4);
             let expected = [Ok(b"abcd".to_vec()), Err((5, 13)), Ok(b"xy".to_vec()), Err((17, 22))];
             assert_eq!(found, expected, "{piece}");
+            let found = lines_of(b"abcd\r\nabcde\r\nx", piece, None, 4);
+            assert_eq!(found, [Ok(b"abcd".to_vec()), Err((6, 11)), Ok(b"x".to_vec())], "{piece}");
             let found = lines_of(b"abcd||abcde|f||xy", piece, Some(b"||"), 4);
             assert_eq!(found, [Ok(b"abcd".to_vec()), Err((6, 13)), Ok(b"xy".to_vec())], "{piece}");
         }

@@ -72,7 +72,8 @@ const KNOWN: &[&str] = &[
 ];
 
 /// What other engines write into a table's properties and what changes nothing about how text is read.
-const WITHOUT_EFFECT: &[&str] = &["external", "transient_lastddltime", "serialization.format", "comment", "bucketing_version"];
+const WITHOUT_EFFECT: &[&str] =
+    &["external", "transient_lastddltime", "serialization.format", "comment", "bucketing_version"];
 
 impl TextTableOptions {
     /// Lines of UTF-8 without fields, `\N` for NULL, no header.
@@ -131,7 +132,8 @@ impl TextTableOptions {
 
     /// Sets what ends a line. LF and CR LF are the default, in which each ends a line: Hive writes `'\n'` for both.
     pub fn set_line_delimiter(&mut self, delimiter: Vec<u8>) {
-        self.line_delimiter = Some(delimiter).filter(|delimiter| !matches!(delimiter.as_slice(), b"" | b"\n" | b"\r\n"));
+        self.line_delimiter =
+            Some(delimiter).filter(|delimiter| !matches!(delimiter.as_slice(), b"" | b"\n" | b"\r\n"));
     }
 
     /// Sets ESCAPED BY; no bytes: no escape.
@@ -154,7 +156,19 @@ impl TextTableOptions {
     /// Code Option for a name that is not known.
     pub fn set_encoding(&mut self, name: &str) -> Result<()> {
         self.encoding = Encoding::for_label_no_replacement(name.as_bytes()).ok_or_else(|| {
-            let known = ["utf-8", "gbk", "gb18030", "big5", "utf-16", "utf-16le", "utf-16be", "shift_jis", "euc-jp", "euc-kr", "latin1"];
+            let known = [
+                "utf-8",
+                "gbk",
+                "gb18030",
+                "big5",
+                "utf-16",
+                "utf-16le",
+                "utf-16be",
+                "shift_jis",
+                "euc-jp",
+                "euc-kr",
+                "latin1",
+            ];
             let hint = match nearest(name, known) {
                 Some(known) => format!("; did you mean \"{known}\"?"),
                 None => format!("; among the known are {}", known.join(", ")),
@@ -171,6 +185,11 @@ impl TextTableOptions {
         if self.columns.is_empty() {
             return refuse("a text table needs a column");
         }
+        for (index, (name, _)) in self.columns.iter().enumerate() {
+            if self.columns[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return refuse(&format!("column \"{}\" is there twice", name.escape_debug()));
+            }
+        }
         if self.max_line_bytes == 0 {
             return refuse("\"max_line_bytes\" is above zero");
         }
@@ -180,7 +199,9 @@ impl TextTableOptions {
                 return refuse("a delimiter has at least one byte");
             }
             if self.encoding != UTF_8 && std::str::from_utf8(delimiter).is_err() {
-                return refuse("a delimiter that is no UTF-8 needs files in UTF-8: others are decoded before they are cut");
+                return refuse(
+                    "a delimiter that is no UTF-8 needs files in UTF-8: others are decoded before they are cut",
+                );
             }
             if self.escape.is_some_and(|escape| delimiter.contains(&escape)) {
                 return refuse("a delimiter cannot hold the character of ESCAPED BY");
@@ -196,7 +217,11 @@ impl TextTableOptions {
 
 fn unknown(name: &str) -> String {
     let hint = nearest(name, KNOWN.iter().copied()).map(|known| format!("; did you mean \"{known}\"?"));
-    format!("property \"{}\" is not known to text tables and has no effect{}", name.escape_debug(), hint.unwrap_or_default())
+    format!(
+        "property \"{}\" is not known to text tables and has no effect{}",
+        name.escape_debug(),
+        hint.unwrap_or_default()
+    )
 }
 
 fn number(name: &str, value: &str) -> Result<u64> {
@@ -216,9 +241,9 @@ fn bytes(name: &str, value: &str) -> Result<usize> {
         _ => None,
     };
     let bytes = shift.and_then(|shift| number.parse::<usize>().ok()?.checked_mul(1 << shift));
-    bytes
-        .filter(|bytes| (1..=1 << 30).contains(bytes))
-        .ok_or_else(|| ConnectorError::option(format!("property \"{name}\" is a number of bytes from 1 to 1 GB, such as 64MB")))
+    bytes.filter(|bytes| (1..=1 << 30).contains(bytes)).ok_or_else(|| {
+        ConnectorError::option(format!("property \"{name}\" is a number of bytes from 1 to 1 GB, such as 64MB"))
+    })
 }
 
 fn compression(value: &str) -> Result<Compression> {
@@ -325,5 +350,7 @@ mod tests {
             assert!(read(entries).unwrap().0.check().is_err(), "{entries:?}");
         }
         assert!(TextTableOptions::new(vec![]).check().is_err());
+        let twice = ["a", "b", "A"].map(|name| (name.to_owned(), DataType::Utf8)).to_vec();
+        assert!(TextTableOptions::new(twice).check().unwrap_err().message().contains("\"A\" is there twice"));
     }
 }

@@ -360,8 +360,11 @@ impl TextReader {
 impl Check {
     fn of(options: &TextTableOptions, decode: &Decode) -> Self {
         let has_binary = options.columns.iter().any(|(_, data_type)| *data_type == DataType::Binary);
-        let cuts_between_characters =
-            options.fields_delimiter.iter().chain(&options.line_delimiter).all(|bytes| std::str::from_utf8(bytes).is_ok());
+        let cuts_between_characters = options
+            .fields_delimiter
+            .iter()
+            .chain(&options.line_delimiter)
+            .all(|bytes| std::str::from_utf8(bytes).is_ok());
         match options.bad_value {
             BadValue::Error => Self::Fields,
             BadValue::Null if !decode.passes_unchanged() => Self::Nothing,

@@ -177,7 +177,11 @@ impl ExecutionPlan for TextExec {
         Some(self.metrics.clone_inner())
     }
 
-    fn statistics_from_inputs(&self, _: &[Arc<Statistics>], args: &StatisticsArgs) -> DataFusionResult<Arc<Statistics>> {
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> DataFusionResult<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
         let sizes = match args.partition() {
             Some(partition) => self.groups.get(partition).into_iter().flatten().map(FoundFile::size).collect(),
@@ -226,8 +230,13 @@ impl Scan {
     async fn read(&mut self, file: &FoundFile) -> DataFusionResult<()> {
         let mut bytes = file.open().await?;
         let encoding = bytes.content_encoding().map(str::to_owned);
-        let mut reader =
-            TextReader::new(Arc::clone(&self.plan), self.rejects.clone(), file.to_string(), file.path().to_owned(), encoding)?;
+        let mut reader = TextReader::new(
+            Arc::clone(&self.plan),
+            self.rejects.clone(),
+            file.to_string(),
+            file.path().to_owned(),
+            encoding,
+        )?;
         while self.wanted > 0 {
             let timer = self.metrics.elapsed_compute().timer();
             let progress = reader.next()?;
@@ -256,4 +265,3 @@ impl Scan {
         Ok(())
     }
 }
-

@@ -65,7 +65,9 @@ pub fn hive_type(text: &str) -> Result<DataType> {
     let numbers = numbers.ok_or_else(|| bad_arguments(&text))?;
     match (data_type, numbers.as_slice()) {
         (DataType::Decimal128(..), [precision]) => decimal(*precision, 0).ok_or_else(|| bad_arguments(&text)),
-        (DataType::Decimal128(..), [precision, scale]) => decimal(*precision, *scale).ok_or_else(|| bad_arguments(&text)),
+        (DataType::Decimal128(..), [precision, scale]) => {
+            decimal(*precision, *scale).ok_or_else(|| bad_arguments(&text))
+        }
         // A length, a display width (MySQL's INT(11)) or the digits of a second: none limits what a text file holds.
         (DataType::Decimal128(..), _) => Err(bad_arguments(&text)),
         (_, [_]) => Ok(data_type.clone()),
@@ -74,7 +76,8 @@ pub fn hive_type(text: &str) -> Result<DataType> {
 }
 
 fn decimal(precision: u32, scale: u32) -> Option<DataType> {
-    let precision = u8::try_from(precision).ok().filter(|precision| (1..=DECIMAL128_MAX_PRECISION).contains(precision))?;
+    let precision =
+        u8::try_from(precision).ok().filter(|precision| (1..=DECIMAL128_MAX_PRECISION).contains(precision))?;
     let scale = u8::try_from(scale).ok().filter(|scale| *scale <= precision)?;
     Some(DataType::Decimal128(precision, i8::try_from(scale).ok()?))
 }

@@ -17,7 +17,8 @@ pub(super) struct Value<T> {
 
 /// Whether a field is exactly a value of a type. An empty field of a type other than text is NULL and so is one.
 pub(super) fn is_exact(data_type: &DataType, field: &[u8]) -> bool {
-    let integer = |min: i64, max: i64| integer(field).is_some_and(|read| read.exact && (min..=max).contains(&read.value));
+    let integer =
+        |min: i64, max: i64| integer(field).is_some_and(|read| read.exact && (min..=max).contains(&read.value));
     if field.is_empty() {
         return true;
     }
@@ -193,7 +194,9 @@ pub(super) fn timestamp(field: &[u8], unit: TimeUnit) -> Option<Value<i64>> {
     if parts.next().is_some() {
         return None;
     }
-    let seconds = i64::from(number(hour, 2, 23)?) * 3600 + i64::from(number(minute, 2, 59)?) * 60 + i64::from(number(second, 2, 59)?);
+    let seconds = i64::from(number(hour, 2, 23)?) * 3600
+        + i64::from(number(minute, 2, 59)?) * 60
+        + i64::from(number(second, 2, 59)?);
     let has_point = clock.len() < field.len() - space - 1;
     if has_point && (fraction.is_empty() || fraction.len() > 9) {
         return None;
@@ -340,7 +343,9 @@ mod tests {
         ] {
             assert_eq!(decimal(text.as_bytes(), 5, 2), value, "{text}");
         }
-        for text in ["", " 1", "1 ", "999.995", "1000", "1e9", "1e999999999", "abc", ".", "-", "1e", "1.2.3", "1e99999999999"] {
+        for text in
+            ["", " 1", "1 ", "999.995", "1000", "1e9", "1e999999999", "abc", ".", "-", "1e", "1.2.3", "1e99999999999"]
+        {
             assert_eq!(decimal(text.as_bytes(), 5, 2), None, "{text}");
         }
         let nines = "9".repeat(38);
@@ -363,7 +368,19 @@ mod tests {
         ] {
             assert_eq!(date(text.as_bytes()), Some(days), "{text}");
         }
-        for text in ["", "2024-02-30", "2023-02-29", "2024-13-01", "2024-00-01", "24-08-07", "2024-08-07 ", "20240807", "2024-08-07T00:00:00", "2024-08-007", "-2024-08-07"] {
+        for text in [
+            "",
+            "2024-02-30",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-01",
+            "24-08-07",
+            "2024-08-07 ",
+            "20240807",
+            "2024-08-07T00:00:00",
+            "2024-08-007",
+            "-2024-08-07",
+        ] {
             assert_eq!(date(text.as_bytes()), None, "{text}");
         }
     }
@@ -381,14 +398,28 @@ mod tests {
         assert_eq!(timestamp(b"1970-01-01 00:00:01.5", TimeUnit::Second), cut(1));
         assert_eq!(timestamp(b"1970-01-01 00:00:01.5", TimeUnit::Nanosecond), exact(1_500_000_000));
         assert_eq!(timestamp(b"9999-01-01 00:00:00", TimeUnit::Nanosecond), None);
-        for text in ["1970-01-01", "1970-01-01T00:00:00", "1970-01-01 24:00:00", "1970-01-01 00:60:00", "1970-01-01 00:00", "1970-01-01 00:00:00Z", "1970-01-01 00:00:00.", "1970-01-01 00:00:00.1234567890", "1970-01-01  00:00:00", "1970-01-01 00:00:00 "] {
+        for text in [
+            "1970-01-01",
+            "1970-01-01T00:00:00",
+            "1970-01-01 24:00:00",
+            "1970-01-01 00:60:00",
+            "1970-01-01 00:00",
+            "1970-01-01 00:00:00Z",
+            "1970-01-01 00:00:00.",
+            "1970-01-01 00:00:00.1234567890",
+            "1970-01-01  00:00:00",
+            "1970-01-01 00:00:00 ",
+        ] {
             assert_eq!(micro(text), None, "{text}");
         }
     }
 
     #[test]
     fn booleans_and_binaries() {
-        assert_eq!((boolean(b"TRUE"), boolean(b"False"), boolean(b"1"), boolean(b"t")), (Some(true), Some(false), None, None));
+        assert_eq!(
+            (boolean(b"TRUE"), boolean(b"False"), boolean(b"1"), boolean(b"t")),
+            (Some(true), Some(false), None, None)
+        );
         assert_eq!(&*binary(b"abc"), b"\x69\xB7");
         assert_eq!(&*binary(b"aGVsbG8="), b"hello");
         assert_eq!(&*binary(b"not base64!\xFF"), b"not base64!\xFF");

@@ -1,8 +1,11 @@
 //! `CREATE EXTERNAL TABLE` in the form of Hive and Spark: clauses in any order.
 
+use std::collections::HashSet;
+
 use datafusion_sql::sqlparser::ast::DataType;
 
 use super::Cursor;
+use crate::SqlDialect;
 use crate::delimiter::{delimiter, text_bytes};
 use crate::error::{ErrorCode, SqlError};
 use crate::query::parse_data_type;
@@ -22,6 +25,7 @@ pub(crate) fn external_table(cursor: &mut Cursor<'_>, start: usize) -> Result<Ex
     while cursor.peek().is_some() {
         clause(cursor, &mut clauses)?;
     }
+    refuse_twice(&clauses)?;
     let Some((location, location_position)) = clauses.location else {
         return Err(cursor
             .statement
@@ -39,8 +43,39 @@ pub(crate) fn external_table(cursor: &mut Cursor<'_>, start: usize) -> Result<Ex
         location,
         location_position,
         properties: clauses.properties,
-        text: cursor.statement.slice(start..cursor.statement.tokens.len()).to_owned(),
+        text: definition_text(cursor, start),
     })
+}
+
+/// The definition as it is stored: in the mysql dialect, in which it is read again whatever the session's dialect is then.
+fn definition_text(cursor: &Cursor<'_>, start: usize) -> String {
+    let statement = cursor.statement;
+    let typed = statement.slice(start..statement.tokens.len());
+    if statement.dialect == SqlDialect::Mysql {
+        return typed.to_owned();
+    }
+    let first = statement.offset(start);
+    let mut text = String::with_capacity(typed.len());
+    let mut copied = first;
+    for token in &statement.tokens[start..] {
+        let quote = match token.kind {
+            TokenKind::String => '\'',
+            TokenKind::QuotedName => '`',
+            _ => continue,
+        };
+        text.push_str(&statement.text()[copied..token.range.start]);
+        text.push(quote);
+        for c in token.value(statement.text(), statement.dialect).chars() {
+            if c == quote || (c == '\\' && quote == '\'') {
+                text.push(c);
+            }
+            text.push(c);
+        }
+        text.push(quote);
+        copied = token.range.end;
+    }
+    text.push_str(&statement.text()[copied..first + typed.len()]);
+    text
 }
 
 #[derive(Default)]
@@ -116,7 +151,7 @@ fn columns(cursor: &mut Cursor<'_>, columns: &mut Vec<ColumnDefinition>) -> Resu
     loop {
         let name = cursor.name("a column's name", 1)?;
         let column = typed_column(cursor, name)?;
-        add_column(cursor, columns, column)?;
+        columns.push(column);
         if cursor.take_symbol(")") {
             return Ok(());
         }
@@ -136,14 +171,15 @@ fn typed_column(cursor: &mut Cursor<'_>, name: Name) -> Result<ColumnDefinition,
     Ok(ColumnDefinition { name, data_type, comment })
 }
 
-fn add_column(cursor: &Cursor<'_>, columns: &mut Vec<ColumnDefinition>, column: ColumnDefinition) -> Result<(), SqlError> {
-    let name = column.name.to_string();
-    if columns.iter().any(|other| other.name.to_string().to_lowercase() == name.to_lowercase()) {
-        let mut error = cursor.error(ErrorCode::Syntax, format!("the column {name} is defined twice"));
-        error.position = Some(column.name.position);
-        return Err(error);
+/// Columns and partition columns are one row type, so no name may be there twice, whatever its letter case.
+fn refuse_twice(clauses: &Clauses) -> Result<(), SqlError> {
+    let mut seen = HashSet::new();
+    for column in clauses.columns.iter().chain(&clauses.partition_columns) {
+        if !seen.insert(column.name.to_string().to_lowercase()) {
+            let error = SqlError::new(ErrorCode::Syntax, format!("the column {} is defined twice", column.name));
+            return Err(error.at(column.name.position.clone()));
+        }
     }
-    columns.push(column);
     Ok(())
 }
 
@@ -162,12 +198,7 @@ fn partition_columns(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(
         } else {
             typed_column(cursor, name)?
         };
-        if clauses.columns.iter().any(|other| other.name.parts == column.name.parts) {
-            let mut error = cursor.error(ErrorCode::Syntax, format!("the column {} is defined twice", column.name));
-            error.position = Some(column.name.position);
-            return Err(error);
-        }
-        add_column(cursor, &mut clauses.partition_columns, column)?;
+        clauses.partition_columns.push(column);
         if cursor.take_symbol(")") {
             return Ok(());
         }
@@ -180,7 +211,9 @@ fn partition_columns(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(
 /// `ROW FORMAT DELIMITED` and its clauses.
 fn row_format(cursor: &mut Cursor<'_>, format: &mut RowFormat) -> Result<(), SqlError> {
     if cursor.is_at(&["row", "format", "serde"]) {
-        return Err(cursor.error(ErrorCode::NotYet, "ROW FORMAT SERDE is not built yet").hint("use ROW FORMAT DELIMITED"));
+        return Err(cursor
+            .error(ErrorCode::NotYet, "ROW FORMAT SERDE is not built yet")
+            .hint("use ROW FORMAT DELIMITED"));
     }
     cursor.expect(&["row", "format", "delimited"])?;
     loop {
@@ -241,7 +274,10 @@ fn properties(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(), SqlE
         }
         // the definition is stored as text and read again, where this would become the reference that it is not
         if matches!(&property.value, PropertyValue::Text { raw, .. } if reference(raw).is_some()) {
-            let error = SqlError::new(ErrorCode::Reference, format!("the property {name} cannot hold a text that looks like a reference"));
+            let error = SqlError::new(
+                ErrorCode::Reference,
+                format!("the property {name} cannot hold a text that looks like a reference"),
+            );
             return Err(error.at(property.position));
         }
         // Spark's spelling of LOCATION

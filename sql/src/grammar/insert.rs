@@ -86,7 +86,9 @@ fn is_query_in_parentheses(cursor: &Cursor<'_>) -> bool {
         n += 1;
     }
     let text = cursor.statement.text();
-    cursor.peek_nth(n).is_some_and(|token| ["select", "with", "values", "from"].iter().any(|word| token.is_word(text, word)))
+    cursor
+        .peek_nth(n)
+        .is_some_and(|token| ["select", "with", "values", "from"].iter().any(|word| token.is_word(text, word)))
 }
 
 /// `(a, b)`.

@@ -84,16 +84,7 @@ impl<'a> Cursor<'a> {
 
     /// `expected …, found …` at the next token.
     pub(crate) fn expected(&self, what: &str) -> SqlError {
-        let found = match self.peek() {
-            Some(token) => token.text(self.statement.text()).to_owned(),
-            None => "the end of the statement".to_owned(),
-        };
-        let error = SqlError::new(ErrorCode::Syntax, format!("expected {what}, found {found}"));
-        let at = self.statement.tokens.last().filter(|_| self.peek().is_none());
-        match at {
-            Some(last) => error.at(self.statement.prepared.position(last.range.end)),
-            None => error.at(self.statement.position(self.at)),
-        }
+        self.statement.expected(what, self.at, self.statement.tokens.len())
     }
 
     pub(crate) fn error(&self, code: ErrorCode, message: impl Into<String>) -> SqlError {
@@ -135,7 +126,9 @@ impl<'a> Cursor<'a> {
                 break;
             }
             if parts.len() == max {
-                return Err(self.error(ErrorCode::Syntax, format!("this name has too many parts: {what} has at most {max}")));
+                return Err(
+                    self.error(ErrorCode::Syntax, format!("this name has too many parts: {what} has at most {max}"))
+                );
             }
             self.at += 1;
         }

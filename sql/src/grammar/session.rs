@@ -31,7 +31,8 @@ pub(crate) fn set(cursor: &mut Cursor<'_>) -> Result<SessionStatement, SqlError>
 fn refuse_server_variables(cursor: &Cursor<'_>) -> Result<(), SqlError> {
     let is_variable = cursor.peek().is_some_and(|token| token.text(cursor.statement.text()).starts_with('@'));
     let scopes = ["session", "global", "local", "names", "password", "role", "default", "transaction", "character"];
-    let is_scope = cursor.is_at_one_of(&scopes) && !cursor.peek_nth(1).is_some_and(|token| token.is_symbol("=") || token.is_symbol("."));
+    let is_scope = cursor.is_at_one_of(&scopes)
+        && !cursor.peek_nth(1).is_some_and(|token| token.is_symbol("=") || token.is_symbol("."));
     if is_variable || is_scope {
         return Err(cursor
             .error(ErrorCode::Option, "SET sets what belongs to the session, not a server's variables")
@@ -76,7 +77,11 @@ fn value(cursor: &mut Cursor<'_>) -> Result<String, SqlError> {
         return Ok(cursor.next_value());
     }
     if let Some(at) = rest.clone().find(|at| cursor.statement.tokens[*at].kind == TokenKind::String) {
-        return Err(cursor.statement.error(ErrorCode::Syntax, "a value is one quoted text, or text without quotes", at));
+        return Err(cursor.statement.error(
+            ErrorCode::Syntax,
+            "a value is one quoted text, or text without quotes",
+            at,
+        ));
     }
     cursor.at = rest.end;
     Ok(cursor.statement.slice(rest).to_owned())
@@ -84,7 +89,9 @@ fn value(cursor: &mut Cursor<'_>) -> Result<String, SqlError> {
 
 /// Behind `USE`.
 pub(crate) fn use_place(cursor: &mut Cursor<'_>) -> Result<SessionStatement, SqlError> {
-    let is_word = |cursor: &Cursor<'_>| cursor.peek_nth(1).is_some_and(|token| token.is_name() || token.kind == TokenKind::String);
+    let is_word = |cursor: &Cursor<'_>| {
+        cursor.peek_nth(1).is_some_and(|token| token.is_name() || token.kind == TokenKind::String)
+    };
     if cursor.is_at(&["catalog"]) && is_word(cursor) {
         cursor.at += 1;
         let name = cursor.catalog_name()?;

@@ -44,6 +44,10 @@ fn tables_are_found_where_tables_stand() {
         ("GRANT SELECT ON a.b TO c", vec!["a.b"]),
         ("DESC t", vec!["t"]),
         ("SHOW PARTITIONS FROM a.b", vec!["a.b"]),
+        ("SELECT tables, a.b FROM t", vec!["t"]),
+        ("TABLE t", vec!["t"]),
+        ("MERGE INTO t USING u ON t.a = u.a", vec!["t", "u"]),
+        ("SELECT a FROM TABLE(f(1)) x, t", vec!["t"]),
         ("SELECT 'FROM x', \"FROM y\" -- FROM z\n", vec![]),
         ("SELECT 1 INTO @x", vec![]),
     ] {
@@ -71,6 +75,7 @@ fn dotted_names_elsewhere_are_those_without_an_alias() {
     for (sql, expected) in [
         ("SELECT a.x, b.y, sr.ods.t.z FROM sr.ods.t a JOIN u AS b", vec!["sr.ods.t.z"]),
         ("SELECT sr.x FROM sr.ods.t sr", vec![]),
+        ("WITH sr AS (SELECT 1 AS x) SELECT sr.x FROM sr", vec![]),
         ("SELECT t.x, u.* FROM sr.ods.t, (SELECT 1) u", vec![]),
         ("SELECT sr.ods.f(x), (s).sr.y, a[1].sr FROM sr.t", vec!["sr.ods.f"]),
         ("CREATE DATABASE IF NOT EXISTS sr.ods", vec!["sr.ods"]),
@@ -83,5 +88,8 @@ fn dotted_names_elsewhere_are_those_without_an_alias() {
 #[test]
 fn functions_in_the_place_of_a_table_are_named() {
     let names = find("SELECT * FROM remote_query('sr', 'SELECT 1') x JOIN Unnest(a)");
-    assert_eq!(names.table_functions.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["remote_query", "unnest"]);
+    assert_eq!(
+        names.table_functions.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["remote_query", "unnest"]
+    );
 }

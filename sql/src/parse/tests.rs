@@ -23,7 +23,10 @@ fn parameters() -> Parameters {
 fn parse_all(sql: &str, scope: &FixedScope) -> Result<Vec<Statement>, SqlError> {
     let file = SourceFile::new("a.sql", sql);
     let dialect = SqlDialect::Mysql;
-    split_in(&file, dialect)?.iter().map(|piece| parse(&substitute(piece, &parameters(), dialect)?, scope, dialect)).collect()
+    split_in(&file, dialect)?
+        .iter()
+        .map(|piece| parse(&substitute(piece, &parameters(), dialect)?, scope, dialect))
+        .collect()
 }
 
 fn parse_one(sql: &str, scope: &FixedScope) -> Result<Statement, SqlError> {
@@ -79,20 +82,23 @@ fn tables(names: &[crate::statement::Name]) -> String {
 #[test]
 fn the_tutorial_script_is_understood() {
     let kinds: Vec<String> = parse_all(TUTORIAL, &scope()).unwrap().iter().map(kind).collect();
-    assert_eq!(kinds, [
-        "session CreateCatalog",
-        "session CreateCatalog",
-        "session CreateCatalog",
-        "native starrocks: CREATE DATABASE IF NOT EXISTS ods",
-        "native starrocks: CREATE TABLE IF NOT EXISTS ods_raw_log_d (col STRING COMMENT 'Log', dt DATE NOT NULL COMMENT 'The time')\n  DUPLICATE KEY(col) PARTITION BY(dt) PROPERTIES (\"replication_num\" = \"1\")",
-        "native starrocks: CREATE TABLE IF NOT EXISTS ods_user_info_d (uid STRING COMMENT 'The user ID', gender STRING, age_range STRING,\n  zodiac STRING, dt STRING NOT NULL COMMENT 'The time') DUPLICATE KEY(uid) PARTITION BY(dt) PROPERTIES (\"replication_num\" = \"1\")",
-        "native starrocks: ALTER TABLE ods_raw_log_d DROP PARTITION IF EXISTS p20240807 FORCE",
-        "native starrocks: ALTER TABLE ods_user_info_d DROP PARTITION IF EXISTS p20240807 FORCE",
-        "session CreateExternalTable",
-        "sync starrocks.ods_raw_log_d <- user_log",
-        "sync starrocks.ods_user_info_d <- user_behavior_analysis_mysql.ods_user_info_d",
-        "assert native starrocks: SELECT ((SELECT count(*) FROM ods_raw_log_d WHERE dt = '20240807') > 0)",
-    ]);
+    assert_eq!(
+        kinds,
+        [
+            "session CreateCatalog",
+            "session CreateCatalog",
+            "session CreateCatalog",
+            "native starrocks: CREATE DATABASE IF NOT EXISTS ods",
+            "native starrocks: CREATE TABLE IF NOT EXISTS ods_raw_log_d (col STRING COMMENT 'Log', dt DATE NOT NULL COMMENT 'The time')\n  DUPLICATE KEY(col) PARTITION BY(dt) PROPERTIES (\"replication_num\" = \"1\")",
+            "native starrocks: CREATE TABLE IF NOT EXISTS ods_user_info_d (uid STRING COMMENT 'The user ID', gender STRING, age_range STRING,\n  zodiac STRING, dt STRING NOT NULL COMMENT 'The time') DUPLICATE KEY(uid) PARTITION BY(dt) PROPERTIES (\"replication_num\" = \"1\")",
+            "native starrocks: ALTER TABLE ods_raw_log_d DROP PARTITION IF EXISTS p20240807 FORCE",
+            "native starrocks: ALTER TABLE ods_user_info_d DROP PARTITION IF EXISTS p20240807 FORCE",
+            "session CreateExternalTable",
+            "sync starrocks.ods_raw_log_d <- user_log",
+            "sync starrocks.ods_user_info_d <- user_behavior_analysis_mysql.ods_user_info_d",
+            "assert native starrocks: SELECT ((SELECT count(*) FROM ods_raw_log_d WHERE dt = '20240807') > 0)",
+        ]
+    );
 }
 
 fn in_use(catalog: &str, database: Option<&str>) -> FixedScope {
@@ -115,9 +121,18 @@ fn statements_whose_names_lead_to_one_remote_catalog_are_native() {
         ("SELECT * FROM starrocks.ods.t", "native starrocks: SELECT * FROM ods.t"),
         ("select starrocks.t.a, x.b from STARROCKS.t x", "native starrocks: select t.a, x.b from t x"),
         ("SELECT * FROM `starrocks` . `a b`.c, starrocks.d", "native starrocks: SELECT * FROM `a b`.c, d"),
-        ("SELECT 'starrocks.t', \"starrocks.t\" /* starrocks.t */ FROM starrocks.t -- starrocks.t", "native starrocks: SELECT 'starrocks.t', \"starrocks.t\" /* starrocks.t */ FROM t"),
-        ("SELECT /*+ SET_VAR(x = 1) */ a->'$.starrocks.b' FROM starrocks/* c */./* d */t", "native starrocks: SELECT /*+ SET_VAR(x = 1) */ a->'$.starrocks.b' FROM t"),
-        ("WITH c AS (SELECT * FROM starrocks.t) SELECT * FROM c JOIN starrocks.u", "native starrocks: WITH c AS (SELECT * FROM t) SELECT * FROM c JOIN u"),
+        (
+            "SELECT 'starrocks.t', \"starrocks.t\" /* starrocks.t */ FROM starrocks.t -- starrocks.t",
+            "native starrocks: SELECT 'starrocks.t', \"starrocks.t\" /* starrocks.t */ FROM t",
+        ),
+        (
+            "SELECT /*+ SET_VAR(x = 1) */ a->'$.starrocks.b' FROM starrocks/* c */./* d */t",
+            "native starrocks: SELECT /*+ SET_VAR(x = 1) */ a->'$.starrocks.b' FROM t",
+        ),
+        (
+            "WITH c AS (SELECT * FROM starrocks.t) SELECT * FROM c JOIN starrocks.u",
+            "native starrocks: WITH c AS (SELECT * FROM t) SELECT * FROM c JOIN u",
+        ),
         ("SELECT * FROM starrocks.hive.ods.t", "native starrocks: SELECT * FROM hive.ods.t"),
         ("SELECT a.starrocks.b FROM starrocks.t a", "native starrocks: SELECT a.starrocks.b FROM t a"),
         ("SELECT starrocks.a FROM starrocks.t starrocks", "native starrocks: SELECT starrocks.a FROM t starrocks"),
@@ -128,11 +143,23 @@ fn statements_whose_names_lead_to_one_remote_catalog_are_native() {
         ("UPDATE mysql.db.a SET x = mysql.db.f(1)", "native mysql: UPDATE db.a SET x = db.f(1)"),
         ("TRUNCATE TABLE starrocks.ods.t", "native starrocks: TRUNCATE TABLE ods.t"),
         ("GRANT SELECT ON starrocks.ods.* TO 'x'@'%'", "native starrocks: GRANT SELECT ON ods.* TO 'x'@'%'"),
-        ("CREATE VIEW starrocks.ods.v AS SELECT * FROM starrocks.ods.t", "native starrocks: CREATE VIEW ods.v AS SELECT * FROM ods.t"),
+        (
+            "CREATE VIEW starrocks.ods.v AS SELECT * FROM starrocks.ods.t",
+            "native starrocks: CREATE VIEW ods.v AS SELECT * FROM ods.t",
+        ),
         ("CREATE TABLE starrocks.a LIKE starrocks.b", "native starrocks: CREATE TABLE a LIKE b"),
-        ("CREATE TABLE starrocks.a AS SELECT * FROM starrocks.b", "native starrocks: CREATE TABLE a AS SELECT * FROM b"),
-        ("CREATE MATERIALIZED VIEW starrocks.ods.m AS SELECT a FROM starrocks.ods.t", "native starrocks: CREATE MATERIALIZED VIEW ods.m AS SELECT a FROM ods.t"),
-        ("CREATE EXTERNAL TABLE starrocks.ods.t (a INT) ENGINE = mysql", "native starrocks: CREATE EXTERNAL TABLE ods.t (a INT) ENGINE = mysql"),
+        (
+            "CREATE TABLE starrocks.a AS SELECT * FROM starrocks.b",
+            "native starrocks: CREATE TABLE a AS SELECT * FROM b",
+        ),
+        (
+            "CREATE MATERIALIZED VIEW starrocks.ods.m AS SELECT a FROM starrocks.ods.t",
+            "native starrocks: CREATE MATERIALIZED VIEW ods.m AS SELECT a FROM ods.t",
+        ),
+        (
+            "CREATE EXTERNAL TABLE starrocks.ods.t (a INT) ENGINE = mysql",
+            "native starrocks: CREATE EXTERNAL TABLE ods.t (a INT) ENGINE = mysql",
+        ),
         ("SHOW CREATE TABLE starrocks.ods.t", "native starrocks: SHOW CREATE TABLE ods.t"),
         ("SHOW PARTITIONS FROM starrocks.ods.t", "native starrocks: SHOW PARTITIONS FROM ods.t"),
         ("SHOW FULL COLUMNS FROM mysql.db.t", "native mysql: SHOW FULL COLUMNS FROM db.t"),
@@ -141,7 +168,10 @@ fn statements_whose_names_lead_to_one_remote_catalog_are_native() {
         ("DROP DATABASE starrocks.ods", "native starrocks: DROP DATABASE ods"),
         ("ALTER TABLE starrocks.t ADD COLUMN x INT", "native starrocks: ALTER TABLE t ADD COLUMN x INT"),
         ("ANALYZE TABLE starrocks.ods.t", "native starrocks: ANALYZE TABLE ods.t"),
-        ("WITH c AS (SELECT 1) DELETE FROM mysql.t WHERE x IN (SELECT * FROM c)", "native mysql: WITH c AS (SELECT 1) DELETE FROM t WHERE x IN (SELECT * FROM c)"),
+        (
+            "WITH c AS (SELECT 1) DELETE FROM mysql.t WHERE x IN (SELECT * FROM c)",
+            "native mysql: WITH c AS (SELECT 1) DELETE FROM t WHERE x IN (SELECT * FROM c)",
+        ),
         ("CALL remote_execute('STARROCKS', 'ADMIN SHOW ''x''')", "native starrocks: ADMIN SHOW 'x'"),
         ("EXPLAIN SELECT * FROM starrocks.t", "explain native starrocks: SELECT * FROM t"),
         ("ASSERT (SELECT count(*) FROM mysql.t) = 0", "assert native mysql: SELECT ((SELECT count(*) FROM t) = 0)"),
@@ -165,11 +195,17 @@ fn statements_that_span_systems_are_planned_here() {
         ("SELECT * FROM user_log", "query user_log"),
         ("SELECT * FROM unheard_of", "query unheard_of"),
         // a common table expression hides a session table of its name
-        ("WITH user_log AS (SELECT 1) SELECT * FROM user_log JOIN starrocks.t", "native starrocks: WITH user_log AS (SELECT 1) SELECT * FROM user_log JOIN t"),
+        (
+            "WITH user_log AS (SELECT 1) SELECT * FROM user_log JOIN starrocks.t",
+            "native starrocks: WITH user_log AS (SELECT 1) SELECT * FROM user_log JOIN t",
+        ),
         ("INSERT INTO starrocks.a SELECT * FROM mysql.b", "sync starrocks.a <- mysql.b"),
         ("INSERT INTO starrocks.a SELECT * FROM user_log", "sync starrocks.a <- user_log"),
         ("INSERT INTO starrocks.a SELECT * FROM remote_query('starrocks', 'SELECT 1')", "sync starrocks.a <- "),
-        ("ASSERT (SELECT count(*) FROM starrocks.a) = (SELECT count(*) FROM mysql.b) AS 'x'", "assert query starrocks.a, mysql.b"),
+        (
+            "ASSERT (SELECT count(*) FROM starrocks.a) = (SELECT count(*) FROM mysql.b) AS 'x'",
+            "assert query starrocks.a, mysql.b",
+        ),
         ("ASSERT 1 = 1", "assert query "),
         ("EXPLAIN ANALYZE INSERT INTO starrocks.a SELECT * FROM mysql.b", "explain sync starrocks.a <- mysql.b"),
         ("CREATE VIEW v AS SELECT * FROM user_log", "session CreateView"),
@@ -261,26 +297,50 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
         ("INSERT INTO starock.t SELECT 1", "E1006 there is no catalog or database starock"),
         ("DELETE FROM ods.t", "E1006 there is no catalog or database ods"),
         ("SELECT * FROM a.b.c", "E1006 there is no catalog or database a"),
-        ("UPDATE starrocks.a, mysql.b SET x = 1", "E1001 UPDATE runs inside one system, and this names starrocks and mysql"),
+        (
+            "UPDATE starrocks.a, mysql.b SET x = 1",
+            "E1001 UPDATE runs inside one system, and this names starrocks and mysql",
+        ),
         ("DELETE FROM user_log", "E1001 DELETE runs only inside a remote system, and this names the session"),
         ("VACUUM", "E1001 VACUUM runs only inside a remote system, and this names none"),
         ("SELCT 1", "E1001 SELCT begins no statement"),
         ("CREATE TABLE t (a INT)", "E1001 this names no system to create the table in"),
-        ("CREATE TABLE starrocks.t AS SELECT * FROM mysql.u", "E1008 CREATE TABLE … AS SELECT from another system is not built yet"),
-        ("CREATE VIEW starrocks.v AS SELECT * FROM mysql.u", "E1001 a view in a remote system can only read from that system"),
-        ("CREATE TABLE user_behavior_analysis_httpfile.t (a INT) LOCATION 'x'", "E1001 catalog user_behavior_analysis_httpfile holds files and cannot hold tables"),
+        (
+            "CREATE TABLE starrocks.t AS SELECT * FROM mysql.u",
+            "E1008 CREATE TABLE … AS SELECT from another system is not built yet",
+        ),
+        (
+            "CREATE VIEW starrocks.v AS SELECT * FROM mysql.u",
+            "E1001 a view in a remote system can only read from that system",
+        ),
+        (
+            "CREATE TABLE user_behavior_analysis_httpfile.t (a INT) LOCATION 'x'",
+            "E1001 catalog user_behavior_analysis_httpfile holds files and cannot hold tables",
+        ),
         ("COPY (SELECT 1) TO 'oss://x'", "E1008 COPY is not built yet"),
         ("MSCK REPAIR TABLE user_log", "E1008 MSCK REPAIR TABLE is not built yet"),
-        ("ALTER TABLE user_log ADD IF NOT EXISTS PARTITION (dt = '1') LOCATION 'x'", "E1008 ALTER TABLE of an external table is not built yet"),
+        (
+            "ALTER TABLE user_log ADD IF NOT EXISTS PARTITION (dt = '1') LOCATION 'x'",
+            "E1008 ALTER TABLE of an external table is not built yet",
+        ),
         ("SHOW PARTITIONS user_log", "E1008 SHOW PARTITIONS of an external table is not built yet"),
-        ("REPLACE INTO starrocks.t SELECT * FROM mysql.u", "E1008 REPLACE and INSERT IGNORE run inside one remote system only"),
+        (
+            "REPLACE INTO starrocks.t SELECT * FROM mysql.u",
+            "E1008 REPLACE and INSERT IGNORE run inside one remote system only",
+        ),
         ("CALL remote_execute('nothing', 'x')", "E1006 there is no catalog or database nothing"),
-        ("CALL remote_execute('user_behavior_analysis_httpfile', 'x')", "E1006 catalog user_behavior_analysis_httpfile runs no SQL"),
+        (
+            "CALL remote_execute('user_behavior_analysis_httpfile', 'x')",
+            "E1006 catalog user_behavior_analysis_httpfile runs no SQL",
+        ),
         ("SHOW NOTHING", "E1001 expected CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG, found NOTHING"),
         ("EXPLAIN", "E1001 expected a statement, found the end of the statement"),
         ("ASSERT AS 'x'", "E1001 expected a condition, found AS"),
         // a secret never becomes a part of SQL that is sent
-        ("CREATE TABLE starrocks.t (a INT) PROPERTIES ('k' = '${env:SECRET}')", "E1005 ${env:SECRET} cannot stand here"),
+        (
+            "CREATE TABLE starrocks.t (a INT) PROPERTIES ('k' = '${env:SECRET}')",
+            "E1005 ${env:SECRET} cannot stand here",
+        ),
         ("SELECT f(OPTIONS ('k' = '${env:SECRET}')) FROM user_log", "E1005 ${env:SECRET} cannot stand here"),
     ] {
         assert_eq!(kind_of(sql, &scope()), expected, "{sql}");
@@ -306,8 +366,14 @@ fn catalogs_are_created_altered_and_dropped() {
     use crate::statement::PropertyValue;
     let sql = r#"CREATE OR REPLACE EXTERNAL CATALOG IF NOT EXISTS rm-example_1 COMMENT 'x' PROPERTIES (
         "type" = "mysql", 'a' = 'it\'s', session.time_zone = '+8', "n" = 5, b = true, "password" = "${env:PW}", k = '${file:a/b.txt}', l = '$${env:X}',)"#;
-    let SessionStatement::CreateCatalog { name, if_not_exists, or_replace, comment, properties } = session_of(sql) else { panic!() };
-    assert_eq!((name.to_string().as_str(), if_not_exists, or_replace, comment.as_deref()), ("rm-example_1", true, true, Some("x")));
+    let SessionStatement::CreateCatalog { name, if_not_exists, or_replace, comment, properties } = session_of(sql)
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (name.to_string().as_str(), if_not_exists, or_replace, comment.as_deref()),
+        ("rm-example_1", true, true, Some("x"))
+    );
     let text = |value: &str, raw: &str| PropertyValue::Text { value: value.to_owned(), raw: raw.to_owned() };
     let read: Vec<_> = properties.into_iter().map(|p| (p.name, p.value)).collect();
     let expected = [
@@ -371,7 +437,8 @@ ESCAPED BY '\\\\' COLLECTION ITEMS TERMINATED BY '\\002' MAP KEYS TERMINATED BY 
 STORED AS TEXTFILE
 LOCATION'oss://dw-emr-demo/ods_user_info_d/user_${bizdate}/' TBLPROPERTIES('encoding'='gbk')";
     let SessionStatement::CreateExternalTable(table) = session_of(sql) else { panic!() };
-    let columns: Vec<_> = table.columns.iter().map(|c| (c.name.to_string(), c.data_type.to_string(), c.comment.clone())).collect();
+    let columns: Vec<_> =
+        table.columns.iter().map(|c| (c.name.to_string(), c.data_type.to_string(), c.comment.clone())).collect();
     assert_eq!(columns[0], ("uid".to_owned(), "STRING".to_owned(), Some("The user ID".to_owned())));
     assert_eq!(columns.len(), 5);
     assert_eq!(table.partition_columns[0].name.to_string(), "dt");
@@ -381,8 +448,12 @@ LOCATION'oss://dw-emr-demo/ods_user_info_d/user_${bizdate}/' TBLPROPERTIES('enco
     assert_eq!(table.properties[0].name, "encoding");
     assert!(table.text.contains("user_20240807"));
     let format = &table.row_format;
-    let read = [&format.fields, &format.escape, &format.collection_items, &format.map_keys, &format.lines, &format.null];
-    assert_eq!(read.map(|bytes| bytes.clone().unwrap()), [&b"|"[..], b"\\", b"\x02", b"\x03", b"\n", b"\\N"].map(<[u8]>::to_vec));
+    let read =
+        [&format.fields, &format.escape, &format.collection_items, &format.map_keys, &format.lines, &format.null];
+    assert_eq!(
+        read.map(|bytes| bytes.clone().unwrap()),
+        [&b"|"[..], b"\\", b"\x02", b"\x03", b"\n", b"\\N"].map(<[u8]>::to_vec)
+    );
 }
 
 #[test]
@@ -408,7 +479,10 @@ fn external_tables_that_cannot_be_built_say_so() {
         ("CREATE EXTERNAL TABLE t (a) LOCATION 'x'", ErrorCode::Syntax),
         ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT SERDE 'x' LOCATION 'x'", ErrorCode::NotYet),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED BY 'x' LOCATION 'x'", ErrorCode::NotYet),
-        ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '' LOCATION 'x'", ErrorCode::Option),
+        (
+            "CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '' LOCATION 'x'",
+            ErrorCode::Option,
+        ),
         ("CREATE EXTERNAL TABLE t (a STRING) LOCATION 'x' TBLPROPERTIES ('k' = '$${env:X}')", ErrorCode::Reference),
     ] {
         assert_eq!(parse_one(sql, &scope()).unwrap_err().code, code, "{sql}");
@@ -424,7 +498,9 @@ fn an_insert_has_partition_columns_by_name_and_properties() {
             other => panic!("{sql}: {other:?}"),
         }
     };
-    let read = insert("INSERT OVERWRITE TABLE starrocks.ods.t PARTITION (dt = '20240807', h = -1, x = NULL, p1) (a, `b c`) PROPERTIES ('write_mode' = 'plain') SELECT 1, 2 FROM user_log");
+    let read = insert(
+        "INSERT OVERWRITE TABLE starrocks.ods.t PARTITION (dt = '20240807', h = -1, x = NULL, p1) (a, `b c`) PROPERTIES ('write_mode' = 'plain') SELECT 1, 2 FROM user_log",
+    );
     assert!(read.overwrite);
     assert_eq!(read.target.to_string(), "starrocks.ods.t");
     let items: Vec<_> = read
@@ -436,13 +512,18 @@ fn an_insert_has_partition_columns_by_name_and_properties() {
         })
         .collect();
     assert_eq!(items, ["dt=Some(\"20240807\")", "h=Some(\"-1\")", "x=None", "p1"]);
-    assert!(matches!(&read.columns, InsertColumns::List(columns) if columns.len() == 2 && columns[1].to_string() == "b c"));
+    assert!(
+        matches!(&read.columns, InsertColumns::List(columns) if columns.len() == 2 && columns[1].to_string() == "b c")
+    );
     assert_eq!(read.properties[0].name, "write_mode");
     assert_eq!(read.query.text, "SELECT 1, 2 FROM user_log");
 
     assert!(matches!(insert("INSERT INTO starrocks.t BY NAME SELECT * FROM user_log").columns, InsertColumns::ByName));
     assert!(matches!(insert("INSERT INTO starrocks.t (SELECT * FROM user_log)").columns, InsertColumns::All));
-    assert!(matches!(insert("INSERT INTO starrocks.t WITH c AS (SELECT * FROM user_log) SELECT * FROM c").columns, InsertColumns::All));
+    assert!(matches!(
+        insert("INSERT INTO starrocks.t WITH c AS (SELECT * FROM user_log) SELECT * FROM c").columns,
+        InsertColumns::All
+    ));
     for (sql, code) in [
         ("INSERT INTO starrocks.t WITH LABEL x SELECT * FROM user_log", ErrorCode::Option),
         ("INSERT INTO starrocks.t (a) BY NAME SELECT * FROM user_log", ErrorCode::Syntax),
@@ -519,7 +600,8 @@ fn places_are_used_and_shown() {
         ("DROP VIEW IF EXISTS v", "DropView v true"),
         ("DROP EXTERNAL TABLE t", "DropTable t false"),
     ] {
-        let show = |name: Option<crate::statement::Name>| name.map_or("None".to_owned(), |name| format!("Some({name})"));
+        let show =
+            |name: Option<crate::statement::Name>| name.map_or("None".to_owned(), |name| format!("Some({name})"));
         let read = match session_of(sql) {
             SessionStatement::Use(name) => format!("Use({name})"),
             SessionStatement::ShowCatalogs { like } => format!("ShowCatalogs {like:?}"),
@@ -543,21 +625,30 @@ fn an_assertion_leads_back_to_the_script() {
     let at = error.position.clone().unwrap();
     assert_eq!((at.line, at.column), (2, 57), "{error}");
 
-    let Statement::Assert(assert) = parse_one("ASSERT 1 < 2 AS 'none on ${bizdate}'", &scope()).unwrap() else { panic!() };
+    let Statement::Assert(assert) = parse_one("ASSERT 1 < 2 AS 'none on ${bizdate}'", &scope()).unwrap() else {
+        panic!()
+    };
     assert_eq!((assert.condition.as_str(), assert.message.as_deref()), ("1 < 2", Some("none on 20240807")));
 }
 
 #[test]
 fn a_native_insert_says_where_its_label_goes() {
     for (sql, expected) in [
-        ("INSERT INTO starrocks.ods.t SELECT * FROM starrocks.u", Some("INSERT INTO ods.t WITH LABEL l SELECT * FROM u")),
-        ("INSERT OVERWRITE starrocks.t PARTITION (p1, p2) (a) SELECT 1", Some("INSERT OVERWRITE t PARTITION (p1, p2) WITH LABEL l (a) SELECT 1")),
+        (
+            "INSERT INTO starrocks.ods.t SELECT * FROM starrocks.u",
+            Some("INSERT INTO ods.t WITH LABEL l SELECT * FROM u"),
+        ),
+        (
+            "INSERT OVERWRITE starrocks.t PARTITION (p1, p2) (a) SELECT 1",
+            Some("INSERT OVERWRITE t PARTITION (p1, p2) WITH LABEL l (a) SELECT 1"),
+        ),
         ("INSERT INTO starrocks.t(a) VALUES (1)", Some("INSERT INTO t WITH LABEL l(a) VALUES (1)")),
         ("INSERT INTO starrocks.t WITH LABEL mine SELECT 1", None),
         ("DELETE FROM starrocks.t WHERE a = 1", None),
     ] {
         let Statement::Native(native) = parse_one(sql, &scope()).unwrap() else { panic!("{sql}") };
-        let labelled = native.label_offset.map(|at| format!("{} WITH LABEL l{}", &native.text[..at], &native.text[at..]));
+        let labelled =
+            native.label_offset.map(|at| format!("{} WITH LABEL l{}", &native.text[..at], &native.text[at..]));
         assert_eq!(labelled.as_deref(), expected, "{sql}");
     }
 }
@@ -576,4 +667,137 @@ fn a_catalog_with_a_hyphen_needs_no_quotes_before_a_dot() {
     for sql in ["USE rm-1-x.db", "USE rm-1-x"] {
         assert!(parse_one(sql, &scope).is_ok(), "{sql}");
     }
+}
+
+#[test]
+fn a_catalog_name_that_two_could_bear_is_ambiguous() {
+    let scope = FixedScope { remote: vec!["Sales".into(), "SALES".into()], ..FixedScope::default() };
+    assert_eq!(kind_of("SELECT * FROM SALES.t", &scope), "native SALES: SELECT * FROM t");
+    assert_eq!(kind_of("SELECT * FROM sales.t", &scope), "E1007 sales may be any of the catalogs Sales, SALES");
+}
+
+#[test]
+fn a_raw_parameter_cannot_bring_in_a_second_statement() {
+    let file = SourceFile::new("a.sql", "DELETE FROM mysql.t WHERE ${filter}");
+    let piece = split_in(&file, SqlDialect::Mysql).unwrap().remove(0);
+    let mut parameters = parameters();
+    for (filter, is_fine) in [("a = ';'", true), ("1 = 1; DROP TABLE t", false)] {
+        parameters.set_raw("filter", filter).unwrap();
+        let prepared = substitute(&piece, &parameters, SqlDialect::Mysql).unwrap();
+        assert_eq!(parse(&prepared, &scope(), SqlDialect::Mysql).is_ok(), is_fine, "{filter}");
+    }
+}
+
+#[test]
+fn a_message_does_not_repeat_quoted_text_and_explains_typographic_signs() {
+    for (sql, message, hint) in [
+        ("CREATE CATALOG c PROPERTIES ('password' = 'a' 'hunter2')", "expected ,, found a quoted text", None),
+        (
+            "SELECT a FROM user_log WHERE b = 1 'hunter2' 'x'",
+            "expected the end of the statement, found a quoted text",
+            None,
+        ),
+        ("SELECT “a” FROM user_log", "expected an expression, found “", Some("“ is a typographic sign: type \"")),
+        (
+            "SELECT f（a） FROM user_log",
+            "expected the end of the statement, found （",
+            Some("（ is a typographic sign: type ("),
+        ),
+        ("USE ‘x’", "expected a catalog or a database, found ‘", Some("‘ is a typographic sign: type '")),
+    ] {
+        let error = parse_one(sql, &scope()).unwrap_err();
+        assert_eq!((error.message.as_str(), error.hint.as_deref()), (message, hint), "{sql}");
+    }
+}
+
+#[test]
+fn a_native_statement_says_whether_it_must_run_in_a_database() {
+    for (sql, expected) in [
+        ("CREATE DATABASE IF NOT EXISTS starrocks.ods", false),
+        ("DROP SCHEMA starrocks.ods", false),
+        ("CALL remote_execute('starrocks', 'create database x')", false),
+        ("SELECT * FROM starrocks.ods.t JOIN starrocks.dwd.u", false),
+        ("CREATE TABLE starrocks.ods.t (a INT)", false),
+        ("SELECT * FROM starrocks.t", true),
+        ("SELECT * FROM starrocks.ods.t JOIN u", true),
+        ("WITH c AS (SELECT 1) SELECT * FROM c JOIN starrocks.ods.t", true),
+        ("CALL remote_execute('starrocks', 'show tables')", true),
+    ] {
+        let Statement::Native(native) = parse_one(sql, &scope()).unwrap() else { panic!("{sql}") };
+        assert_eq!(native.needs_database, expected, "{sql}");
+    }
+}
+
+fn parse_with(sql: &str, dialect: SqlDialect, given: &[(&str, &str)]) -> Result<Statement, SqlError> {
+    let file = SourceFile::new("a.sql", sql);
+    let piece = split_in(&file, dialect)?.remove(0);
+    let mut parameters = parameters();
+    for (name, value) in given {
+        parameters.set(name, *value).unwrap();
+    }
+    parameters.set_raw("raw", "a = 'x' or b").unwrap();
+    parse(&substitute(&piece, &parameters, dialect)?, &scope(), dialect)
+}
+
+#[test]
+fn what_a_remote_system_would_read_differently_is_refused_in_the_ansi_dialect() {
+    for (sql, is_fine) in [
+        (r#"SELECT `a`, 'x' FROM mysql.t"#, true),
+        (r#"SELECT "a" FROM mysql.t"#, false),
+        (r#"SELECT * FROM mysql.t WHERE a = 'C:\temp'"#, false),
+        (r#"SELECT * FROM mysql.t WHERE a = '${v}'"#, false),
+        // planned here, so read as it is meant
+        (r#"SELECT "a", 'C:\temp', '${v}' FROM user_log"#, true),
+    ] {
+        let parsed = parse_with(sql, SqlDialect::Ansi, &[("v", "x\\")]);
+        assert_eq!(parsed.is_ok(), is_fine, "{sql}: {parsed:?}");
+    }
+}
+
+#[test]
+fn parameters_in_sql_inside_a_string_must_not_change_it() {
+    for (sql, value, is_fine) in [
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ''${v}''')", "x y", true),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE a = '${v}'\")", "x; y", true),
+        ("CALL remote_execute('mysql', 'DELETE FROM t_${v}')", "20240807", true),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ${v}')", "-5", true),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE ${raw}\")", "", true),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE ${raw}')", "", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ''${v}''')", "x'' OR ''1''=''1", false),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE a = '${v}'\")", "x' OR '1'='1", false),
+        ("CALL remote_execute('mysql', \"DELETE FROM t WHERE a = '${v}'\")", "x\\\\", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ${v}')", "1 OR 1", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = -${v}')", "-1", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t /* ${v} */')", "*/ x", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ''\\${v}''')", "n", false),
+        ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ${v}')", "", false),
+        ("SELECT * FROM remote_query('mysql', 'SELECT ''${v}''')", "x y", true),
+        ("SELECT * FROM remote_query('mysql', 'SELECT ''${v}''')", "x'' OR ''1", false),
+    ] {
+        let parsed = parse_with(sql, SqlDialect::Mysql, &[("v", value)]);
+        assert_eq!(parsed.is_ok(), is_fine, "{sql} with {value}: {parsed:?}");
+        if let Err(error) = parsed {
+            assert_eq!(error.code, ErrorCode::UnsafeParameter, "{sql} with {value}");
+        }
+    }
+}
+
+#[test]
+fn a_stored_definition_reads_the_same_whatever_dialect_it_was_typed_in() {
+    let sql = r#"CREATE EXTERNAL TABLE "my `table" ("a b" STRING COMMENT 'it''s \n') ROW FORMAT DELIMITED FIELDS TERMINATED BY '\001' LOCATION 'C:\temp\'"#;
+    let read = |sql: &str, dialect: SqlDialect| match parse_with(sql, dialect, &[]).unwrap() {
+        Statement::Session(session) => match *session {
+            SessionStatement::CreateExternalTable(table) => *table,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let typed = read(sql, SqlDialect::Ansi);
+    assert_eq!(typed.location, r"C:\temp\");
+    let stored = read(&typed.text, SqlDialect::Mysql);
+    assert_eq!(stored.name.parts, typed.name.parts);
+    assert_eq!(stored.columns[0].name.parts, typed.columns[0].name.parts);
+    assert_eq!(stored.columns[0].comment, typed.columns[0].comment);
+    assert_eq!(stored.row_format, typed.row_format);
+    assert_eq!(stored.location, typed.location);
 }

@@ -69,7 +69,9 @@ fn strings_arrive_exactly() {
 fn in_the_ansi_dialect_double_quotes_are_names_and_backslashes_stay() {
     assert_eq!(string(r"SELECT 'C:\temp\'", SqlDialect::Ansi), r"C:\temp\");
     assert_eq!(string(r"SELECT 'a''b'", SqlDialect::Ansi), "a'b");
-    assert!(matches!(first(r#"SELECT "a""b" FROM t"#, SqlDialect::Ansi), Expr::Identifier(name) if name.value == "a\"b"));
+    assert!(
+        matches!(first(r#"SELECT "a""b" FROM t"#, SqlDialect::Ansi), Expr::Identifier(name) if name.value == "a\"b")
+    );
 }
 
 #[test]
@@ -85,20 +87,34 @@ fn names_keep_their_case_and_backticks_quote() {
 }
 
 #[test]
-fn operators_bind_as_in_mysql() {
+fn operators_are_those_of_mysql_in_datafusions_terms() {
     for (sql, expected) in [
-        ("SELECT a DIV b + c", "a DIV b + c"),
+        ("SELECT a DIV b + c", "CAST(a / b AS BIGINT) + c"),
+        ("SELECT a + b DIV c", "a + CAST(b / c AS BIGINT)"),
         ("SELECT a && b OR c", "a AND b OR c"),
+        ("SELECT a XOR b = 1", "(CAST(a AS BOOLEAN) <> CAST(b = 1 AS BOOLEAN))"),
+        ("SELECT a RLIKE 'x' AND b", "a ~ 'x' AND b"),
+        ("SELECT a NOT REGEXP concat(b, 'x')", "a !~ concat(b, 'x')"),
+        ("SELECT a NOT LIKE 'x'", "a NOT LIKE 'x'"),
+        ("SELECT !a = b", "NOT a = b"),
         ("SELECT a <=> b", "a <=> b"),
+        ("SELECT a != b", "a <> b"),
         ("SELECT a::int", "a::INT"),
-        ("SELECT -a * b", "-a * b"),
         ("SELECT a || b", "a || b"),
     ] {
         assert_eq!(first(sql, SqlDialect::Mysql).to_string(), expected, "{sql}");
     }
-    // (a DIV b) + c, not a DIV (b + c)
-    let Expr::BinaryOp { right, .. } = first("SELECT a DIV b + c", SqlDialect::Mysql) else { panic!("no operator") };
-    assert_eq!(right.to_string(), "c");
+    for (sql, left) in [
+        ("SELECT a = 1 XOR b = 2 OR c", "(CAST(a = 1 AS BOOLEAN) <> CAST(b = 2 AS BOOLEAN))"),
+        ("SELECT a ^ b * c", "a ^ b"),
+        ("SELECT a + b << c", "a + b"),
+        ("SELECT a << b & c", "a << b"),
+    ] {
+        let Expr::BinaryOp { left: found, .. } = first(sql, SqlDialect::Mysql) else { panic!("no operator: {sql}") };
+        assert_eq!(found.to_string(), left, "{sql}");
+    }
+    // (!a) = b, not !(a = b)
+    assert!(matches!(first("SELECT !a = b", SqlDialect::Mysql), Expr::BinaryOp { .. }));
 }
 
 #[test]
@@ -165,7 +181,11 @@ fn a_syntax_error_points_into_the_script_and_suggests() {
     ] {
         let error = query(sql).unwrap_err();
         let at = error.position.clone().unwrap();
-        assert_eq!((error.code, at.line, at.column, error.hint.as_deref()), (ErrorCode::Syntax, line, column, hint), "{sql}: {error}");
+        assert_eq!(
+            (error.code, at.line, at.column, error.hint.as_deref()),
+            (ErrorCode::Syntax, line, column, hint),
+            "{sql}: {error}"
+        );
     }
 }
 
@@ -184,7 +204,9 @@ fn a_query_names_its_tables_and_leads_back_to_the_script() {
     assert_eq!(tables, [("default.a".to_owned(), 1, 26), ("b".to_owned(), 2, 22)]);
     // spans count from the start of the prepared text
     let SetExpr::Select(select) = *query.ast.body else { panic!("no SELECT") };
-    let datafusion_sql::sqlparser::ast::TableFactor::Table { name, .. } = &select.from[0].relation else { panic!("no table") };
+    let datafusion_sql::sqlparser::ast::TableFactor::Table { name, .. } = &select.from[0].relation else {
+        panic!("no table")
+    };
     let span = datafusion_sql::sqlparser::ast::Spanned::span(name);
     let offset = query.prepared.offset_of(span.start.line, span.start.column);
     assert_eq!(&query.prepared.text[offset..offset + 6], "c JOIN");

@@ -62,7 +62,10 @@ fn placeholders_are_replaced_by_the_lexical_rules() {
         ("a$b < c AND d > e", "a$b < c AND d > e"),
         ("a$<b and c>d", "a$<b and c>d"),
         ("'$[yyyymmdd]' '$bizdate' '$1'", "'$[yyyymmdd]' '$bizdate' '$1'"),
-        ("-- ${nothing}\nx /* ${nothing} */ y /*+ ${nothing} */ z # ${nothing}\n q", "x /* ${nothing} */ y /*+ ${nothing} */ z # ${nothing}\n q"),
+        (
+            "-- ${nothing}\nx /* ${nothing} */ y /*+ ${nothing} */ z # ${nothing}\n q",
+            "x /* ${nothing} */ y /*+ ${nothing} */ z # ${nothing}\n q",
+        ),
         // literals
         ("'$${t} $$<t>'", "'${t} $<t>'"),
         ("$${t}", "${t}"),
@@ -159,7 +162,15 @@ fn references_stay_only_as_whole_property_values() {
 fn positions_lead_back_to_the_file() {
     let prepared = run_in("SELECT '${bizdate}', $${, ${t} x\nFROM y", SqlDialect::Mysql).unwrap();
     assert_eq!(prepared.text, "SELECT '20240807', ${, orders x\nFROM y");
-    for (needle, line, column) in [("SELECT", 2, 1), ("20240807", 2, 9), ("0807", 2, 9), ("${", 2, 22), ("orders", 2, 27), (" x", 2, 31), ("FROM", 3, 1)] {
+    for (needle, line, column) in [
+        ("SELECT", 2, 1),
+        ("20240807", 2, 9),
+        ("0807", 2, 9),
+        ("${", 2, 22),
+        ("orders", 2, 27),
+        (" x", 2, 31),
+        ("FROM", 3, 1),
+    ] {
         let at = prepared.position(prepared.text.find(needle).unwrap());
         assert_eq!((at.line, at.column), (line, column), "{needle}");
     }
@@ -170,6 +181,15 @@ fn an_open_placeholder_is_an_error_outside_quotes_and_text_inside() {
     assert_eq!(run("SELECT ${a").unwrap_err().code, ErrorCode::Syntax);
     assert_eq!(run("SELECT 'a${'").unwrap(), "SELECT 'a${'");
     assert_eq!(run("SELECT '${a b}'").unwrap_err().code, ErrorCode::ParameterValue);
+}
+
+#[test]
+fn date_expressions_are_not_built_yet_and_say_so() {
+    for sql in ["SELECT '${yyyymmdd-1}'", "p${yyyymmdd}", "SELECT ${yyyy-mm-dd}"] {
+        let error = run(sql).unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotYet, "{sql}");
+        assert!(error.message.contains("${yyyy"), "{error}");
+    }
 }
 
 #[test]

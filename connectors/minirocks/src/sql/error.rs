@@ -1,6 +1,7 @@
 //! Errors of statements, with the numbers and texts that StarRocks sends.
 
-use datafusion::error::{DataFusionError, SchemaError};
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
 
 use super::lexer::line_and_column;
 use crate::error::Error;
@@ -55,6 +56,18 @@ impl SqlError {
     /// A statement names a table that is not there.
     pub(crate) fn unknown_table(name: &str) -> Self {
         Self::new(5502, analyzing(&format!("Unknown table '{name}'")))
+    }
+
+    /// A statement ran longer than its session allows.
+    pub(crate) fn query_timeout(limit: std::time::Duration) -> Self {
+        let seconds = limit.as_secs();
+        let hint = "please increase the 'query_timeout' session variable and retry";
+        Self::new(ANALYSIS, format!("Query exceeded time limit of {seconds} seconds; {hint}"))
+    }
+
+    /// A defect of MiniRocks.
+    pub(crate) fn internal(what: impl AsRef<str>) -> Self {
+        Self::new(1105, format!("internal error: {}", what.as_ref()))
     }
 
     /// The five characters of the SQL state that belong to the number (MySQL: server error message reference).

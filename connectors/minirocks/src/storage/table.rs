@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Date32Type, SchemaRef, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use super::names;
 use super::partition::{Partition, PartitionTuple, TableSnapshot};
 use super::write::{PartitionTarget, StagedWrite};
 use crate::error::{Error, Result};
+use crate::types::single;
 
 /// Transactions that a table's manifest remembers, so that a label is known after a restart (StarRocks: `label_keep_max_num`).
 const MAX_REMEMBERED: usize = 1000;
@@ -268,6 +269,19 @@ impl Table {
         transaction: Option<(Transaction, u64)>,
         compute: impl FnOnce(&mut Change<'_>) -> Result<T>,
     ) -> Result<T> {
+        let mut transaction = transaction;
+        let result = self.try_change(&mut transaction, compute);
+        if let (Err(error), Some((transaction, _))) = (&result, transaction) {
+            transaction.abort(error.to_string());
+        }
+        result
+    }
+
+    fn try_change<T>(
+        &self,
+        transaction: &mut Option<(Transaction, u64)>,
+        compute: impl FnOnce(&mut Change<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut remembered = self.writer.lock();
         if self.dropped.load(Ordering::Acquire) {
             return Err(Error::UnknownTable(format!("{}.{}", self.database, self.name())));
@@ -279,9 +293,8 @@ impl Table {
         let mut next = TableSnapshot { version: current.version + 1, partitions };
         self.write_files(&current, &mut next)?;
 
-        let mut transaction = transaction;
         let mut ended = None;
-        if let Some((transaction, rows)) = &mut transaction {
+        if let Some((transaction, rows)) = transaction {
             let info = transaction.decide(*rows)?;
             remembered.push_back(info.clone());
             if remembered.len() > MAX_REMEMBERED {
@@ -299,7 +312,7 @@ impl Table {
         }
         let next = Arc::new(next);
         *self.snapshot.write() = Arc::clone(&next);
-        if let (Some((transaction, _)), Some(info)) = (&mut transaction, ended) {
+        if let (Some((transaction, _)), Some(info)) = (transaction, ended) {
             transaction.visible(info);
         }
         if let Some(folder) = &self.folder {
@@ -357,14 +370,12 @@ impl Table {
             .map(|(value, &index)| {
                 let Some(text) = value else { return Ok(None) };
                 let column = &self.definition.columns[index];
-                let text_array: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
-                let array = arrow::compute::cast(&text_array, &column.column_type.arrow_type())?;
-                if array.is_null(0) {
-                    return Err(Error::invalid(format!(
+                let array = single(&column.column_type, &text).ok_or_else(|| {
+                    Error::invalid(format!(
                         "Invalid partition value '{text}' for column '{}' of type {}",
                         column.name, column.column_type
-                    )));
-                }
+                    ))
+                })?;
                 Ok(partition_value(&array, 0))
             })
             .collect()

@@ -1,13 +1,20 @@
 //! StarRocks's column types: how they are written, stored as Arrow, and described to clients.
 
+mod builder;
+mod nested;
 mod parse;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
+mod value;
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use builder::{ColumnBuilder, single};
+pub(crate) use value::Value;
 
 /// Length of STRING, which is VARCHAR of this many bytes (StarRocks: STRING).
 pub const STRING_LENGTH: u32 = 65533;

@@ -8,6 +8,7 @@ pub(super) struct NumberText<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
     exponent: i64,
+    has_exponent: bool,
 }
 
 impl<'a> NumberText<'a> {
@@ -33,11 +34,16 @@ impl<'a> NumberText<'a> {
         };
         let whole = trim_start_zeros(whole);
         let fraction = trim_end_zeros(fraction);
-        Some(Self { negative, whole, fraction, exponent })
+        Some(Self { negative, whole, fraction, exponent, has_exponent: !rest.is_empty() })
     }
 
     pub(super) fn is_zero(&self) -> bool {
         self.whole.is_empty() && self.fraction.is_empty()
+    }
+
+    /// Whether it is written with an exponent, which the server reads for decimals and floats only.
+    pub(super) fn has_exponent(&self) -> bool {
+        self.has_exponent
     }
 
     /// The significant digits, without zeros at either end, and the power of ten of the last one.
@@ -127,7 +133,7 @@ pub(super) struct DateTimeText {
 }
 
 impl DateTimeText {
-    /// Reads `YYYY-M-D` or `YYYYMMDD`, and behind a space or `T` `HH:MM:SS[.f]`; also `YYYYMMDDHHMMSS[.f]` and `YYYYMMDDTHHMMSS[.f]`.
+    /// Reads `YYYY-M-D` or `YYYYMMDD`, and behind a space or `T` `HH:MM:SS[.f]` with up to six digits of a second; also `YYYYMMDDHHMMSS[.f]` and `YYYYMMDDTHHMMSS[.f]`.
     /// Dates are separated by `-`, `/` or `.`, twice the same.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let (year, rest) = take_number(text, 4, 4)?;
@@ -165,7 +171,7 @@ impl DateTimeText {
         }
         let fraction = match rest {
             [] => &rest[..0],
-            [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => digits,
+            [b'.', digits @ ..] if (1..=6).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) => digits,
             _ => return None,
         };
         let fraction_digits = trim_end_zeros(fraction).len();
@@ -206,7 +212,9 @@ mod tests {
 
     #[test]
     fn dates_are_read_as_the_server_reads_them() {
-        for text in ["2024-08-07", "2024-8-7", "20240807", "2024/08/07", "2024-08-07 00:00:00", "2024-02-29", "0000-01-01"] {
+        for text in
+            ["2024-08-07", "2024-8-7", "20240807", "2024/08/07", "2024-08-07 00:00:00", "2024-02-29", "0000-01-01"]
+        {
             let date = DateTimeText::parse(text.as_bytes()).unwrap();
             assert!(!date.has_time, "{text}");
         }
@@ -218,9 +226,28 @@ mod tests {
     #[test]
     fn what_the_server_would_guess_is_no_date() {
         for text in [
-            "", "1", "201210", "240807", "2024-13-01", "2023-02-29", "2024-00-10", "0000-00-00", "2024-08-07Z", " 2024-08-07",
-            "2024-08-07 ", "2024-08/07", "2024-08-07 24:00:00", "2024-08-07 12:34", "2024-08-07 12:34:60", "2024-08-07 12:34:56.",
-            "2024-08-07 12:34:56+08:00", "\"2024-08-07\"", "2024-08-071", "abc", "２０２４-08-07",
+            "",
+            "1",
+            "201210",
+            "240807",
+            "2024-13-01",
+            "2023-02-29",
+            "2024-00-10",
+            "0000-00-00",
+            "2024-08-07Z",
+            " 2024-08-07",
+            "2024-08-07 ",
+            "2024-08/07",
+            "2024-08-07 24:00:00",
+            "2024-08-07 12:34",
+            "2024-08-07 12:34:60",
+            "2024-08-07 12:34:56.",
+            "2024-08-07 12:34:56.0000000",
+            "2024-08-07 12:34:56+08:00",
+            "\"2024-08-07\"",
+            "2024-08-071",
+            "abc",
+            "２０２４-08-07",
         ] {
             assert_eq!(DateTimeText::parse(text.as_bytes()), None, "{text}");
         }

@@ -60,12 +60,7 @@ struct ColumnConverter {
 impl Converter {
     /// The conversions from `source` to `columns`, pair by pair. `timezone` is the run's zone. An error of code Unsupported names the first pair
     /// that has no conversion.
-    pub fn new(
-        source: &Schema,
-        columns: &[TargetColumn],
-        timezone: &str,
-        rejects: Arc<dyn RejectLog>,
-    ) -> Result<Self> {
+    pub fn new(source: &Schema, columns: &[TargetColumn], timezone: &str, rejects: Arc<dyn RejectLog>) -> Result<Self> {
         if source.fields().len() != columns.len() {
             return Err(ConnectorError::internal(format!(
                 "{} columns are mapped to {} columns of the target",

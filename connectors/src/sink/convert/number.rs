@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Decimal256Builder, Float32Array,
-    Float64Array, Float64Builder, PrimitiveArray, PrimitiveBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Decimal256Builder, Float32Array, Float64Array,
+    Float64Builder, PrimitiveArray, PrimitiveBuilder,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    ArrowNativeType, ArrowNativeTypeOp, DataType, Decimal128Type, Decimal256Type, DecimalType, Float32Type, Float64Type,
-    i256,
+    ArrowNativeType, ArrowNativeTypeOp, DataType, Decimal128Type, Decimal256Type, DecimalType, Float32Type,
+    Float64Type, i256,
 };
 use arrow::util::display::FormatOptions;
 
@@ -47,10 +47,38 @@ pub(super) fn from_number(source: &ArrayRef, target: &TargetColumn, failures: &m
     }
 }
 
-/// The least and greatest value of a whole-number type.
-pub(super) fn integer_bounds(bits: u16, signed: bool) -> (i256, i256) {
-    let power = |exponent: u16| i256::ONE << u8::try_from(exponent).unwrap_or(u8::MAX);
-    if signed { (-power(bits - 1), power(bits - 1) - i256::ONE) } else { (i256::ZERO, power(bits) - i256::ONE) }
+/// What an exact type holds: so many digits, so many of them behind the point, from `low` to `high` in units of the last one.
+struct Exact {
+    digits: u8,
+    scale: u8,
+    low: i256,
+    high: i256,
+}
+
+impl Exact {
+    fn of(target: &TargetColumn) -> Result<Self> {
+        match target.kind {
+            TargetType::Integer { bits, signed } => {
+                let power = |exponent: u16| i256::ONE << u8::try_from(exponent).unwrap_or(u8::MAX);
+                let (low, high) = if signed { (-power(bits - 1), power(bits - 1)) } else { (i256::ZERO, power(bits)) };
+                // the most digits of any type of the same Arrow type
+                Ok(Self { digits: if bits > 64 { 39 } else { 20 }, scale: 0, low, high: high - i256::ONE })
+            }
+            TargetType::Decimal { precision, scale } => {
+                let high = i256::from_i128(10).pow_wrapping(u32::from(precision)) - i256::ONE;
+                Ok(Self { digits: precision, scale, low: -high, high })
+            }
+            _ => Err(ConnectorError::internal(format!("`{}` holds no exact numbers", target.name))),
+        }
+    }
+
+    /// The number in units of the last digit.
+    fn units(&self, number: &NumberText) -> Result<i256, Misfit> {
+        let digits = number.scaled_digits(self.scale, usize::from(self.digits))?;
+        let value = i256::from_string(&digits).ok_or(Misfit::Range)?;
+        let value = if number.negative { -value } else { value };
+        if value < self.low || value > self.high { Err(Misfit::Range) } else { Ok(value) }
+    }
 }
 
 fn out_of_range(target: &TargetColumn) -> String {
@@ -108,33 +136,29 @@ fn decimal_to_exact(source: &ArrayRef, target: &TargetColumn, failures: &mut Fai
         DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => (*precision, *scale),
         other => return Err(ConnectorError::internal(format!("{other} is no decimal"))),
     };
-    let (target_scale, target_digits, (low, high)) = match target.kind {
-        TargetType::Integer { bits, signed } => {
-            (0, if bits > 64 { 39 } else { 20 }, integer_bounds(bits, signed))
-        }
-        TargetType::Decimal { precision, scale } => {
-            let limit = i256::from_i128(10).pow_wrapping(u32::from(precision)) - i256::ONE;
-            (scale as i8, precision, (-limit, limit))
-        }
-        _ => return Err(ConnectorError::internal(format!("`{}` holds no exact numbers", target.name))),
-    };
+    let exact = Exact::of(target)?;
     let arrow_type = target.kind.arrow_type();
+    let target_scale = exact.scale as i8;
     let whole_digits = i16::from(precision) - i16::from(scale);
-    if let TargetType::Decimal { .. } = target.kind {
-        if target_scale >= scale && i16::from(target_digits) - i16::from(target_scale) >= whole_digits {
-            return if *source.data_type() == arrow_type { Ok(Arc::clone(source)) } else { exact_cast(source, &arrow_type) };
-        }
+    let is_wider = target_scale >= scale && i16::from(exact.digits) - i16::from(target_scale) >= whole_digits;
+    if is_wider && matches!(target.kind, TargetType::Decimal { .. }) {
+        return if *source.data_type() == arrow_type {
+            Ok(Arc::clone(source))
+        } else {
+            exact_cast(source, &arrow_type)
+        };
     }
-    let is_wide = precision > 38 || target_digits > 38 || i16::from(target_scale) + whole_digits > 38;
+    let is_wide = precision > 38 || exact.digits > 38 || i16::from(target_scale) + whole_digits > 38;
     if is_wide {
         let widest = exact_cast(source, &DataType::Decimal256(76.min(precision.max(39)), scale))?;
-        let scaled = rescale::<Decimal256Type>(widest.as_primitive(), scale, target_scale, low, high, target, failures);
+        let scaled =
+            rescale::<Decimal256Type>(widest.as_primitive(), scale, &exact, exact.low, exact.high, target, failures);
         // the digits fit now; the precision of the array says no more than the widest
         let array = scaled.with_precision_and_scale(76, target_scale).map_err(bad_scale)?;
         return exact_cast(&array, &arrow_type);
     }
-    let (low, high) = (low.to_i128().unwrap_or(i128::MIN), high.to_i128().unwrap_or(i128::MAX));
-    let scaled = rescale::<Decimal128Type>(source.as_primitive(), scale, target_scale, low, high, target, failures);
+    let (low, high) = (exact.low.to_i128().unwrap_or(i128::MIN), exact.high.to_i128().unwrap_or(i128::MAX));
+    let scaled = rescale::<Decimal128Type>(source.as_primitive(), scale, &exact, low, high, target, failures);
     let array = scaled.with_precision_and_scale(38, target_scale).map_err(bad_scale)?;
     exact_cast(&array, &arrow_type)
 }
@@ -146,7 +170,7 @@ fn bad_scale(error: arrow::error::ArrowError) -> ConnectorError {
 fn rescale<T: DecimalType>(
     values: &PrimitiveArray<T>,
     from_scale: i8,
-    to_scale: i8,
+    exact: &Exact,
     low: T::Native,
     high: T::Native,
     target: &TargetColumn,
@@ -156,7 +180,7 @@ where
     T::Native: ArrowNativeTypeOp,
 {
     let ten = T::Native::usize_as(10);
-    let difference = i16::from(to_scale) - i16::from(from_scale);
+    let difference = i16::from(exact.scale) - i16::from(from_scale);
     let factor = ten.pow_checked(u32::from(difference.unsigned_abs())).ok();
     let scale = |value: T::Native| -> Result<T::Native, Misfit> {
         let scaled = if value.is_zero() {
@@ -188,24 +212,11 @@ where
 
 /// Floats as their shortest text, the one that reads back as the same float: 0.1 is 0.1 and not 0.1000000000000000055.
 fn float_to_exact(source: &ArrayRef, target: &TargetColumn, failures: &mut Failures) -> Result<ArrayRef> {
-    let (scale, max_digits, (low, high)) = match target.kind {
-        TargetType::Integer { bits, signed } => (0, 39, integer_bounds(bits, signed)),
-        TargetType::Decimal { precision, scale } => {
-            let limit = i256::from_i128(10).pow_wrapping(u32::from(precision)) - i256::ONE;
-            (scale, usize::from(precision), (-limit, limit))
-        }
-        _ => return Err(ConnectorError::internal(format!("`{}` holds no exact numbers", target.name))),
-    };
-    let to_exact = |text: &str| -> Result<i256, Misfit> {
-        let number = NumberText::parse(text.as_bytes()).ok_or(Misfit::Range)?;
-        let digits = number.scaled_digits(scale, max_digits)?;
-        let value = i256::from_string(&digits).ok_or(Misfit::Range)?;
-        let value = if number.negative { -value } else { value };
-        if value < low || value > high { Err(Misfit::Range) } else { Ok(value) }
-    };
+    let exact = Exact::of(target)?;
+    let to_units = |text: &str| exact.units(&NumberText::parse(text.as_bytes()).ok_or(Misfit::Range)?);
     let mut builder = Decimal256Builder::with_capacity(source.len());
     let mut buffer = zmij::Buffer::new();
-    let mut append = |row: usize, text: Option<&str>| match text.map(to_exact) {
+    let mut append = |row: usize, text: Option<&str>| match text.map(to_units) {
         None => builder.append_null(),
         Some(Ok(value)) => builder.append_value(value),
         Some(Err(error)) => {
@@ -225,7 +236,7 @@ fn float_to_exact(source: &ArrayRef, target: &TargetColumn, failures: &mut Failu
             }
         }
     }
-    let array = builder.finish().with_precision_and_scale(76, scale as i8).map_err(bad_scale)?;
+    let array = builder.finish().with_precision_and_scale(76, exact.scale as i8).map_err(bad_scale)?;
     exact_cast(&array, &target.kind.arrow_type())
 }
 
@@ -319,10 +330,9 @@ fn nearest_float(text: &str, is_single: bool) -> Option<f64> {
 fn narrow(values: &Float64Array, target: &TargetColumn, failures: &mut Failures) -> ArrayRef {
     let narrowed: Float32Array = values.unary(|value| value as f32);
     for (row, (wide, narrow)) in values.iter().zip(&narrowed).enumerate() {
-        if let (Some(wide), Some(narrow)) = (wide, narrow) {
-            if (narrow.is_infinite() && wide.is_finite()) || (narrow == 0.0 && wide != 0.0) {
-                failures.add(row, out_of_range(target));
-            }
+        let (Some(wide), Some(narrow)) = (wide, narrow) else { continue };
+        if (narrow.is_infinite() && wide.is_finite()) || (narrow == 0.0 && wide != 0.0) {
+            failures.add(row, out_of_range(target));
         }
     }
     Arc::new(narrowed)
@@ -333,16 +343,16 @@ pub(super) fn check_number_text(text: &[u8], target: &TargetColumn) -> Result<()
     let number = NumberText::parse(text).ok_or_else(|| format!("is no value of {}", target.type_name))?;
     match target.kind {
         TargetType::Integer { bits, signed } => {
-            let (low, high) = integer_bounds(bits, signed);
-            // one digit fewer than the largest value always fits
+            // one digit fewer than the largest value has always fits
             let safe_digits = usize::from(bits - u16::from(signed)) * 30103 / 100_000 + 1;
             if number.is_short_whole(safe_digits) && (signed || !number.negative || number.is_zero()) {
                 return Ok(());
             }
-            let digits = number.scaled_digits(0, 40).map_err(|error| misfit(error, target))?;
-            let value = i256::from_string(&digits).ok_or_else(|| out_of_range(target))?;
-            let value = if number.negative { -value } else { value };
-            if value < low || value > high { Err(out_of_range(target)) } else { Ok(()) }
+            if number.has_exponent() {
+                return Err(format!("is no value of {}", target.type_name));
+            }
+            let exact = Exact::of(target).map_err(|error| error.message().to_owned())?;
+            exact.units(&number).map(|_| ()).map_err(|error| misfit(error, target))
         }
         TargetType::Decimal { precision, scale } => {
             if number.fits_plainly(precision, scale) {

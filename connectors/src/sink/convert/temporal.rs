@@ -34,9 +34,11 @@ impl Zone {
                 .map_err(|error| ConnectorError::option(format!("no time zone \"{name}\": {error}")))?;
             return Ok(Self(TimeZone::fixed(offset)));
         }
-        TimeZone::get(name)
-            .map(Self)
-            .map_err(|_| ConnectorError::option(format!("no time zone \"{name}\"; use a name such as Asia/Shanghai or an offset such as +08:00")))
+        TimeZone::get(name).map(Self).map_err(|_| {
+            ConnectorError::option(format!(
+                "no time zone \"{name}\"; use a name such as Asia/Shanghai or an offset such as +08:00"
+            ))
+        })
     }
 
     /// The wall clock at an instant; None where the calendar ends.

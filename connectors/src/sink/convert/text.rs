@@ -22,7 +22,7 @@ pub(super) fn from_text(source: &ArrayRef, target: &TargetColumn, failures: &mut
             return exact_cast(source, &DataType::Binary);
         }
         TargetType::Other => {}
-        TargetType::Json => check_each(texts, failures, |text| check_json(text)),
+        TargetType::Json => check_each(texts, failures, check_json),
         TargetType::Boolean => check_each(texts, failures, |text| {
             if grammar::is_boolean(text.as_bytes()) { Ok(()) } else { Err(no_value(target)) }
         }),
@@ -71,9 +71,7 @@ fn check_date(text: &str, target: &TargetColumn) -> Result<(), String> {
         TargetType::DateTime { fraction_digits } if parsed.fraction_digits > usize::from(fraction_digits) => {
             Err(too_many_fraction_digits(fraction_digits, target))
         }
-        TargetType::Date if parsed.has_time => {
-            Err(format!("has a time of day, {} would lose it", target.type_name))
-        }
+        TargetType::Date if parsed.has_time => Err(format!("has a time of day, {} would lose it", target.type_name)),
         _ => Ok(()),
     }
 }

@@ -18,11 +18,16 @@ pub(super) const PIECE_BYTES: usize = 1 << 20;
 /// A reject's value is cut to so many characters.
 const VALUE_CHARS: usize = 120;
 
-/// Batches with what they weigh as encoded.
+/// How much memory held rows may take, as a multiple of `load_bytes`. Text takes about as much in memory as on the wire; only narrow
+/// numbers in wide types take several times more.
+const MEMORY_FACTOR: u64 = 4;
+
+/// Batches with what they weigh.
 #[derive(Debug, Default)]
 pub(super) struct HeldRows {
     batches: Vec<RecordBatch>,
     bytes: u64,
+    memory: u64,
     rows: u64,
     /// Whether plain CSV carries all rows.
     has_uncarried: bool,
@@ -33,6 +38,8 @@ pub(super) struct HeldRows {
 pub(super) struct Weight {
     /// Bytes as encoded in the write's first format.
     pub(super) bytes: u64,
+    /// Bytes in memory.
+    memory: u64,
     /// Whether there is a row that plain CSV cannot carry.
     has_uncarried: bool,
 }
@@ -41,13 +48,19 @@ impl Weight {
     /// Weighs a batch; `scratch` is a buffer to reuse.
     pub(super) fn of(target: &WriteTarget, batch: &RecordBatch, scratch: &mut Vec<u8>) -> Result<Self> {
         scratch.clear();
+        let memory = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum();
         if target.format() == &Format::Json {
             target.json().encode(batch, true, scratch)?;
-            return Ok(Self { bytes: scratch.len() as u64 + 1, has_uncarried: false });
+            return Ok(Self { bytes: scratch.len() as u64 + 1, memory, has_uncarried: false });
         }
         target.csv().encode(batch, scratch)?;
         let has_uncarried = !target.csv().carries(batch).is_complete();
-        Ok(Self { bytes: scratch.len() as u64, has_uncarried })
+        Ok(Self { bytes: scratch.len() as u64, memory, has_uncarried })
+    }
+
+    /// Whether a batch is too much for one load by itself.
+    pub(super) fn exceeds(self, load_bytes: u64) -> bool {
+        self.bytes > load_bytes || self.memory > load_bytes.saturating_mul(MEMORY_FACTOR)
     }
 }
 
@@ -63,6 +76,7 @@ pub(super) struct Encoded {
 impl HeldRows {
     pub(super) fn push(&mut self, batch: RecordBatch, weight: Weight) {
         self.bytes += weight.bytes;
+        self.memory += weight.memory;
         self.rows += batch.num_rows() as u64;
         self.has_uncarried |= weight.has_uncarried;
         self.batches.push(batch);
@@ -72,8 +86,14 @@ impl HeldRows {
         self.rows == 0
     }
 
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// Whether a batch of this weight fits as well into one load.
+    pub(super) fn has_room_for(&self, weight: Weight, load_bytes: u64) -> bool {
+        let both = Weight {
+            bytes: self.bytes + weight.bytes,
+            memory: self.memory + weight.memory,
+            has_uncarried: weight.has_uncarried,
+        };
+        !both.exceeds(load_bytes)
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -86,7 +106,7 @@ impl HeldRows {
     }
 
     /// Encodes the rows. Rows that the format cannot carry become rejects; the error is the reject log's when there are too many.
-    pub(super) fn encode(&self, target: &WriteTarget) -> Result<Encoded> {
+    pub(super) fn encode(self, target: &WriteTarget) -> Result<Encoded> {
         match target.format() {
             Format::Json => match self.encode_json(target)? {
                 Some(encoded) => Ok(encoded),
@@ -110,11 +130,12 @@ impl HeldRows {
         }
     }
 
-    fn encode_csv(&self, target: &WriteTarget) -> Result<Encoded> {
+    /// Each batch is let go as soon as it is encoded.
+    fn encode_csv(self, target: &WriteTarget) -> Result<Encoded> {
         let mut pieces = Pieces::default();
         let mut rows = 0;
-        for batch in &self.batches {
-            let batch = csv_rows(target, batch)?;
+        for batch in self.batches {
+            let batch = csv_rows(target, &batch)?;
             rows += batch.num_rows() as u64;
             target.csv().encode(&batch, &mut pieces.open)?;
             pieces.cut();

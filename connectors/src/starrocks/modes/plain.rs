@@ -54,6 +54,8 @@ impl Sink for PlainSink {
             writer,
             writers,
             sequence: 0,
+            // All writers together keep `load_bytes`, so that memory does not grow with their number.
+            load_bytes: (self.shared.target.options().settings.load_bytes / writers.max(1) as u64).max(1),
             held: HeldRows::default(),
             rows: 0,
             bytes: 0,
@@ -125,6 +127,8 @@ struct PlainWriter {
     writer: usize,
     writers: usize,
     sequence: u64,
+    /// The size of this writer's loads.
+    load_bytes: u64,
     held: HeldRows,
     rows: u64,
     bytes: u64,
@@ -139,7 +143,7 @@ impl PlainWriter {
         let options = shared.target.options();
         let mut waiting = vec![batch];
         while let Some(batch) = waiting.pop() {
-            let room = options.load_rows.map_or(u64::MAX, |rows| rows - self.held.rows().min(rows));
+            let room = options.settings.load_rows.map_or(u64::MAX, |rows| rows - self.held.rows().min(rows));
             if room == 0 {
                 self.flush().await?;
                 waiting.push(batch);
@@ -152,13 +156,13 @@ impl PlainWriter {
                 continue;
             }
             let weight = Weight::of(&shared.target, &batch, &mut self.scratch)?;
-            if weight.bytes > options.load_bytes && batch.num_rows() > 1 {
+            if weight.exceeds(self.load_bytes) && batch.num_rows() > 1 {
                 let half = batch.num_rows() / 2;
                 waiting.push(batch.slice(half, batch.num_rows() - half));
                 waiting.push(batch.slice(0, half));
                 continue;
             }
-            if !self.held.is_empty() && self.held.bytes() + weight.bytes > options.load_bytes {
+            if !self.held.is_empty() && !self.held.has_room_for(weight, self.load_bytes) {
                 self.flush().await?;
             }
             self.bytes += weight.bytes;
@@ -171,7 +175,6 @@ impl PlainWriter {
     async fn flush(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
         let encoded = held.encode(&self.shared.target)?;
-        drop(held);
         if encoded.rows == 0 {
             return Ok(());
         }

@@ -72,7 +72,7 @@ impl Single {
                  Choose one: SET syncline.write_mode = 'single' | 'plain' ('single' is one load of any size, all or nothing; \
                  'plain' is many loads, visible one by one)",
                 self.target.shown(),
-                bytes_text(self.target.options().load_bytes)
+                bytes_text(self.target.options().settings.load_bytes)
             ),
         )
     }
@@ -110,7 +110,6 @@ impl Sink for SingleSink {
         let encoded = held.encode(target)?;
         // Rows that the format cannot carry may have become rejects just now.
         target.rejects().check(encoded.rows + target.rejects().count())?;
-        drop(held);
         if encoded.rows == 0 {
             // The server refuses an empty load.
             target.forget().await;
@@ -172,7 +171,7 @@ impl Writer for SingleWriter {
         let weight = Weight::of(target, batch, &mut self.scratch)?;
         let mut state = self.shared.state.lock().await;
         let rows = match &mut *state {
-            State::Holding(held) if held.bytes() + weight.bytes <= target.options().load_bytes => {
+            State::Holding(held) if held.has_room_for(weight, target.options().settings.load_bytes) => {
                 held.push(batch.clone(), weight);
                 batch.num_rows() as u64
             }
@@ -236,7 +235,7 @@ impl Streaming {
                 format!(
                     "{}: a load of JSON cannot be larger than \"load_bytes\" ({}), as the server keeps it in memory; leave the format to syncline, or SET syncline.write_mode = 'plain'",
                     shared.target.shown(),
-                    bytes_text(shared.target.options().load_bytes)
+                    bytes_text(shared.target.options().settings.load_bytes)
                 ),
             ));
         }

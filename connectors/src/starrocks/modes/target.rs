@@ -200,7 +200,7 @@ impl WriteTarget {
             label,
             headers,
             timeout,
-            visible_timeout: self.options.visible_timeout,
+            visible_timeout: self.options.settings.visible_timeout,
         }
     }
 
@@ -209,7 +209,7 @@ impl WriteTarget {
     fn max_filter_ratio(&self, rows: Option<u64>) -> f64 {
         let Some(rows) = rows.filter(|rows| *rows > 0) else { return 0.0 };
         let rejected = self.rejects.count();
-        let left = match self.options.error_limit {
+        let left = match self.options.settings.error_limit {
             ErrorLimit::Rows(limit) => limit.saturating_sub(rejected),
             // Below 2^53 rows the product is exact enough, and cutting it errs to the safe side.
             ErrorLimit::Ratio(limit) => ((limit * (rows + rejected) as f64) as u64).saturating_sub(rejected),
@@ -232,12 +232,12 @@ impl WriteTarget {
         if !visible {
             warnings.push(format!(
                 "load {label} is committed but was not visible within {} s; it will be",
-                self.options.visible_timeout.as_secs()
+                self.options.settings.visible_timeout.as_secs()
             ));
         }
         let Some(response) = response else {
             // Only the label's state is known. The server took all rows unless it was allowed to leave some out.
-            if self.options.error_limit != ErrorLimit::Rows(0) {
+            if self.options.settings.error_limit != ErrorLimit::Rows(0) {
                 warnings.push(format!("the answer to load {label} was lost: it is committed, but how many rows the server left out is not known"));
             }
             return Ok(Committed { label, rows, rows_rejected: 0, bytes, warnings });

@@ -73,7 +73,7 @@ impl Cluster {
     fn target(&self, properties: &[(&str, &str)]) -> Arc<WriteTarget> {
         let properties: Options = properties.iter().copied().collect();
         let options = WriteOptions::parse(&properties, &Options::new(), &Options::new()).unwrap();
-        self.rejects.set_limit(options.error_limit);
+        self.rejects.set_limit(options.settings.error_limit);
         let column = |name: &str, kind| TargetColumn {
             name: name.into(),
             kind,
@@ -316,8 +316,36 @@ async fn plain_cuts_loads_by_rows_and_by_bytes() {
     assert_eq!(bodies, [&b"1\x01a\x022\x01b\x02"[..], b"3\x01c\x024\x01d\x02", b"5\x01e\x02"]);
 
     let summary = write(&PlainSink::new(cluster.target(&[("load_bytes", "9")])), &[&rows, &rows]).await.unwrap();
-    assert_eq!((summary.rows_written, summary.labels.len()), (10, 6));
-    assert!(cluster.loads().iter().all(|load| load.body.len() <= 9));
+    // Two writers share the 9 bytes, and a row has 4.
+    assert_eq!((summary.rows_written, summary.labels.len()), (10, 10));
+    assert!(cluster.loads().iter().skip(3).all(|load| load.body.len() == 4));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_reading_stops_the_source_and_an_abort_still_ends() {
+    let cluster = Cluster::new(|_, _| Act::Hang).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsStreamed);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    let row = batch(&[(1, &"x".repeat(2 << 20))]);
+    let mut taken = 0;
+    while tokio::time::timeout(Duration::from_millis(500), writer.write(&row)).await.is_ok() {
+        taken += 1;
+        assert!(taken < 20, "40 MB are waiting somewhere");
+    }
+    drop(writer);
+    tokio::time::timeout(Duration::from_secs(10), sink.abort()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn rows_that_take_far_more_in_memory_than_on_the_wire_do_not_fill_it() {
+    let rows: Vec<(i64, &str)> = (0..200).map(|_| (1, "")).collect();
+    for (load_bytes, fits) in [("600", false), ("800", true)] {
+        let cluster = Cluster::new(|_, _| Act::Load(success(200, 0))).await;
+        let sink = SingleSink::new(cluster.target(&[("load_bytes", load_bytes)]), Beyond::IsAnError);
+        // 3 bytes a row on the wire, 12 and a little in memory: 8 for the number and 4 for the text's offset.
+        assert_eq!(write(&sink, &[&[batch(&rows)]]).await.is_ok(), fits, "{load_bytes}");
+    }
 }
 
 /// Two bytes of delimiters and two of values a row, as all rows of these tests have.

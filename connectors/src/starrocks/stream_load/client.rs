@@ -44,10 +44,10 @@ pub(crate) struct Patience {
 }
 
 impl Default for Patience {
-    /// Four tries within a few seconds; a label that is unknown for 5 s, far beyond the time between begin and its first appearance.
+    /// Six tries within about 15 s, as long as a backend takes to leave the list of those alive; a label that is unknown for 5 s, far beyond the time between begin and its first appearance.
     fn default() -> Self {
         Self {
-            attempts: 4,
+            attempts: 6,
             backoff: Duration::from_millis(500),
             max_backoff: Duration::from_secs(10),
             unknown_for: Duration::from_secs(5),
@@ -171,7 +171,14 @@ impl StreamLoadClient {
                         Fate::NeverBegan => return Err(self.unknown(load, "its label is taken but has no state")),
                     },
                     LoadStatus::Failed(_) if response.is_retryable() && may_try_again(body) => {
-                        self.error(ErrorCode::Remote, true, load, &response.message)
+                        // A commit whose own answer was lost between the servers is reported as a failure too.
+                        sent_before = true;
+                        match self.fate(load, true).await? {
+                            Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
+                            Fate::Aborted(_) | Fate::NeverBegan => {
+                                self.error(ErrorCode::Remote, true, load, &response.message)
+                            }
+                        }
                     }
                     LoadStatus::Failed(_) => return Ok(Outcome::Refused(response)),
                 },

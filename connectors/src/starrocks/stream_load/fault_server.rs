@@ -50,6 +50,8 @@ pub(crate) enum Act {
     CloseAfter(usize),
     /// `100 Continue`, read the whole body, and close without an answer.
     CloseAfterBody,
+    /// `100 Continue`, and read no byte of the body, for ever.
+    Hang,
     /// Close at once.
     Close,
 }
@@ -162,6 +164,10 @@ async fn serve(mut stream: TcpStream, act: Arc<Acts>, all: Arc<Mutex<Vec<Seen>>>
         }
         Act::CloseAfterBody => {
             read_whole_body(&mut stream, &mut seen).await;
+            None
+        }
+        Act::Hang => {
+            std::future::pending::<()>().await;
             None
         }
         Act::Close => None,

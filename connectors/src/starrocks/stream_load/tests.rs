@@ -286,40 +286,47 @@ async fn a_label_that_was_there_before_the_first_try_is_never_taken_for_success(
     }
 }
 
-#[tokio::test]
-async fn a_label_of_our_own_lost_try_that_is_finished_is_success() {
-    fn exists() -> Act {
-        Act::Reply(ok(r#"{"TxnId":-1,"Status":"Label Already Exists","ExistingJobStatus":"FINISHED"}"#))
-    }
-    // The first try is unknown at first, so it is sent again, and meets itself.
-    let states = ["UNKNOWN"; 12].into_iter().chain(["VISIBLE"]).collect::<Vec<_>>();
-    let (outcome, _, be) = loaded(vec![|| Act::CloseAfterBody, exists], &states).await;
-    assert!(is_committed(&outcome, true), "{outcome:?}");
-    assert!(be.len() <= 2);
-}
-
-#[tokio::test]
-async fn a_label_of_our_own_lost_try_that_still_runs_is_waited_for() {
-    fn exists() -> Act {
-        Act::Reply(ok(r#"{"TxnId":-1,"Status":"Label Already Exists","ExistingJobStatus":"RUNNING"}"#))
-    }
-    let be = backend(vec![|| Act::CloseAfterBody, exists]).await;
-    let asked_after_resend = Arc::new(Mutex::new(0));
-    let (location, resent) = (format!("{}/api/d/t/_stream_load", be.at), Mutex::new(0));
+/// The first try's answer is lost and its label unknown at first, so it is sent again, and meets itself: the label then has these states.
+async fn meets_its_own_lost_try(job: &str, states: &'static [&'static str]) -> (Result<Outcome>, usize) {
+    let exists = format!(r#"{{"TxnId":-1,"Status":"Label Already Exists","ExistingJobStatus":"{job}"}}"#);
+    let tries = Mutex::new(0);
+    let be = FaultServer::start(move |_| {
+        *tries.lock() += 1;
+        if *tries.lock() == 1 { Act::CloseAfterBody } else { Act::Reply(ok(&exists)) }
+    })
+    .await;
+    let (location, sent, asked) = (format!("{}/api/d/t/_stream_load", be.at), Mutex::new(0), Mutex::new(0));
     let fe = FaultServer::start(move |seen| {
         if !seen.line().contains("get_load_state") {
-            *resent.lock() += 1;
+            *sent.lock() += 1;
             return Act::Reply(redirect(&location));
         }
-        let mut asked = asked_after_resend.lock();
-        *asked += u32::from(*resent.lock() == 2);
-        let state = ["UNKNOWN", "PREPARE", "PREPARED", "VISIBLE"][(*asked).min(3) as usize];
+        let state = if *sent.lock() == 1 {
+            "UNKNOWN"
+        } else {
+            let mut asked = asked.lock();
+            *asked += 1;
+            states[(*asked - 1).min(states.len() - 1)]
+        };
         Act::Reply(ok(&format!(r#"{{"state":"{state}"}}"#)))
     })
     .await;
     let outcome = client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await;
+    (outcome, be.seen().len())
+}
+
+#[tokio::test]
+async fn a_label_of_our_own_lost_try_that_is_finished_is_success() {
+    let (outcome, tries) = meets_its_own_lost_try("FINISHED", &["VISIBLE"]).await;
     assert!(is_committed(&outcome, true), "{outcome:?}");
-    assert_eq!(be.seen().len(), 2);
+    assert_eq!(tries, 2);
+}
+
+#[tokio::test]
+async fn a_label_of_our_own_lost_try_that_still_runs_is_waited_for() {
+    let (outcome, tries) = meets_its_own_lost_try("RUNNING", &["PREPARE", "PREPARED", "COMMITTED", "VISIBLE"]).await;
+    assert!(is_committed(&outcome, true), "{outcome:?}");
+    assert_eq!(tries, 2);
 }
 
 #[tokio::test]
@@ -351,12 +358,22 @@ async fn a_passing_trouble_is_tried_again_and_then_reported() {
     fn busy() -> Act {
         Act::Load(ok(r#"{"TxnId":1,"Status":"Fail","Message":"current running txns on db 1 is 1000"}"#))
     }
-    let (outcome, _, be) = loaded(vec![busy, || Act::Load(ok(SUCCESS))], &[]).await;
+    let (outcome, _, be) = loaded(vec![busy, || Act::Load(ok(SUCCESS))], &["UNKNOWN"]).await;
     assert!(is_committed(&outcome, true), "{outcome:?}");
     assert_eq!(be.len(), 2);
-    let (outcome, _, be) = loaded(vec![busy], &[]).await;
+    let (outcome, _, be) = loaded(vec![busy], &["ABORTED"]).await;
     assert!(matches!(outcome, Ok(Outcome::Refused(_))), "{outcome:?}");
     assert_eq!(be.len(), 3);
+}
+
+#[tokio::test]
+async fn a_failure_that_may_hide_a_commit_is_resolved_by_the_label() {
+    fn lost_between_servers() -> Act {
+        Act::Load(ok(r#"{"TxnId":1,"Status":"Fail","Message":"commit rpc timeout"}"#))
+    }
+    let (outcome, _, be) = loaded(vec![lost_between_servers], &["COMMITTED", "VISIBLE"]).await;
+    assert!(is_committed(&outcome, true), "{outcome:?}");
+    assert_eq!(be.len(), 1);
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ mod tests;
 use super::error::SqlError;
 use super::lexer::{Lexer, Token, TokenKind};
 use super::statement::{Statement, TableName};
+pub(crate) use query::PARAMETER;
+pub(crate) use show::SHOW_RESULT;
 
 /// Most statements in one request.
 const MAX_STATEMENTS: usize = 10_000;

@@ -1,0 +1,139 @@
+//! The BE's HTTP interface: Stream Loads and their error logs (StarRocks: `StreamLoadAction`). Loads are always answered with
+//! HTTP 200; the JSON says how they ended.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_LENGTH;
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+use tokio::sync::mpsc;
+
+use super::auth::{self, Denied};
+use super::request::{parameter, segments};
+use super::{Answer, Connection, HttpState, answer_early, json, not_found, with_type};
+use crate::error::{Error, Result};
+use crate::load::{LoadOptions, LoadOutcome, Piece, PreparedLoad};
+use crate::storage::Label;
+
+/// Pieces of a body that wait for the thread that reads them; with hyper's pieces of up to half a megabyte, a few megabytes.
+const WAITING_PIECES: usize = 8;
+
+pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, request: Request<Incoming>) -> Answer {
+    let (head, body) = request.into_parts();
+    let Some(path) = segments(head.uri.path()) else {
+        return answer_early(not_found(), body, &connection);
+    };
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (&head.method, path.as_slice()) {
+        (&Method::PUT, ["api", database, table, "_stream_load"]) => {
+            stream_load(state, connection, &head, body, database, table).await
+        }
+        (&Method::GET | &Method::HEAD, ["api", "_load_error_log"]) => {
+            let log = parameter(head.uri.query(), "file").and_then(|file| state.error_logs.get(&file));
+            match log {
+                Some(text) => with_type(StatusCode::OK, "text/plain; charset=utf-8", text.to_string()),
+                None => not_found(),
+            }
+        }
+        (&Method::GET, ["api", "health"]) => json(r#"{"status": "OK","msg": "To Be Added"}"#.to_owned()),
+        (_, ["api", "transaction", _]) => {
+            answer_early(json(r#"{"status":"FAILED","msg":"Not implemented"}"#.to_owned()), body, &connection)
+        }
+        _ => answer_early(not_found(), body, &connection),
+    }
+}
+
+async fn stream_load(
+    state: Arc<HttpState>,
+    connection: Connection,
+    head: &Parts,
+    mut body: Incoming,
+    database: &str,
+    table: &str,
+) -> Answer {
+    let begun = Instant::now();
+    let backend = connection.local.to_string();
+    let label = head.headers.get("label").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let label = label.filter(|label| !label.is_empty());
+    let mut outcome = LoadOutcome::new(label.as_deref().unwrap_or(""), database, table);
+    let load = match prepare(&state, head, label.as_deref(), &mut outcome) {
+        Ok(load) => load,
+        Err(error) => {
+            outcome.fail(&error);
+            outcome.timings.total = begun.elapsed();
+            return answer_early(json(outcome.to_json(&backend)), body, &connection);
+        }
+    };
+
+    let timeout = load.timeout();
+    let (sender, receiver) = mpsc::channel(WAITING_PIECES);
+    let limits = load.options().clone();
+    let mut read_outcome = outcome.clone();
+    let logs = Arc::clone(&state);
+    let reader = tokio::task::spawn_blocking(move || {
+        let result = load.run(receiver, &mut read_outcome, &logs.error_logs);
+        (result, read_outcome)
+    });
+    let sent = tokio::time::timeout(timeout, send_body(&mut body, sender, &limits)).await;
+    let (result, mut outcome) = match reader.await {
+        Ok(ended) => ended,
+        Err(error) => (Err(Error::invalid(format!("the load was interrupted: {error}"))), outcome),
+    };
+    // Why the body ended too early says more than that it did.
+    let result = match (sent, result) {
+        (_, Ok(())) => Ok(()),
+        (Ok(Ok(())), Err(error)) | (Ok(Err(error)), Err(_)) => Err(error),
+        (Err(_), Err(_)) => Err(Error::invalid(format!("load timed out after {} seconds", timeout.as_secs()))),
+    };
+    if let Err(error) = &result {
+        outcome.fail(error);
+    }
+    outcome.timings.total = begun.elapsed();
+    tracing::debug!(label = outcome.label, table, rows = outcome.counts.loaded, "a stream load ended");
+    let answer = json(outcome.to_json(&backend));
+    answer_early(answer, body, &connection)
+}
+
+/// Everything that is known before the body.
+fn prepare(state: &HttpState, head: &Parts, label: Option<&str>, outcome: &mut LoadOutcome) -> Result<PreparedLoad> {
+    auth::check(&head.headers, &state.config).map_err(|denied| match denied {
+        Denied::Missing => Error::invalid("no valid Basic authorization"),
+        Denied::Refused { user } => Error::invalid(format!("Access denied for {user}")),
+    })?;
+    let label = match label {
+        Some(label) => Label::parse(label)?,
+        None => Label::random(""),
+    };
+    label.as_str().clone_into(&mut outcome.label);
+    let database = state
+        .warehouse
+        .database(&outcome.database)
+        .map_err(|_| Error::invalid(format!("unknown database, database={}", outcome.database)))?;
+    let table = outcome.table.clone();
+    let options = || {
+        let options = LoadOptions::parse(&head.headers)?;
+        let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+        options.check_body_size(announced.unwrap_or(0))?;
+        Ok(options)
+    };
+    PreparedLoad::new(&database, &table, &label, options, state.config.discard, outcome)
+}
+
+/// Hands the body on as it arrives; the channel holds the client back. Ends early if the reader has.
+async fn send_body(body: &mut Incoming, sender: mpsc::Sender<Piece>, limits: &LoadOptions) -> Result<()> {
+    let mut received = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::invalid(format!("cannot read the body: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        received += data.len() as u64;
+        limits.check_body_size(received)?;
+        if sender.send(Piece::Bytes(data)).await.is_err() {
+            return Ok(());
+        }
+    }
+    let _ = sender.send(Piece::End).await;
+    Ok(())
+}

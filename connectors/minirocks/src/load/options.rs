@@ -1,0 +1,452 @@
+//! The headers of a Stream Load (StarRocks: STREAM LOAD, "Parameters"). What this version cannot do and what would change the
+//! rows is refused; what only tunes the server is checked and passed over.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use hyper::HeaderMap;
+use jiff::tz::TimeZone;
+
+use super::{MAX_BODY, MAX_JSON_BODY};
+use crate::csv::{CsvOptions, delimiter};
+use crate::error::{Error, Result};
+use crate::storage::PartitionTarget;
+
+/// Seconds that a load may take (StarRocks: `stream_load_default_timeout_second`).
+const DEFAULT_TIMEOUT: u64 = 600;
+/// Most seconds a client may ask for (StarRocks: `max_stream_load_timeout_second`).
+const MAX_TIMEOUT: u64 = 259_200;
+/// The zone of a load that names none (StarRocks's default) and its offset, which has not changed since 1991: a machine
+/// without a time zone database can still load.
+const DEFAULT_TIMEZONE: (&str, jiff::tz::Offset) = ("Asia/Shanghai", jiff::tz::offset(8));
+/// Bytes of compressed body that are decoded at once; one piece grows by at most about a thousand times.
+const DECODE_STEP: usize = 4096;
+
+/// What the headers of a load ask for.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadOptions {
+    /// How rows are written.
+    pub(crate) format: Format,
+    /// How the body is compressed.
+    pub(crate) encoding: Encoding,
+    /// The `columns` header, cut into items; `None` means the table's columns in order.
+    pub(crate) columns: Option<Vec<ColumnItem>>,
+    /// `partitions` or `temporary_partitions`.
+    pub(crate) partitions: PartitionTarget,
+    /// Whether a value that does not convert filters its row instead of being NULL.
+    pub(crate) strict_mode: bool,
+    /// Part of the rows that may be filtered.
+    pub(crate) max_filter_ratio: f64,
+    /// How long the load may take.
+    pub(crate) timeout: Duration,
+    /// Zone of `now()` and of CURRENT_TIMESTAMP defaults.
+    pub(crate) timezone: TimeZone,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone)]
+pub(crate) enum Format {
+    /// Delimited text.
+    Csv(CsvOptions),
+    /// JSON objects.
+    Json(JsonOptions),
+}
+
+/// How JSON is read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct JsonOptions {
+    /// The body is an array of rows.
+    pub(crate) strip_outer_array: bool,
+    /// Where the rows are in the document; the keys of `$.a.b`.
+    pub(crate) root: Vec<PathStep>,
+    /// Where each source column is in a row; by its name if there are none.
+    pub(crate) paths: Option<Vec<Vec<PathStep>>>,
+    /// Takes bodies beyond the usual limit.
+    pub(crate) ignore_size: bool,
+}
+
+/// One step of a JSON path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PathStep {
+    /// A member of an object.
+    Key(String),
+    /// An element of an array.
+    Index(usize),
+}
+
+/// How the body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Not at all.
+    Plain,
+    /// gzip, several members too (`format: gzip`).
+    Gzip,
+    /// zlib (`format: deflate`).
+    Deflate,
+}
+
+/// One item of the `columns` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ColumnItem {
+    /// Name of a column of the table, or of a field that no column takes.
+    pub(crate) name: String,
+    /// The expression behind `=`, if there is one.
+    pub(crate) expression: Option<String>,
+}
+
+impl LoadOptions {
+    /// Reads the headers.
+    pub(crate) fn parse(headers: &HeaderMap) -> Result<Self> {
+        let headers = Headers(headers);
+        headers.refuse_unsupported()?;
+        let (format, encoding) = headers.format()?;
+        let partitions = match (headers.text("partitions")?, headers.text("temporary_partitions")?) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("Can not specify both partitions and temporary partitions"));
+            }
+            (Some(names), None) => PartitionTarget::Named(name_list(names)),
+            (None, Some(names)) => PartitionTarget::Temporary(name_list(names)),
+            (None, None) => PartitionTarget::All,
+        };
+        let timeout = match headers.text("timeout")? {
+            None => DEFAULT_TIMEOUT,
+            Some(text) => match text.trim().parse::<u64>() {
+                Ok(seconds) if (1..=MAX_TIMEOUT).contains(&seconds) => seconds,
+                Ok(_) => {
+                    return Err(Error::invalid(format!(
+                        "Invalid timeout: timeout must be between 1 and {MAX_TIMEOUT}"
+                    )));
+                }
+                Err(_) => return Err(Error::invalid("Invalid timeout format")),
+            },
+        };
+        let timezone = headers.text("timezone")?.unwrap_or(DEFAULT_TIMEZONE.0);
+        Ok(Self {
+            format,
+            encoding,
+            columns: headers.text("columns")?.map(column_items).transpose()?,
+            partitions,
+            strict_mode: headers.boolean("strict_mode", "Invalid strict mode format. Must be bool type")?,
+            // StarRocks reads the ratio by strtod: what is no number is 0.
+            max_filter_ratio: headers
+                .text("max_filter_ratio")?
+                .and_then(|text| text.trim().parse().ok())
+                .filter(|ratio: &f64| ratio.is_finite())
+                .unwrap_or(0.0),
+            timeout: Duration::from_secs(timeout),
+            timezone: time_zone(timezone)?,
+        })
+    }
+
+    /// Refuses a body that is too long; called with the announced length and again with what has arrived.
+    pub(crate) fn check_body_size(&self, bytes: u64) -> Result<()> {
+        if let Format::Json(json) = &self.format
+            && !json.ignore_size
+            && bytes > MAX_JSON_BODY
+        {
+            return Err(Error::invalid(format!(
+                "The size of this batch exceed the max size [{MAX_JSON_BODY}]  of json type data  data [ {bytes} ]. Set ignore_json_size to skip the check, although it may lead huge memory consuming."
+            )));
+        }
+        if bytes > MAX_BODY {
+            return Err(Error::invalid(format!(
+                "body size {bytes} exceed limit: {MAX_BODY}. You can increase the limit by setting streaming_load_max_mb in be.conf."
+            )));
+        }
+        Ok(())
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl<'a> Headers<'a> {
+    /// A header's text; an empty one counts as none.
+    fn text(&self, name: &str) -> Result<Option<&'a str>> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let text =
+            std::str::from_utf8(value.as_bytes()).map_err(|_| Error::invalid(format!("header {name} is not UTF-8")))?;
+        Ok((!text.is_empty()).then_some(text))
+    }
+
+    fn boolean(&self, name: &str, error: &str) -> Result<bool> {
+        match self.text(name)?.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::invalid(error)),
+        }
+    }
+
+    fn is_true(&self, name: &str) -> Result<bool> {
+        Ok(self.text(name)?.is_some_and(|text| text.eq_ignore_ascii_case("true")))
+    }
+
+    fn refuse_unsupported(&self) -> Result<()> {
+        for name in ["where", "merge_condition", "compression", "content-encoding"] {
+            if self.text(name)?.is_some() {
+                return Err(Error::unsupported(format!("header {name}")));
+            }
+        }
+        for name in ["negative", "partial_update", "enable_merge_commit"] {
+            if self.is_true(name)? {
+                return Err(Error::unsupported(format!("header {name}: true")));
+            }
+        }
+        if let Some(envelope) = self.text("envelope")?
+            && !envelope.eq_ignore_ascii_case("none")
+        {
+            return Err(Error::unsupported(format!("header envelope: {envelope}")));
+        }
+        Ok(())
+    }
+
+    fn format(&self) -> Result<(Format, Encoding)> {
+        let name = self.text("format")?.unwrap_or("csv");
+        match name.to_ascii_lowercase().as_str() {
+            "csv" => Ok((Format::Csv(self.csv()?), Encoding::Plain)),
+            "gzip" => Ok((Format::Csv(self.csv()?), Encoding::Gzip)),
+            "deflate" => Ok((Format::Csv(self.csv()?), Encoding::Deflate)),
+            "json" => Ok((Format::Json(self.json()?), Encoding::Plain)),
+            _ => Err(Error::invalid(format!("unknown data format, format={name}"))),
+        }
+    }
+
+    fn csv(&self) -> Result<CsvOptions> {
+        let mut csv = CsvOptions::default();
+        // A separator may be white space, which HTTP strips from around a header; `\t` and `\x20` are how clients write it.
+        if let Some(text) = self.text("column_separator")? {
+            csv.column_separator = delimiter(text, "column separator")?;
+        }
+        if let Some(text) = self.text("row_delimiter")? {
+            csv.row_delimiter = delimiter(text, "row delimiter")?;
+        }
+        if let Some(text) = self.text("skip_header")? {
+            let rows: i64 = text.trim().parse().map_err(|_| Error::invalid("Invalid csv load skip_header format"))?;
+            csv.skip_header =
+                rows.try_into().map_err(|_| Error::invalid("skip_header must be equal or greater than 0"))?;
+        }
+        csv.trim_space = self.boolean("trim_space", "Invalid trim space format. Must be bool type")?;
+        let first_byte = |text: Option<&str>| text.and_then(|t| t.bytes().next()).unwrap_or(0);
+        csv.enclose = first_byte(self.text("enclose")?);
+        csv.escape = first_byte(self.text("escape")?);
+        Ok(csv)
+    }
+
+    fn json(&self) -> Result<JsonOptions> {
+        let paths = match self.text("jsonpaths")? {
+            None => None,
+            Some(text) => {
+                let paths: Vec<String> =
+                    serde_json::from_str(text).map_err(|_| Error::invalid(format!("Invalid json path: {text}")))?;
+                Some(paths.iter().map(|path| json_path(path)).collect::<Result<_>>()?)
+            }
+        };
+        Ok(JsonOptions {
+            strip_outer_array: self.is_true("strip_outer_array")?,
+            root: self.text("json_root")?.map(json_path).transpose()?.unwrap_or_default(),
+            paths,
+            ignore_size: self.is_true("ignore_json_size")?,
+        })
+    }
+}
+
+fn name_list(text: &str) -> Vec<String> {
+    text.split(',').map(|name| name.trim().trim_matches('`').to_owned()).collect()
+}
+
+/// A zone by its name, or an offset such as `+08:00`.
+fn time_zone(name: &str) -> Result<TimeZone> {
+    if name == DEFAULT_TIMEZONE.0 {
+        return Ok(TimeZone::fixed(DEFAULT_TIMEZONE.1));
+    }
+    if let Ok(zone) = TimeZone::get(name) {
+        return Ok(zone);
+    }
+    let unknown = || Error::invalid(format!("Unknown or incorrect time zone: '{name}'"));
+    let (sign, rest) = match name.as_bytes() {
+        [b'+', ..] => (1, &name[1..]),
+        [b'-', ..] => (-1, &name[1..]),
+        _ => return Err(unknown()),
+    };
+    let (hours, minutes) = rest.split_once(':').ok_or_else(unknown)?;
+    let (hours, minutes): (i32, i32) = (hours.parse().map_err(|_| unknown())?, minutes.parse().map_err(|_| unknown())?);
+    if !(0..=14).contains(&hours) || !(0..=59).contains(&minutes) {
+        return Err(unknown());
+    }
+    jiff::tz::Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).map(TimeZone::fixed).map_err(|_| unknown())
+}
+
+/// `$.a.b[0]` as steps.
+fn json_path(path: &str) -> Result<Vec<PathStep>> {
+    let invalid = || Error::invalid(format!("Invalid json path: {path}"));
+    let mut rest = path.trim().strip_prefix('$').ok_or_else(invalid)?;
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        if let Some(key) = rest.strip_prefix('.') {
+            let end = if let Some(quoted) = key.strip_prefix('"') {
+                quoted.find('"').ok_or_else(invalid)? + 2
+            } else {
+                key.find(['.', '[']).unwrap_or(key.len())
+            };
+            let (name, behind) = key.split_at(end);
+            let name = name.trim_matches('"');
+            if name.is_empty() || name == "*" {
+                return Err(invalid());
+            }
+            steps.push(PathStep::Key(name.to_owned()));
+            rest = behind;
+        } else if let Some(index) = rest.strip_prefix('[') {
+            let (index, behind) = index.split_once(']').ok_or_else(invalid)?;
+            steps.push(PathStep::Index(index.trim().parse().map_err(|_| invalid())?));
+            rest = behind;
+        } else {
+            return Err(invalid());
+        }
+    }
+    Ok(steps)
+}
+
+/// Cuts the `columns` header at commas that are outside of quotes and parentheses.
+fn column_items(text: &str) -> Result<Vec<ColumnItem>> {
+    let mut items = Vec::new();
+    let mut start = 0;
+    let mut depth = 0_i32;
+    let mut quote = None;
+    for (at, character) in text.char_indices() {
+        match (quote, character) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(character),
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            (None, ',') if depth == 0 => {
+                items.push(column_item(&text[start..at])?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if quote.is_some() || depth != 0 {
+        return Err(Error::invalid(format!("failed to parse columns: {text}")));
+    }
+    items.push(column_item(&text[start..])?);
+    Ok(items)
+}
+
+fn column_item(text: &str) -> Result<ColumnItem> {
+    let text = text.trim();
+    let (name, rest) = match text.strip_prefix('`') {
+        Some(quoted) => quoted.split_once('`').unwrap_or((quoted, "")),
+        None => match text.find('=') {
+            Some(at) => text.split_at(at),
+            None => (text, ""),
+        },
+    };
+    let name = name.trim();
+    let rest = rest.trim();
+    let expression = rest.strip_prefix('=').map(|expression| expression.trim().to_owned());
+    if name.is_empty() || !(rest.is_empty() || expression.as_ref().is_some_and(|e| !e.is_empty())) {
+        return Err(Error::invalid(format!("failed to parse columns: {text}")));
+    }
+    Ok(ColumnItem { name: name.to_owned(), expression })
+}
+
+/// Decompresses a body piece by piece.
+pub(crate) enum Decoder {
+    Gzip(MultiGzDecoder<Vec<u8>>),
+    Deflate(ZlibDecoder<Vec<u8>>),
+}
+
+impl Encoding {
+    pub(crate) fn decoder(self) -> Option<Decoder> {
+        match self {
+            Self::Plain => None,
+            Self::Gzip => Some(Decoder::Gzip(MultiGzDecoder::new(Vec::new()))),
+            Self::Deflate => Some(Decoder::Deflate(ZlibDecoder::new(Vec::new()))),
+        }
+    }
+}
+
+impl Decoder {
+    /// Decodes a piece and hands on what comes out, in steps, so that a small piece that grows large is never held whole.
+    pub(crate) fn decode(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        for step in bytes.chunks(DECODE_STEP) {
+            let written = match self {
+                Self::Gzip(decoder) => decoder.write_all(step),
+                Self::Deflate(decoder) => decoder.write_all(step),
+            };
+            written.map_err(broken)?;
+            self.drain(&mut take)?;
+        }
+        Ok(())
+    }
+
+    /// Hands on the rest; a body that ends too early is an error.
+    pub(crate) fn finish(mut self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let finished = match &mut self {
+            Self::Gzip(decoder) => decoder.try_finish(),
+            Self::Deflate(decoder) => decoder.try_finish(),
+        };
+        finished.map_err(broken)?;
+        self.drain(&mut take)
+    }
+
+    fn drain(&mut self, take: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let decoded = match self {
+            Self::Gzip(decoder) => std::mem::take(decoder.get_mut()),
+            Self::Deflate(decoder) => std::mem::take(decoder.get_mut()),
+        };
+        if decoded.is_empty() { Ok(()) } else { take(&decoded) }
+    }
+}
+
+fn broken(error: std::io::Error) -> Error {
+    Error::invalid(format!("cannot decompress the body: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_header_is_cut_outside_of_quotes() {
+        let items = column_items("a, `b c`,tmp,d=concat(tmp, ','), e = now()").unwrap();
+        let item = |name: &str, expression: Option<&str>| ColumnItem {
+            name: name.to_owned(),
+            expression: expression.map(str::to_owned),
+        };
+        assert_eq!(
+            items,
+            [
+                item("a", None),
+                item("b c", None),
+                item("tmp", None),
+                item("d", Some("concat(tmp, ',')")),
+                item("e", Some("now()"))
+            ]
+        );
+        for broken in ["a,,b", "", "a=", "a,'b"] {
+            assert!(column_items(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn json_paths_have_keys_and_indexes() {
+        let key = |name: &str| PathStep::Key(name.to_owned());
+        assert_eq!(json_path("$").unwrap(), []);
+        assert_eq!(json_path("$.a.\"b.c\"[0]").unwrap(), [key("a"), key("b.c"), PathStep::Index(0)]);
+        for broken in ["a", "$a", "$.", "$.a[", "$.a[x]", "$.*"] {
+            assert!(json_path(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn zones_are_names_or_offsets() {
+        for name in ["Asia/Shanghai", "UTC", "+08:00", "-03:30"] {
+            assert!(time_zone(name).is_ok(), "{name}");
+        }
+        for name in ["Mars/Base", "+99:00", "8"] {
+            assert!(time_zone(name).is_err(), "{name}");
+        }
+    }
+}

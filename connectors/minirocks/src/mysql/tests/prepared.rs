@@ -1,0 +1,1 @@
+//! Prepared statements: parameters are values, rows are binary.

@@ -1,0 +1,1 @@
+//! pymysql, a client that is not ours.

@@ -1,0 +1,147 @@
+//! Progress on standard error: a bar per statement at a terminal, a plain line every few seconds elsewhere.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output::visible;
+use super::report::{human_bytes, human_count};
+use super::say;
+use crate::RunEvent;
+use crate::report::{StatementReport, StatementStatus};
+
+/// Seconds between plain lines.
+const PLAIN_EVERY: Duration = Duration::from_secs(5);
+/// Characters of a statement that a line shows.
+const TITLE_LENGTH: usize = 60;
+
+/// Shows what happens in a run.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    shows_statements: bool,
+    title: String,
+    since: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// `at_terminal` draws bars; `shows_statements` prints a line for each statement that ends (`run`, not `query`).
+    pub(super) fn new(at_terminal: bool, shows_statements: bool) -> Self {
+        let bar = at_terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            // the template is ours and constant; a mistake in it would show the bare default
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        let now = Instant::now();
+        Self { bar, shows_statements, title: String::new(), since: now, last_line: now }
+    }
+
+    /// Takes an event of the run.
+    pub(super) fn event(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::StatementStarted { index, text, target, .. } => {
+                self.title = title(*index, target.as_deref(), text);
+                self.since = Instant::now();
+                self.last_line = self.since;
+                if let Some(bar) = &self.bar {
+                    bar.set_prefix(self.title.clone());
+                    bar.set_message("");
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                }
+            }
+            RunEvent::Progress { rows_read, rows_written, bytes_written, .. } => {
+                let seconds = self.since.elapsed().as_secs_f64().max(0.001);
+                let line = format!(
+                    "{} rows read, {} written, {} sent, {} rows/s, {:.0} s",
+                    human_count(*rows_read),
+                    human_count(*rows_written),
+                    human_bytes(*bytes_written),
+                    human_count((*rows_read as f64 / seconds) as u64),
+                    seconds
+                );
+                match &self.bar {
+                    Some(bar) => bar.set_message(line),
+                    None if self.shows_statements && self.last_line.elapsed() >= PLAIN_EVERY => {
+                        self.last_line = Instant::now();
+                        say(&format!("{}: {line}", self.title));
+                    }
+                    None => {}
+                }
+            }
+            RunEvent::Warning { message, .. } => {
+                let line = format!("warning: {}", visible(message));
+                self.suspend(|| say(&line));
+            }
+            RunEvent::StatementFinished(report) if self.shows_statements => {
+                let line = finished(&self.title, report);
+                self.suspend(|| say(&line));
+            }
+            _ => {}
+        }
+    }
+
+    /// Prints something while the bar is out of the way.
+    pub(super) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn title(index: u32, target: Option<&str>, text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = line.chars().take(TITLE_LENGTH).collect();
+    if shown.len() < line.len() {
+        shown.push('…');
+    }
+    let verb = shown.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+    match target {
+        Some(target) if verb == "INSERT" => format!("[{index}] INSERT {}", visible(target)),
+        _ => format!("[{index}] {}", visible(&shown)),
+    }
+}
+
+fn finished(title: &str, report: &StatementReport) -> String {
+    let mut line = match report.status {
+        StatementStatus::Succeeded | StatementStatus::Checked | StatementStatus::Skipped => format!("{title}: ok"),
+        StatementStatus::NotChecked => format!("{title}: not checked (depends on an earlier statement)"),
+        StatementStatus::NotRun => return format!("{title}: not run"),
+        _ => format!("{title}: failed"),
+    };
+    if let Some(rows) = report.rows_written {
+        line.push_str(&format!(", {} rows written", human_count(rows)));
+    }
+    if let Some(rejected) = report.rows_rejected.filter(|rejected| *rejected > 0) {
+        line.push_str(&format!(", {} rejected", human_count(rejected)));
+    }
+    if let Some(mode) = &report.write_mode {
+        line.push_str(&format!(", {mode}"));
+    }
+    if let Some(seconds) = report.seconds {
+        line.push_str(&format!(", {seconds:.2} s"));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_short_line_without_control_characters() {
+        assert_eq!(title(3, None, "SELECT\n  1\u{1b}[0m"), "[3] SELECT 1\\u{1b}[0m");
+        assert_eq!(title(1, Some("sr.ods.t"), "INSERT INTO sr.t SELECT 1"), "[1] INSERT sr.ods.t");
+        assert!(title(1, None, &"é".repeat(200)).chars().count() < 70);
+    }
+}

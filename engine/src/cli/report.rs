@@ -1,0 +1,209 @@
+//! Printing the run report and errors.
+
+use std::io::Write;
+
+use super::args::{ReportFormat, SessionOptions};
+use super::output::visible;
+use super::say;
+use crate::report::{ErrorReport, RunReport, RunStatus, StatementReport, StatementStatus};
+use crate::{Script, SynclineError};
+
+/// The report of a run that could not start.
+pub(super) fn before_start(job: &str, session: &SessionOptions, error: &SynclineError) -> RunReport {
+    RunReport {
+        run_id: String::new(),
+        job: job.to_owned(),
+        status: RunStatus::Failed,
+        bizdate: session.bizdate.clone().unwrap_or_default(),
+        cyctime: session.cyctime.clone().unwrap_or_default(),
+        timezone: session.timezone.clone().unwrap_or_default(),
+        seconds: 0.0,
+        error: Some(error.to_report()),
+        statements: Vec::new(),
+        nothing_ran: true,
+    }
+}
+
+/// Prints the report: the JSON object on standard output, or lines for people on standard error.
+pub(super) fn print(report: &RunReport, scripts: &[Script], format: ReportFormat) {
+    match format {
+        ReportFormat::Json => match serde_json::to_string(report) {
+            Ok(json) => {
+                let mut out = std::io::stdout().lock();
+                let _ = writeln!(out, "{json}").and_then(|()| out.flush());
+            }
+            Err(error) => say(&format!("error: cannot print the report: {error}")),
+        },
+        ReportFormat::Text => {
+            if let Some(error) = &report.error {
+                say(&render_error(error, scripts));
+            }
+            say(&text(report));
+        }
+    }
+}
+
+/// An error for a terminal: code and message, then the place with its line and a caret.
+pub(super) fn render_error(error: &ErrorReport, scripts: &[Script]) -> String {
+    let mut out = format!("error[{}]: {}", error.code, visible_lines(&error.message));
+    let (Some(file), Some(line)) = (&error.file, error.line) else { return out };
+    let column = error.column.unwrap_or(1);
+    out.push_str(&format!("\n  --> {}:{line}:{column}", visible(file)));
+    let text = scripts
+        .iter()
+        .find(|script| script.name == *file)
+        .map(|script| script.text.clone())
+        .or_else(|| std::fs::read_to_string(file).ok());
+    if let Some(source) = text.as_deref().and_then(|text| text.lines().nth(line - 1)) {
+        // a TAB is shown as one blank, so that the caret stands below its character
+        let shown: String = source.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let pad = visible(&shown.chars().take(column - 1).collect::<String>());
+        let width = unicode_width::UnicodeWidthStr::width(pad.as_str());
+        out.push_str(&format!("\n   | {}\n   | {}^", visible(&shown), " ".repeat(width)));
+    }
+    out
+}
+
+/// Lines of a message stay lines; everything else that could steer a terminal is spelled out.
+fn visible_lines(message: &str) -> String {
+    message.lines().map(visible).collect::<Vec<_>>().join("\n  ")
+}
+
+/// The report for people, with the fields that DataX users know.
+pub(super) fn text(report: &RunReport) -> String {
+    let mut lines = Vec::new();
+    for statement in &report.statements {
+        if let Some(line) = write_line(statement) {
+            lines.push(line);
+        }
+    }
+    let sum = |field: fn(&StatementReport) -> Option<u64>| report.statements.iter().filter_map(field).sum::<u64>();
+    let read = sum(|statement| statement.rows_read);
+    let written = sum(|statement| statement.rows_written);
+    let rejected = sum(|statement| statement.rows_rejected);
+    let bytes = sum(|statement| statement.bytes_written);
+    let seconds = report.seconds.max(0.001);
+    let field = |name: &str, value: String| format!("{name:<26}: {value}");
+    let end = jiff::Timestamp::now();
+    let start = end - jiff::SignedDuration::from_secs_f64(report.seconds);
+    let clock = |time: jiff::Timestamp| {
+        let zone = jiff::tz::TimeZone::get(&report.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
+        time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    lines.extend([
+        field("run", format!("{} ({})", report.job, report.run_id)),
+        field("status", status(report.status).to_owned()),
+        field("business date", report.bizdate.clone()),
+        field("start", clock(start)),
+        field("end", clock(end)),
+        field("elapsed", format!("{:.2} s", report.seconds)),
+        field("average traffic", format!("{}/s", human_bytes((bytes as f64 / seconds) as u64))),
+        field("records per second", human_count((written as f64 / seconds) as u64)),
+        field("records read", human_count(read)),
+        field("records written", human_count(written)),
+        field("failures", human_count(rejected)),
+    ]);
+    let (done, all) = (
+        report
+            .statements
+            .iter()
+            .filter(|s| {
+                matches!(s.status, StatementStatus::Succeeded | StatementStatus::Checked | StatementStatus::Skipped)
+            })
+            .count(),
+        report.statements.len(),
+    );
+    lines.push(field("statements", format!("{done} of {all} done")));
+    lines.join("\n")
+}
+
+/// What a write did, and what it left; statements that write nothing have no line.
+fn write_line(statement: &StatementReport) -> Option<String> {
+    let rows = statement.rows_written?;
+    let target = visible(statement.target.as_deref().unwrap_or("?"));
+    let mut line = format!("statement {} ({}:{}) {target}: ", statement.index, visible(&statement.file), statement.line);
+    line.push_str(match statement.status {
+        StatementStatus::Succeeded => "committed",
+        StatementStatus::RolledBack => "rolled back",
+        StatementStatus::PartlyCommitted => "committed in part",
+        StatementStatus::Unknown => "outcome unknown",
+        StatementStatus::Cancelled => "cancelled",
+        _ => "not committed",
+    });
+    line.push_str(&format!(", {} rows", human_count(rows)));
+    if let Some(mode) = &statement.write_mode {
+        line.push_str(&format!(", mode {mode}"));
+    }
+    if let Some(file) = &statement.rejects_file {
+        line.push_str(&format!(", rejects in {}", visible(file)));
+    }
+    if !statement.labels.is_empty() {
+        line.push_str(&format!(", label {}", statement.labels.join(" ")));
+    }
+    Some(line)
+}
+
+fn status(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Succeeded => "succeeded",
+        RunStatus::Failed => "failed",
+        RunStatus::RolledBack => "rolled back: the failing write left nothing",
+        RunStatus::PartlyCommitted => "partly committed",
+        RunStatus::Unknown => "unknown: see the labels of the last write",
+        RunStatus::Cancelled => "cancelled",
+    }
+}
+
+/// `1,234,567`.
+pub(super) fn human_count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `12.3 MB`, in powers of 1000.
+pub(super) fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1_000.0 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_easy_to_read() {
+        assert_eq!(human_count(1_234_567), "1,234,567");
+        assert_eq!(human_count(12), "12");
+        assert_eq!(human_bytes(999), "999 B");
+        assert_eq!(human_bytes(64_000_000), "64.0 MB");
+    }
+
+    #[test]
+    fn an_error_shows_its_line_and_a_caret() {
+        let error = ErrorReport {
+            code: "E1001".into(),
+            message: "expected a name\u{7}".into(),
+            file: Some("a.sql".into()),
+            line: Some(2),
+            column: Some(4),
+        };
+        let script = Script::new("a.sql", "select 1;\n日本\tx");
+        assert_eq!(
+            render_error(&error, &[script]),
+            "error[E1001]: expected a name\\u{7}\n  --> a.sql:2:4\n   | 日本 x\n   |      ^"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! `syncline run` and `syncline query`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::args::{QueryArgs, ReportFormat, ResultOptions, RunArgs};
+use super::drive::{self, Drive};
+use super::{report, say, setup};
+use crate::error::codes;
+use crate::report::RunReport;
+use crate::{Result, Script, SynclineError};
+
+/// Runs jobs and reports.
+pub(super) async fn run(args: RunArgs) -> u8 {
+    let drive = Drive::for_run(&args.result, args.report);
+    let name = job_name(&args.jobs[0]);
+    let ended = match start(&args).await {
+        Ok(started) => drive::follow(started, drive).await,
+        Err((error, scripts)) => {
+            drive::Ended { report: report::before_start(&name, &args.session, &error), scripts, signal: None }
+        }
+    };
+    report::print(&ended.report, &ended.scripts, args.report);
+    ended.exit_code()
+}
+
+/// Runs statements and prints their results.
+pub(super) async fn query(args: QueryArgs) -> u8 {
+    let drive = Drive::for_query(&args.result);
+    let ended = match start_query(&args).await {
+        Ok(started) => drive::follow(started, drive).await,
+        Err((error, scripts)) => {
+            drive::Ended { report: report::before_start("query", &args.session, &error), scripts, signal: None }
+        }
+    };
+    if let Some(error) = &ended.report.error {
+        say(&report::render_error(error, &ended.scripts));
+    }
+    ended.exit_code()
+}
+
+type Failed = (SynclineError, Vec<Script>);
+
+async fn start(args: &RunArgs) -> Result<drive::Started, Failed> {
+    let (scripts, folder) = read_jobs(&args.jobs).map_err(|error| (error, Vec::new()))?;
+    let failed = |error: SynclineError| (error, scripts.clone());
+    check_output(&args.result).map_err(failed)?;
+    let engine = setup::engine(&args.session, &folder).await.map_err(failed)?;
+    let mut options =
+        setup::run_options(&args.session).dry_run(args.dry_run).allow_concurrent(args.allow_concurrent);
+    if let Some(run_id) = &args.resume {
+        options = options.resume(run_id);
+    }
+    let run = engine.session().start_jobs(scripts.clone(), options.job_name(job_name(&args.jobs[0]))).map_err(failed)?;
+    Ok(drive::Started { engine, run, scripts })
+}
+
+async fn start_query(args: &QueryArgs) -> Result<drive::Started, Failed> {
+    let failed = |error: SynclineError| (error, vec![Script::new("query", args.statements.clone())]);
+    check_output(&args.result).map_err(failed)?;
+    let folder = setup::working_directory().map_err(failed)?;
+    let engine = setup::engine(&args.session, &folder).await.map_err(failed)?;
+    let script = Script::new("query", args.statements.clone()).in_folder(folder);
+    let options = setup::run_options(&args.session).interactive(true);
+    let run = engine.session().start_jobs(vec![script.clone()], options).map_err(failed)?;
+    Ok(drive::Started { engine, run, scripts: vec![script] })
+}
+
+/// An output file that cannot be made is found before anything runs.
+fn check_output(result: &ResultOptions) -> Result<()> {
+    let Some(path) = &result.output else { return Ok(()) };
+    std::fs::File::create(path).map(drop).map_err(|error| {
+        SynclineError::new(codes::SCRIPT, format!("cannot write the output file {}: {error}", path.display()))
+    })
+}
+
+/// The scripts, and the folder where config and state are looked for.
+fn read_jobs(jobs: &[PathBuf]) -> Result<(Vec<Script>, PathBuf)> {
+    let mut scripts = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if job == Path::new("-") {
+            let mut text = String::new();
+            std::io::stdin().lock().read_to_string(&mut text).map_err(|error| {
+                SynclineError::new(codes::SCRIPT, format!("cannot read standard input as UTF-8 text: {error}"))
+            })?;
+            scripts.push(Script::new("stdin", text).in_folder(setup::working_directory()?));
+            continue;
+        }
+        if job.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("json")) {
+            return Err(SynclineError::new(
+                "E1008",
+                format!("{}: jobs as JSON are not built yet", job.display()),
+            )
+            .hint("write the job as a SQL script"));
+        }
+        let text = std::fs::read_to_string(job)
+            .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", job.display())))?;
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        scripts.push(Script::new(job.display().to_string(), text).in_folder(folder_of(job)?));
+    }
+    let folder = scripts.first().and_then(|script| script.folder.clone()).unwrap_or_default();
+    Ok((scripts, folder))
+}
+
+fn folder_of(job: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(job)
+        .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", job.display())))?;
+    Ok(path.parent().map(Path::to_owned).unwrap_or(path))
+}
+
+/// The job's name in report, labels and lock: the file's name without its suffix.
+fn job_name(job: &Path) -> String {
+    if job == Path::new("-") {
+        return "stdin".to_owned();
+    }
+    job.file_stem().map_or_else(|| job.display().to_string(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// The report of a run that did not start; also used where a run's report got lost.
+pub(super) fn lost(name: &str, error: &SynclineError) -> RunReport {
+    report::before_start(name, &super::args::SessionOptions::default(), error)
+}
+
+impl Drive {
+    fn for_run(result: &ResultOptions, report: ReportFormat) -> Self {
+        Self::new(result, report == ReportFormat::Json, true)
+    }
+
+    fn for_query(result: &ResultOptions) -> Self {
+        Self::new(result, false, false)
+    }
+}

@@ -1,0 +1,12 @@
+//! What the end-to-end tests stand on: servers, the binary, data that breaks naive tools.
+
+pub(crate) mod cli;
+pub(crate) mod files;
+pub(crate) mod mariadb;
+pub(crate) mod traps;
+pub(crate) mod warehouse;
+
+pub(crate) use cli::Cli;
+pub(crate) use files::Files;
+pub(crate) use mariadb::Database;
+pub(crate) use warehouse::Warehouse;
