@@ -212,14 +212,18 @@ impl ConnectionPool {
                 let mut row = row.ok_or_else(|| ConnectorError::internal("the server does not tell its version"))?;
                 connection.facts.version = row.take_opt(0).and_then(Result::ok).unwrap_or_default();
                 let mode: String = row.take_opt(1).and_then(Result::ok).unwrap_or_default();
-                // sql_select_limit cuts results in silence; sql_auto_is_null makes IS NULL find the last inserted row.
+                let modes = text_literal(&harmless_modes(&mode));
+                // Without autocommit a statement's changes would be lost with its connection; sql_select_limit cuts results in silence.
                 let session = format!(
-                    "SET NAMES utf8mb4, SESSION sql_mode = {}, \
-                     SESSION sql_select_limit = 18446744073709551615, SESSION sql_auto_is_null = 0, \
-                     SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}",
-                    text_literal(&harmless_modes(&mode))
+                    "SET NAMES utf8mb4, SESSION sql_mode = {modes}, SESSION autocommit = 1, \
+                     SESSION sql_select_limit = 18446744073709551615, SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}"
                 );
                 connection.execute(&session).await?;
+                // It makes IS NULL find the last inserted row. A server that has no such variable has no such quirk.
+                match connection.execute("SET SESSION sql_auto_is_null = 0").await {
+                    Err(error) if error.is_retryable() => return Err(error),
+                    _ => {}
+                }
             }
             Dialect::StarRocks => {
                 let version = connection.query("SELECT @@version").await?.into_iter().next();
@@ -420,3 +424,6 @@ async fn answer<T>(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,7 +247,7 @@ impl BatchBuilder {
     /// # Errors
     /// Internal when Arrow refuses the columns.
     pub fn finish(&mut self) -> Result<RecordBatch> {
-        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(|column| column.builder.finish(column.reading)).collect();
+        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(|column| column.builder.finish()).collect();
         let mut rows = self.rows;
         let broken = |error| ConnectorError::internal("cannot build a batch").with_source(error);
         if !self.refused.is_empty() {
@@ -345,7 +345,7 @@ impl Builder {
         each_builder!(self, builder => builder.append_null());
     }
 
-    fn finish(&mut self, _: Reading) -> ArrayRef {
+    fn finish(&mut self) -> ArrayRef {
         each_builder!(self, builder => Arc::new(builder.finish()) as ArrayRef)
     }
 
@@ -511,14 +511,44 @@ fn unscaled(value: &Value, reading: Reading) -> Result<(bool, String), Refused> 
 }
 
 fn decimal128(value: &Value, reading: Reading) -> Result<i128, Refused> {
+    let Reading::Decimal { precision, scale } = reading else { return Err(unexpected(value)) };
+    if let Value::Bytes(text) = value
+        && let Some(number) = plain_decimal(text, precision, scale)
+    {
+        return Ok(number);
+    }
     let (negative, digits) = unscaled(value, reading)?;
     let significant = digits.trim_start_matches('0');
-    let Reading::Decimal { precision, .. } = reading else { return Err(unexpected(value)) };
     if significant.len() > usize::from(precision) {
         return Err(Refused { value: shown(value), reason: "the decimal has more digits than the column".into() });
     }
     let number = if significant.is_empty() { 0 } else { significant.parse::<i128>().map_err(|_| unexpected(value))? };
     Ok(if negative { -number } else { number })
+}
+
+/// The usual case without an allocation: a sign, at most 38 digits, and exactly `scale` of them behind the point.
+fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
+    let (negative, digits) = match text.split_first()? {
+        (b'-', digits) => (true, digits),
+        _ => (false, text),
+    };
+    let point = if scale == 0 { digits.len() } else { digits.len().checked_sub(usize::from(scale) + 1)? };
+    if point == 0 || digits.len() > usize::from(precision) + 1 || (scale > 0 && digits[point] != b'.') {
+        return None;
+    }
+    let mut number: i128 = 0;
+    let mut significant = 0;
+    for (index, digit) in digits.iter().enumerate() {
+        if index == point {
+            continue;
+        }
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+        significant += u8::from(number != 0);
+    }
+    (significant <= precision).then_some(if negative { -number } else { number })
 }
 
 fn decimal256(value: &Value, reading: Reading) -> Result<i256, Refused> {
@@ -550,4 +580,68 @@ fn shown(value: &Value) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, Refused> {
+        decimal128(&Value::Bytes(text.as_bytes().to_vec()), Reading::Decimal { precision, scale })
+    }
+
+    #[test]
+    fn decimals_are_exact_in_every_form() {
+        for (text, precision, scale, expected) in [
+            ("0", 1, 0, Some(0)),
+            ("-12", 2, 0, Some(-12)),
+            ("1.50", 3, 2, Some(150)),
+            ("-0.05", 3, 2, Some(-5)),
+            ("0.05", 2, 2, Some(5)),
+            (".05", 2, 2, Some(5)),
+            ("1.5", 3, 2, Some(150)),
+            ("7", 3, 2, Some(700)),
+            ("1.500", 3, 2, Some(150)),
+            ("1.505", 4, 2, None),
+            ("123", 2, 0, None),
+            ("12.34", 3, 2, None),
+            ("99999999999999999999999999999999999999", 38, 0, Some(10_i128.pow(38) - 1)),
+            ("-99999999999999999999999999999999999999", 38, 0, Some(1 - 10_i128.pow(38))),
+            ("", 3, 0, None),
+            ("-", 3, 0, None),
+            (".", 3, 1, None),
+            ("1e5", 10, 0, None),
+            ("1.2.3", 10, 1, None),
+            ("+1", 3, 0, None),
+        ] {
+            assert_eq!(decimal(text, precision, scale).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_or_of_another_form_is_refused_with_its_text() {
+        let column = ReadColumn { name: "v".into(), reading: Reading::Integer { bits: 8, signed: true }, nullable: true };
+        for value in [Value::Int(128), Value::UInt(u64::MAX), Value::Bytes(b"x".to_vec()), Value::Double(1.0)] {
+            let mut batches = BatchBuilder::new(std::slice::from_ref(&column), "table t", ZeroDates::Reject, None, 10);
+            batches.push(vec![Value::Int(1)]).unwrap();
+            let error = batches.push(vec![value]).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Value);
+            assert!(error.message().starts_with("table t, column v, row 2: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_utf8_is_refused() {
+        let column = ReadColumn { name: "v".into(), reading: Reading::Text, nullable: true };
+        let mut batches = BatchBuilder::new(&[column], "t", ZeroDates::Reject, None, 10);
+        let error = batches.push(vec![Value::Bytes(vec![b'a', 0xff])]).unwrap_err();
+        assert!(error.message().contains("not UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn bits_are_read_from_the_most_significant_byte() {
+        assert_eq!(bits(&Value::Bytes(vec![1, 0])).ok(), Some(256));
+        assert_eq!(bits(&Value::Bytes(vec![0xff; 8])).ok(), Some(u64::MAX));
+        assert!(bits(&Value::Bytes(vec![0; 9])).is_err());
+    }
 }

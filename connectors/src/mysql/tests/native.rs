@@ -1,0 +1,169 @@
+//! Native statements: the user's own text, streamed back.
+
+use arrow::datatypes::DataType;
+use futures::TryStreamExt;
+
+use super::{TestDatabase, column};
+use crate::catalog::{CatalogKind, NativeResult, RemoteCatalog};
+use crate::error::ErrorCode;
+
+async fn done(database: &TestDatabase, sql: &str) -> u64 {
+    match database.catalog.execute(Some(&database.name), sql).await.unwrap() {
+        NativeResult::Done { rows_affected, label: None } => rows_affected,
+        _ => panic!("not a statement without result: {sql}"),
+    }
+}
+
+#[tokio::test]
+async fn statements_tell_how_many_rows_changed() {
+    let database = TestDatabase::new().await;
+    assert_eq!(done(&database, "CREATE TABLE t (id INT)").await, 0);
+    assert_eq!(done(&database, "INSERT INTO t VALUES (1), (2), (3)").await, 3);
+    assert_eq!(done(&database, "UPDATE t SET id = 9 WHERE id > 1").await, 2);
+    assert_eq!(done(&database, "DELETE FROM t").await, 3);
+}
+
+#[tokio::test]
+async fn names_that_repeat_are_kept() {
+    let database = TestDatabase::new().await;
+    let batches = database.native("SELECT 1 AS a, 'x' AS a, NULL AS a, 2.50 AS `b c`").await;
+    let schema = batches[0].schema();
+    assert_eq!(schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["a", "a", "a", "b c"]);
+    assert_eq!(column(&batches), ["1|x|NULL|2.50"]);
+}
+
+#[tokio::test]
+async fn a_native_query_keeps_the_servers_functions_and_collation() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE TABLE t (v VARCHAR(10)) COLLATE utf8mb4_general_ci", "INSERT INTO t VALUES ('A')"]).await;
+    assert_eq!(column(&database.native("SELECT COUNT(*) FROM t WHERE v = 'a'").await), ["1"]);
+    let batches = database.native("SELECT SUM(1), AVG(1), MD5('a'), 10 DIV 3, 1 / 3, NOW() IS NOT NULL").await;
+    assert_eq!(column(&batches), ["1|1.0000|0cc175b9c0f1b6a831c399e269772661|3|0.3333|1"]);
+    assert!(matches!(batches[0].schema().field(0).data_type(), DataType::Decimal128(..) | DataType::Decimal256(..)));
+}
+
+#[tokio::test]
+async fn an_empty_result_has_its_schema() {
+    let database = TestDatabase::new().await;
+    let result = database.catalog.execute(Some(&database.name), "SELECT 1 AS a FROM DUAL WHERE FALSE").await.unwrap();
+    let NativeResult::Rows(stream) = result else { panic!("no rows") };
+    assert_eq!(stream.schema().field(0).name(), "a");
+    assert!(column(&stream.try_collect::<Vec<_>>().await.unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn show_statements_return_text() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE TABLE t (id INT)"]).await;
+    assert_eq!(column(&database.native("SHOW TABLES").await), ["t"]);
+    let created = database.native("SHOW CREATE TABLE t").await;
+    assert!(column(&created)[0].contains("CREATE TABLE `t`"));
+    assert!(column(&database.native("SHOW COLUMNS FROM t").await)[0].starts_with("id|int"));
+    assert!(!column(&database.native("EXPLAIN SELECT * FROM t").await).is_empty());
+}
+
+#[tokio::test]
+async fn a_statement_leaves_no_trace_in_the_session_of_the_next() {
+    let database = TestDatabase::new().await;
+    database.run(&["SET @x = 5", "SET SESSION sql_mode = 'ANSI_QUOTES'"]).await;
+    let after = database.native("SELECT @x, \"text\"").await;
+    assert_eq!(column(&after), ["NULL|text"]);
+}
+
+#[tokio::test]
+async fn a_refused_statement_names_catalog_number_and_text() {
+    let database = TestDatabase::new().await;
+    let error = |sql: &'static str| {
+        let database = &database;
+        async move { database.catalog.execute(Some(&database.name), sql).await.err().unwrap() }
+    };
+    let syntax = error("SELEC 1").await;
+    assert_eq!(syntax.code(), ErrorCode::Remote);
+    assert!(syntax.message().contains("catalog shop") && syntax.message().contains("error 1064"), "{syntax}");
+    assert_eq!(error("SELECT * FROM no_such_table").await.code(), ErrorCode::Name);
+    assert_eq!(error("SELECT no_such_column").await.code(), ErrorCode::Name);
+    let missing = database.catalog.execute(Some("no_such_database"), "SHOW TABLES").await.err().unwrap();
+    assert_eq!(missing.code(), ErrorCode::Name);
+    assert!(missing.message().contains("no_such_database"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_database_may_be_made_by_the_statement_that_runs_in_it() {
+    let database = TestDatabase::new().await;
+    let made = format!("{}_made", database.name);
+    for sql in [format!("CREATE DATABASE `{made}`"), format!("DROP DATABASE `{made}`")] {
+        database.catalog.execute(Some(&made), &sql).await.map(drop).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_local_file_is_never_sent() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE TABLE t (v TEXT)"]).await;
+    let sql = "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE t";
+    let error = database.catalog.execute(Some(&database.name), sql).await.err().unwrap();
+    assert!(error.message().contains("never sent"), "{error}");
+    assert_eq!(column(&database.native("SELECT COUNT(*) FROM t").await), ["0"]);
+}
+
+#[tokio::test]
+async fn an_error_behind_the_first_statement_of_a_text_is_reported() {
+    let database = TestDatabase::new().await;
+    let outcome = database.catalog.execute(Some(&database.name), "CREATE TABLE t (id INT); SELEC 1").await;
+    assert_eq!(outcome.err().unwrap().code(), ErrorCode::Remote);
+}
+
+#[tokio::test]
+async fn a_procedure_returns_its_rows() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE PROCEDURE p() SELECT 7 AS seven", "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2; END"]).await;
+    assert_eq!(column(&database.native("CALL p()").await), ["7"]);
+    let NativeResult::Rows(stream) = database.catalog.execute(Some(&database.name), "CALL two()").await.unwrap() else {
+        panic!("no rows")
+    };
+    let error = stream.try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(error.to_string().contains("more than one result set"), "{error}");
+}
+
+#[tokio::test]
+async fn writing_is_not_built_yet_and_says_so() {
+    let catalog = super::catalog(&[]);
+    assert_eq!(crate::catalog::Catalog::kind(catalog.as_ref()), CatalogKind::Mysql);
+    let request = crate::sink::WriteRequest {
+        database: "d".into(),
+        table: "t".into(),
+        overwrite: false,
+        partition: vec![],
+        mapping: crate::sink::ColumnMapping::ByName,
+        source: std::sync::Arc::new(arrow::datatypes::Schema::empty()),
+        properties: Default::default(),
+        settings: Default::default(),
+        id: crate::sink::WriteId { job: "j".into(), run: "r".into(), statement: 1, attempt: 1 },
+        journal: std::sync::Arc::new(crate::sink::journal::NoJournal),
+        rejects: std::sync::Arc::new(NoRejects),
+        timezone: "UTC".into(),
+    };
+    let error = catalog.plan_write(request).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unsupported);
+    assert!(error.message().contains("not built yet"), "{error}");
+}
+
+#[derive(Debug)]
+struct NoRejects;
+
+impl crate::sink::RejectLog for NoRejects {
+    fn reject(&self, _: crate::sink::Reject) -> crate::error::Result<()> {
+        Ok(())
+    }
+    fn reject_unnamed(&self, _: u64) -> crate::error::Result<()> {
+        Ok(())
+    }
+    fn set_limit(&self, _: crate::sink::ErrorLimit) {}
+    fn count(&self) -> u64 {
+        0
+    }
+    fn check(&self, _: u64) -> crate::error::Result<()> {
+        Ok(())
+    }
+    fn warn(&self, _: &str, _: u64, _: &str) {}
+}
