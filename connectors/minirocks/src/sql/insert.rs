@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, new_null_array};
+use arrow::array::ArrayRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::sql::sqlparser::ast::Query;
 
 use super::OkInfo;
-use super::assign::{ColumnBuilder, assign_array, column_type_for};
+use super::assign::{Values, assign_array, column_type_for};
 use super::ddl;
 use super::error::SqlError;
 use super::rows::RowStream;
@@ -172,15 +172,7 @@ impl Writer<'_> {
             let mut arrays = Vec::with_capacity(definition.columns.len());
             for (column, source) in definition.columns.iter().zip(&self.mapping) {
                 let default = self.default_literal(&column.default);
-                let mut builder = match ColumnBuilder::new(column) {
-                    Ok(builder) => builder,
-                    Err(text) if *source != Source::Default => return Err(SqlError::analysis(text)),
-                    // a nested column that no value names
-                    Err(_) => {
-                        arrays.push(new_null_array(&column.column_type.arrow_type(), rows.len()));
-                        continue;
-                    }
-                };
+                let mut builder = Values::new(column);
                 for row in rows {
                     let value = match source {
                         Source::Value(index) => row.get(*index).and_then(Option::as_ref),
@@ -191,7 +183,7 @@ impl Writer<'_> {
                     }
                     builder.append(value.unwrap_or(&default)).map_err(Error::Row)?;
                 }
-                arrays.push(builder.finish());
+                arrays.push(builder.finish()?);
             }
             self.push(arrays, rows.len())?;
         }
@@ -206,16 +198,14 @@ impl Writer<'_> {
             for (column, source) in definition.columns.iter().zip(&self.mapping) {
                 arrays.push(match source {
                     Source::Value(index) => assign_array(batch.column(*index), column)?,
-                    Source::Default => match ColumnBuilder::new(column) {
-                        Ok(mut builder) => {
-                            let default = self.default_literal(&column.default);
-                            for _ in 0..batch.num_rows() {
-                                builder.append(&default).map_err(Error::Row)?;
-                            }
-                            builder.finish()
+                    Source::Default => {
+                        let mut builder = Values::new(column);
+                        let default = self.default_literal(&column.default);
+                        for _ in 0..batch.num_rows() {
+                            builder.append(&default).map_err(Error::Row)?;
                         }
-                        Err(_) => new_null_array(&column.column_type.arrow_type(), batch.num_rows()),
-                    },
+                        builder.finish()?
+                    }
                 });
             }
             self.push(arrays, batch.num_rows())?;

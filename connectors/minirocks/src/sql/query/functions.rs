@@ -19,9 +19,10 @@ use super::rewrite::sql_value;
 use crate::sql::error::SqlError;
 use crate::sql::session::SessionView;
 use crate::sql::statement::Literal;
-use crate::sql::temporal::{self, MICROS_PER_DAY};
+use crate::sql::temporal;
 use crate::sql::{push_text, writable};
 use crate::types::ColumnType;
+use crate::types::text::MICROS_PER_DAY;
 
 /// SUBSTRING with MySQL's negative positions.
 pub(super) const SUBSTRING: &str = "mysql_substring";
@@ -363,26 +364,16 @@ fn micros_at(array: &ArrayRef, row: usize) -> Option<i64> {
     match array.data_type() {
         DataType::Timestamp(..) => Some(array.as_primitive::<TimestampMicrosecondType>().value(row)),
         DataType::Date32 => Some(i64::from(array.as_primitive::<Date32Type>().value(row)) * MICROS_PER_DAY),
-        DataType::Utf8 => temporal::parse_datetime(array.as_string::<i32>().value(row)),
+        DataType::Utf8 => temporal::datetime_of_text(array.as_string::<i32>().value(row)),
         DataType::Float32 => whole_number(f64::from(array.as_primitive::<Float32Type>().value(row))),
         DataType::Float64 => whole_number(array.as_primitive::<Float64Type>().value(row)),
-        data_type if data_type.is_numeric() => {
-            let text = text_at(array, row)?;
-            let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-            if fraction.bytes().any(|b| b != b'0') {
-                return None;
-            }
-            temporal::datetime_of_number(whole.parse().ok()?)
-        }
+        data_type if data_type.is_numeric() => temporal::datetime_of_number_text(&text_at(array, row)?),
         _ => None,
     }
 }
 
 fn whole_number(value: f64) -> Option<i64> {
-    if value.fract() != 0.0 || value.abs() > 1e15 {
-        return None;
-    }
-    temporal::datetime_of_number(format!("{value:.0}").parse().ok()?)
+    (value.abs() < 1e15).then(|| temporal::datetime_of_number_text(&value.to_string()))?
 }
 
 fn text_at(array: &ArrayRef, row: usize) -> Option<String> {
@@ -404,7 +395,7 @@ fn datetimes(args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 fn dates(args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let day = |row| micros_at(&args[0], row).and_then(|micros| i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok());
+    let day = |row| micros_at(&args[0], row).map(temporal::day_of);
     Ok(Arc::new((0..rows).map(day).collect::<Date32Array>()))
 }
 
