@@ -41,7 +41,10 @@ pub struct StarrocksCatalog {
 
 impl fmt::Debug for StarrocksCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StarrocksCatalog").field("name", &self.name).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("StarrocksCatalog")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -324,4 +327,3 @@ fn text_at(row: &Row, index: usize) -> Option<String> {
         _ => None,
     }
 }
-

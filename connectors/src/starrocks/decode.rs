@@ -4,9 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder, Float64Builder,
-    Int8Builder, Int16Builder, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
-    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder,
+    Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions,
+    StringBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, i256};
 use mysql_async::{Row, Value};
@@ -30,7 +30,8 @@ pub(crate) struct BatchBuilder {
 impl BatchBuilder {
     /// An error of code Internal if the schema has a type that the text protocol is not read as.
     pub(crate) fn new(schema: SchemaRef) -> Result<Self> {
-        let columns = schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
+        let columns =
+            schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
         Ok(Self { schema, columns, rows: 0, bytes: 0 })
     }
 
@@ -50,6 +51,11 @@ impl BatchBuilder {
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Bytes of the values since the last batch.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether the batch should be handed on before another row is added.
@@ -115,16 +121,12 @@ impl ColumnBuilder {
             DataType::UInt64 => Self::UInt64(UInt64Builder::new()),
             DataType::Float32 => Self::Float32(Float32Builder::new()),
             DataType::Float64 => Self::Float64(Float64Builder::new()),
-            DataType::Decimal128(precision, scale) => Self::Decimal128(
-                Decimal128Builder::new().with_data_type(data_type.clone()),
-                *precision,
-                *scale,
-            ),
-            DataType::Decimal256(precision, scale) => Self::Decimal256(
-                Decimal256Builder::new().with_data_type(data_type.clone()),
-                *precision,
-                *scale,
-            ),
+            DataType::Decimal128(precision, scale) => {
+                Self::Decimal128(Decimal128Builder::new().with_data_type(data_type.clone()), *precision, *scale)
+            }
+            DataType::Decimal256(precision, scale) => {
+                Self::Decimal256(Decimal256Builder::new().with_data_type(data_type.clone()), *precision, *scale)
+            }
             DataType::Date32 => Self::Date(Date32Builder::new()),
             DataType::Timestamp(TimeUnit::Microsecond, None) => Self::DateTime(TimestampMicrosecondBuilder::new()),
             DataType::Utf8 => Self::Text(StringBuilder::new()),
@@ -295,7 +297,8 @@ mod tests {
 
     #[test]
     fn decimals_lose_no_digit() {
-        let text = |text: &str, precision, scale| parse_decimal(text.as_bytes(), precision, scale).map(|v| v.to_string());
+        let text =
+            |text: &str, precision, scale| parse_decimal(text.as_bytes(), precision, scale).map(|v| v.to_string());
         assert_eq!(text("1.50", 10, 2).as_deref(), Some("150"));
         assert_eq!(text("-0.05", 10, 2).as_deref(), Some("-5"));
         assert_eq!(text("1", 10, 2).as_deref(), Some("100"));

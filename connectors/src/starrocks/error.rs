@@ -40,7 +40,10 @@ fn hint(message: &str) -> &'static str {
     let known: &[(&str, &str)] = &[
         ("too many filtered rows", "; allow some with \"error_limit\""),
         ("no partition", "; create the partition first, or use automatic partitions"),
-        ("exceed limit", "; cut the write into smaller loads with \"write_mode\" = 'plain', or raise the server's limit"),
+        (
+            "exceed limit",
+            "; cut the write into smaller loads with \"write_mode\" = 'plain', or raise the server's limit",
+        ),
         ("has no default value", "; name the column in the SELECT"),
     ];
     known.iter().find(|(text, _)| message.contains(text)).map_or("", |(_, hint)| hint)
@@ -88,7 +91,11 @@ mod tests {
 
     #[test]
     fn too_many_filtered_rows_are_rejects_with_the_first_row() {
-        let row = RefusedRow { reason: "NULL value in non-nullable column 'c'".into(), row: Some("a\u{1}b".into()), column: None };
+        let row = RefusedRow {
+            reason: "NULL value in non-nullable column 'c'".into(),
+            row: Some("a\u{1}b".into()),
+            column: None,
+        };
         let error = refused_load("sr", "d.t", "l", &response("Fail", "too many filtered rows"), Some(&row));
         assert_eq!(error.code(), ErrorCode::Rejects);
         assert!(error.message().contains("first row: NULL value in non-nullable column 'c', row a b"), "{error}");

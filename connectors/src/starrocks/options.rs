@@ -39,7 +39,8 @@ impl StarrocksOptions {
         let settings = config.options.iter().filter(|(name, _)| is_setting(name)).collect();
         let own: Vec<&str> =
             ["load_url", "be_address_map", "allowed_be_hosts"].into_iter().chain(WriteSettings::names()).collect();
-        let connection = ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &own)?;
+        let connection =
+            ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &own)?;
         let options = &config.options;
         let frontends = match options.get("load_url") {
             Some(text) => frontends(text).map_err(named)?,
@@ -107,7 +108,9 @@ mod tests {
 
     #[test]
     fn errors_name_the_catalog_and_no_password() {
-        for (name, value) in [("load_url", "http://u:secret@fe:8030"), ("be_address_map", "x"), ("allowed_be_hosts", "a:b")] {
+        for (name, value) in
+            [("load_url", "http://u:secret@fe:8030"), ("be_address_map", "x"), ("allowed_be_hosts", "a:b")]
+        {
             let error = parse(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains("catalog sr") && error.contains(name) && !error.contains("secret"), "{error}");
         }

@@ -8,6 +8,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::metrics::Count;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
 use mysql_async::prelude::Queryable;
@@ -25,8 +26,18 @@ use crate::mysql_protocol::error::from_driver;
 const WAITING_BATCHES: usize = 2;
 /// First words of statements that leave the session as it was, so that its connection can serve the next one.
 const HARMLESS: &[&str] = &[
-    "SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "TRUNCATE",
+    "SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER",
+    "TRUNCATE",
 ];
+
+/// What a scan knows of its rows.
+#[derive(Debug)]
+pub(crate) struct ScanOutput {
+    /// The columns with their types.
+    pub(crate) schema: SchemaRef,
+    /// Counts the bytes of the values received.
+    pub(crate) bytes: Count,
+}
 
 /// What the server answered first.
 enum Start {
@@ -34,12 +45,12 @@ enum Start {
     Done { rows_affected: u64, info: String },
 }
 
-/// Runs one statement as text. The rows' types are those of `schema`, else what the protocol says. Dropping the stream cuts the connection.
+/// Runs one statement as text. The rows' types are those of `scan`, else what the protocol says. Dropping the stream cuts the connection.
 pub(crate) async fn run(
     pool: &ConnectionPool,
     database: Option<&str>,
     sql: String,
-    schema: Option<SchemaRef>,
+    scan: Option<ScanOutput>,
 ) -> Result<NativeResult> {
     let mut connection = pool.get().await?;
     if let Some(database) = database {
@@ -48,7 +59,7 @@ pub(crate) async fn run(
     let (start, started) = oneshot::channel();
     let (batches, received) = mpsc::channel(WAITING_BATCHES);
     let task = SpawnedTask::spawn(async move {
-        let outcome = converse(&mut connection, &sql, schema, start, &batches).await;
+        let outcome = converse(&mut connection, &sql, scan, start, &batches).await;
         match outcome {
             Ok(()) if is_harmless(&sql) => connection.release(),
             Ok(()) => connection.close().await,
@@ -72,7 +83,7 @@ pub(crate) async fn run(
 async fn converse(
     connection: &mut Connection,
     sql: &str,
-    schema: Option<SchemaRef>,
+    scan: Option<ScanOutput>,
     start: oneshot::Sender<Result<Start>>,
     batches: &mpsc::Sender<Result<RecordBatch>>,
 ) -> Result<()> {
@@ -81,7 +92,11 @@ async fn converse(
     let silent = || {
         ConnectorError::retryable(
             ErrorCode::Connection,
-            format!("catalog {}: the server was silent for {} s; \"read_timeout\" sets the limit", config.catalog, limit.as_secs()),
+            format!(
+                "catalog {}: the server was silent for {} s; \"read_timeout\" sets the limit",
+                config.catalog,
+                limit.as_secs()
+            ),
         )
     };
     let asked = async {
@@ -104,6 +119,7 @@ async fn converse(
         let _ = start.send(ended.map(|()| done));
         return Ok(());
     };
+    let (schema, bytes) = scan.map(|scan| (scan.schema, scan.bytes)).unzip();
     let schema = schema.unwrap_or_else(|| {
         let fields: Vec<Field> =
             columns.iter().map(|column| Field::new(column.name_str(), result_type(column), true)).collect();
@@ -127,6 +143,11 @@ async fn converse(
                 ConnectorError::new(error.code(), format!("catalog {}: {}", config.catalog, error.message()))
             })?;
         }
+        if let Some(bytes) = &bytes
+            && (ended || builder.is_full())
+        {
+            bytes.add(builder.bytes());
+        }
         if (ended || builder.is_full())
             && let Some(batch) = builder.finish()?
         {
@@ -142,11 +163,7 @@ fn gone() -> ConnectorError {
     ConnectorError::new(ErrorCode::Cancelled, "nobody reads the result any more")
 }
 
-async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = T>,
-    silent: impl Fn() -> ConnectorError,
-) -> Result<T> {
+async fn within<T>(limit: Duration, answer: impl Future<Output = T>, silent: impl Fn() -> ConnectorError) -> Result<T> {
     timeout(limit, answer).await.map_err(|_| silent())
 }
 

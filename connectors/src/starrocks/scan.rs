@@ -8,13 +8,15 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
+};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
 
-use super::query;
+use super::query::{self, ScanOutput};
 use crate::catalog::NativeResult;
 use crate::error::ConnectorError;
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -34,7 +36,8 @@ pub(super) struct ScanDescriptor {
 
 impl ScanDescriptor {
     fn sql(&self) -> crate::error::Result<String> {
-        let columns = self.schema.fields().iter().map(|field| identifier(field.name())).collect::<Result<Vec<_>, _>>()?;
+        let columns =
+            self.schema.fields().iter().map(|field| identifier(field.name())).collect::<Result<Vec<_>, _>>()?;
         let columns = if columns.is_empty() { "1".to_owned() } else { columns.join(", ") };
         let mut sql = format!("SELECT {columns} FROM {}", table_name(&self.database, &self.table)?);
         if !self.filters.is_empty() {
@@ -115,7 +118,11 @@ impl ExecutionPlan for StarrocksExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if children.is_empty() { Ok(self) } else { Err(DataFusionError::Internal("StarrocksExec has no children".into())) }
+        if children.is_empty() {
+            Ok(self)
+        } else {
+            Err(DataFusionError::Internal("StarrocksExec has no children".into()))
+        }
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -127,7 +134,8 @@ impl ExecutionPlan for StarrocksExec {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let bytes = MetricBuilder::new(&self.metrics).counter("bytes_read", partition);
         let rows = async move {
-            match query::run(&pool, None, scan.sql()?, Some(scan.schema.clone())).await? {
+            let output = ScanOutput { schema: scan.schema.clone(), bytes };
+            match query::run(&pool, None, scan.sql()?, Some(output)).await? {
                 NativeResult::Rows(rows) => Ok(rows),
                 NativeResult::Done { .. } => {
                     Err(DataFusionError::from(ConnectorError::internal("a SELECT was answered without rows")))
@@ -137,7 +145,6 @@ impl ExecutionPlan for StarrocksExec {
         let rows = futures::stream::once(rows).try_flatten().map(move |batch| {
             if let Ok(batch) = &batch {
                 baseline.record_output(batch.num_rows());
-                bytes.add(batch.get_array_memory_size());
             }
             batch
         });

@@ -24,7 +24,8 @@ pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> R
     refuse_overwrite(catalog.name(), &request)?;
     let (columns, timezone) = catalog.columns(&request.database, &request.table).await?;
     // What the server computes cannot be written.
-    let writable: Vec<TargetColumn> = columns.iter().filter(|column| !column.is_generated).map(Column::target).collect();
+    let writable: Vec<TargetColumn> =
+        columns.iter().filter(|column| !column.is_generated).map(Column::target).collect();
     plan_into(catalog.name(), catalog.stream_load()?, &writable, &timezone, options, request)
 }
 
@@ -45,13 +46,16 @@ pub(super) fn plan_into(
     let is_column = |name: &str| writable.iter().any(|column| column.name.eq_ignore_ascii_case(name));
     if let Some(partitions) = partitions(&request.partition, &shown, is_column)? {
         if options.header("partitions").is_some() || options.header("temporary_partitions").is_some() {
-            return Err(ConnectorError::option(format!("{shown}: partitions are named twice, by PARTITION and by a property")));
+            return Err(ConnectorError::option(format!(
+                "{shown}: partitions are named twice, by PARTITION and by a property"
+            )));
         }
         options.headers.push(("partitions".to_owned(), partitions));
     }
     add_default(&mut options, "strict_mode", "true".to_owned());
     add_default(&mut options, "timezone", timezone.to_owned());
-    let names = columns_value(columns.iter().map(|column| column.name.as_str())).map_err(|error| named(&shown, error))?;
+    let names =
+        columns_value(columns.iter().map(|column| column.name.as_str())).map_err(|error| named(&shown, error))?;
     add_default(&mut options, "columns", names);
 
     let (mode, error_limit) = (options.settings.write_mode, options.settings.error_limit);
@@ -114,7 +118,9 @@ fn partitions(items: &[PartitionItem], shown: &str, is_column: impl Fn(&str) -> 
             PartitionItem::Value { column, .. } => {
                 return Err(unsupported(
                     shown,
-                    &format!("PARTITION ({column} = value) is not built yet for StarRocks; add the value to the SELECT"),
+                    &format!(
+                        "PARTITION ({column} = value) is not built yet for StarRocks; add the value to the SELECT"
+                    ),
                 ));
             }
             PartitionItem::Name(name) if is_column(name) => {}

@@ -69,9 +69,10 @@ impl MiniRocks {
 fn catalog(server: &Server, mysql: SocketAddr, more: &[(&str, &str)]) -> Arc<StarrocksCatalog> {
     let url = format!("jdbc:mysql://{mysql}/d");
     let load_url = server.http_addr().to_string();
-    let mut options: Options = [("url", url.as_str()), ("load_url", &load_url), ("user", "root"), ("password", PASSWORD)]
-        .into_iter()
-        .collect();
+    let mut options: Options =
+        [("url", url.as_str()), ("load_url", &load_url), ("user", "root"), ("password", PASSWORD)]
+            .into_iter()
+            .collect();
     for (name, value) in more {
         options.set(*name, *value);
     }
@@ -144,10 +145,24 @@ impl SinkUnderTest for MiniRocks {
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        let columns: Vec<_> = self.server.warehouse().table("d", &request.table).unwrap().definition().columns.iter().map(|column| crate::sink::TargetColumn {
-            name: column.name.clone(), kind: super::types::target_type(&column.column_type.column_type_text()), nullable: column.nullable,
-            has_default: true, type_name: column.column_type.column_type_text() }).collect();
-        let options = super::write_options::WriteOptions::parse(&request.properties, &request.settings, &Options::new())?;
+        let columns: Vec<_> = self
+            .server
+            .warehouse()
+            .table("d", &request.table)
+            .unwrap()
+            .definition()
+            .columns
+            .iter()
+            .map(|column| crate::sink::TargetColumn {
+                name: column.name.clone(),
+                kind: super::types::target_type(&column.column_type.column_type_text()),
+                nullable: column.nullable,
+                has_default: true,
+                type_name: column.column_type.column_type_text(),
+            })
+            .collect();
+        let options =
+            super::write_options::WriteOptions::parse(&request.properties, &request.settings, &Options::new())?;
         super::sink::plan_into("sr", self.catalog.stream_load()?, &columns, "UTC", options, request)
     }
 
@@ -220,12 +235,34 @@ async fn every_type_is_read_with_its_extremes_and_null() {
     let rows = select(&context, "SELECT id, b, i8, i16, i64, i128, f, g, n, day, t, c, s FROM t ORDER BY id").await;
     let expected = [
         texts(&[
-            "1", "true", "-128", "-32768", "-9223372036854775808", "-170141183460469231731687303715884105728", "-1.5", "-2.25",
-            "-1234567890123456789012345678.0123456789", "0001-01-01", "0001-01-01T00:00:00", "a", "",
+            "1",
+            "true",
+            "-128",
+            "-32768",
+            "-9223372036854775808",
+            "-170141183460469231731687303715884105728",
+            "-1.5",
+            "-2.25",
+            "-1234567890123456789012345678.0123456789",
+            "0001-01-01",
+            "0001-01-01T00:00:00",
+            "a",
+            "",
         ]),
         texts(&[
-            "2", "false", "127", "32767", "9223372036854775807", "170141183460469231731687303715884105727", "1.5", "2.25",
-            "0.0000000001", "9999-12-31", "9999-12-31T23:59:59.999999", "bcdef", "\\x 😀 ' \n",
+            "2",
+            "false",
+            "127",
+            "32767",
+            "9223372036854775807",
+            "170141183460469231731687303715884105727",
+            "1.5",
+            "2.25",
+            "0.0000000001",
+            "9999-12-31",
+            "9999-12-31T23:59:59.999999",
+            "bcdef",
+            "\\x 😀 ' \n",
         ]),
         texts(&["3", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL"]),
     ];
@@ -265,13 +302,41 @@ async fn filters_decide_as_reading_everything_would() {
     let everything = context.sql("SELECT * FROM t").await.unwrap().cache().await.unwrap();
     context.register_table("copy", everything.into_view()).unwrap();
     for filter in [
-        "s = 'a'", "s <> 'a'", "s = 'A'", "s = '\\'", "s = ''''", "s = '\\'''", "s = '%'", "s = '😀'", "s = ''", "s IN ('a', '%', 'zz')",
-        "s NOT IN ('a', '%')", "s IS NULL", "s IS NOT NULL", "s > 'a'", "s <= 'a'", "s LIKE 'a%'", "NOT (s = 'a')", "s = 'a' OR id = 8",
-        "day = DATE '2024-08-07'", "day > DATE '1970-01-01'", "day BETWEEN DATE '1970-01-01' AND DATE '2024-08-07'",
-        "n = 1.50", "n < 0", "n >= 2", "n <> 1.5", "id BETWEEN 2 AND 4", "id = 2 AND s = 'A'", "b", "NOT b", "b IS NULL", "id % 2 = 0",
+        "s = 'a'",
+        "s <> 'a'",
+        "s = 'A'",
+        "s = '\\'",
+        "s = ''''",
+        "s = '\\'''",
+        "s = '%'",
+        "s = '😀'",
+        "s = ''",
+        "s IN ('a', '%', 'zz')",
+        "s NOT IN ('a', '%')",
+        "s IS NULL",
+        "s IS NOT NULL",
+        "s > 'a'",
+        "s <= 'a'",
+        "s LIKE 'a%'",
+        "NOT (s = 'a')",
+        "s = 'a' OR id = 8",
+        "day = DATE '2024-08-07'",
+        "day > DATE '1970-01-01'",
+        "day BETWEEN DATE '1970-01-01' AND DATE '2024-08-07'",
+        "n = 1.50",
+        "n < 0",
+        "n >= 2",
+        "n <> 1.5",
+        "id BETWEEN 2 AND 4",
+        "id = 2 AND s = 'A'",
+        "b",
+        "NOT b",
+        "b IS NULL",
+        "id % 2 = 0",
         &format!("s = '{}'", "x".repeat(1 << 20)),
     ] {
-        let ids = async |table: &str| select(&context, &format!("SELECT id FROM {table} WHERE {filter} ORDER BY id")).await;
+        let ids =
+            async |table: &str| select(&context, &format!("SELECT id FROM {table} WHERE {filter} ORDER BY id")).await;
         assert_eq!(ids("t").await, ids("copy").await, "{}", &filter[..filter.len().min(60)]);
     }
 }
@@ -304,7 +369,9 @@ async fn a_dropped_stream_cuts_its_connection_and_the_catalog_goes_on() {
     for _ in 0..20 {
         sr.run(&format!("INSERT INTO d.t VALUES {}", values.join(", "))).await;
     }
-    let NativeResult::Rows(mut rows) = sr.catalog.execute(None, "SELECT * FROM d.t").await.unwrap() else { panic!("no rows") };
+    let NativeResult::Rows(mut rows) = sr.catalog.execute(None, "SELECT * FROM d.t").await.unwrap() else {
+        panic!("no rows")
+    };
     assert!(rows.next().await.unwrap().unwrap().num_rows() > 0);
     let started = std::time::Instant::now();
     drop(rows);

@@ -27,7 +27,12 @@ pub(crate) const TYPE_TABLE: &[TypeRow] = &[
     row("BIGINT", "bigint(20)", "Int64", "-9223372036854775808 to 9223372036854775807"),
     row("LARGEINT", "bigint(20) unsigned", "Decimal256(39, 0)", "-2^127 to 2^127-1"),
     row("FLOAT", "float", "Float32", "a number; what a FLOAT cannot hold exactly is a reject unless the query casts"),
-    row("DOUBLE", "double", "Float64", "a number; what a DOUBLE cannot hold exactly is a reject unless the query casts"),
+    row(
+        "DOUBLE",
+        "double",
+        "Float64",
+        "a number; what a DOUBLE cannot hold exactly is a reject unless the query casts",
+    ),
     row("DECIMAL(p,s), p up to 38", "decimal(10, 2)", "Decimal128(10, 2)", "range and scale; no rounding"),
     row("DECIMAL(p,s), p above 38", "decimal(50, 10)", "Decimal256(50, 10)", "range and scale; no rounding"),
     row("DATE", "date", "Date32", "a day from 0000-01-01 to 9999-12-31; a time of day is a reject"),
@@ -40,15 +45,15 @@ pub(crate) const TYPE_TABLE: &[TypeRow] = &[
     row("ARRAY", "array<int(11)>", "Utf8", "sent as JSON text; the server checks it"),
     row("MAP", "map<int(11),varchar(20)>", "Utf8", "sent as JSON text; the server checks it"),
     row("STRUCT", "struct<a int(11), b varchar(20)>", "Utf8", "sent as JSON text; the server checks it"),
-    row("HLL, BITMAP, PERCENTILE", "bitmap", "Utf8", "written by an expression in the `columns` property only; read as NULL"),
+    row(
+        "HLL, BITMAP, PERCENTILE",
+        "bitmap",
+        "Utf8",
+        "written by an expression in the `columns` property only; read as NULL",
+    ),
 ];
 
-const fn row(
-    starrocks: &'static str,
-    column_type: &'static str,
-    arrow: &'static str,
-    write: &'static str,
-) -> TypeRow {
+const fn row(starrocks: &'static str, column_type: &'static str, arrow: &'static str, write: &'static str) -> TypeRow {
     TypeRow { starrocks, column_type, arrow, write }
 }
 
@@ -173,7 +178,11 @@ mod tests {
     #[test]
     fn the_docs_page_is_the_type_table() {
         let page = include_str!("../../../docs/connectors/starrocks-types.md");
-        assert_eq!(page, type_table_markdown(), "write what type_table_markdown() returns to docs/connectors/starrocks-types.md");
+        assert_eq!(
+            page,
+            type_table_markdown(),
+            "write what type_table_markdown() returns to docs/connectors/starrocks-types.md"
+        );
     }
 
     #[test]

@@ -92,15 +92,17 @@ fn take_format(headers: &mut Vec<(String, String)>) -> Result<Format> {
         None if delimiters_written || columns_written => Ok(Format::Csv(csv)),
         None => Ok(Format::CsvOrJson(csv)),
         Some("csv") => Ok(Format::Csv(csv)),
-        Some("json") if delimiters_written => {
-            Err(ConnectorError::option("\"column_separator\" and \"row_delimiter\" have no meaning with \"format\" = 'json'"))
-        }
+        Some("json") if delimiters_written => Err(ConnectorError::option(
+            "\"column_separator\" and \"row_delimiter\" have no meaning with \"format\" = 'json'",
+        )),
         Some("json") => Ok(Format::Json),
         Some(known @ ("gzip" | "bzip2" | "lz4" | "deflate" | "zstd" | "arrow")) => Err(ConnectorError::new(
             ErrorCode::Unsupported,
             format!("\"format\" = '{known}' is not built yet; write 'csv' or 'json'"),
         )),
-        Some(other) => Err(ConnectorError::option(format!("\"format\" = '{other}' is not known; write 'csv' or 'json'"))),
+        Some(other) => {
+            Err(ConnectorError::option(format!("\"format\" = '{other}' is not known; write 'csv' or 'json'")))
+        }
     }
 }
 
@@ -113,10 +115,14 @@ fn refuse_what_cannot_be_kept(headers: &[(String, String)]) -> Result<()> {
             "skip_header" => "loads have no header line, so that it would drop rows",
             "trim_space" => "it would change values; use trim() in the SELECT",
             "compression" | "content-encoding" => "compressed loads are not built yet",
-            "enable_merge_commit" => "a merged load has no label of its own, so that a lost answer could not be resolved",
-            "strip_outer_array" if !is_on => return Err(ConnectorError::option(
-                "\"strip_outer_array\" = 'false' cannot be used: JSON is sent as one list of rows",
-            )),
+            "enable_merge_commit" => {
+                "a merged load has no label of its own, so that a lost answer could not be resolved"
+            }
+            "strip_outer_array" if !is_on => {
+                return Err(ConnectorError::option(
+                    "\"strip_outer_array\" = 'false' cannot be used: JSON is sent as one list of rows",
+                ));
+            }
             "jsonpaths" | "json_root" => "JSON is sent as a list of flat rows, mapped by name",
             "envelope" => "rows are sent as they are",
             _ => continue,

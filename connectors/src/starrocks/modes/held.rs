@@ -48,7 +48,8 @@ impl Weight {
     /// Weighs a batch; `scratch` is a buffer to reuse.
     pub(super) fn of(target: &WriteTarget, batch: &RecordBatch, scratch: &mut Vec<u8>) -> Result<Self> {
         scratch.clear();
-        let memory = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum();
+        let memory =
+            batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum();
         if target.format() == &Format::Json {
             target.json().encode(batch, true, scratch)?;
             return Ok(Self { bytes: scratch.len() as u64 + 1, memory, has_uncarried: false });

@@ -131,7 +131,11 @@ impl Sink for SingleSink {
             if shared.target.roll_back(&shared.label()).await? {
                 return Err(ConnectorError::new(
                     ErrorCode::PartlyCommitted,
-                    format!("{}: load {} was committed before it could be rolled back", shared.target.shown(), shared.label()),
+                    format!(
+                        "{}: load {} was committed before it could be rolled back",
+                        shared.target.shown(),
+                        shared.label()
+                    ),
                 ));
             }
         }
@@ -278,7 +282,11 @@ impl Streaming {
             Err(error) => error,
             Ok(_) => ConnectorError::new(
                 ErrorCode::Unknown,
-                format!("{}: the server ended load {} with success before its end", shared.target.shown(), shared.label()),
+                format!(
+                    "{}: the server ended load {} with success before its end",
+                    shared.target.shown(),
+                    shared.label()
+                ),
             ),
         }
     }

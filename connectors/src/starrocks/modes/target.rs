@@ -52,7 +52,10 @@ pub(in super::super) struct WriteTarget {
 
 impl fmt::Debug for WriteTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriteTarget").field("target", &self.shown()).field("labels", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("WriteTarget")
+            .field("target", &self.shown())
+            .field("labels", &self.prefix)
+            .finish_non_exhaustive()
     }
 }
 
@@ -181,10 +184,9 @@ impl WriteTarget {
                 ("column_separator".to_owned(), self.csv.format().column_separator_header()),
                 ("row_delimiter".to_owned(), self.csv.format().row_delimiter_header()),
             ],
-            Encoding::Json => vec![
-                ("format".to_owned(), "json".to_owned()),
-                ("strip_outer_array".to_owned(), "true".to_owned()),
-            ],
+            Encoding::Json => {
+                vec![("format".to_owned(), "json".to_owned()), ("strip_outer_array".to_owned(), "true".to_owned())]
+            }
         };
         let is_ours = |name: &str| headers.iter().any(|(known, _)| known == name);
         let theirs: Vec<_> = self.options.headers.iter().filter(|(name, _)| !is_ours(name)).cloned().collect();

@@ -16,8 +16,8 @@ use crate::error::{ErrorCode, Result};
 use crate::options::Options;
 use crate::sink::journal::AttemptRecord;
 use crate::sink::{
-    ColumnMapping, CommitJournal, CommitToken, RejectCollector, RejectLog, Sink, TargetColumn, TargetType, WriteId, WriteRequest,
-    WriteSummary,
+    ColumnMapping, CommitJournal, CommitToken, RejectCollector, RejectLog, Sink, TargetColumn, TargetType, WriteId,
+    WriteRequest, WriteSummary,
 };
 
 #[derive(Debug, Default)]

@@ -187,7 +187,9 @@ impl StreamLoadClient {
                     sent_before = true;
                     match self.fate(load, body_complete).await? {
                         Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
-                        Fate::NeverBegan if body_complete && !body.is_whole() => return Err(self.unknown(load, &reason)),
+                        Fate::NeverBegan if body_complete && !body.is_whole() => {
+                            return Err(self.unknown(load, &reason));
+                        }
                         Fate::NeverBegan => self.lost_error(load, &reason),
                         Fate::Aborted(why) if why.is_empty() => self.lost_error(load, &reason),
                         Fate::Aborted(why) => self.lost_error(load, &format!("{reason}; the server aborted it: {why}")),
@@ -251,7 +253,9 @@ impl StreamLoadClient {
                     }
                     Some(response) => Tried::Answered(response),
                     // It may be committed all the same.
-                    None => Tried::Lost { body_complete: true, reason: format!("{at} answered something that is no JSON") },
+                    None => {
+                        Tried::Lost { body_complete: true, reason: format!("{at} answered something that is no JSON") }
+                    }
                 }),
                 500..=599 => {
                     Ok(Tried::Lost { body_complete: true, reason: format!("{at} answered status {}", answer.status) })
@@ -365,7 +369,8 @@ impl StreamLoadClient {
                 max_answer_bytes: MAX_ANSWER_BYTES,
                 timeout: SHORT_TIMEOUT,
             };
-            let answer = self.http.exchange(&request, &mut Body::Empty).await.map_err(|broken| self.connection(&broken))?;
+            let answer =
+                self.http.exchange(&request, &mut Body::Empty).await.map_err(|broken| self.connection(&broken))?;
             match redirect_of(&answer) {
                 Some(_) if hops == MAX_HOPS => return Err(self.too_many_hops(&at)),
                 Some(location) => {
@@ -380,8 +385,7 @@ impl StreamLoadClient {
 
     /// The rows that the server refused, from its error log, under the rules of redirects. No login goes along: the log asks for none.
     pub(crate) async fn refused_rows(&self, error_url: &str) -> Result<Vec<RefusedRow>> {
-        let (at, target) =
-            self.rules.follow(&self.frontends[0], error_url).await.map_err(|error| self.named(error))?;
+        let (at, target) = self.rules.follow(&self.frontends[0], error_url).await.map_err(|error| self.named(error))?;
         let request = Request {
             method: "GET",
             to: &at,
@@ -541,19 +545,25 @@ impl StreamLoadClient {
         match answer.status {
             401 | 403 => ConnectorError::new(
                 ErrorCode::Login,
-                format!("catalog \"{catalog}\": {at} refused the login (status {}){said}; check \"user\" and \"password\"", answer.status),
+                format!(
+                    "catalog \"{catalog}\": {at} refused the login (status {}){said}; check \"user\" and \"password\"",
+                    answer.status
+                ),
             ),
             404 => ConnectorError::new(
                 ErrorCode::Http,
-                format!("catalog \"{catalog}\": {at} has no Stream Load (status 404){said}; \"load_url\" must be the frontend's HTTP port, usually 8030"),
+                format!(
+                    "catalog \"{catalog}\": {at} has no Stream Load (status 404){said}; \"load_url\" must be the frontend's HTTP port, usually 8030"
+                ),
             ),
             status @ 500..=599 => ConnectorError::retryable(
                 ErrorCode::Http,
                 format!("catalog \"{catalog}\": {at} answered status {status}{said}"),
             ),
-            status => {
-                ConnectorError::new(ErrorCode::Http, format!("catalog \"{catalog}\": {at} answered status {status}{said}"))
-            }
+            status => ConnectorError::new(
+                ErrorCode::Http,
+                format!("catalog \"{catalog}\": {at} answered status {status}{said}"),
+            ),
         }
     }
 

@@ -114,7 +114,8 @@ impl Http {
             stream.set_nodelay(true)?;
             Ok::<_, io::Error>(stream)
         };
-        let not_sent = |reason: &dyn fmt::Display| Broken::NotSent(format!("cannot connect to {}: {reason}", request.to));
+        let not_sent =
+            |reason: &dyn fmt::Display| Broken::NotSent(format!("cannot connect to {}: {reason}", request.to));
         let stream = match timeout(self.connect_timeout, connect).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(not_sent(&error)),

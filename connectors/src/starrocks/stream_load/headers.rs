@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn label_authorization_and_expect_are_refused_also_by_prefix() {
-        for name in ["label", "Authorization", "EXPECT", "load.label", "load.authorization", "load.Expect", "load.host"] {
+        for name in ["label", "Authorization", "EXPECT", "load.label", "load.authorization", "load.Expect", "load.host"]
+        {
             assert!(header_of(name).is_err(), "{name}");
         }
     }

@@ -60,11 +60,8 @@ fn fit(text: &str, max_bytes: usize) -> String {
         return text.to_owned();
     }
     let hash = format!("{:08x}", fnv1a(text.as_bytes()));
-    let kept: String = text
-        .chars()
-        .map(|c| if allowed(c) { c } else { '_' })
-        .take(max_bytes.saturating_sub(hash.len() + 1))
-        .collect();
+    let kept: String =
+        text.chars().map(|c| if allowed(c) { c } else { '_' }).take(max_bytes.saturating_sub(hash.len() + 1)).collect();
     if kept.is_empty() { hash } else { format!("{kept}_{hash}") }
 }
 

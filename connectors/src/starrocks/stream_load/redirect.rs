@@ -268,9 +268,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_address_map_comes_first_and_keeps_the_encryption() {
-        let (rules, _) = rules("10.0.0.1:8040=localhost:18040; 10.0.0.2:8040=https://be2:8443", "", &[("10.0.0.1", 8040)]);
-        assert_eq!(follow(&rules, "http://fe:8030", "http://10.0.0.1:8040/x").await.unwrap(), "http://localhost:18040/x");
-        assert_eq!(follow(&rules, "https://fe:8030", "http://10.0.0.1:8040/x").await.unwrap(), "https://localhost:18040/x");
+        let (rules, _) =
+            rules("10.0.0.1:8040=localhost:18040; 10.0.0.2:8040=https://be2:8443", "", &[("10.0.0.1", 8040)]);
+        assert_eq!(
+            follow(&rules, "http://fe:8030", "http://10.0.0.1:8040/x").await.unwrap(),
+            "http://localhost:18040/x"
+        );
+        assert_eq!(
+            follow(&rules, "https://fe:8030", "http://10.0.0.1:8040/x").await.unwrap(),
+            "https://localhost:18040/x"
+        );
         assert_eq!(follow(&rules, "https://fe:8030", "http://10.0.0.2:8040/x").await.unwrap(), "https://be2:8443/x");
     }
 

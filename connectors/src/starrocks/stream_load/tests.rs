@@ -155,7 +155,10 @@ async fn a_refused_login_is_not_tried_again_and_does_not_show_the_password() {
     assert_eq!(code(&outcome), ErrorCode::Login);
     assert_eq!(fe.seen().len(), 1);
     let message = format!("{:?}", outcome.unwrap_err());
-    assert!(message.contains("Access denied") && !message.contains("hunter2") && !message.contains("cm9vd"), "{message}");
+    assert!(
+        message.contains("Access denied") && !message.contains("hunter2") && !message.contains("cm9vd"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -345,7 +348,9 @@ async fn a_status_that_is_not_on_the_list_is_a_failure() {
 #[tokio::test]
 async fn a_frontend_that_answers_failed_in_capitals_is_a_failure() {
     let fe = backend(vec![|| {
-        Act::Reply(ok(r#"{"Status":"FAILED","Message":"class com.starrocks.common.DdlException: unknown database, database=d"}"#))
+        Act::Reply(ok(
+            r#"{"Status":"FAILED","Message":"class com.starrocks.common.DdlException: unknown database, database=d"}"#,
+        ))
     }])
     .await;
     let outcome = client(&[&fe.at], &[]).load(&load(), &mut kept()).await;
@@ -430,7 +435,10 @@ async fn a_streamed_body_that_broke_is_not_sent_again() {
 async fn the_rows_that_the_server_refused_are_fetched_without_the_password() {
     let be = backend(vec![|| {
         let log = "Error: NULL value in non-nullable column 'c'. Row: [NULL, 2]\n";
-        Act::Reply(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{log}\r\n0\r\n\r\n", log.len()))
+        Act::Reply(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{log}\r\n0\r\n\r\n",
+            log.len()
+        ))
     }])
     .await;
     let fe = frontend(&be.at, &[]).await;
