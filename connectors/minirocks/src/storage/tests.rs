@@ -175,7 +175,8 @@ fn a_partition_can_be_added_dropped_truncated_and_replaced() {
     assert!(table.add_partition("p20240809", value("2024-08-09"), false, false).unwrap());
     assert!(!table.add_partition("p20240809", value("2030-01-01"), false, true).unwrap());
     assert!(table.add_partition("p20240809", value("2030-01-01"), false, false).is_err());
-    assert!(table.add_partition("other", value("2024-08-09"), false, false).is_err());
+    assert!(table.add_partition("other", value("20240809"), false, false).is_err(), "the same day, spelled otherwise");
+    assert!(table.add_partition("other", value("soon"), false, false).is_err());
 
     table.add_partition("tp", value("2024-08-07"), true, false).unwrap();
     let transaction = database.begin(&Label::random("t_"), "logs").unwrap();
