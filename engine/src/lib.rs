@@ -29,3 +29,4 @@ pub use run::{Run, RunEvent, RunOptions, RunStopper, Script, WriteOptions};
 pub use session::Session;
 pub use syncline_connectors::Options;
 pub use syncline_connectors::catalog::CheckItem;
+pub use syncline_connectors::sink::{FoundBy, Reject};

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
+use syncline_connectors::sink::Reject;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Result, SynclineError};
@@ -208,6 +209,17 @@ pub enum RunEvent {
         index: u32,
         /// What.
         message: String,
+    },
+    /// The first rejects of a statement, and how many there are in all.
+    Rejects {
+        /// The statement.
+        index: u32,
+        /// The first of them.
+        first: Vec<Reject>,
+        /// All of them.
+        count: u64,
+        /// The file that has all that were found here, if there is a state folder.
+        file: Option<String>,
     },
     /// A statement has ended, whichever way.
     StatementFinished(StatementReport),

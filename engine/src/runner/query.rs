@@ -9,7 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
-use syncline_connectors::RemoteCatalog;
+use syncline_connectors::{CatalogKind, RemoteCatalog};
 use syncline_connectors::catalog::NativeResult;
 use syncline_sql::Statement;
 use syncline_sql::statement::{Assert, Native, Query};
@@ -21,7 +21,6 @@ use crate::names;
 use crate::planning::session_state;
 use crate::report::StatementReport;
 use crate::run::RunEvent;
-use crate::scope::Scope;
 
 /// Runs a query and sends its rows.
 pub(super) async fn run_query(context: &Context, query: &Query, report: &mut StatementReport) -> Result<()> {
@@ -45,8 +44,12 @@ async fn open(context: &Context, query: &Query) -> Result<(Arc<dyn ExecutionPlan
 /// Runs a native statement; its rows, if it has any, are sent.
 pub(super) async fn run_native(context: &Context, native: &Native, report: &mut StatementReport) -> Result<()> {
     let remote = context.scope.remote(&native.catalog)?;
-    let database = native_database(&context.scope, remote.as_ref());
-    match remote.execute(database.as_deref(), &native.text).await? {
+    let database = native_database(native, remote.as_ref());
+    let (text, our_label) = labelled(context, native, remote.as_ref(), report.index);
+    if !native.is_query {
+        context.record_run()?;
+    }
+    match remote.execute(database.as_deref(), &text).await? {
         NativeResult::Rows(rows) => {
             let schema = rows.schema();
             let count = send_rows(context, report.index, schema, rows, || 0).await?;
@@ -56,16 +59,34 @@ pub(super) async fn run_native(context: &Context, native: &Native, report: &mut 
             if changes_rows(&native.text) {
                 report.rows_written = Some(rows_affected);
             }
-            report.labels.extend(label);
+            report.labels.extend(label.or(our_label));
         }
     }
     Ok(())
 }
 
 /// The database that a native statement runs in: the one chosen by USE of its catalog, else the one in the catalog's URL.
-pub(super) fn native_database(scope: &Scope, remote: &dyn RemoteCatalog) -> Option<String> {
-    let used = scope.used.as_ref().filter(|used| used.catalog == remote.name());
-    used.and_then(|used| used.database.clone()).or_else(|| remote.default_database().map(str::to_owned))
+fn native_database(native: &Native, remote: &dyn RemoteCatalog) -> Option<String> {
+    native.database.clone().or_else(|| remote.default_database().map(str::to_owned))
+}
+
+/// An INSERT within StarRocks gets a label, by which its outcome can be asked for. Returns the text to send and the label.
+fn labelled(context: &Context, native: &Native, remote: &dyn RemoteCatalog, index: u32) -> (String, Option<String>) {
+    let Some(offset) = native.label_offset.filter(|_| remote.kind() == CatalogKind::Starrocks) else {
+        return (native.text.clone(), None);
+    };
+    let (Some(before), Some(after)) = (native.text.get(..offset), native.text.get(offset..)) else {
+        return (native.text.clone(), None);
+    };
+    let label = native_label(&context.job, &context.run_id, index);
+    (format!("{before} WITH LABEL `{label}`{after}"), Some(label))
+}
+
+/// `{job}-{run}-{statement}-1`: at most 128 bytes of `[-\w]` (StarRocks: STREAM_LOAD docs). The run id tells jobs apart whose names are
+/// cut to the same.
+fn native_label(job: &str, run_id: &str, index: u32) -> String {
+    let job: String = job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
+    format!("{job}-{run_id}-{index}-1")
 }
 
 /// Whether the number of rows that the server names is one of rows changed; for DDL it is always 0.
@@ -121,7 +142,7 @@ pub(super) async fn run_assert(context: &Context, assert: &Assert) -> Result<()>
         Statement::Query(query) => open(context, query).await?.1,
         Statement::Native(native) => {
             let remote = context.scope.remote(&native.catalog)?;
-            let database = native_database(&context.scope, remote.as_ref());
+            let database = native_database(native, remote.as_ref());
             match remote.execute(database.as_deref(), &native.text).await? {
                 NativeResult::Rows(rows) => rows,
                 NativeResult::Done { .. } => return Err(no_value(assert)),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::options::nearest;
-use syncline_connectors::{ConnectorError, Secret};
+use syncline_connectors::sink::settings::WriteSettings;
+use syncline_connectors::{ConnectorError, Options, Secret};
 use syncline_sql::SqlDialect;
 use syncline_sql::statement::{ExternalTable, Name, Property, Query, SessionStatement};
 
@@ -26,20 +27,15 @@ pub(super) enum Effect {
 }
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
-const WRITE_SETTINGS: &[&str] = &[
-    "write_mode",
-    "load_bytes",
-    "load_rows",
-    "error_limit",
-    "visible_timeout",
-    "max_line_bytes",
-    "writers",
-    "load_format",
-    "strict_mode",
-    "load_timeout",
-    "max_retries",
-    "batch_size",
-];
+const WRITE_SETTINGS: &[&str] =
+    &["write_mode", "load_bytes", "load_rows", "max_writers", "visible_timeout", "error_limit", "max_line_bytes"];
+
+/// The setting that a name means: DataWorks and DataX write `loadBytes` for `load_bytes`.
+fn canonical(name: &str) -> Option<&'static str> {
+    let folded = |name: &str| name.replace('_', "").to_lowercase();
+    let wanted = folded(name);
+    ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied().find(|known| folded(known) == wanted)
+}
 
 /// Changes the scope as the statement says. Returns what the user should know. Statements that show something change nothing.
 /// Views are put in by who has planned them.
@@ -250,25 +246,29 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
             .hint("settings begin with syncline., such as SET syncline.write_mode = 'single'; \
                    SET PARAMETER name = … sets a parameter; after USE of a catalog, its own variables are set there"));
     };
-    let short = short.to_ascii_lowercase();
-    match short.as_str() {
+    let Some(setting) = canonical(short) else {
+        let known = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied();
+        let error = option(format!("there is no setting \"syncline.{short}\""));
+        return Err(match nearest(short, known.clone()) {
+            Some(near) => error.hint(format!("did you mean syncline.{near}?")),
+            None => error.hint(format!("known settings: {}", known.collect::<Vec<_>>().join(", "))),
+        });
+    };
+    match setting {
         "sql_dialect" if SqlDialect::from_setting(value).is_none() => {
             return Err(option(format!("syncline.sql_dialect cannot be '{value}'")).hint("use 'mysql' or 'ansi'"));
         }
         "on_error" if !["stop", "continue"].iter().any(|known| known.eq_ignore_ascii_case(value)) => {
             return Err(option(format!("syncline.on_error cannot be '{value}'")).hint("use 'stop' or 'continue'"));
         }
-        known if ENGINE_SETTINGS.contains(&known) || WRITE_SETTINGS.contains(&known) => {}
-        unknown => {
-            let known = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied();
-            let error = option(format!("there is no setting \"syncline.{unknown}\""));
-            return Err(match nearest(unknown, known.clone()) {
-                Some(near) => error.hint(format!("did you mean syncline.{near}?")),
-                None => error.hint(format!("known settings: {}", known.collect::<Vec<_>>().join(", "))),
-            });
-        }
+        _ => {}
     }
-    scope.settings.insert(short, value.to_owned());
+    // a value that no write takes is found here, not when the first write is reached
+    let given: Options = [(setting, value)].into_iter().collect();
+    if WRITE_SETTINGS.contains(&setting) {
+        WriteSettings::parse(&Options::new(), &given, &Options::new())?;
+    }
+    scope.settings.insert(setting.to_owned(), value.to_owned());
     Ok(Vec::new())
 }
 

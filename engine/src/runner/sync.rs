@@ -185,6 +185,10 @@ pub(super) async fn run_write(
     let settled = settled.unwrap_or(WriteState::Unknown);
     report.rows_rejected = Some(rejects.count());
     report.rejects_file = rejects.finish()?;
+    if rejects.count() > 0 {
+        let (first, count, file) = (rejects.first(), rejects.count(), report.rejects_file.clone());
+        context.events.send(RunEvent::Rejects { index: report.index, first, count, file }).await;
+    }
     for warning in rejects.warnings() {
         context.warn(report, warning).await;
     }

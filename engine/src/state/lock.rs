@@ -18,7 +18,7 @@ pub(crate) struct JobLock(#[expect(dead_code, reason = "held for its Drop")] Hel
 #[derive(Debug)]
 enum Held {
     File(#[expect(dead_code, reason = "closing it gives the lock back")] File),
-    Memory(Entry),
+    Memory(#[expect(dead_code, reason = "held for its Drop")] Entry),
 }
 
 #[derive(Debug)]

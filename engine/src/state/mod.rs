@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, params};
+#[cfg(test)]
+use rusqlite::OptionalExtension;
+use rusqlite::{Connection, params};
 
 use crate::error::{Result, SynclineError, codes};
 pub(crate) use journal::StateJournal;
@@ -136,6 +138,7 @@ impl StateStore {
     }
 
     /// The status of a recorded run.
+    #[cfg(test)]
     pub(crate) fn run_status(&self, run_id: &str) -> Result<Option<String>> {
         self.read(None, |database| {
             database.query_row("SELECT status FROM run WHERE run_id = ?", [run_id], |row| row.get(0)).optional()
