@@ -43,12 +43,16 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts connections until the task is dropped, which closes all of them.
 pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
+    serve_at_most(MAX_CONNECTIONS, listener, services).await;
+}
+
+async fn serve_at_most(most: usize, listener: TcpListener, services: Arc<Services>) {
     let mut connections = JoinSet::new();
     let mut connection_id = 0_u32;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() >= MAX_CONNECTIONS => {
+                Ok((stream, _)) if connections.len() >= most => {
                     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
                 }
                 Ok((stream, peer)) => {
