@@ -84,7 +84,11 @@ impl Session {
 
     /// Executes a statement. What it borrows of the session it gives back before rows are read. A defect of MiniRocks ends the
     /// statement, not the connection.
-    pub(crate) async fn execute(&mut self, parsed: ParsedStatement, parameters: &[Literal]) -> Result<Outcome, SqlError> {
+    pub(crate) async fn execute(
+        &mut self,
+        parsed: ParsedStatement,
+        parameters: &[Literal],
+    ) -> Result<Outcome, SqlError> {
         let run = AssertUnwindSafe(self.execute_parsed(parsed, parameters)).catch_unwind();
         run.await.unwrap_or_else(|_| Err(SqlError::internal("the statement failed")))
     }

@@ -27,7 +27,9 @@ async fn the_client_above_the_limit_is_told_so_and_a_free_place_is_used_again() 
     let open = async || Conn::new(Opts::from(client(address))).await;
     let (first, _second) = (open().await.unwrap(), open().await.unwrap());
     match open().await {
-        Err(mysql_async::Error::Server(error)) => assert_eq!((error.code, error.message.as_str()), (1040, "Too many connections")),
+        Err(mysql_async::Error::Server(error)) => {
+            assert_eq!((error.code, error.message.as_str()), (1040, "Too many connections"))
+        }
         other => panic!("{other:?}"),
     }
     first.disconnect().await.unwrap();
@@ -43,7 +45,11 @@ async fn the_client_above_the_limit_is_told_so_and_a_free_place_is_used_again() 
 }
 
 fn client(address: SocketAddr) -> OptsBuilder {
-    OptsBuilder::default().ip_or_hostname(address.ip().to_string()).tcp_port(address.port()).user(Some("root")).prefer_socket(false)
+    OptsBuilder::default()
+        .ip_or_hostname(address.ip().to_string())
+        .tcp_port(address.port())
+        .user(Some("root"))
+        .prefer_socket(false)
 }
 
 #[tokio::test]

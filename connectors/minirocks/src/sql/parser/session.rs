@@ -22,8 +22,14 @@ impl Parser<'_> {
             self.skip_statement()?;
             return Ok(Statement::Set(Vec::new()));
         }
-        for prelude in [&["CHARACTER", "SET"][..], &["CHARSET"], &["TRANSACTION"], &["SESSION", "TRANSACTION"], &["GLOBAL", "TRANSACTION"], &["CATALOG"]]
-        {
+        for prelude in [
+            &["CHARACTER", "SET"][..],
+            &["CHARSET"],
+            &["TRANSACTION"],
+            &["SESSION", "TRANSACTION"],
+            &["GLOBAL", "TRANSACTION"],
+            &["CATALOG"],
+        ] {
             if self.are_words(prelude)? {
                 self.skip_statement()?;
                 return Ok(Statement::NoEffect);
