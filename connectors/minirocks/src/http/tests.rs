@@ -374,6 +374,12 @@ async fn gzip_and_zlib_bodies_are_decompressed() {
     encoder.write_all(b"3,c,3\n").unwrap();
     let answer = load(&server, "users", &["format: deflate", "column_separator:,"], &encoder.finish().unwrap()).await;
     assert_eq!(answer["NumberLoadedRows"], 1, "{answer}");
+    let cut = &gzip[..gzip.len() - 4];
+    for broken in [&b"no gzip"[..], cut] {
+        let answer = load(&server, "users", &["format: gzip", "column_separator:,"], broken).await;
+        assert!(answer["Message"].as_str().unwrap().starts_with("cannot decompress the body"), "{answer}");
+    }
+    assert_eq!(rows(&server, "users").len(), 3);
     let answer = load(&server, "users", &["format: gzip"], b"no gzip").await;
     assert!(answer["Message"].as_str().unwrap().starts_with("cannot decompress the body"), "{answer}");
 }
@@ -386,6 +392,21 @@ async fn the_frontend_redirects_without_reading_the_body() {
     assert!(answer.starts_with("HTTP/1.1 307 Temporary Redirect\r\n"), "{answer}");
     let location = format!("location: http://{}/api/ods/users/_stream_load\r\n", server.be_addr());
     assert!(answer.contains(&location) && answer.contains("connection: close\r\n"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_names_the_address_that_the_client_has_reached() {
+    let config = ServerConfig {
+        listen: "0.0.0.0".parse().unwrap(),
+        password: Some("p w:x".to_owned()),
+        ..ServerConfig::default()
+    };
+    let server = server_with(config).await;
+    let url = format!("http://127.0.0.1:{}/api/ods/users/_stream_load?x=%2F", server.http_addr().port());
+    let arguments = ["-u", "root:p w:x", "-H", "Expect:100-continue", "-T", "-", "-D", "-", "-o", "/dev/null", &url];
+    let head = curl(&arguments, b"1\n").await;
+    let location = format!("http://127.0.0.1:{}/api/ods/users/_stream_load?x=%2F\r\n", server.be_addr().port());
+    assert!(head.contains(&location), "{head}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -123,7 +123,7 @@ impl Table {
         StagedWrite::new(Arc::clone(self), target)
     }
 
-    /// ADD [TEMPORARY] PARTITION name VALUES IN (values). Returns false if IF NOT EXISTS found the name.
+    /// `ADD [TEMPORARY] PARTITION name VALUES IN (values)`. Returns false if IF NOT EXISTS found the name.
     pub fn add_partition(
         &self,
         name: &str,
@@ -159,7 +159,7 @@ impl Table {
         })
     }
 
-    /// DROP [TEMPORARY] PARTITION: all of these or none. IF EXISTS passes over missing ones.
+    /// `DROP [TEMPORARY] PARTITION`: all of these or none. IF EXISTS passes over missing ones.
     pub fn drop_partitions(&self, names: &[String], is_temp: bool, if_exists: bool) -> Result<()> {
         if self.definition.partitioning.columns().is_empty() {
             return Err(Error::invalid(format!(

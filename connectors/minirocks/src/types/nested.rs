@@ -13,7 +13,8 @@ pub(super) fn array(item: &ColumnType, text: &[u8], strict: bool) -> Option<Valu
     Some(Value::List(items))
 }
 
-/// A map. Of a repeated key the last value counts; a bad key or value is NULL unless strict.
+/// A map. Of a repeated key the last value counts; a bad value is NULL unless strict; a key that is bad or NULL makes the map
+/// bad.
 pub(super) fn map(key: &ColumnType, value: &ColumnType, text: &[u8], strict: bool) -> Option<Value> {
     let inside = inside(text, b'{', b'}')?;
     let mut entries: Vec<(Value, Value)> = Vec::new();
@@ -26,13 +27,12 @@ pub(super) fn map(key: &ColumnType, value: &ColumnType, text: &[u8], strict: boo
             None if !strict => Some(Value::Null),
             converted => converted,
         };
-        let name = lenient(key, name)?;
+        // StarRocks keeps NULL keys; Arrow's maps have none, and dropping the entry would lose data.
+        let name = lenient(key, name).filter(|name| *name != Value::Null)?;
         let member = lenient(value, member)?;
         entries.retain(|(known, _)| *known != name);
         entries.push((name, member));
     }
-    // Arrow's maps have no NULL keys.
-    entries.retain(|(name, _)| *name != Value::Null);
     Some(Value::Map(entries))
 }
 

@@ -236,7 +236,10 @@ fn maps_keep_the_last_value_of_a_key() {
     let map = Value::from_text(&parse("MAP<INT,VARCHAR(10)>"), b"{1:\"abc\",2:NULL,1:NULL}", false);
     let entry = |key| (Value::Integer(key), Value::Null);
     assert_eq!(map, Some(Value::Map(vec![entry(2), entry(1)])));
-    assert_eq!(value("MAP<INT,VARCHAR(10)>", "{1:NULL}"), None);
+    assert_eq!(value("MAP<INT,DATE>", "{1:NULL}"), None);
+    for bad_key in ["{null:1}", "{x:1}"] {
+        assert_eq!(Value::from_text(&parse("MAP<INT,INT>"), bad_key.as_bytes(), false), None);
+    }
 }
 
 #[test]
