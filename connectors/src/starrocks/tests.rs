@@ -41,7 +41,7 @@ impl MiniRocks {
         let config = ServerConfig { password: Some(PASSWORD.into()), ..ServerConfig::default() };
         let server = Server::start(config).await.unwrap();
         server.warehouse().create_database("d", false).unwrap();
-        let catalog = catalog(&server, server.mysql_addr(), &[("allowed_be_hosts", "127.0.0.1")]);
+        let catalog = catalog(&server, server.mysql_addr(), &[]);
         Self { server, catalog, properties: properties.iter().copied().collect() }
     }
 
@@ -145,25 +145,7 @@ impl SinkUnderTest for MiniRocks {
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        let columns: Vec<_> = self
-            .server
-            .warehouse()
-            .table("d", &request.table)
-            .unwrap()
-            .definition()
-            .columns
-            .iter()
-            .map(|column| crate::sink::TargetColumn {
-                name: column.name.clone(),
-                kind: super::types::target_type(&column.column_type.column_type_text()),
-                nullable: column.nullable,
-                has_default: true,
-                type_name: column.column_type.column_type_text(),
-            })
-            .collect();
-        let options =
-            super::write_options::WriteOptions::parse(&request.properties, &request.settings, &Options::new())?;
-        super::sink::plan_into("sr", self.catalog.stream_load()?, &columns, "UTC", options, request)
+        self.catalog.plan_write(request).await
     }
 
     /// From the server's memory, so that a fault in reading does not look like one in writing.
