@@ -201,16 +201,16 @@ async fn every_type_is_read_with_its_extremes_and_null() {
     let sr = MiniRocks::start().await;
     sr.run(
         "CREATE TABLE d.t (id INT, b BOOLEAN, i8 TINYINT, i16 SMALLINT, i64 BIGINT, i128 LARGEINT, f FLOAT, g DOUBLE, n DECIMAL(38,10), \
-         day DATE, t DATETIME, c CHAR(5), s STRING, j JSON, a ARRAY<INT>) DUPLICATE KEY(id)",
+         day DATE, t DATETIME, c CHAR(5), s STRING, j JSON) DUPLICATE KEY(id)",
     )
     .await;
     sr.run(
         "INSERT INTO d.t VALUES \
          (1, true, -128, -32768, -9223372036854775808, -170141183460469231731687303715884105728, -1.5, -2.25, \
-          -1234567890123456789012345678.0123456789, '0001-01-01', '0001-01-01 00:00:00', 'a', '', '{\"a\": 1}', [1,2]), \
+          -1234567890123456789012345678.0123456789, '0001-01-01', '0001-01-01 00:00:00', 'a', '', '{\"a\": 1}'), \
          (2, false, 127, 32767, 9223372036854775807, 170141183460469231731687303715884105727, 1.5, 2.25, \
-          0.0000000001, '9999-12-31', '9999-12-31 23:59:59.999999', 'bcdef', '\\\\x 😀 \\' \\n', '[]', []), \
-         (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+          0.0000000001, '9999-12-31', '9999-12-31 23:59:59.999999', 'bcdef', '\\\\x 😀 \\' \\n', '[]'), \
+         (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
     )
     .await;
     let context = sr.session(&["t"]).await;
@@ -249,8 +249,7 @@ async fn every_type_is_read_with_its_extremes_and_null() {
         texts(&["3", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL"]),
     ];
     assert_eq!(rows, expected);
-    let nested = select(&context, "SELECT j, a FROM t WHERE id = 1").await;
-    assert_eq!(nested, [texts(&["{\"a\": 1}", "[1,2]"])]);
+    assert_eq!(select(&context, "SELECT j FROM t WHERE id = 1").await, [texts(&["{\"a\": 1}"])]);
 }
 
 #[tokio::test]

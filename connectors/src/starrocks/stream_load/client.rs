@@ -170,14 +170,13 @@ impl StreamLoadClient {
                         Fate::Aborted(reason) => self.lost_error(load, &reason),
                         Fate::NeverBegan => return Err(self.unknown(load, "its label is taken but has no state")),
                     },
-                    LoadStatus::Failed(_) if response.is_retryable() && may_try_again(body) => {
+                    LoadStatus::Failed(_) if response.is_retryable() => {
                         // A commit whose own answer was lost between the servers is reported as a failure too.
                         sent_before = true;
                         match self.fate(load, true).await? {
                             Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
-                            Fate::Aborted(_) | Fate::NeverBegan => {
-                                self.error(ErrorCode::Remote, true, load, &response.message)
-                            }
+                            _ if !may_try_again(body) => return Ok(Outcome::Refused(response)),
+                            _ => self.error(ErrorCode::Remote, true, load, &response.message),
                         }
                     }
                     LoadStatus::Failed(_) => return Ok(Outcome::Refused(response)),
