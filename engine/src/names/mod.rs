@@ -103,6 +103,12 @@ pub(crate) fn remote_catalogs_called(query: &Query) -> Vec<String> {
     sources.calls.into_iter().map(|(call, _)| call.catalog).collect()
 }
 
+/// The statements that a query runs with `remote_query`.
+pub(crate) fn remote_statements_called(query: &Query) -> Vec<String> {
+    let sources = rewrite::collect(&query.ast).unwrap_or_default();
+    sources.calls.into_iter().map(|(call, _)| call.sql).collect()
+}
+
 /// The table that a dotted name means.
 pub(crate) async fn resolve_table(scope: &Scope, parts: &[String]) -> Result<ResolvedTable> {
     let place = place_of_table(scope, parts)?;

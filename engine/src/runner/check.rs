@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use syncline_sql::statement::{Insert, Query, SessionStatement};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
+use super::read_only::only_reads;
 use super::redact::redact;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
@@ -120,12 +121,23 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
             .hint("build the engine without read_only"))
     };
     match statement {
-        Statement::Native(native) if rules.read_only && !native.is_query => refuse("a statement that changes a system"),
+        Statement::Native(native) if rules.read_only && !only_reads(&native.text) => {
+            refuse("a statement that may change a system")
+        }
         Statement::Sync(_) if rules.read_only => refuse("INSERT"),
         Statement::Explain(explain) if explain.analyze => permitted(&explain.statement, scope),
+        Statement::Query(query) if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) => {
+            refuse("a statement of remote_query that may change a system")
+        }
+        Statement::Assert(assert) => permitted(&assert.query, scope),
         Statement::Session(session) => match session.as_ref() {
             SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. } if rules.read_only => {
                 refuse("changing an external table")
+            }
+            SessionStatement::CreateView { query, .. }
+                if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) =>
+            {
+                refuse("a statement of remote_query that may change a system")
             }
             SessionStatement::CreateCatalog { .. } | SessionStatement::AlterCatalog { .. }
                 if !rules.catalogs_from_scripts =>

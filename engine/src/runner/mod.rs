@@ -5,6 +5,7 @@ mod events;
 mod explain;
 mod progress;
 mod query;
+pub(crate) mod read_only;
 pub(crate) mod redact;
 mod rejects;
 mod session;
@@ -478,3 +479,6 @@ pub(crate) async fn write_stream(
 ) -> Result<StatementReport> {
     write::run(session, target, batches, options).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,8 +65,11 @@ pub(super) async fn run_native(context: &Context, native: &Native, report: &mut 
     Ok(())
 }
 
-/// The database that a native statement runs in: the one chosen by USE of its catalog, else the one in the catalog's URL.
+/// The database that a native statement runs in, if it needs one: that of USE of its catalog, else the one in the catalog's URL.
 fn native_database(native: &Native, remote: &dyn RemoteCatalog) -> Option<String> {
+    if !native.needs_database {
+        return None;
+    }
     native.database.clone().or_else(|| remote.default_database().map(str::to_owned))
 }
 
