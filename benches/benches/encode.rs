@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p syncline-benches --bench encode`
 
+#![expect(clippy::unwrap_used, reason = "a bench stops at the first error")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -33,11 +35,24 @@ fn users(with_nulls: bool) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
+fn encode_with_arrow(batch: &RecordBatch, out: &mut Vec<u8>) {
+    let mut writer = WriterBuilder::new()
+        .with_header(false)
+        .with_delimiter(1)
+        .with_null("\\N".into())
+        .with_timestamp_format("%Y-%m-%d %H:%M:%S".into())
+        .build(out);
+    writer.write(batch).unwrap();
+}
+
 fn encode(criterion: &mut Criterion) {
-    let encoder = CsvEncoder::new(CsvFormat::default());
+    let encoder = CsvEncoder::new(CsvFormat::parse(Some("\\x01"), Some("\\n")).unwrap());
     for (name, batch) in [("not_null", users(false)), ("one_row_in_eight_null", users(true))] {
         let mut out = Vec::new();
         encoder.encode(&batch, &mut out).unwrap();
+        let mut expected = Vec::new();
+        encode_with_arrow(&batch, &mut expected);
+        assert!(out == expected, "both write the same bytes");
         let mut group = criterion.benchmark_group(format!("encode/{name}"));
         group.throughput(Throughput::Bytes(out.len() as u64));
         group.bench_function("syncline", |bencher| {
@@ -58,14 +73,7 @@ fn encode(criterion: &mut Criterion) {
         group.bench_function("arrow_csv", |bencher| {
             bencher.iter(|| {
                 out.clear();
-                let mut writer = WriterBuilder::new()
-                    .with_header(false)
-                    .with_delimiter(1)
-                    .with_null("\\N".into())
-                    .with_timestamp_format("%Y-%m-%d %H:%M:%S".into())
-                    .build(&mut out);
-                writer.write(black_box(&batch)).unwrap();
-                drop(writer);
+                encode_with_arrow(black_box(&batch), &mut out);
                 black_box(out.len())
             });
         });

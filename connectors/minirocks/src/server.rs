@@ -122,7 +122,6 @@ impl Server {
         });
         tasks.spawn(http::serve(http_listener, Role::Frontend, Arc::clone(&state)));
         tasks.spawn(http::serve(be, Role::Backend, state));
-        drop((http, be));
         let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
         let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses)?;
         tasks.spawn(mysql::serve(mysql, Arc::new(services)));

@@ -116,13 +116,17 @@ impl Catalog for MySqlCatalog {
 
     async fn check(&self) -> Vec<CheckItem> {
         let config = self.pool.config();
-        let item = |what: &str, outcome: std::result::Result<String, String>| CheckItem { what: what.to_owned(), outcome };
+        let item =
+            |what: &str, outcome: std::result::Result<String, String>| CheckItem { what: what.to_owned(), outcome };
         let mut connection = match self.pool.get().await {
             Ok(connection) => connection,
             Err(error) => return vec![item("login", Err(error.to_string()))],
         };
         let mut items = vec![
-            item("login", Ok(format!("{} at {}:{} as {}", connection.version(), config.host, config.port, config.user))),
+            item(
+                "login",
+                Ok(format!("{} at {}:{} as {}", connection.version(), config.host, config.port, config.user)),
+            ),
             item("encryption", Ok(if connection.uses_tls() { "TLS" } else { "none" }.to_owned())),
             item("time zone", Ok(connection.zone().to_owned())),
             item("character set", character_set(&mut connection).await.map_err(|error| error.to_string())),

@@ -159,7 +159,12 @@ mod tests {
     use super::*;
 
     fn range(from: i64) -> Split {
-        Split::Range { column: "id".into(), from: Some(Constant::Int(from)), to: Some(Constant::Int(from + 10)), with_null: false }
+        Split::Range {
+            column: "id".into(),
+            from: Some(Constant::Int(from)),
+            to: Some(Constant::Int(from + 10)),
+            with_null: false,
+        }
     }
 
     fn drain(claim: &Claim) -> usize {
@@ -222,7 +227,8 @@ mod tests {
     #[test]
     fn partitions_of_different_contexts_share_nothing() {
         let queue = SplitQueue::new(pack((0..10).map(range).collect(), 2));
-        let claims: Vec<_> = (0..2).map(|partition| queue.claim(partition, &Arc::new(TaskContext::default()))).collect();
+        let claims: Vec<_> =
+            (0..2).map(|partition| queue.claim(partition, &Arc::new(TaskContext::default()))).collect();
         assert_eq!(claims.iter().map(drain).collect::<Vec<_>>(), vec![5, 5]);
     }
 

@@ -55,7 +55,8 @@ impl MySqlTable {
                 ConnectorError::new(error.code(), text)
             })?;
             // A date that no calendar has may be read as NULL whatever the column says; a view's columns do not tell.
-            let becomes_null = config.zero_dates == ZeroDates::Null && matches!(reading, Reading::Date | Reading::DateTime);
+            let becomes_null =
+                config.zero_dates == ZeroDates::Null && matches!(reading, Reading::Date | Reading::DateTime);
             let nullable = column.nullable || becomes_null || table_type == TableType::View;
             columns.push(ReadColumn { name: column.name.clone(), reading, nullable });
             let policy = column.policy(zone, config.zero_dates, config.tinyint1_is_bit);

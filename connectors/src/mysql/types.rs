@@ -82,11 +82,9 @@ impl ColumnDescription {
             "tinyint" if tinyint1_is_bit && self.column_type == "tinyint(1)" => ColumnPolicy::NULL_TEST,
             "tinyint" | "smallint" | "mediumint" | "int" | "integer" | "bigint" => exact(ConstantKind::Integer),
             "decimal" | "numeric" => exact(ConstantKind::Decimal),
-            "double" | "real" => ColumnPolicy {
-                equality: Trust::Inexact,
-                order: Trust::Inexact,
-                ..exact(ConstantKind::Double)
-            },
+            "double" | "real" => {
+                ColumnPolicy { equality: Trust::Inexact, order: Trust::Inexact, ..exact(ConstantKind::Double) }
+            }
             "date" => calendar(ConstantKind::Date, zero_dates),
             "datetime" => calendar(ConstantKind::DateTime, zero_dates),
             // A clock that was set back names two moments with one time: the server would find only one of them.
@@ -103,27 +101,25 @@ impl ColumnDescription {
     fn text_policy(&self) -> ColumnPolicy {
         let Some(collation) = self.collation.as_deref() else { return ColumnPolicy::NULL_TEST };
         let charset = collation.split('_').next().unwrap_or_default();
-        let unicode = matches!(charset, "utf8mb4" | "utf8mb3" | "utf8");
+        // Other character sets may have texts that do not survive the way to Unicode and back.
+        let largest = match charset {
+            "utf8mb4" => char::MAX,
+            "utf8mb3" | "utf8" => '\u{ffff}',
+            "latin1" => '\x7f',
+            _ => return ColumnPolicy::NULL_TEST,
+        };
+        let constants = Some(ConstantKind::Text { largest });
         if matches!(collation, "utf8mb4_0900_bin" | "utf8mb4_nopad_bin" | "utf8mb3_nopad_bin" | "utf8_nopad_bin") {
             return ColumnPolicy {
-                constants: Some(ConstantKind::Text),
+                constants,
                 equality: Trust::Exact,
                 order: Trust::Exact,
                 like: Trust::Exact,
                 ..ColumnPolicy::NULL_TEST
             };
         }
-        // Other character sets may have texts that do not survive the way to Unicode and back.
-        if !unicode && charset != "latin1" {
-            return ColumnPolicy::NULL_TEST;
-        }
-        let like = if unicode && collation.ends_with("_bin") { Trust::Inexact } else { Trust::No };
-        ColumnPolicy {
-            constants: Some(ConstantKind::Text),
-            equality: Trust::Inexact,
-            like,
-            ..ColumnPolicy::NULL_TEST
-        }
+        let like = if charset != "latin1" && collation.ends_with("_bin") { Trust::Inexact } else { Trust::No };
+        ColumnPolicy { constants, equality: Trust::Inexact, like, ..ColumnPolicy::NULL_TEST }
     }
 }
 
@@ -183,15 +179,30 @@ pub const TYPES: &[TypeRow] = &[
     row("BIGINT", "bigint", integer(64, true), ""),
     row("BIGINT UNSIGNED, SERIAL", "bigint unsigned", integer(64, false), "up to 18446744073709551615"),
     row("BIT(n)", "bit(64)", Reading::Bits, "the bits as a number, BIT(1) too"),
-    row("FLOAT", "float", Reading::Float32, "filters on it run in Syncline; a native query returns the digits that the server prints"),
+    row(
+        "FLOAT",
+        "float",
+        Reading::Float32,
+        "filters on it run in Syncline; a native query returns the digits that the server prints",
+    ),
     row("DOUBLE, REAL", "double", Reading::Float64, ""),
     TypeRow {
         arrow: Some("Decimal128(p, s)"),
-        ..row("DECIMAL(p,s), NUMERIC, up to 38 digits", "decimal(38,10)", Reading::Decimal { precision: 38, scale: 10 }, "exact")
+        ..row(
+            "DECIMAL(p,s), NUMERIC, up to 38 digits",
+            "decimal(38,10)",
+            Reading::Decimal { precision: 38, scale: 10 },
+            "exact",
+        )
     },
     TypeRow {
         arrow: Some("Decimal256(p, s)"),
-        ..row("DECIMAL(p,s), NUMERIC, 39 to 65 digits", "decimal(65,30)", Reading::Decimal { precision: 65, scale: 30 }, "exact")
+        ..row(
+            "DECIMAL(p,s), NUMERIC, 39 to 65 digits",
+            "decimal(65,30)",
+            Reading::Decimal { precision: 65, scale: 30 },
+            "exact",
+        )
     },
     row("DATE", "date", Reading::Date, ZERO_DATES),
     row("DATETIME(f)", "datetime(6)", Reading::DateTime, ZERO_DATES),
@@ -232,7 +243,10 @@ pub const TYPES: &[TypeRow] = &[
     TypeRow { only_in: Some("MariaDB"), ..row("UUID", "uuid", Reading::Text, "lower case with hyphens") },
     TypeRow { only_in: Some("MariaDB"), ..row("INET4", "inet4", Reading::Text, "") },
     TypeRow { only_in: Some("MariaDB"), ..row("INET6", "inet6", Reading::Text, "shortest form") },
-    TypeRow { only_in: Some("MySQL 9, MariaDB 11.7"), ..row("VECTOR", "vector(2)", Reading::Bytes, "little-endian 32-bit floats") },
+    TypeRow {
+        only_in: Some("MySQL 9, MariaDB 11.7"),
+        ..row("VECTOR", "vector(2)", Reading::Bytes, "little-endian 32-bit floats")
+    },
 ];
 
 /// The type table as the documentation's page.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 
-use super::error::{UNKNOWN_TIME_ZONE, from_driver, timed_out};
+use super::error::{UNKNOWN_TIME_ZONE, from_driver, from_handshake, timed_out};
 use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, SslMode};
 use super::quote::{identifier, text_literal};
 use super::zone;
@@ -145,7 +145,7 @@ impl ConnectionPool {
     /// Connects and logs in; says whether the connection is encrypted.
     async fn log_in(&self) -> Result<(Conn, bool)> {
         let config = self.config();
-        let driver_error = |error| from_driver(config, error);
+        let driver_error = |error| from_handshake(config, error);
         match config.ssl_mode {
             SslMode::Disabled => Ok((self.log_in_with(None).await.map_err(driver_error)?, false)),
             SslMode::Preferred => match self.log_in_with(Some(self.tls(None))).await {
@@ -161,9 +161,7 @@ impl ConnectionPool {
                 // The chain is right and only the name differs: the certificate's own name is taken instead, so that the
                 // chain is checked once more and nothing else is let through.
                 Err(error) => match presented_name(&error) {
-                    Some(name) => {
-                        Ok((self.log_in_with(Some(self.tls(Some(name)))).await.map_err(driver_error)?, true))
-                    }
+                    Some(name) => Ok((self.log_in_with(Some(self.tls(Some(name)))).await.map_err(driver_error)?, true)),
                     None => Err(driver_error(error)),
                 },
                 Ok(conn) => Ok((conn, true)),
@@ -174,9 +172,9 @@ impl ConnectionPool {
     fn tls(&self, name: Option<String>) -> SslOpts {
         let config = self.config();
         let checked = matches!(config.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity);
-        let mut opts = SslOpts::default().with_danger_accept_invalid_certs(!checked).with_danger_tls_hostname_override(
-            name.map(std::borrow::Cow::Owned),
-        );
+        let mut opts = SslOpts::default()
+            .with_danger_accept_invalid_certs(!checked)
+            .with_danger_tls_hostname_override(name.map(std::borrow::Cow::Owned));
         if let Some(path) = config.ssl_ca.as_ref().filter(|_| checked) {
             opts = opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true);
         }
@@ -271,14 +269,16 @@ impl ConnectionPool {
 
 /// The server's modes without those that change values or how our quotes are read.
 fn harmless_modes(modes: &str) -> String {
-    let harmful =
-        |mode: &&str| MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES).any(|bad| bad.eq_ignore_ascii_case(mode));
+    let harmful = |mode: &&str| {
+        MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES).any(|bad| bad.eq_ignore_ascii_case(mode))
+    };
     modes.split(',').map(str::trim).filter(|mode| !mode.is_empty() && !harmful(mode)).collect::<Vec<_>>().join(",")
 }
 
 /// Names were checked when the options were read. Whole numbers and switches are sent bare, as servers refuse them in quotes.
 fn session_variable(name: &str, value: &str) -> String {
-    let bare = value.parse::<i128>().is_ok() || ["ON", "OFF", "TRUE", "FALSE", "DEFAULT"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    let bare = value.parse::<i128>().is_ok()
+        || ["ON", "OFF", "TRUE", "FALSE", "DEFAULT"].iter().any(|word| value.eq_ignore_ascii_case(word));
     if bare { format!("SET SESSION {name} = {value}") } else { format!("SET SESSION {name} = {}", text_literal(value)) }
 }
 

@@ -354,7 +354,8 @@ impl Builder {
             self.append_null();
             return Ok(());
         }
-        let out_of_range = |value: &Value| Refused { value: shown(value), reason: "the number is out of the column's range".into() };
+        let out_of_range =
+            |value: &Value| Refused { value: shown(value), reason: "the number is out of the column's range".into() };
         macro_rules! whole {
             ($builder:expr) => {{
                 let number = whole(&value)?;
@@ -395,7 +396,10 @@ impl Builder {
                 (Value::Bytes(bytes), _) => match std::str::from_utf8(&bytes) {
                     Ok(text) => builder.append_value(text),
                     Err(_) => {
-                        return Err(Refused { value: shown(&Value::Bytes(bytes)), reason: "the text is not UTF-8".into() });
+                        return Err(Refused {
+                            value: shown(&Value::Bytes(bytes)),
+                            reason: "the text is not UTF-8".into(),
+                        });
                     }
                 },
                 (Value::Time(negative, days, hours, minutes, seconds, fraction), Reading::Time { fraction_digits }) => {
@@ -436,7 +440,9 @@ fn parsed<T: std::str::FromStr>(value: &Value) -> Result<T, Refused> {
 /// BIT comes as bytes, the most significant first, in both protocols.
 fn bits(value: &Value) -> Result<u64, Refused> {
     match value {
-        Value::Bytes(bytes) if bytes.len() <= 8 => Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))),
+        Value::Bytes(bytes) if bytes.len() <= 8 => {
+            Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        }
         Value::Int(number) => u64::try_from(*number).map_err(|_| unexpected(value)),
         Value::UInt(number) => Ok(*number),
         other => Err(unexpected(other)),
@@ -465,9 +471,11 @@ fn zero_date<T>(
     zero_dates: ZeroDates,
     value: impl Fn(DateTimeParts) -> Option<T>,
 ) -> Result<Option<T>, Refused> {
-    let refused = || Refused {
+    let refused = || {
+        Refused {
         value: parts.text(with_time),
         reason: "no calendar has this date (zeroDateTimeBehavior=convertToNull in the URL reads it as NULL, round as the nearest date)".into(),
+    }
     };
     match zero_dates {
         ZeroDates::Reject => Err(refused()),
@@ -497,6 +505,9 @@ fn unscaled(value: &Value, reading: Reading) -> Result<(bool, String), Refused> 
         None => (false, text),
     };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(unexpected(value));
+    }
     let scale = usize::from(scale);
     let beyond = fraction.get(scale..).unwrap_or("");
     if !beyond.bytes().all(|digit| digit == b'0') {
@@ -558,7 +569,11 @@ fn decimal256(value: &Value, reading: Reading) -> Result<i256, Refused> {
     if significant.len() > usize::from(precision) {
         return Err(Refused { value: shown(value), reason: "the decimal has more digits than the column".into() });
     }
-    let number = if significant.is_empty() { i256::ZERO } else { i256::from_string(significant).ok_or_else(|| unexpected(value))? };
+    let number = if significant.is_empty() {
+        i256::ZERO
+    } else {
+        i256::from_string(significant).ok_or_else(|| unexpected(value))?
+    };
     Ok(if negative { number.wrapping_neg() } else { number })
 }
 
@@ -620,7 +635,8 @@ mod tests {
 
     #[test]
     fn a_value_out_of_range_or_of_another_form_is_refused_with_its_text() {
-        let column = ReadColumn { name: "v".into(), reading: Reading::Integer { bits: 8, signed: true }, nullable: true };
+        let column =
+            ReadColumn { name: "v".into(), reading: Reading::Integer { bits: 8, signed: true }, nullable: true };
         for value in [Value::Int(128), Value::UInt(u64::MAX), Value::Bytes(b"x".to_vec()), Value::Double(1.0)] {
             let mut batches = BatchBuilder::new(std::slice::from_ref(&column), "table t", ZeroDates::Reject, None, 10);
             batches.push(vec![Value::Int(1)]).unwrap();

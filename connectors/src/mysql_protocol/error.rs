@@ -7,11 +7,13 @@ use crate::error::{ConnectorError, ErrorCode};
 use super::options::{ConnectionConfig, SslMode};
 
 /// The server's numbers (MySQL's error reference) that mean that login or a right was refused.
-const LOGIN: &[u16] = &[1044, 1045, 1129, 1130, 1131, 1142, 1143, 1227, 1370, 1396, 1698, 1820, 1862, 3118, 3879, 4151, 5203];
+const LOGIN: &[u16] =
+    &[1044, 1045, 1129, 1130, 1131, 1142, 1143, 1227, 1370, 1396, 1698, 1820, 1862, 3118, 3879, 4151, 5203];
 /// Numbers that mean that a database, table or column does not exist.
 const NAME: &[u16] = &[1049, 1051, 1054, 1109, 1146, 1305, 5501, 5502];
 /// Numbers that mean that the connection cannot be had now, or was lost.
-const CONNECTION: &[u16] = &[1040, 1053, 1077, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1927, 4031];
+const CONNECTION: &[u16] =
+    &[1040, 1053, 1077, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1317, 1927, 3169, 4031];
 /// Numbers of a conflict with other statements, gone on the next try.
 const CONFLICT: &[u16] = &[1205, 1213];
 /// The server does not know a zone's name (ER_UNKNOWN_TIME_ZONE).
@@ -27,7 +29,9 @@ pub fn from_driver(config: &ConnectionConfig, error: Error) -> ConnectorError {
         }
         Error::Driver(DriverError::NoClientSslFlagFromServer) => ConnectorError::new(
             ErrorCode::Connection,
-            format!("{place}: the server offers no TLS; write \"ssl_mode\" = \"preferred\" or \"disabled\" to do without"),
+            format!(
+                "{place}: the server offers no TLS; write \"ssl_mode\" = \"preferred\" or \"disabled\" to do without"
+            ),
         ),
         Error::Driver(DriverError::PacketTooLarge) => too_large(config),
         Error::Driver(
@@ -36,7 +40,10 @@ pub fn from_driver(config: &ConnectionConfig, error: Error) -> ConnectorError {
             | DriverError::MysqlOldPasswordDisabled),
         ) => ConnectorError::new(
             ErrorCode::Login,
-            format!("{place}: the server asks for a way to log in that is not supported: {}", plain(&error.to_string())),
+            format!(
+                "{place}: the server asks for a way to log in that is not supported: {}",
+                plain(&error.to_string())
+            ),
         ),
         Error::Driver(DriverError::LocalInfile(_)) => ConnectorError::new(
             ErrorCode::Unsupported,
@@ -48,11 +55,37 @@ pub fn from_driver(config: &ConnectionConfig, error: Error) -> ConnectorError {
     }
 }
 
+/// As [`from_driver`], while connecting and logging in: what is too large there is no row.
+pub(super) fn from_handshake(config: &ConnectionConfig, error: Error) -> ConnectorError {
+    let error = from_driver(config, error);
+    if error.code() == ErrorCode::Value {
+        no_protocol(config, "a packet of a size that no greeting has")
+    } else {
+        error
+    }
+}
+
+fn no_protocol(config: &ConnectionConfig, text: &str) -> ConnectorError {
+    ConnectorError::new(
+        ErrorCode::Connection,
+        format!("{}: the answer does not follow MySQL's protocol ({}); check the port", place(config), plain(text)),
+    )
+}
+
 /// The error of a host that did not answer in time.
-pub(super) fn timed_out(config: &ConnectionConfig, doing: &str, option: &str, after: std::time::Duration) -> ConnectorError {
+pub(super) fn timed_out(
+    config: &ConnectionConfig,
+    doing: &str,
+    option: &str,
+    after: std::time::Duration,
+) -> ConnectorError {
     ConnectorError::retryable(
         ErrorCode::Connection,
-        format!("{}: no answer within {} s while {doing}; \"{option}\" sets the limit", place(config), after.as_secs_f32()),
+        format!(
+            "{}: no answer within {} s while {doing}; \"{option}\" sets the limit",
+            place(config),
+            after.as_secs_f32()
+        ),
     )
 }
 
@@ -72,7 +105,8 @@ fn from_server(config: &ConnectionConfig, error: &ServerError) -> ConnectorError
         return ConnectorError::new(ErrorCode::Name, text);
     }
     if CONNECTION.contains(&code) {
-        let hint = if matches!(code, 1040 | 1203 | 1226) { "; the server has no connection left for this user" } else { "" };
+        let hint =
+            if matches!(code, 1040 | 1203 | 1226) { "; the server has no connection left for this user" } else { "" };
         return ConnectorError::retryable(ErrorCode::Connection, format!("{text}{hint}"));
     }
     if CONFLICT.contains(&code) {
@@ -95,7 +129,9 @@ fn login_hint(config: &ConnectionConfig, code: u16) -> String {
         }
         1045 | 1698 => format!("; check \"user\" (now {}) and \"password\"", plain(&config.user)),
         1044 => format!("; user {} may not use that database", plain(&config.user)),
-        1129 | 1130 => "; the server does not let this machine connect: ask its administrator to allow the host".to_owned(),
+        1129 | 1130 => {
+            "; the server does not let this machine connect: ask its administrator to allow the host".to_owned()
+        }
         1820 | 1862 => "; the password has expired: set a new one with the mysql client".to_owned(),
         _ => format!("; user {} lacks the right", plain(&config.user)),
     }
@@ -115,17 +151,15 @@ fn from_io(config: &ConnectionConfig, error: &std::io::Error) -> ConnectorError 
     }
     let what = match error.kind() {
         ErrorKind::ConnectionRefused => "no server listens there; check host and port in \"url\"".to_owned(),
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof | ErrorKind::ConnectionAborted => {
-            "the connection was lost".to_owned()
-        }
+        ErrorKind::ConnectionReset
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionAborted => "the connection was lost".to_owned(),
         ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             format!("the host cannot be reached ({error}); check host, port and firewall")
         }
         ErrorKind::InvalidData => {
-            return ConnectorError::new(
-                ErrorCode::Connection,
-                format!("{place}: the answer does not follow MySQL's protocol ({}); check the port", plain(&error.to_string())),
-            );
+            return no_protocol(config, &error.to_string());
         }
         _ => format!("{}; check the host in \"url\"", plain(&error.to_string())),
     };
@@ -138,6 +172,7 @@ fn tls(config: &ConnectionConfig, text: &str) -> ConnectorError {
             "; only public authorities are known: name the server's own with \"ssl_ca\""
         }
         SslMode::VerifyIdentity => "; \"ssl_mode\" = \"verify_ca\" does not compare the host's name",
+        SslMode::Preferred => "; \"ssl_mode\" = \"disabled\" does without",
         _ => "",
     };
     ConnectorError::new(ErrorCode::Connection, format!("{}: TLS failed: {}{hint}", place(config), plain(text)))
@@ -185,8 +220,7 @@ mod tests {
 
     fn config(password: &str) -> ConnectionConfig {
         let options = [("url", "mysql://root@db.example:3307/d"), ("password", password)].into_iter().collect();
-        let config =
-            CatalogConfig { name: "shop".into(), options, timezone: "UTC".into(), timezone_is_forced: false };
+        let config = CatalogConfig { name: "shop".into(), options, timezone: "UTC".into(), timezone_is_forced: false };
         ConnectionConfig::parse(&config, 3306, &[]).unwrap()
     }
 

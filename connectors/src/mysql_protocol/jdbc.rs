@@ -251,7 +251,7 @@ impl JdbcOptions {
     /// Everything that maps to nothing: harmless or refused.
     fn accept(&self, name: &str, value: &str) -> Result<()> {
         let same = |known: &&str| known.eq_ignore_ascii_case(name);
-        if HARMLESS.iter().any(|known| same(known)) {
+        if HARMLESS.iter().any(same) {
             return Ok(());
         }
         if let Some((known, reason)) = REFUSED_UNLESS_FALSE.iter().find(|(known, _)| same(known)) {

@@ -127,9 +127,9 @@ impl ConnectionConfig {
         let jdbc = JdbcOptions::parse(url.options.iter().map(|(name, value)| (name.as_str(), value.expose())))?;
 
         let user = options.get("user").map(str::to_owned).or(url.user).or(jdbc.user);
-        let user = user.filter(|user| !user.is_empty()).ok_or_else(|| {
-            ConnectorError::option("option \"user\" is missing, and the URL names no user")
-        })?;
+        let user = user
+            .filter(|user| !user.is_empty())
+            .ok_or_else(|| ConnectorError::option("option \"user\" is missing, and the URL names no user"))?;
         let password = options.get("password").map(Secret::new).or(url.password).or(jdbc.password).unwrap_or_default();
         let ssl_ca = options.get("ssl_ca").filter(|path| !path.is_empty()).map(PathBuf::from);
         if ssl_ca.as_ref().is_some_and(|path| path.is_relative()) {
@@ -154,7 +154,8 @@ impl ConnectionConfig {
         }
 
         let own_zone = options.get("timezone").map(str::to_owned).or(jdbc.timezone);
-        let timezone = if config.timezone_is_forced { None } else { own_zone }.unwrap_or_else(|| config.timezone.clone());
+        let timezone =
+            if config.timezone_is_forced { None } else { own_zone }.unwrap_or_else(|| config.timezone.clone());
 
         Ok(Self {
             catalog: config.name.clone(),
@@ -193,10 +194,9 @@ fn strip_session(name: &str) -> Option<&str> {
 fn check_name(name: &str, own: &[&str]) -> Result<()> {
     let is = |known: &&str| {
         name.eq_ignore_ascii_case(known)
-            || (known.ends_with('.')
-                && name.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known)))
+            || (known.ends_with('.') && name.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known)))
     };
-    if strip_session(name).is_some() || SHARED.iter().any(|known| is(known)) || own.iter().any(|known| is(known)) {
+    if strip_session(name).is_some() || SHARED.iter().any(is) || own.iter().any(is) {
         return Ok(());
     }
     let hint = match nearest(name, SHARED.iter().chain(own).copied()) {
@@ -207,8 +207,18 @@ fn check_name(name: &str, own: &[&str]) -> Result<()> {
 }
 
 /// Modes that would make the server read quotes and backslashes in another way than we write them.
-pub(super) const MODES_AGAINST_QUOTING: &[&str] =
-    &["ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "MYSQL323", "MYSQL40", "NO_BACKSLASH_ESCAPES", "ORACLE", "POSTGRESQL"];
+pub(super) const MODES_AGAINST_QUOTING: &[&str] = &[
+    "ANSI",
+    "ANSI_QUOTES",
+    "DB2",
+    "MAXDB",
+    "MSSQL",
+    "MYSQL323",
+    "MYSQL40",
+    "NO_BACKSLASH_ESCAPES",
+    "ORACLE",
+    "POSTGRESQL",
+];
 
 /// A session variable's name is one word; its value is sent as a literal.
 fn check_session_variable(name: &str, value: &str) -> Result<()> {
@@ -226,6 +236,11 @@ fn check_session_variable(name: &str, value: &str) -> Result<()> {
         return Err(ConnectorError::option(format!(
             "\"session.sql_mode\" must not hold {mode}: it changes how quotes and backslashes are read"
         )));
+    }
+    if name.eq_ignore_ascii_case("autocommit") {
+        return Err(ConnectorError::option(
+            "\"session.autocommit\" is refused: every statement has a connection of its own, and its changes would be lost with it",
+        ));
     }
     for fixed in ["character_set_client", "character_set_connection", "character_set_results", "time_zone"] {
         if name.eq_ignore_ascii_case(fixed) {
@@ -335,6 +350,7 @@ mod tests {
             ("session.a b", "1"),
             ("session.sql_mode", "STRICT_ALL_TABLES, ansi_quotes"),
             ("session.time_zone", "UTC"),
+            ("session.autocommit", "0"),
             ("session.character_set_results", "latin1"),
         ] {
             assert!(parse(&[("url", "mysql://root@h"), (name, value)]).is_err(), "{name}");

@@ -33,8 +33,12 @@ pub enum ConstantKind {
     Decimal,
     /// 64-bit floats.
     Double,
-    /// Text.
-    Text,
+    /// Text of characters up to this one. A server refuses to compare a column with a character that the column's character
+    /// set cannot hold ("illegal mix of collations").
+    Text {
+        /// The last character that the column's character set holds, with all before it.
+        largest: char,
+    },
     /// Bytes.
     Bytes,
     /// Days.
@@ -320,7 +324,7 @@ fn compare(column: &str, op: Operator, value: &Expr, policies: Policies<'_>) -> 
         _ => return None,
     };
     let constant = constant(value, policy.constants?)?;
-    pushed(trust, || Some(Predicate::compare(column, symbol, constant).ok()?))
+    pushed(trust, || Predicate::compare(column, symbol, constant).ok())
 }
 
 fn null_test(
@@ -386,7 +390,8 @@ fn translate_like(like: &Like, policies: Policies<'_>) -> Option<Pushed> {
     if like.escape_char.is_some() || like.case_insensitive || (like.negated && policy.like != Trust::Exact) {
         return None;
     }
-    let pattern = constant(&like.pattern, ConstantKind::Text)?;
+    let kind = policy.constants.filter(|kind| matches!(kind, ConstantKind::Text { .. }))?;
+    let pattern = constant(&like.pattern, kind)?;
     if matches!(&pattern, Constant::Text(text) if text.contains('\\')) {
         return None;
     }
@@ -413,12 +418,14 @@ fn constant(expr: &Expr, kind: ConstantKind) -> Option<Constant> {
         ConstantKind::Decimal => decimal(value),
         ConstantKind::Double => match value {
             // Arrow orders -0.0 below 0.0, servers take them as equal; servers hold neither NaN nor infinity.
-            ScalarValue::Float64(Some(number)) if number.is_finite() && *number != 0.0 => Some(Constant::Double(*number)),
+            ScalarValue::Float64(Some(number)) if number.is_finite() && *number != 0.0 => {
+                Some(Constant::Double(*number))
+            }
             _ => None,
         },
-        ConstantKind::Text => match value {
+        ConstantKind::Text { largest } => match value {
             ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text))
-                if text.len() <= LARGEST_CONSTANT =>
+                if text.len() <= LARGEST_CONSTANT && text.chars().all(|c| c <= largest) =>
             {
                 Some(Constant::Text(text.clone()))
             }
@@ -515,10 +522,11 @@ mod tests {
         order: Trust::Exact,
         ..ColumnPolicy::NULL_TEST
     };
+    const ANY_TEXT: ConstantKind = ConstantKind::Text { largest: char::MAX };
     const WIDE_TEXT: ColumnPolicy =
-        ColumnPolicy { constants: Some(ConstantKind::Text), equality: Trust::Inexact, ..ColumnPolicy::NULL_TEST };
+        ColumnPolicy { constants: Some(ANY_TEXT), equality: Trust::Inexact, ..ColumnPolicy::NULL_TEST };
     const BINARY_TEXT: ColumnPolicy = ColumnPolicy {
-        constants: Some(ConstantKind::Text),
+        constants: Some(ANY_TEXT),
         equality: Trust::Exact,
         order: Trust::Exact,
         like: Trust::Exact,
@@ -534,6 +542,7 @@ mod tests {
             "day" => Some(ColumnPolicy { constants: Some(ConstantKind::Date), ..EXACT_INTEGER }),
             "at" => Some(ColumnPolicy { constants: Some(ConstantKind::DateTime), ..EXACT_INTEGER }),
             "f" => Some(ColumnPolicy { constants: Some(ConstantKind::Double), ..EXACT_INTEGER }),
+            "l" => Some(ColumnPolicy { constants: Some(ConstantKind::Text { largest: '\x7f' }), ..WIDE_TEXT }),
             "n" => Some(ColumnPolicy::NULL_TEST),
             _ => None,
         }
@@ -580,6 +589,12 @@ mod tests {
         ] {
             assert_eq!(shown(&filter), "", "{filter}");
         }
+    }
+
+    #[test]
+    fn a_narrow_character_set_is_asked_for_ascii_only() {
+        assert_eq!(shown(&col("l").eq(lit("a"))), "~`l` = 'a'");
+        assert_eq!(shown(&col("l").eq(lit("é"))), "");
     }
 
     #[test]

@@ -186,7 +186,10 @@ async fn drive(
     if more {
         return Err(ConnectorError::new(
             ErrorCode::Unsupported,
-            format!("catalog {}: the statement returned more than one result set; all ran, only the first was read", config.catalog),
+            format!(
+                "catalog {}: the statement returned more than one result set; all ran, only the first was read",
+                config.catalog
+            ),
         ));
     }
     Ok(())
@@ -207,7 +210,8 @@ pub fn read_column(column: &Column, tinyint1_is_bit: bool) -> ReadColumn {
     let flags = column.flags();
     let signed = !flags.contains(ColumnFlags::UNSIGNED_FLAG);
     let integer = |bits| Reading::Integer { bits, signed };
-    let is_text = column.character_set() != BINARY_CHARSET || flags.intersects(ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG);
+    let is_text =
+        column.character_set() != BINARY_CHARSET || flags.intersects(ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG);
     let reading = match column.column_type() {
         ColumnType::MYSQL_TYPE_TINY if tinyint1_is_bit && signed && column.column_length() == 1 => Reading::Boolean,
         ColumnType::MYSQL_TYPE_TINY => integer(8),
@@ -227,9 +231,10 @@ pub fn read_column(column: &Column, tinyint1_is_bit: bool) -> ReadColumn {
         ColumnType::MYSQL_TYPE_TIME | ColumnType::MYSQL_TYPE_TIME2 => {
             Reading::Time { fraction_digits: column.decimals().min(6) }
         }
-        ColumnType::MYSQL_TYPE_JSON | ColumnType::MYSQL_TYPE_ENUM | ColumnType::MYSQL_TYPE_SET | ColumnType::MYSQL_TYPE_NULL => {
-            Reading::Text
-        }
+        ColumnType::MYSQL_TYPE_JSON
+        | ColumnType::MYSQL_TYPE_ENUM
+        | ColumnType::MYSQL_TYPE_SET
+        | ColumnType::MYSQL_TYPE_NULL => Reading::Text,
         ColumnType::MYSQL_TYPE_GEOMETRY | ColumnType::MYSQL_TYPE_VECTOR => Reading::Bytes,
         _ if is_text => Reading::Text,
         _ => Reading::Bytes,

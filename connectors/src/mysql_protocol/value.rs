@@ -115,7 +115,14 @@ impl DateTimeParts {
 }
 
 /// A TIME as the server's client prints it: hours may pass 24 and be negative, `-838:59:59.000000`.
-pub fn time_text(negative: bool, hours: u32, minutes: u8, seconds: u8, microseconds: u32, fraction_digits: u8) -> String {
+pub fn time_text(
+    negative: bool,
+    hours: u32,
+    minutes: u8,
+    seconds: u8,
+    microseconds: u32,
+    fraction_digits: u8,
+) -> String {
     let sign = if negative { "-" } else { "" };
     let time = format!("{sign}{hours:02}:{minutes:02}:{seconds:02}");
     match fraction_digits {
@@ -191,7 +198,9 @@ mod tests {
     #[test]
     fn days_agree_with_a_calendar_library() {
         let epoch = jiff::civil::date(1970, 1, 1);
-        for (year, month, day) in [(0, 1, 1), (0, 3, 1), (1, 1, 1), (1582, 10, 15), (1900, 3, 1), (1970, 1, 1), (2000, 2, 29), (9999, 12, 31)] {
+        for (year, month, day) in
+            [(0, 1, 1), (0, 3, 1), (1, 1, 1), (1582, 10, 15), (1900, 3, 1), (1970, 1, 1), (2000, 2, 29), (9999, 12, 31)]
+        {
             let expected = jiff::civil::date(year, month, day).duration_since(epoch).as_hours() / 24;
             let text = format!("{year:04}-{month:02}-{day:02}");
             assert_eq!(parts(&text).days().map(i64::from), Some(expected), "{text}");
@@ -220,7 +229,16 @@ mod tests {
     fn fractions_have_up_to_six_digits() {
         assert_eq!(parts("1970-01-01 00:00:01.5").microseconds(), Some(1_500_000));
         assert_eq!(parts("1970-01-01 00:00:00.000001").microseconds(), Some(1));
-        for text in ["", "2024", "2024-01", "2024-01-01-01", "2024-01-01 1", "2024-01-01 01:02:03.1234567", "x", "2024-01-01 +1:02:03"] {
+        for text in [
+            "",
+            "2024",
+            "2024-01",
+            "2024-01-01-01",
+            "2024-01-01 1",
+            "2024-01-01 01:02:03.1234567",
+            "x",
+            "2024-01-01 +1:02:03",
+        ] {
             assert_eq!(DateTimeParts::parse(text.as_bytes()), None, "{text}");
         }
     }

@@ -39,7 +39,8 @@ pub fn fixed_offset(zone: &str) -> Option<String> {
     let until = Timestamp::from_second(i64::from(i32::MAX)).ok()?;
     let zone = TimeZone::get(zone).ok()?;
     let offset = zone.to_offset(since);
-    let same = zone.following(since).take_while(|change| change.timestamp() <= until).all(|change| change.offset() == offset);
+    let same =
+        zone.following(since).take_while(|change| change.timestamp() <= until).all(|change| change.offset() == offset);
     same.then(|| format_offset(offset.seconds() / 60))
 }
 
@@ -78,7 +79,9 @@ fn format_offset(minutes: i32) -> String {
 
 fn unknown(zone: &str) -> ConnectorError {
     let shown: String = zone.chars().filter(|c| !c.is_control()).take(64).collect();
-    ConnectorError::option(format!("\"{shown}\" is no time zone; write a name such as Asia/Shanghai or an offset such as +08:00"))
+    ConnectorError::option(format!(
+        "\"{shown}\" is no time zone; write a name such as Asia/Shanghai or an offset such as +08:00"
+    ))
 }
 
 #[cfg(test)]

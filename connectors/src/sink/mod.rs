@@ -2,7 +2,11 @@
 //!
 //! `WriteExec` runs one [`Writer`] per input partition; each yields a [`CommitToken`]. `CommitExec` above it calls
 //! [`Sink::begin`] before its input starts, checks that every writer's token is there exactly once, and calls [`Sink::commit`].
-//! Planning has no effects. See DESIGN: "Writing is two plan nodes".
+//! Planning has no effects.
+//!
+//! The engine calls [`plan_insert`] with the plan of a SELECT and what a catalog made of the [`WriteRequest`]; it executes the plan up to its
+//! one row, and watches the [`WriteHandle`]. A catalog maps columns with [`map_columns`] and reads [`WriteSettings`]; what the target cannot
+//! hold is sorted out by [`convert`] before a [`Writer`] sees it.
 
 pub mod commit_exec;
 pub mod convert;

@@ -12,22 +12,20 @@ use super::signals::Signals;
 use super::{run, say};
 use crate::error::codes;
 use crate::report::{RunReport, RunStatus};
-use crate::{Engine, Run, RunEvent, Script, SynclineError};
+use crate::{Engine, Run, RunEvent, SynclineError};
 
 /// How long the clean-up of a stopped run may take.
 const CLEAN_UP: Duration = Duration::from_secs(20);
 
-/// A run that has started, with the scripts that its errors point into.
+/// A run that has started.
 pub(super) struct Started {
     pub(super) engine: Engine,
     pub(super) run: Run,
-    pub(super) scripts: Vec<Script>,
 }
 
 /// A run that has ended.
 pub(super) struct Ended {
     pub(super) report: RunReport,
-    pub(super) scripts: Vec<Script>,
     /// The exit code of the signal that stopped it.
     pub(super) signal: Option<u8>,
 }
@@ -69,13 +67,13 @@ impl Drive {
 
 /// Follows a run to its end.
 pub(super) async fn follow(started: Started, drive: Drive) -> Ended {
-    let Started { engine, mut run, scripts } = started;
+    let Started { engine, mut run } = started;
     let signals = Signals::stop(run.stopper());
     let mut out = match drive.open() {
         Ok(out) => out,
         Err(error) => {
             let error = SynclineError::new(codes::SCRIPT, format!("cannot write results: {error}"));
-            return Ended { report: run::lost("query", &error), scripts, signal: None };
+            return Ended { report: run::lost("query", &error), signal: None };
         }
     };
     let mut progress = Progress::new(drive.shows_progress && io::stderr().is_terminal(), drive.shows_progress);
@@ -117,7 +115,7 @@ pub(super) async fn follow(started: Started, drive: Drive) -> Ended {
     if let Some(error) = broken.filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
         say(&format!("error: cannot write results: {error}"));
     }
-    Ended { report, scripts, signal }
+    Ended { report, signal }
 }
 
 impl Ended {

@@ -5,8 +5,8 @@ use std::io::Write;
 use super::args::{ReportFormat, SessionOptions};
 use super::output::visible;
 use super::say;
-use crate::report::{ErrorReport, RunReport, RunStatus, StatementReport, StatementStatus};
-use crate::{Script, SynclineError};
+use crate::SynclineError;
+use crate::report::{RunReport, RunStatus, StatementReport, StatementStatus};
 
 /// The report of a run that could not start.
 pub(super) fn before_start(job: &str, session: &SessionOptions, error: &SynclineError) -> RunReport {
@@ -21,11 +21,12 @@ pub(super) fn before_start(job: &str, session: &SessionOptions, error: &Syncline
         error: Some(error.to_report()),
         statements: Vec::new(),
         nothing_ran: true,
+        failure: Some(error.clone()),
     }
 }
 
 /// Prints the report: the JSON object on standard output, or lines for people on standard error.
-pub(super) fn print(report: &RunReport, scripts: &[Script], format: ReportFormat) {
+pub(super) fn print(report: &RunReport, format: ReportFormat) {
     match format {
         ReportFormat::Json => match serde_json::to_string(report) {
             Ok(json) => {
@@ -35,38 +36,23 @@ pub(super) fn print(report: &RunReport, scripts: &[Script], format: ReportFormat
             Err(error) => say(&format!("error: cannot print the report: {error}")),
         },
         ReportFormat::Text => {
-            if let Some(error) = &report.error {
-                say(&render_error(error, scripts));
+            if let Some(error) = render_error(report) {
+                say(&error);
             }
             say(&text(report));
         }
     }
 }
 
-/// An error for a terminal: code and message, then the place with its line and a caret.
-pub(super) fn render_error(error: &ErrorReport, scripts: &[Script]) -> String {
-    let mut out = format!("error[{}]: {}", error.code, visible_lines(&error.message));
-    let (Some(file), Some(line)) = (&error.file, error.line) else { return out };
-    let column = error.column.unwrap_or(1);
-    out.push_str(&format!("\n  --> {}:{line}:{column}", visible(file)));
-    let text = scripts
-        .iter()
-        .find(|script| script.name == *file)
-        .map(|script| script.text.clone())
-        .or_else(|| std::fs::read_to_string(file).ok());
-    if let Some(source) = text.as_deref().and_then(|text| text.lines().nth(line - 1)) {
-        // a TAB is shown as one blank, so that the caret stands below its character
-        let shown: String = source.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
-        let pad = visible(&shown.chars().take(column - 1).collect::<String>());
-        let width = unicode_width::UnicodeWidthStr::width(pad.as_str());
-        out.push_str(&format!("\n   | {}\n   | {}^", visible(&shown), " ".repeat(width)));
-    }
-    out
-}
-
-/// Lines of a message stay lines; everything else that could steer a terminal is spelled out.
-fn visible_lines(message: &str) -> String {
-    message.lines().map(visible).collect::<Vec<_>>().join("\n  ")
+/// The error that ended a run, for a terminal: code and message, then the place with its line and a caret.
+pub(super) fn render_error(report: &RunReport) -> Option<String> {
+    let error = report.error.as_ref()?;
+    let text = match &report.failure {
+        Some(failure) => failure.render(),
+        None => format!("error[{}]: {}", error.code, error.message),
+    };
+    // lines stay lines; everything else that could steer a terminal is spelled out
+    Some(text.lines().map(visible).collect::<Vec<_>>().join("\n"))
 }
 
 /// The report for people, with the fields that DataX users know.
@@ -192,18 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_its_line_and_a_caret() {
-        let error = ErrorReport {
-            code: "E1001".into(),
-            message: "expected a name\u{7}".into(),
-            file: Some("a.sql".into()),
-            line: Some(2),
-            column: Some(4),
-        };
-        let script = Script::new("a.sql", "select 1;\n日本\tx");
-        assert_eq!(
-            render_error(&error, &[script]),
-            "error[E1001]: expected a name\\u{7}\n  --> a.sql:2:4\n   | 日本 x\n   |      ^"
-        );
+    fn an_error_cannot_steer_the_terminal() {
+        let error = SynclineError::new("E5004", "the server said \u{1b}[31m").hint("read\tit");
+        let report = before_start("a", &SessionOptions::default(), &error);
+        let text = render_error(&report).unwrap();
+        assert!(!text.contains(char::is_control) || text.matches(char::is_control).all(|c| c == "\n"), "{text:?}");
+        assert!(text.starts_with("error[E5004]: the server said \\u{1b}[31m"), "{text}");
     }
 }

@@ -16,11 +16,9 @@ pub(super) async fn run(args: RunArgs) -> u8 {
     let name = job_name(&args.jobs[0]);
     let ended = match start(&args).await {
         Ok(started) => drive::follow(started, drive).await,
-        Err((error, scripts)) => {
-            drive::Ended { report: report::before_start(&name, &args.session, &error), scripts, signal: None }
-        }
+        Err(error) => drive::Ended { report: report::before_start(&name, &args.session, &error), signal: None },
     };
-    report::print(&ended.report, &ended.scripts, args.report);
+    report::print(&ended.report, args.report);
     ended.exit_code()
 }
 
@@ -29,41 +27,36 @@ pub(super) async fn query(args: QueryArgs) -> u8 {
     let drive = Drive::for_query(&args.result);
     let ended = match start_query(&args).await {
         Ok(started) => drive::follow(started, drive).await,
-        Err((error, scripts)) => {
-            drive::Ended { report: report::before_start("query", &args.session, &error), scripts, signal: None }
-        }
+        Err(error) => drive::Ended { report: report::before_start("query", &args.session, &error), signal: None },
     };
-    if let Some(error) = &ended.report.error {
-        say(&report::render_error(error, &ended.scripts));
+    if let Some(error) = report::render_error(&ended.report) {
+        say(&error);
     }
     ended.exit_code()
 }
 
-type Failed = (SynclineError, Vec<Script>);
-
-async fn start(args: &RunArgs) -> Result<drive::Started, Failed> {
-    let (scripts, folder) = read_jobs(&args.jobs).map_err(|error| (error, Vec::new()))?;
-    let failed = |error: SynclineError| (error, scripts.clone());
-    check_output(&args.result).map_err(failed)?;
-    let engine = setup::engine(&args.session, &folder).await.map_err(failed)?;
-    let mut options =
-        setup::run_options(&args.session).dry_run(args.dry_run).allow_concurrent(args.allow_concurrent);
+async fn start(args: &RunArgs) -> Result<drive::Started> {
+    let (scripts, folder) = read_jobs(&args.jobs)?;
+    check_output(&args.result)?;
+    let engine = setup::engine(&args.session, &folder).await?;
+    let mut options = setup::run_options(&args.session)
+        .job_name(job_name(&args.jobs[0]))
+        .dry_run(args.dry_run)
+        .allow_concurrent(args.allow_concurrent);
     if let Some(run_id) = &args.resume {
         options = options.resume(run_id);
     }
-    let run = engine.session().start_jobs(scripts.clone(), options.job_name(job_name(&args.jobs[0]))).map_err(failed)?;
-    Ok(drive::Started { engine, run, scripts })
+    let run = engine.session().start_jobs(scripts, options)?;
+    Ok(drive::Started { engine, run })
 }
 
-async fn start_query(args: &QueryArgs) -> Result<drive::Started, Failed> {
-    let failed = |error: SynclineError| (error, vec![Script::new("query", args.statements.clone())]);
-    check_output(&args.result).map_err(failed)?;
-    let folder = setup::working_directory().map_err(failed)?;
-    let engine = setup::engine(&args.session, &folder).await.map_err(failed)?;
+async fn start_query(args: &QueryArgs) -> Result<drive::Started> {
+    check_output(&args.result)?;
+    let folder = setup::working_directory()?;
+    let engine = setup::engine(&args.session, &folder).await?;
     let script = Script::new("query", args.statements.clone()).in_folder(folder);
-    let options = setup::run_options(&args.session).interactive(true);
-    let run = engine.session().start_jobs(vec![script.clone()], options).map_err(failed)?;
-    Ok(drive::Started { engine, run, scripts: vec![script] })
+    let run = engine.session().start(script, setup::run_options(&args.session).interactive(true))?;
+    Ok(drive::Started { engine, run })
 }
 
 /// An output file that cannot be made is found before anything runs.

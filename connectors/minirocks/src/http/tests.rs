@@ -374,6 +374,12 @@ async fn gzip_and_zlib_bodies_are_decompressed() {
     encoder.write_all(b"3,c,3\n").unwrap();
     let answer = load(&server, "users", &["format: deflate", "column_separator:,"], &encoder.finish().unwrap()).await;
     assert_eq!(answer["NumberLoadedRows"], 1, "{answer}");
+    let cut = &gzip[..gzip.len() - 4];
+    for broken in [&b"no gzip"[..], cut] {
+        let answer = load(&server, "users", &["format: gzip", "column_separator:,"], broken).await;
+        assert!(answer["Message"].as_str().unwrap().starts_with("cannot decompress the body"), "{answer}");
+    }
+    assert_eq!(rows(&server, "users").len(), 3);
     let answer = load(&server, "users", &["format: gzip"], b"no gzip").await;
     assert!(answer["Message"].as_str().unwrap().starts_with("cannot decompress the body"), "{answer}");
 }

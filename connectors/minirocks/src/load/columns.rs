@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::options::{ColumnItem, LoadOptions};
+use super::column_list::ColumnItem;
+use super::options::LoadOptions;
 use crate::error::{Error, Result};
 use crate::storage::{ColumnDefault, ColumnDefinition, TableDefinition};
 use crate::types::Value;

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::encoding::Encoding;
+use super::options::Format;
 use super::{Counts, LoadOutcome, Piece, PreparedLoad};
 use crate::error::{Error, Result};
-use crate::load::options::{Encoding, Format};
 use crate::storage::WriteMode;
 
 impl PreparedLoad {

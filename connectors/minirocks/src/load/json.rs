@@ -3,7 +3,8 @@
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
-use super::options::{JsonOptions, PathStep};
+use super::json_path::PathStep;
+use super::options::JsonOptions;
 use super::rows::{RowLoader, lossy};
 use crate::error::{Error, Result};
 

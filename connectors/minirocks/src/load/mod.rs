@@ -4,10 +4,13 @@
 //! [`PreparedLoad::run`] then reads the body on a blocking thread, converts it column by column, and commits. All rows of a
 //! load are staged before the commit, so that it is seen whole or not at all.
 
+mod column_list;
 mod columns;
 mod discard;
+mod encoding;
 mod error_log;
 mod json;
+mod json_path;
 mod options;
 mod outcome;
 mod rows;

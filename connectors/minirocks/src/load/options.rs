@@ -1,13 +1,14 @@
 //! The headers of a Stream Load (StarRocks: STREAM LOAD, "Parameters"). What this version cannot do and what would change the
 //! rows is refused; what only tunes the server is checked and passed over.
 
-use std::io::Write as _;
 use std::time::Duration;
 
-use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use hyper::HeaderMap;
 use jiff::tz::TimeZone;
 
+use super::column_list::{ColumnItem, column_items};
+use super::encoding::Encoding;
+use super::json_path::{PathStep, json_path};
 use super::{MAX_BODY, MAX_JSON_BODY};
 use crate::csv::{CsvOptions, delimiter};
 use crate::error::{Error, Result};
@@ -20,8 +21,6 @@ const MAX_TIMEOUT: u64 = 259_200;
 /// The zone of a load that names none (StarRocks's default) and its offset, which has not changed since 1991: a machine
 /// without a time zone database can still load.
 const DEFAULT_TIMEZONE: (&str, jiff::tz::Offset) = ("Asia/Shanghai", jiff::tz::offset(8));
-/// Bytes of compressed body that are decoded at once; one piece grows by at most about a thousand times.
-const DECODE_STEP: usize = 4096;
 
 /// What the headers of a load ask for.
 #[derive(Debug, Clone)]
@@ -64,35 +63,6 @@ pub(crate) struct JsonOptions {
     pub(crate) paths: Option<Vec<Vec<PathStep>>>,
     /// Takes bodies beyond the usual limit.
     pub(crate) ignore_size: bool,
-}
-
-/// One step of a JSON path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PathStep {
-    /// A member of an object.
-    Key(String),
-    /// An element of an array.
-    Index(usize),
-}
-
-/// How the body is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    /// Not at all.
-    Plain,
-    /// gzip, several members too (`format: gzip`).
-    Gzip,
-    /// zlib (`format: deflate`).
-    Deflate,
-}
-
-/// One item of the `columns` header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ColumnItem {
-    /// Name of a column of the table, or of a field that no column takes.
-    pub(crate) name: String,
-    /// The expression behind `=`, if there is one.
-    pub(crate) expression: Option<String>,
 }
 
 impl LoadOptions {
@@ -276,169 +246,9 @@ fn time_zone(name: &str) -> Result<TimeZone> {
     jiff::tz::Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).map(TimeZone::fixed).map_err(|_| unknown())
 }
 
-/// `$.a.b[0]` as steps.
-fn json_path(path: &str) -> Result<Vec<PathStep>> {
-    let invalid = || Error::invalid(format!("Invalid json path: {path}"));
-    let mut rest = path.trim().strip_prefix('$').ok_or_else(invalid)?;
-    let mut steps = Vec::new();
-    while !rest.is_empty() {
-        if let Some(key) = rest.strip_prefix('.') {
-            let end = if let Some(quoted) = key.strip_prefix('"') {
-                quoted.find('"').ok_or_else(invalid)? + 2
-            } else {
-                key.find(['.', '[']).unwrap_or(key.len())
-            };
-            let (name, behind) = key.split_at(end);
-            let name = name.trim_matches('"');
-            if name.is_empty() || name == "*" {
-                return Err(invalid());
-            }
-            steps.push(PathStep::Key(name.to_owned()));
-            rest = behind;
-        } else if let Some(index) = rest.strip_prefix('[') {
-            let (index, behind) = index.split_once(']').ok_or_else(invalid)?;
-            steps.push(PathStep::Index(index.trim().parse().map_err(|_| invalid())?));
-            rest = behind;
-        } else {
-            return Err(invalid());
-        }
-    }
-    Ok(steps)
-}
-
-/// Cuts the `columns` header at commas that are outside of quotes and parentheses.
-fn column_items(text: &str) -> Result<Vec<ColumnItem>> {
-    let mut items = Vec::new();
-    let mut start = 0;
-    let mut depth = 0_i32;
-    let mut quote = None;
-    for (at, character) in text.char_indices() {
-        match (quote, character) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"' | '`') => quote = Some(character),
-            (None, '(') => depth += 1,
-            (None, ')') => depth -= 1,
-            (None, ',') if depth == 0 => {
-                items.push(column_item(&text[start..at])?);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    if quote.is_some() || depth != 0 {
-        return Err(Error::invalid(format!("failed to parse columns: {text}")));
-    }
-    items.push(column_item(&text[start..])?);
-    Ok(items)
-}
-
-fn column_item(text: &str) -> Result<ColumnItem> {
-    let text = text.trim();
-    let (name, rest) = match text.strip_prefix('`') {
-        Some(quoted) => quoted.split_once('`').unwrap_or((quoted, "")),
-        None => match text.find('=') {
-            Some(at) => text.split_at(at),
-            None => (text, ""),
-        },
-    };
-    let name = name.trim();
-    let rest = rest.trim();
-    let expression = rest.strip_prefix('=').map(|expression| expression.trim().to_owned());
-    if name.is_empty() || !(rest.is_empty() || expression.as_ref().is_some_and(|e| !e.is_empty())) {
-        return Err(Error::invalid(format!("failed to parse columns: {text}")));
-    }
-    Ok(ColumnItem { name: name.to_owned(), expression })
-}
-
-/// Decompresses a body piece by piece.
-pub(crate) enum Decoder {
-    Gzip(MultiGzDecoder<Vec<u8>>),
-    Deflate(ZlibDecoder<Vec<u8>>),
-}
-
-impl Encoding {
-    pub(crate) fn decoder(self) -> Option<Decoder> {
-        match self {
-            Self::Plain => None,
-            Self::Gzip => Some(Decoder::Gzip(MultiGzDecoder::new(Vec::new()))),
-            Self::Deflate => Some(Decoder::Deflate(ZlibDecoder::new(Vec::new()))),
-        }
-    }
-}
-
-impl Decoder {
-    /// Decodes a piece and hands on what comes out, in steps, so that a small piece that grows large is never held whole.
-    pub(crate) fn decode(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        for step in bytes.chunks(DECODE_STEP) {
-            let written = match self {
-                Self::Gzip(decoder) => decoder.write_all(step),
-                Self::Deflate(decoder) => decoder.write_all(step),
-            };
-            written.map_err(broken)?;
-            self.drain(&mut take)?;
-        }
-        Ok(())
-    }
-
-    /// Hands on the rest; a body that ends too early is an error.
-    pub(crate) fn finish(mut self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let finished = match &mut self {
-            Self::Gzip(decoder) => decoder.try_finish(),
-            Self::Deflate(decoder) => decoder.try_finish(),
-        };
-        finished.map_err(broken)?;
-        self.drain(&mut take)
-    }
-
-    fn drain(&mut self, take: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let decoded = match self {
-            Self::Gzip(decoder) => std::mem::take(decoder.get_mut()),
-            Self::Deflate(decoder) => std::mem::take(decoder.get_mut()),
-        };
-        if decoded.is_empty() { Ok(()) } else { take(&decoded) }
-    }
-}
-
-fn broken(error: std::io::Error) -> Error {
-    Error::invalid(format!("cannot decompress the body: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_columns_header_is_cut_outside_of_quotes() {
-        let items = column_items("a, `b c`,tmp,d=concat(tmp, ','), e = now()").unwrap();
-        let item = |name: &str, expression: Option<&str>| ColumnItem {
-            name: name.to_owned(),
-            expression: expression.map(str::to_owned),
-        };
-        assert_eq!(
-            items,
-            [
-                item("a", None),
-                item("b c", None),
-                item("tmp", None),
-                item("d", Some("concat(tmp, ',')")),
-                item("e", Some("now()"))
-            ]
-        );
-        for broken in ["a,,b", "", "a=", "a,'b"] {
-            assert!(column_items(broken).is_err(), "{broken}");
-        }
-    }
-
-    #[test]
-    fn json_paths_have_keys_and_indexes() {
-        let key = |name: &str| PathStep::Key(name.to_owned());
-        assert_eq!(json_path("$").unwrap(), []);
-        assert_eq!(json_path("$.a.\"b.c\"[0]").unwrap(), [key("a"), key("b.c"), PathStep::Index(0)]);
-        for broken in ["a", "$a", "$.", "$.a[", "$.a[x]", "$.*"] {
-            assert!(json_path(broken).is_err(), "{broken}");
-        }
-    }
 
     #[test]
     fn zones_are_names_or_offsets() {

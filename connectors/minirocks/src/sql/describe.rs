@@ -137,7 +137,9 @@ pub(super) fn create_table_text(definition: &TableDefinition) -> String {
 
 /// The properties that were written, and those that StarRocks always prints.
 pub(super) fn properties(definition: &TableDefinition) -> Vec<(String, String)> {
-    let mut properties: Vec<(String, String)> = [("compression", "LZ4"), ("replicated_storage", "true"), ("replication_num", "1")]
+    let always =
+        [("compression", "LZ4"), ("fast_schema_evolution", "true"), ("replicated_storage", "true"), ("replication_num", "1")];
+    let mut properties: Vec<(String, String)> = always
         .iter()
         .filter(|(name, _)| definition.property(name).is_none())
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

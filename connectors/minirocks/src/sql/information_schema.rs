@@ -110,6 +110,12 @@ const PARTITIONS_META: Columns = &[
     ("DATA_SIZE", Text),
     ("ROW_COUNT", Int),
     ("ENABLE_DATACACHE", Int),
+    ("AVG_CS", Int),
+    ("P50_CS", Int),
+    ("MAX_CS", Int),
+    ("STORAGE_PATH", Text),
+    ("STORAGE_SIZE", Text),
+    ("TABLET_BALANCED", Int),
 ];
 
 const LOADS: Columns = &[
@@ -436,6 +442,12 @@ fn partitions_meta(services: &Services, rows: &mut SystemTable) {
                 format!("{}B", partition.bytes()).into(),
                 partition.rows().into(),
                 0_i64.into(),
+                0_i64.into(),
+                0_i64.into(),
+                0_i64.into(),
+                "".into(),
+                format!("{}B", partition.bytes()).into(),
+                1_i64.into(),
             ]);
         }
         // StarRocks keeps a partition without values beside the automatic ones

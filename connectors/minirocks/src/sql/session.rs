@@ -1,9 +1,11 @@
 //! A connection's state, and which code executes which statement.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::Query;
+use futures::FutureExt;
 
 use super::error::SqlError;
 use super::parser::ParsedStatement;
@@ -79,8 +81,14 @@ impl Session {
         }
     }
 
-    /// Executes a statement. What it borrows of the session it gives back before rows are read.
+    /// Executes a statement. What it borrows of the session it gives back before rows are read. A defect of MiniRocks ends the
+    /// statement, not the connection.
     pub(crate) async fn execute(&mut self, parsed: ParsedStatement, parameters: &[Literal]) -> Result<Outcome, SqlError> {
+        let run = AssertUnwindSafe(self.execute_parsed(parsed, parameters)).catch_unwind();
+        run.await.unwrap_or_else(|_| Err(SqlError::internal("the statement failed")))
+    }
+
+    async fn execute_parsed(&mut self, parsed: ParsedStatement, parameters: &[Literal]) -> Result<Outcome, SqlError> {
         if parameters.len() != parsed.parameters {
             return Err(SqlError::new(1210, "Incorrect arguments to EXECUTE"));
         }

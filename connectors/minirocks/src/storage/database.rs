@@ -36,8 +36,7 @@ impl Database {
             None => None,
             Some(data_dir) => {
                 let folder = data_dir.join(names::folder(name, id));
-                std::fs::create_dir(&folder)
-                    .map_err(|error| Error::io(format!("cannot create {}", folder.display()), error))?;
+                files::create_folder(&folder)?;
                 let manifest = DatabaseManifest { id, name: name.to_owned(), created_at };
                 files::write_json(&folder.join(DATABASE_MANIFEST), &manifest)?;
                 Some(folder)

@@ -106,7 +106,7 @@ pub(super) struct TableFolder {
 
 impl TableFolder {
     pub(super) fn create(path: PathBuf) -> Result<Self> {
-        fs::create_dir(&path).map_err(|error| Error::io(format!("cannot create {}", path.display()), error))?;
+        create_folder(&path)?;
         Ok(Self { path })
     }
 
@@ -213,6 +213,17 @@ fn remove_file(path: &Path) {
     }
 }
 
+/// Makes a new folder that is still there after a power loss.
+pub(super) fn create_folder(path: &Path) -> Result<()> {
+    let created = fs::create_dir(path).and_then(|()| sync_parent(path));
+    created.map_err(|error| Error::io(format!("cannot create {}", path.display()), error))
+}
+
+/// A new or renamed entry is on disk only when its folder is.
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
 /// Removes a folder, its manifest first: without it the rest does not count.
 pub(super) fn remove_folder(path: &Path, manifest: &str) -> Result<()> {
     let context = || format!("cannot remove {}", path.display());
@@ -256,8 +267,7 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        // The rename itself is on disk only when the folder is.
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        sync_parent(path)
     });
     written.map_err(|error| Error::io(context(), error))
 }

@@ -357,6 +357,45 @@ fn files_that_no_manifest_names_are_removed_on_start() {
 }
 
 #[test]
+fn a_commit_that_cannot_be_stored_is_not_seen_and_frees_its_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::open(folder.path()).unwrap();
+    let (database, table) = create(&warehouse, TableDefinition::new("t", int_and_text()));
+    write(&database, &table, &ids_and_texts(&table, &[(1, "a")]), WriteMode::Append);
+    let data = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_dir()).unwrap();
+    std::fs::rename(&data, folder.path().join("moved")).unwrap();
+    let transaction = database.begin(&Label::parse("lost").unwrap(), "t").unwrap();
+    let mut staged = table.stage(&PartitionTarget::All).unwrap();
+    staged.push(&ids_and_texts(&table, &[(2, "b")])).unwrap();
+    assert!(matches!(staged.commit(transaction, WriteMode::Append), Err(Error::Io { .. })));
+    assert_eq!(table.snapshot().rows(), 1);
+    let info = database.transaction("lost").unwrap();
+    assert_eq!(info.state, LabelState::Aborted);
+    assert!(info.reason.starts_with("cannot write"), "{}", info.reason);
+    std::fs::rename(folder.path().join("moved"), &data).unwrap();
+    write(&database, &table, &ids_and_texts(&table, &[(3, "c")]), WriteMode::Append);
+    assert_eq!(rows(&table), [(1, "a".to_owned()), (3, "c".to_owned())]);
+}
+
+#[test]
+fn writers_at_the_same_time_lose_no_row() {
+    let warehouse = Warehouse::in_memory();
+    let (database, table) = create(&warehouse, dated());
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let (database, table) = (&database, &table);
+            scope.spawn(move || {
+                for day in 0..25 {
+                    write(database, table, &dates(table, &[AUG_7 + day, AUG_7 + writer]), WriteMode::Append);
+                }
+            });
+        }
+    });
+    assert_eq!(table.snapshot().rows(), 8 * 25 * 2);
+    assert_eq!(partition_names(&table).len(), 25, "two writers must not make one partition twice");
+}
+
+#[test]
 fn a_database_is_dropped_with_its_tables() {
     let folder = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::open(folder.path()).unwrap();

@@ -9,8 +9,38 @@ use super::{TestDatabase, column, query};
 
 /// Texts that break naive quoting or naive collations.
 const TEXTS: &[&str] = &[
-    "", " ", "a", "A", "a ", "á", "ä", "ss", "ß", "\\", "'", "\\'", "\"", "%", "_", "a%b", "a\\%b", "a\0b", "\0", "😀", "🦀", "a\nb",
-    "x' OR '1'='1", "-- ", "?", ":a", "NULL", "\u{fe0f}", "e\u{301}", "é", "Ω", "ω",
+    "",
+    " ",
+    "a",
+    "A",
+    "a ",
+    "á",
+    "ä",
+    "ss",
+    "ß",
+    "\\",
+    "'",
+    "\\'",
+    "\"",
+    "%",
+    "_",
+    "a%b",
+    "a\\%b",
+    "a\0b",
+    "\0",
+    "😀",
+    "🦀",
+    "a\nb",
+    "x' OR '1'='1",
+    "-- ",
+    "?",
+    ":a",
+    "NULL",
+    "\u{fe0f}",
+    "e\u{301}",
+    "é",
+    "Ω",
+    "ω",
 ];
 
 /// A session with the remote table as `r` and all its rows, read before, as `m`.
@@ -40,7 +70,9 @@ fn quoted(text: &str) -> String {
 
 async fn texts(collation: &str) -> TestDatabase {
     let database = TestDatabase::new().await;
-    database.run(&[&format!("CREATE TABLE t (id INT, v VARCHAR(100)) CHARACTER SET utf8mb4 COLLATE {collation}")]).await;
+    database
+        .run(&[&format!("CREATE TABLE t (id INT, v VARCHAR(100)) CHARACTER SET utf8mb4 COLLATE {collation}")])
+        .await;
     let values: Vec<String> = TEXTS
         .iter()
         .enumerate()
@@ -90,7 +122,10 @@ async fn filters_on_text_keep_the_same_rows_under_every_collation() {
 async fn a_text_of_1_mb_in_a_filter_finds_its_row() {
     let database = TestDatabase::new().await;
     database
-        .run(&["CREATE TABLE t (id INT, v LONGTEXT)", "INSERT INTO t VALUES (1, REPEAT('é\\'', 400000)), (2, REPEAT('x', 200000)), (3, '')"])
+        .run(&[
+            "CREATE TABLE t (id INT, v LONGTEXT)",
+            "INSERT INTO t VALUES (1, REPEAT('é\\'', 400000)), (2, REPEAT('x', 200000)), (3, '')",
+        ])
         .await;
     let session = both(&database, "t").await;
     assert_eq!(same_rows(&session, &format!("v = {}", quoted(&"é'".repeat(400_000)))).await, 1);
@@ -132,7 +167,10 @@ async fn filters_on_numbers_dates_and_times_keep_the_same_rows() {
                 "'2024-08-07 00:00:00'",
             ],
         ),
-        ("ts", &["timestamp '2024-08-07 00:00:00'", "timestamp '2001-01-01 00:00:00.001'", "'2038-01-19 03:14:07.999'"]),
+        (
+            "ts",
+            &["timestamp '2024-08-07 00:00:00'", "timestamp '2001-01-01 00:00:00.001'", "'2038-01-19 03:14:07.999'"],
+        ),
         ("y", &["2024", "24", "0"]),
         ("b", &["1", "255", "0"]),
         ("e", &["'a'", "'A'", "'1'"]),

@@ -116,13 +116,41 @@ async fn an_error_behind_the_first_statement_of_a_text_is_reported() {
 #[tokio::test]
 async fn a_procedure_returns_its_rows() {
     let database = TestDatabase::new().await;
-    database.run(&["CREATE PROCEDURE p() SELECT 7 AS seven", "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2; END"]).await;
+    database
+        .run(&["CREATE PROCEDURE p() SELECT 7 AS seven", "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2; END"])
+        .await;
     assert_eq!(column(&database.native("CALL p()").await), ["7"]);
     let NativeResult::Rows(stream) = database.catalog.execute(Some(&database.name), "CALL two()").await.unwrap() else {
         panic!("no rows")
     };
     let error = stream.try_collect::<Vec<_>>().await.unwrap_err();
     assert!(error.to_string().contains("more than one result set"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_stays_silent_is_given_up_after_the_read_timeout() {
+    let catalog = super::catalog(&[("read_timeout", "300ms")]);
+    let start = std::time::Instant::now();
+    let error = catalog.execute(None, "SELECT SLEEP(20)").await.err().unwrap();
+    assert_eq!(error.code(), ErrorCode::Connection);
+    assert!(error.is_retryable() && error.message().contains("read_timeout"), "{error}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn session_variables_are_set_and_a_wrong_one_is_named() {
+    let database = TestDatabase::with_options(&[("session.wait_timeout", "1234"), ("session.sql_mode", "")]).await;
+    assert_eq!(column(&database.native("SELECT @@session.wait_timeout, @@session.sql_mode").await), ["1234|"]);
+    let error = super::catalog(&[("session.no_such_variable", "x'y")]).databases().await.unwrap_err();
+    assert!(error.message().contains("no_such_variable") && error.message().contains("session."), "{error}");
+}
+
+#[tokio::test]
+async fn the_session_is_the_same_on_every_server() {
+    let database = TestDatabase::new().await;
+    let sql = "SELECT @@character_set_results, @@autocommit, @@sql_auto_is_null, @@time_zone, \
+               @@sql_select_limit = 18446744073709551615, @@net_write_timeout, DATABASE()";
+    assert_eq!(column(&database.native(sql).await), [format!("utf8mb4|1|0|+08:00|1|86400|{}", database.name)]);
 }
 
 #[tokio::test]

@@ -110,7 +110,10 @@ async fn a_limit_goes_to_the_server_only_behind_exact_filters() {
     };
     assert!(plan("SELECT id FROM t WHERE id > 3 LIMIT 5").await.contains("LIMIT 5"));
     assert!(!plan("SELECT id FROM t WHERE v = 'value 3' LIMIT 5").await.contains("'value 3' LIMIT"));
-    assert_eq!(query(&session, "SELECT id FROM t WHERE id > 3 LIMIT 5").await.iter().map(|b| b.num_rows()).sum::<usize>(), 5);
+    assert_eq!(
+        query(&session, "SELECT id FROM t WHERE id > 3 LIMIT 5").await.iter().map(|b| b.num_rows()).sum::<usize>(),
+        5
+    );
     assert_eq!(column(&query(&session, "SELECT id FROM t ORDER BY id LIMIT 2").await), ["1", "2"]);
     assert!(column(&query(&session, "SELECT id FROM t LIMIT 0").await).is_empty());
 }
@@ -197,13 +200,17 @@ async fn in_a_write_a_row_that_cannot_be_read_is_a_reject_and_the_others_are_rea
     connection.disconnect().await.unwrap();
 
     let log = Arc::new(Remembered::default());
-    let config = SessionConfig::new().with_extension(Arc::new(RejectLogExtension(Arc::clone(&log) as Arc<dyn RejectLog>)));
+    let config =
+        SessionConfig::new().with_extension(Arc::new(RejectLogExtension(Arc::clone(&log) as Arc<dyn RejectLog>)));
     let session = datafusion::prelude::SessionContext::new_with_config(config);
     session.register_table("t", database.table("t").await).unwrap();
     assert_eq!(column(&query(&session, "SELECT * FROM t ORDER BY id").await), ["1|2024-08-07|a", "3|2024-08-08|c"]);
     let rejects = log.0.lock().clone();
     assert_eq!(rejects.len(), 1);
-    assert_eq!((rejects[0].column.as_deref(), rejects[0].value.as_deref(), rejects[0].row), (Some("d"), Some("0000-00-00"), Some(2)));
+    assert_eq!(
+        (rejects[0].column.as_deref(), rejects[0].value.as_deref(), rejects[0].row),
+        (Some("d"), Some("0000-00-00"), Some(2))
+    );
 }
 
 /// A query that would return hundreds of millions of rows.
@@ -299,7 +306,12 @@ async fn a_connection_lost_in_mid_read_is_a_retryable_error_and_never_a_short_re
 #[tokio::test]
 async fn rows_beyond_16_mb_are_read_and_beyond_the_limit_named() {
     let database = TestDatabase::new().await;
-    database.run(&["CREATE TABLE t (a LONGTEXT, b LONGTEXT)", "INSERT INTO t VALUES (REPEAT('a', 15000000), REPEAT('b', 15000000))"]).await;
+    database
+        .run(&[
+            "CREATE TABLE t (a LONGTEXT, b LONGTEXT)",
+            "INSERT INTO t VALUES (REPEAT('a', 15000000), REPEAT('b', 15000000))",
+        ])
+        .await;
     let session = database.session(&["t"]).await;
     let lengths = query(&session, "SELECT char_length(a), char_length(b) FROM t").await;
     assert_eq!(column(&lengths), ["15000000|15000000"]);

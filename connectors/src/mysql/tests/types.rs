@@ -113,7 +113,10 @@ fn the_documentation_is_printed_from_the_type_table() {
     if page != expected {
         let printed = std::env::temp_dir().join("mysql-types.md");
         std::fs::write(&printed, expected).unwrap();
-        panic!("docs/connectors/mysql-types.md differs from the type table; the right page is in {}", printed.display());
+        panic!(
+            "docs/connectors/mysql-types.md differs from the type table; the right page is in {}",
+            printed.display()
+        );
     }
 }
 
@@ -251,7 +254,10 @@ async fn a_zero_date_is_null_by_option() {
     let session = database.session(&["t"]).await;
     let expected = ["1|2024-08-07|2024-08-07T01:02:03", "2|NULL|NULL", "3|NULL|NULL", "4|NULL|NULL"];
     assert_eq!(column(&query(&session, "SELECT * FROM t ORDER BY id").await), expected);
-    assert_eq!(column(&query(&session, "SELECT id FROM t WHERE at IS NULL AND d IS NULL ORDER BY id").await), ["2", "3", "4"]);
+    assert_eq!(
+        column(&query(&session, "SELECT id FROM t WHERE at IS NULL AND d IS NULL ORDER BY id").await),
+        ["2", "3", "4"]
+    );
     assert_eq!(column(&query(&session, "SELECT id FROM t WHERE d < '2025-01-01'").await), ["1"]);
     assert_eq!(column(&query(&session, "SELECT id FROM t WHERE at IS NOT NULL").await), ["1"]);
 }

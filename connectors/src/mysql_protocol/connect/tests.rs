@@ -65,7 +65,8 @@ fn serve(offers_tls: bool) -> u16 {
     let port = listener.local_addr().unwrap().port();
     let certificate = CertificateDer::from_pem_file(format!("{DATA}/server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(format!("{DATA}/server.key")).unwrap();
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let config =
+        rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     let config = Arc::new(config);
     let answer = move |mut stream: TcpStream| -> std::io::Result<()> {
         let flags = PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH | if offers_tls { SSL } else { 0 };
@@ -165,4 +166,27 @@ async fn something_that_is_no_mysql_server_is_named() {
     let error = connect(port, "disabled", None).await;
     assert_eq!(error.code(), ErrorCode::Connection);
     assert!(error.message().contains(&port.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_tried_again_and_given_up_after_three_attempts() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let attempts = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // The first two meet a server that restarts, the third one that runs, the rest one that is gone.
+            if counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 2 {
+                drop(stream.write_all(&greeting(PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH)));
+                drop(refuse(&mut stream));
+            }
+        }
+    });
+    let attempts = || attempts.load(std::sync::atomic::Ordering::SeqCst);
+    let error = connect(port, "disabled", None).await;
+    assert_eq!((error.code(), attempts()), (ErrorCode::Login, 3), "{error}");
+    let error = connect(port, "disabled", None).await;
+    assert_eq!((error.code(), attempts()), (ErrorCode::Connection, 6), "{error}");
+    assert!(error.is_retryable());
 }

@@ -87,7 +87,7 @@ password = ""
 
     let script = Script::new("docs/tutorial/user_profile.sql", SCRIPT).in_folder(folder.path());
     let ended = follow(&engine, script, RunOptions::default().bizdate(BIZDATE).job_name("user_profile"), true).await?;
-    report::print(&ended.report, &ended.scripts, ReportFormat::Text);
+    report::print(&ended.report, ReportFormat::Text);
     if ended.exit_code() != 0 {
         return Ok(ended.exit_code());
     }
@@ -103,8 +103,8 @@ password = ""
     ] {
         print_line(&format!("\n{query};"));
         let ended = follow(&engine, Script::new("query", query), RunOptions::default().interactive(true), false).await?;
-        if let Some(error) = &ended.report.error {
-            say(&report::render_error(error, &ended.scripts));
+        if let Some(error) = report::render_error(&ended.report) {
+            say(&error);
             return Ok(ended.exit_code());
         }
     }
@@ -116,9 +116,9 @@ password = ""
 }
 
 async fn follow(engine: &Engine, script: Script, options: RunOptions, shows_progress: bool) -> Result<Ended> {
-    let run = engine.session().start(script.clone(), options)?;
+    let run = engine.session().start(script, options)?;
     let drive = Drive::new(&ResultOptions::default(), false, shows_progress).keeping_the_engine();
-    Ok(drive::follow(Started { engine: engine.clone(), run, scripts: vec![script] }, drive).await)
+    Ok(drive::follow(Started { engine: engine.clone(), run }, drive).await)
 }
 
 async fn start_server() -> Result<Server> {

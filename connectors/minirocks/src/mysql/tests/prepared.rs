@@ -7,7 +7,7 @@ use mysql_async::{Params, Row, Value, params};
 use super::{ods, rows, text};
 
 const ALL_TYPES: &str = "CREATE TABLE all_types (k INT NOT NULL, b BOOLEAN, t TINYINT, s SMALLINT, i INT, l BIGINT, ll LARGEINT,
-    f FLOAT, d DOUBLE, n DECIMAL(10,2), dt DATE, ts DATETIME, c CHAR(4), v VARCHAR(20), vb VARBINARY, j JSON) DUPLICATE KEY(k)";
+    f FLOAT, d DOUBLE, n DECIMAL(10,2), dt DATE, ts DATETIME, c CHAR(4), v VARCHAR(40), vb VARBINARY, j JSON) DUPLICATE KEY(k)";
 
 #[tokio::test]
 async fn values_of_every_type_go_in_as_parameters_and_come_out_in_binary_rows() {

@@ -208,7 +208,7 @@ async fn several_statements_in_one_request_give_several_results() {
     let (_server, mut conn) = ods().await;
     let mut result = conn.query_iter("CREATE TABLE t (k INT); INSERT INTO t VALUES (1), (2); SELECT k FROM t ORDER BY k; SELECT 'a;b'").await.unwrap();
     result.for_each(drop).await.unwrap();
-    assert_eq!(result.affected_rows(), 0);
+    assert_eq!(result.affected_rows(), 2);
     result.for_each(drop).await.unwrap();
     let numbers: Vec<i32> = result.collect().await.unwrap();
     assert_eq!(numbers, [1, 2]);
@@ -258,7 +258,7 @@ async fn information_schema_and_desc_describe_a_table() {
          COMMENT \"\",\n  `l` largeint(40) NULL COMMENT \"\",\n  `n` decimal(10, 2) NULL DEFAULT \"1.50\" COMMENT \"\",\n  `ts` datetime \
          NULL DEFAULT CURRENT_TIMESTAMP COMMENT \"\",\n  `c` varchar(20) NOT NULL DEFAULT \"x\\\"y\" COMMENT \"\"\n) ENGINE=OLAP \n\
          PRIMARY KEY(`k`)\nCOMMENT \"a \\\"table\\\"\"\nDISTRIBUTED BY HASH(`k`) BUCKETS 3 \nPROPERTIES (\n\"compression\" = \
-         \"LZ4\",\n\"replicated_storage\" = \"true\",\n\"replication_num\" = \"1\"\n);"
+         \"LZ4\",\n\"fast_schema_evolution\" = \"true\",\n\"replicated_storage\" = \"true\",\n\"replication_num\" = \"1\"\n);"
     );
     conn.query_drop("DROP TABLE t").await.unwrap();
     conn.query_drop(&printed).await.unwrap();

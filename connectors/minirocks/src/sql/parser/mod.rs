@@ -6,6 +6,7 @@
 
 mod alter;
 mod create;
+mod depth;
 mod insert;
 mod query;
 mod session;

@@ -1,19 +1,22 @@
 //! Queries and expressions: our tokens, sqlparser's grammar.
 
-use datafusion::sql::sqlparser::ast::{Expr, Query};
+use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 use datafusion::sql::sqlparser::dialect::MySqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser as SqlParser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token as SqlToken, TokenWithSpan};
 
 use super::Parser;
+use super::depth::flatten;
 use crate::sql::error::SqlError;
 use crate::sql::lexer::{TokenKind, line_and_column};
 use crate::sql::statement::Statement;
 
 /// Deepest nesting of parentheses and functions. Planning uses the stack in proportion.
 const MAX_DEPTH: usize = 48;
-/// Most operators in one query. `a OR b OR c …` is a tree as deep as it is long, and dropping a tree uses the stack.
-const MAX_OPERATORS: usize = 2_000;
+/// Most operators in one query.
+const MAX_OPERATORS: usize = 20_000;
+/// Most set operations and joins in one query, which nest by their number.
+const MAX_SET_OPERATIONS: usize = 200;
 /// Most tokens in one query; a long IN list is the usual cause.
 const MAX_TOKENS: usize = 2_000_000;
 
@@ -60,6 +63,7 @@ impl Parser<'_> {
         let mut tokens = Vec::new();
         let mut depth = 0_usize;
         let mut operators = 0_usize;
+        let mut set_operations = 0_usize;
         let mut line_start = LineStart::default();
         while !self.at_end() && !self.is_symbol(";") {
             if let TokenKind::Symbol(symbol) = self.current.kind {
@@ -74,6 +78,10 @@ impl Parser<'_> {
                 }
             }
             operators += usize::from(OPERATOR_WORDS.iter().any(|word| self.is_word(word)));
+            set_operations += usize::from(SET_OPERATION_WORDS.iter().any(|word| self.is_word(word)));
+            if set_operations > MAX_SET_OPERATIONS {
+                return Err(self.error(format!("a query with more than {MAX_SET_OPERATIONS} set operations and joins")));
+            }
             if operators > MAX_OPERATORS {
                 return Err(self.error(format!(
                     "a query with more than {MAX_OPERATORS} operators; IN (…) takes a long list of values"
@@ -91,7 +99,9 @@ impl Parser<'_> {
     }
 }
 
-const OPERATOR_WORDS: [&str; 10] = ["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "LIKE", "IS", "DIV", "JOIN"];
+const OPERATOR_WORDS: [&str; 12] =
+    ["AND", "OR", "XOR", "NOT", "LIKE", "RLIKE", "REGEXP", "IS", "IN", "BETWEEN", "DIV", "COLLATE"];
+const SET_OPERATION_WORDS: [&str; 5] = ["UNION", "EXCEPT", "INTERSECT", "MINUS", "JOIN"];
 
 /// Remembers the line of the last token, so that places are found in one pass over the text.
 #[derive(Default)]
@@ -120,13 +130,14 @@ impl LineStart {
     }
 }
 
-fn parse_tokens<T>(
+fn parse_tokens<T: VisitMut + Send + 'static>(
     tokens: Vec<TokenWithSpan>,
     parse: impl FnOnce(&mut SqlParser<'_>) -> Result<T, ParserError>,
 ) -> Result<T, SqlError> {
     let dialect = MySqlDialect {};
     let mut parser = SqlParser::new(&dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|error| syntax_error(&error))?;
+    let parsed = flatten(parsed)?;
     let next = parser.peek_token();
     if next.token == SqlToken::EOF {
         return Ok(parsed);

@@ -4,11 +4,11 @@
 //! such things are refused once more, and there is no object store but the registry's own that no name leads to.
 //!
 //! A query passes [`rewrite`] (parameters, names, functions on the syntax tree), DataFusion's planner with the operators of
-//! [`operators`], and the types of IN lists in [`in_list`].
+//! [`operators`], and [`comparison_types`] for the comparisons that those do not see.
 
 mod catalog;
+mod comparison_types;
 mod functions;
-mod in_list;
 mod names;
 mod operators;
 mod rewrite;
@@ -90,7 +90,7 @@ impl QueryEngine {
         options.sql_parser.map_string_types_to_utf8view = false;
         // MySQL: NULL is the smallest value
         options.sql_parser.default_null_ordering = "nulls_min".to_owned();
-        let mut rules: Vec<Arc<dyn datafusion::optimizer::AnalyzerRule + Send + Sync>> = vec![Arc::new(in_list::InListTypes)];
+        let mut rules: Vec<Arc<dyn datafusion::optimizer::AnalyzerRule + Send + Sync>> = vec![Arc::new(comparison_types::ComparisonTypes)];
         rules.extend(Analyzer::new().rules);
         let state = SessionStateBuilder::new()
             .with_config(config)
@@ -162,7 +162,7 @@ impl QueryEngine {
             let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
             Ok::<_, SqlError>(Arc::new(analyzed.schema().as_arrow().clone()))
         };
-        within(view.variables.query_timeout(), run).await.ok()
+        AssertUnwindSafe(within(view.variables.query_timeout(), run)).catch_unwind().await.ok()?.ok()
     }
 
     /// The optimised plan as text, a line each.
@@ -181,14 +181,10 @@ impl QueryEngine {
     }
 }
 
-/// Bounds a step in time, and turns a defect of the engine into an error of the statement.
+/// Bounds a step in time.
 async fn within<T>(
     timeout: std::time::Duration,
     run: impl Future<Output = std::result::Result<T, SqlError>>,
 ) -> std::result::Result<T, SqlError> {
-    match tokio::time::timeout(timeout, AssertUnwindSafe(run).catch_unwind()).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(SqlError::internal("the query could not be planned")),
-        Err(_) => Err(SqlError::query_timeout(timeout)),
-    }
+    tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| Err(SqlError::query_timeout(timeout)))
 }

@@ -15,22 +15,22 @@ pub(crate) fn display_name(name: &str) -> &str {
     name.split(SEPARATOR).next().unwrap_or(name)
 }
 
-/// Gives every expression of the outermost SELECT a name of its own. DataFusion refuses two columns of one name, which MySQL
+/// Gives every expression of the outermost SELECT, and of each member of a UNION, a name of its own. DataFusion refuses two columns of one name, which MySQL
 /// and StarRocks allow.
 pub(super) fn name_outermost_columns(query: &mut Query) {
-    let mut body = query.body.as_mut();
-    loop {
-        match body {
+    // set operations are read left to right, so that their left side is the deep one
+    let mut arms = vec![query.body.as_mut()];
+    while let Some(arm) = arms.pop() {
+        match arm {
             SetExpr::Select(select) => {
                 // beside a wildcard every column that is named once more would be there twice
                 let wildcard =
                     select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
                 name_columns(&mut select.projection, wildcard);
-                return;
             }
-            SetExpr::SetOperation { left, .. } => body = left,
-            SetExpr::Query(inner) => body = inner.body.as_mut(),
-            _ => return,
+            SetExpr::SetOperation { left, right, .. } => arms.extend([right.as_mut(), left.as_mut()]),
+            SetExpr::Query(inner) => arms.push(inner.body.as_mut()),
+            _ => {}
         }
     }
 }

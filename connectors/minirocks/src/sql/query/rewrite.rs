@@ -257,6 +257,17 @@ fn rewritten(expr: &mut Expr, view: &SessionView<'_>) -> Result<Option<Expr>, Sq
             let both = Expr::Nested(Box::new(binary(Box::new(at_least), BinaryOperator::And, Box::new(at_most))));
             Some(if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(both) } } else { both })
         }
+        Expr::Case { operand, conditions, .. } if operand.is_some() => {
+            // CASE v WHEN w compares as v = w does
+            let value = operand.take();
+            for when in conditions {
+                if let Some(value) = &value {
+                    let condition = std::mem::replace(&mut when.condition, Expr::Value(Value::Null.into()));
+                    when.condition = binary(value.clone(), BinaryOperator::Eq, Box::new(condition));
+                }
+            }
+            None
+        }
         Expr::RLike { negated, expr: value, pattern, .. } => {
             let call = functions::call("regexp_like", vec![value.as_ref().clone(), pattern.as_ref().clone()]);
             Some(if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call })

@@ -261,3 +261,29 @@ async fn queries_of_several_tables_groups_and_windows() {
     assert_eq!(one(&mut session, "SELECT count(*) FROM t WHERE EXISTS (SELECT 1 FROM t u WHERE u.k = t.k + 1)").await, "3");
     assert_eq!(table(&mut session, "SELECT * FROM t PARTITION (p1)").await.unwrap_err().code, 1064);
 }
+
+#[tokio::test]
+async fn subqueries_cases_and_joins_compare_by_the_same_rules() {
+    let mut session = with_days().await;
+    for condition in [
+        "d IN (SELECT s FROM t WHERE k = 2)",
+        "s IN (SELECT n FROM t WHERE k = 2)",
+        "d = (SELECT s FROM t WHERE k = 2)",
+        "EXISTS (SELECT 1 FROM t u WHERE u.s = t.d AND u.k = 2)",
+        "CASE d WHEN '20240807' THEN 1 ELSE 0 END = 1",
+        "CASE s WHEN 20240807 THEN TRUE ELSE FALSE END",
+        "CASE WHEN d = 20240807 THEN 1 END IS NOT NULL",
+        "(d = 20240807) = 1",
+        "IF(d = '20240807', 'yes', 'no') = 'yes'",
+        "k IN (2) AND (d IN ('2024-08-07') OR n IN ('x'))",
+    ] {
+        assert_eq!(keys(&mut session, condition).await, "2", "{condition}");
+    }
+    assert_eq!(rows(&mut session, "SELECT count(*) FROM t JOIN t u USING (k)").await, [["4"]]);
+    assert_eq!(rows(&mut session, "SELECT 1, 1 UNION ALL SELECT 2, 2 ORDER BY 1").await, [["1", "1"], ["2", "2"]]);
+    assert_eq!(rows(&mut session, "SELECT d = 20240807, count(*) FROM t GROUP BY d = 20240807 ORDER BY 2, 1").await, [
+        ["NULL", "1"],
+        ["1", "1"],
+        ["0", "2"]
+    ]);
+}

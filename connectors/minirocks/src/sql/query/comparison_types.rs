@@ -1,24 +1,25 @@
-//! IN lists and LIKE, whose operands DataFusion types later than those of binary operators.
+//! Comparisons that the planner of binary operators does not see with their types: IN lists, LIKE, `<=>`, and operators
+//! beside columns of an outer query.
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::DFSchema;
 use datafusion::error::Result;
-use datafusion::logical_expr::expr::{InList, Like};
+use datafusion::logical_expr::expr::{BinaryExpr, InList, Like};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::functions;
-use super::operators::{Kind, comparable};
+use super::operators::{Kind, comparable, compare};
 
 /// Gives the members of IN lists types that compare as `=` would compare them.
 #[derive(Debug)]
-pub(super) struct InListTypes;
+pub(super) struct ComparisonTypes;
 
-impl AnalyzerRule for InListTypes {
+impl AnalyzerRule for ComparisonTypes {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
             let schema = merge_schema(&plan.inputs());
@@ -32,13 +33,20 @@ impl AnalyzerRule for InListTypes {
     }
 
     fn name(&self) -> &str {
-        "minirocks_in_list_types"
+        "minirocks_comparison_types"
     }
 }
 
 fn typed(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::InList(list) => Ok(in_list(list, schema)),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+            let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else {
+                return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })));
+            };
+            // operands that are comparable already stay as they are
+            Ok(Transformed::yes(compare(op, *left, &left_type, *right, &right_type)))
+        }
         Expr::Like(like) => {
             let Like { expr: value, .. } = &like;
             match value.get_type(schema) {
@@ -83,3 +91,16 @@ fn in_list(list: InList, schema: &DFSchema) -> Transformed<Expr> {
     }
 }
 
+fn is_comparison(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
+}
