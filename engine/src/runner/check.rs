@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use syncline_connectors::CatalogKind;
+use syncline_connectors::options::nearest;
 use syncline_sql::statement::{Insert, Query, SessionStatement};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
@@ -154,7 +156,10 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
 /// Opens every catalog that a statement uses: references are read and options parsed, without connecting.
 fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
     match statement {
-        Statement::Native(native) => scope.remote(&native.catalog).map(drop),
+        Statement::Native(native) => {
+            let remote = scope.remote(&native.catalog)?;
+            native.names.iter().try_for_each(|name| no_other_catalog(scope, remote.kind(), name))
+        }
         Statement::Sync(insert) => {
             place_in_catalog(scope, &insert.target)?;
             open_tables(&insert.query, scope)
@@ -167,6 +172,17 @@ fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
             _ => Ok(()),
         },
     }
+}
+
+/// A name of three parts that is left in a native statement begins with no catalog of ours. MySQL has no such names; StarRocks has catalogs of
+/// its own, so there only what looks like a misspelt one of ours is refused.
+fn no_other_catalog(scope: &Scope, kind: CatalogKind, name: &syncline_sql::statement::Name) -> Result<()> {
+    let [first, _, _] = name.parts.as_slice() else { return Ok(()) };
+    let names = scope.catalogs.names();
+    if kind == CatalogKind::Starrocks && nearest(first, names.iter().map(String::as_str)).is_none() {
+        return Ok(());
+    }
+    Err(scope.catalogs.unknown(first).at(name.position.clone()))
 }
 
 fn place_in_catalog(scope: &Scope, name: &syncline_sql::statement::Name) -> Result<()> {

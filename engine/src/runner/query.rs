@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use syncline_connectors::{CatalogKind, RemoteCatalog};
@@ -24,21 +24,24 @@ use crate::run::RunEvent;
 
 /// Runs a query and sends its rows.
 pub(super) async fn run_query(context: &Context, query: &Query, report: &mut StatementReport) -> Result<()> {
-    let (plan, rows) = open(context, query).await?;
+    let (state, plan, rows) = open(context, query).await?;
     let schema = plan.schema();
-    let result = send_rows(context, report.index, schema, rows, || scan_numbers(&plan).rows).await;
-    let numbers = scan_numbers(&plan);
+    let result = send_rows(context, report.index, schema, rows, || scan_numbers(&plan, &state).rows).await;
+    let numbers = scan_numbers(&plan, &state);
     report.rows_read = Some(numbers.rows);
     report.bytes_read = numbers.bytes;
     result.map(drop)
 }
 
-async fn open(context: &Context, query: &Query) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
+async fn open(
+    context: &Context,
+    query: &Query,
+) -> Result<(SessionState, Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
     let planned =
         names::plan_query(&context.scope, query, |catalogs| session_state(&context.plan_context(None), catalogs)).await?;
     let plan = planned.state.create_physical_plan(&planned.plan).await?;
     let rows = execute_stream(Arc::clone(&plan), planned.state.task_ctx())?;
-    Ok((plan, rows))
+    Ok((planned.state, plan, rows))
 }
 
 /// Runs a native statement; its rows, if it has any, are sent.
@@ -46,9 +49,6 @@ pub(super) async fn run_native(context: &Context, native: &Native, report: &mut 
     let remote = context.scope.remote(&native.catalog)?;
     let database = native_database(native, remote.as_ref());
     let (text, our_label) = labelled(context, native, remote.as_ref(), report.index);
-    if !native.is_query {
-        context.record_run()?;
-    }
     match remote.execute(database.as_deref(), &text).await? {
         NativeResult::Rows(rows) => {
             let schema = rows.schema();
@@ -142,7 +142,7 @@ async fn send_rows(
 /// Evaluates the condition; false and NULL fail with the statement's message.
 pub(super) async fn run_assert(context: &Context, assert: &Assert) -> Result<()> {
     let mut rows = match &assert.query {
-        Statement::Query(query) => open(context, query).await?.1,
+        Statement::Query(query) => open(context, query).await?.2,
         Statement::Native(native) => {
             let remote = context.scope.remote(&native.catalog)?;
             let database = native_database(native, remote.as_ref());

@@ -178,7 +178,7 @@ pub(super) async fn run_write(
     let insert = plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?;
     let result = execute(context, &state, &insert, report).await;
 
-    let scanned = scan_numbers(&insert.plan);
+    let scanned = scan_numbers(&insert.plan, &state);
     report.rows_read = Some(scanned.rows);
     report.bytes_read = scanned.bytes;
     let settled = tokio::time::timeout(ROLL_BACK_TIMEOUT, insert.handle.settled()).await;
@@ -246,7 +246,7 @@ async fn execute(
                 None => return Ok(()),
             },
             _ = ticks.tick() => {
-                let scanned = scan_numbers(&insert.plan);
+                let scanned = scan_numbers(&insert.plan, state);
                 let written = insert.handle.progress();
                 context.events.send_if_room(RunEvent::Progress {
                     index: report.index,

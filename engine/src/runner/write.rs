@@ -22,7 +22,7 @@ use super::sync::{Write, run_write};
 use super::{Context, Recorder, new_run_id};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, PlannedQuery};
-use crate::planning::session_state;
+use crate::planning::{StreamRows, session_state};
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 use crate::run::WriteOptions;
 use crate::session::Session;
@@ -45,9 +45,9 @@ impl PartitionStream for Batches {
         &self.schema
     }
 
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         match self.stream.lock().take() {
-            Some(stream) => stream,
+            Some(stream) => StreamRows::counting(&context, stream),
             None => {
                 let again = datafusion::error::DataFusionError::Execution("a stream of batches is read once".to_owned());
                 Box::pin(RecordBatchStreamAdapter::new(

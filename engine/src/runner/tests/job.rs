@@ -23,15 +23,13 @@ ASSERT (SELECT count(*) FROM target.ods_raw_log_d WHERE dt = '${bizdate}') > 0 A
 async fn tutorial() -> World {
     let world = World::empty().await;
     world.write_file("user_log.txt", "first ##@@ line\n\n\\N\nits 'quote' \"and\" \\ back\nlast without newline");
-    let session = world.engine().await.session();
-    let (report, _) = run(
-        &session,
+    world
+        .set_up(
         "CREATE DATABASE source.workshop;
          CREATE TABLE source.workshop.ods_user_info_d (uid STRING, gender STRING, age_range STRING, zodiac STRING) DUPLICATE KEY(uid);
          INSERT INTO source.workshop.ods_user_info_d VALUES ('0016359810821', '女', '30-40岁', '巨蟹座'), ('x', NULL, '', NULL);",
     )
     .await;
-    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     world
 }
 

@@ -32,10 +32,15 @@ impl World {
     /// Servers with the tables of [`SETUP`].
     async fn new() -> Self {
         let world = Self::empty().await;
-        let session = world.engine().await.session();
-        let (report, _) = run(&session, SETUP).await;
-        assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+        world.set_up(SETUP).await;
         world
+    }
+
+    /// Runs a script, and keeps nothing of it but what it does to the servers.
+    async fn set_up(&self, script: &str) {
+        let engine = Engine::builder().catalog("source", self.source_options()).catalog("target", self.target_options());
+        let (report, _) = run(&engine.build().await.unwrap().session(), script).await;
+        assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     }
 
     async fn empty() -> Self {

@@ -41,7 +41,7 @@ async fn use_settings_parameters_and_views_belong_to_the_session() {
     let world = World::new().await;
     let engine = world.engine().await;
     let (one, other) = (engine.session(), engine.session());
-    let script = "USE source.workshop; SET syncline.write_mode = 'single'; SET PARAMETER who = 'u1'; CREATE VIEW v AS SELECT 1 AS a";
+    let script = "CREATE VIEW v AS SELECT 1 AS a; SET syncline.write_mode = 'single'; SET PARAMETER who = 'u1'; USE source.workshop";
     let (report, _) = run(&one, script).await;
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     assert_eq!(one.place(), (Some("source".into()), Some("workshop".into())));
