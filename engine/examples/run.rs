@@ -40,7 +40,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(event) = run.next().await {
         match event {
             RunEvent::StatementStarted { index, kind, target, .. } => println!("{index} {kind:?} {target:?}"),
-            RunEvent::Progress { rows_read, rows_written, .. } => println!("  {rows_read} read, {rows_written} written"),
+            RunEvent::Progress { rows_read, rows_written, .. } => {
+                println!("  {rows_read} read, {rows_written} written")
+            }
             RunEvent::Warning { message, .. } => println!("  warning: {message}"),
             _ => {}
         }

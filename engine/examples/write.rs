@@ -26,10 +26,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = session.start(setup, RunOptions::default())?.report().await?;
     assert_eq!(report.exit_code(), 0, "{:?}", report.error);
 
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("name", Arc::new(StringArray::from(vec!["one", "two"]))),
-        ("id", Arc::new(Int32Array::from(vec![1, 2]))),
-    ];
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("name", Arc::new(StringArray::from(vec!["one", "two"]))), ("id", Arc::new(Int32Array::from(vec![1, 2])))];
     let batch = RecordBatch::try_from_iter(columns)?;
     // any stream of batches; it is read as fast as the server takes the rows
     let batches = Box::pin(RecordBatchStreamAdapter::new(batch.schema(), futures::stream::iter([Ok(batch)])));

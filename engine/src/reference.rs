@@ -93,7 +93,8 @@ impl Resolver<'_> {
             )
             .hint("permit it with EngineBuilder::allow_locations"));
         }
-        let wrong = |why: &str| SynclineError::new(codes::REFERENCE, format!("{whose}: cannot read the file {path}: {why}"));
+        let wrong =
+            |why: &str| SynclineError::new(codes::REFERENCE, format!("{whose}: cannot read the file {path}: {why}"));
         let full = match self.base {
             Some(base) => base.join(path),
             None if Path::new(path).is_absolute() => path.into(),

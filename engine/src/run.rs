@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
-use tokio::sync::{mpsc, oneshot};
 use syncline_connectors::sink::Reject;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Result, SynclineError};

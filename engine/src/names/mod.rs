@@ -90,9 +90,7 @@ pub(crate) async fn plan_query(
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(&plan)
-        .map_err(|_| {
-            SynclineError::new(codes::PLAN, "a query may only read").at(query.position.clone())
-        })?;
+        .map_err(|_| SynclineError::new(codes::PLAN, "a query may only read").at(query.position.clone()))?;
     let plan = dates::check_comparisons(plan).map_err(|error| error.at(query.position.clone()))?;
     Ok(PlannedQuery { state, plan })
 }
@@ -151,9 +149,7 @@ pub(crate) fn place_of_table(scope: &Scope, parts: &[String]) -> Result<TablePla
         [table] => {
             let (catalog, database) = scope.place();
             match (catalog, database) {
-                (Some(catalog), Some(database)) => {
-                    Ok(TablePlace::Either { catalog, database, table: table.clone() })
-                }
+                (Some(catalog), Some(database)) => Ok(TablePlace::Either { catalog, database, table: table.clone() }),
                 _ => Ok(TablePlace::Session(table.clone())),
             }
         }
@@ -209,7 +205,9 @@ async fn session_table(scope: &Scope, name: &str) -> Result<ResolvedTable> {
     let names = scope.session_tables();
     let exact = pick(name, &names, "table", &format!("{SYNCLINE}.{DEFAULT_DATABASE}")).map_err(|error| {
         match error.message().starts_with("there is no") && scope.place().0.is_none() {
-            true => error.hint_if_none("a table of a catalog is written catalog.database.table, or choose one with USE"),
+            true => {
+                error.hint_if_none("a table of a catalog is written catalog.database.table, or choose one with USE")
+            }
             false => error,
         }
     })?;
@@ -255,8 +253,7 @@ pub(crate) fn pick(name: &str, candidates: &[String], what: &str, place: &str) -
     match matches.as_slice() {
         [only] => Ok((*only).clone()),
         [] => {
-            let error =
-                SynclineError::new(ErrorCode::Name.code(), format!("there is no {what} \"{name}\" in {place}"));
+            let error = SynclineError::new(ErrorCode::Name.code(), format!("there is no {what} \"{name}\" in {place}"));
             Err(match nearest(name, candidates.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean \"{near}\"?")),
                 None => error,
@@ -324,7 +321,8 @@ fn explain_error(error: DataFusionError, ast: &ast::Query, query: &Query) -> Syn
     };
     match hint {
         Some((message, hint)) => {
-            let position = rewrite::find_column(ast, &name).map_or(query.position.clone(), |span| place_of(query, span));
+            let position =
+                rewrite::find_column(ast, &name).map_or(query.position.clone(), |span| place_of(query, span));
             SynclineError::new(ErrorCode::Name.code(), message).hint(hint).at(position)
         }
         None => SynclineError::from(error).at(query.position.clone()),

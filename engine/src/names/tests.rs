@@ -72,9 +72,8 @@ async fn rows(sql: &str) -> Result<Vec<String>> {
     let mut rows = Vec::new();
     for batch in collect(plan, planned.state.task_ctx()).await? {
         for row in 0..batch.num_rows() {
-            let values = batch.columns().iter().map(|column| {
-                arrow::util::display::array_value_to_string(column, row).unwrap()
-            });
+            let values =
+                batch.columns().iter().map(|column| arrow::util::display::array_value_to_string(column, row).unwrap());
             rows.push(values.collect::<Vec<_>>().join("|"));
         }
     }
@@ -113,10 +112,22 @@ async fn a_missing_name_is_an_error_with_place_and_suggestion() {
         ("SELECT uid FROM log", "there is no table \"log\" in syncline.default; did you mean \"Logs\"?", 17),
         ("SELECT uids FROM logs", "there is no column \"uids\"; did you mean \"uid\"?", 8),
         ("SELECT l.amt FROM logs l", "there is no column \"l.amt\"; columns here: uid, Amount, n, dt, sdt, ts", 10),
-        ("SELECT count(*) FROM logs a JOIN users b USING (uId)", "there is no column \"uId\"; did you mean \"uid\"?", 1),
-        ("SELECT 1 FROM a.b.c", "there is no catalog \"a\"; define one with CREATE EXTERNAL CATALOG or [catalogs.NAME] in syncline.toml", 15),
+        (
+            "SELECT count(*) FROM logs a JOIN users b USING (uId)",
+            "there is no column \"uId\"; did you mean \"uid\"?",
+            1,
+        ),
+        (
+            "SELECT 1 FROM a.b.c",
+            "there is no catalog \"a\"; define one with CREATE EXTERNAL CATALOG or [catalogs.NAME] in syncline.toml",
+            15,
+        ),
         ("SELECT 1 FROM a.b.c.d", "\"a.b.c.d\" has too many parts; write catalog.database.table", 15),
-        ("SELECT id FROM users u, users v", "the column \"id\" is ambiguous; put the table's name or alias in front of it", 8),
+        (
+            "SELECT id FROM users u, users v",
+            "the column \"id\" is ambiguous; put the table's name or alias in front of it",
+            8,
+        ),
     ] {
         let error = rows(sql).await.unwrap_err();
         assert_eq!(error.to_string(), message, "{sql}");

@@ -105,8 +105,11 @@ fn read_source(
         Some(folder) => folder.join(path),
         None if Path::new(path).is_absolute() => PathBuf::from(path),
         None => {
-            return Err(SynclineError::new(codes::SCRIPT, format!("the relative path {path} needs a folder to start from"))
-                .hint("give the script a folder (Script::in_folder), or write an absolute path"));
+            return Err(SynclineError::new(
+                codes::SCRIPT,
+                format!("the relative path {path} needs a folder to start from"),
+            )
+            .hint("give the script a folder (Script::in_folder), or write an absolute path"));
         }
     };
     let text = std::fs::read_to_string(&full)
@@ -128,7 +131,9 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
         }
         Statement::Sync(_) if rules.read_only => refuse("INSERT"),
         Statement::Explain(explain) if explain.analyze => permitted(&explain.statement, scope),
-        Statement::Query(query) if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) => {
+        Statement::Query(query)
+            if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) =>
+        {
             refuse("a statement of remote_query that may change a system")
         }
         Statement::Assert(assert) => permitted(&assert.query, scope),

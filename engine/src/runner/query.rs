@@ -9,8 +9,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
-use syncline_connectors::{CatalogKind, RemoteCatalog};
 use syncline_connectors::catalog::NativeResult;
+use syncline_connectors::{CatalogKind, RemoteCatalog};
 use syncline_sql::Statement;
 use syncline_sql::statement::{Assert, Native, Query};
 
@@ -38,7 +38,8 @@ async fn open(
     query: &Query,
 ) -> Result<(SessionState, Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
     let planned =
-        names::plan_query(&context.scope, query, |catalogs| session_state(&context.plan_context(None), catalogs)).await?;
+        names::plan_query(&context.scope, query, |catalogs| session_state(&context.plan_context(None), catalogs))
+            .await?;
     let plan = planned.state.create_physical_plan(&planned.plan).await?;
     let rows = execute_stream(Arc::clone(&plan), planned.state.task_ctx())?;
     Ok((planned.state, plan, rows))
@@ -88,7 +89,8 @@ fn labelled(context: &Context, native: &Native, remote: &dyn RemoteCatalog, inde
 /// `{job}-{run}-{statement}-1`: at most 128 bytes of `[-\w]` (StarRocks: STREAM_LOAD docs). The run id tells jobs apart whose names are
 /// cut to the same.
 fn native_label(job: &str, run_id: &str, index: u32) -> String {
-    let job: String = job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
+    let job: String =
+        job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
     format!("{job}-{run_id}-{index}-1")
 }
 

@@ -3,8 +3,8 @@
 /// Words that change something, or may, wherever they stand in a query of MySQL or StarRocks: `WITH … DELETE`, `EXPLAIN ANALYZE INSERT`,
 /// `SELECT … INTO OUTFILE`.
 const CHANGING: &[&str] = &[
-    "INSERT", "UPDATE", "DELETE", "REPLACE", "TRUNCATE", "INTO", "CALL", "DROP", "ALTER", "CREATE", "LOAD", "GRANT", "REVOKE",
-    "SET", "EXPORT", "SUBMIT", "REFRESH", "KILL",
+    "INSERT", "UPDATE", "DELETE", "REPLACE", "TRUNCATE", "INTO", "CALL", "DROP", "ALTER", "CREATE", "LOAD", "GRANT",
+    "REVOKE", "SET", "EXPORT", "SUBMIT", "REFRESH", "KILL",
 ];
 
 /// Whether a statement surely only reads. Errs on the side of no.

@@ -166,12 +166,7 @@ pub(super) async fn run_write(
     context.record_run()?;
     let scope = &context.scope;
     let remote = scope.remote(&write.target.catalog)?;
-    let id = WriteId {
-        job: context.job.clone(),
-        run: context.run_id.clone(),
-        statement: report.index,
-        attempt: 1,
-    };
+    let id = WriteId { job: context.job.clone(), run: context.run_id.clone(), statement: report.index, attempt: 1 };
     let journal = Arc::new(StateJournal(Arc::clone(&scope.engine.shared.state)));
     let PlannedQuery { state, plan } = planned;
     let write = remote.plan_write(write.request(scope, &plan, id, journal, rejects.log())).await?;

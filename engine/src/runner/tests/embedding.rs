@@ -41,7 +41,10 @@ async fn a_stream_of_batches_is_written_all_or_nothing() {
     let world = World::new().await;
     let engine = world.engine().await;
     let session = engine.session();
-    let report = session.write("target.ods.users", batches(vec![Some(1), None]), WriteOptions::default().by_name()).await.unwrap();
+    let report = session
+        .write("target.ods.users", batches(vec![Some(1), None]), WriteOptions::default().by_name())
+        .await
+        .unwrap();
     assert_eq!((report.rows_read, report.rows_written), (Some(2), Some(2)));
     let columns = WriteOptions::default().columns(["uid", "age"]).job_name("my job");
     let report = session.write("target.users", batches(vec![Some(3)]), columns).await.unwrap();
@@ -93,7 +96,8 @@ async fn a_script_reaches_only_what_the_program_permits() {
         assert_eq!((error_of(&report).0, report.exit_code()), ("E2012", 2), "{sql}: {:?}", report.error);
         assert!(events.is_empty());
     }
-    let engine = world.builder().allow_locations(crate::Permission::when(|place| place == "a.txt")).build().await.unwrap();
+    let engine =
+        world.builder().allow_locations(crate::Permission::when(|place| place == "a.txt")).build().await.unwrap();
     let session = engine.session();
     let create = "CREATE EXTERNAL TABLE t (a STRING) LOCATION 'a.txt'";
     assert_eq!(run(&session, world.script(create)).await.0.exit_code(), 0);
@@ -106,7 +110,8 @@ async fn a_script_reaches_only_what_the_program_permits() {
 async fn a_query_that_writes_nothing_makes_no_state() {
     let world = World::empty().await;
     let session = world.engine().await.session();
-    let (report, _) = run(&session, "SELECT 1; SHOW CATALOGS; SELECT * FROM remote_query('source', 'SELECT 1 AS a')").await;
+    let (report, _) =
+        run(&session, "SELECT 1; SHOW CATALOGS; SELECT * FROM remote_query('source', 'SELECT 1 AS a')").await;
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     assert!(!world.folder.path().join(".syncline").exists());
     let (report, _) = run_with(&session, "SELECT 1", RunOptions::default()).await;

@@ -40,7 +40,11 @@ async fn a_mistake_found_before_anything_ran_is_exit_2_and_nothing_ran() {
         ("INSERT INTO targt.ods.users SELECT * FROM source.users", "E1006", "did you mean"),
         ("INSERT INTO target.ods.user SELECT * FROM source.users", "E2002", "did you mean \"users\"?"),
         ("INSERT INTO target.ods.users SELECT * FROM source.uesrs", "E2002", "did you mean \"users\"?"),
-        ("INSERT INTO target.ods.users SELECT uid, gendr, age, dt FROM source.users", "E2002", "did you mean \"gender\"?"),
+        (
+            "INSERT INTO target.ods.users SELECT uid, gendr, age, dt FROM source.users",
+            "E2002",
+            "did you mean \"gender\"?",
+        ),
         ("INSERT INTO target.ods.users SELECT uid FROM source.users", "E2", "column"),
         ("INSERT INTO target.ods.users (uid, nope) SELECT uid, age FROM source.users", "E2", "nope"),
         ("INSERT INTO target.ods.users BY NAME SELECT uid, age AS years FROM source.users", "E2", "years"),
@@ -134,7 +138,10 @@ async fn more_rejects_than_allowed_roll_the_write_back_and_name_the_rows() {
     assert_eq!((statement.status, statement.rows_rejected), (StatementStatus::RolledBack, Some(1)));
     let file = std::fs::read_to_string(statement.rejects_file.as_ref().unwrap()).unwrap();
     let line: serde_json::Value = serde_json::from_str(&file).unwrap();
-    assert_eq!((&line["column"], &line["value"], &line["found_by"]), (&"age".into(), &"abc".into(), &"syncline".into()));
+    assert_eq!(
+        (&line["column"], &line["value"], &line["found_by"]),
+        (&"age".into(), &"abc".into(), &"syncline".into())
+    );
     assert!(events.iter().any(|event| matches!(event, RunEvent::Rejects { count: 1, .. })));
     assert_eq!(world.rows("SELECT count(*) FROM target.ods.users").await, ["0"]);
 
@@ -169,13 +176,17 @@ async fn a_wrong_password_and_an_unreachable_host_are_exit_1_also_while_names_ar
     }
     let checks = engine.check(&["away"]).await.unwrap();
     assert!(!checks[0].is_ok());
-    assert_eq!(engine.check(&["awy"]).await.unwrap_err().to_string(), "there is no catalog \"awy\"; did you mean \"away\"?");
+    assert_eq!(
+        engine.check(&["awy"]).await.unwrap_err().to_string(),
+        "there is no catalog \"awy\"; did you mean \"away\"?"
+    );
 }
 
 #[tokio::test]
 async fn a_missing_file_is_an_http_error_and_exit_1() {
     let world = World::new().await;
-    let (url, _server) = http_server("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", false).await;
+    let (url, _server) =
+        http_server("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", false).await;
     let session = world.engine().await.session();
     let script = format!(
         "CREATE EXTERNAL CATALOG files PROPERTIES ('type' = 'http', 'url' = '{url}');
@@ -200,7 +211,12 @@ async fn a_cancelled_write_leaves_nothing() {
          INSERT INTO target.ods.users (uid) SELECT col FROM endless"
     );
     for by_drop in [false, true] {
-        let mut run = session.start(script.replace("TABLE endless", "TABLE IF NOT EXISTS endless"), RunOptions::default().interactive(true)).unwrap();
+        let mut run = session
+            .start(
+                script.replace("TABLE endless", "TABLE IF NOT EXISTS endless"),
+                RunOptions::default().interactive(true),
+            )
+            .unwrap();
         loop {
             let event = run.next().await.expect("the run ends only when it is stopped");
             if matches!(event, RunEvent::StatementStarted { index: 2, .. }) {

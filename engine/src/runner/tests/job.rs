@@ -79,7 +79,8 @@ async fn the_job_leaves_the_same_rows_when_it_runs_twice() {
 async fn a_dry_run_changes_nothing_and_says_what_it_could_not_check() {
     let world = tutorial().await;
     let session = world.engine().await.session();
-    let (report, events) = run_with(&session, world.script(JOB), RunOptions::default().bizdate("20240807").dry_run(true)).await;
+    let (report, events) =
+        run_with(&session, world.script(JOB), RunOptions::default().bizdate("20240807").dry_run(true)).await;
     assert_eq!(report.exit_code(), 0, "{:?}", report.error);
     let statuses: Vec<StatementStatus> = report.statements.iter().map(|statement| statement.status).collect();
     use StatementStatus::{Checked, NotChecked};
@@ -115,7 +116,10 @@ async fn events_come_in_order_and_show_no_secret() {
         .collect();
     assert_eq!(
         names,
-        ["run", "start", "finish", "start", "schema", "batch", "end", "finish", "start", "schema", "batch", "end", "finish"]
+        [
+            "run", "start", "finish", "start", "schema", "batch", "end", "finish", "start", "schema", "batch", "end",
+            "finish"
+        ]
     );
     let all = format!("{events:?} {:?}", rows_of(&events));
     assert!(!all.contains("hunter2"), "{all}");

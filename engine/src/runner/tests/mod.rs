@@ -38,7 +38,8 @@ impl World {
 
     /// Runs a script, and keeps nothing of it but what it does to the servers.
     async fn set_up(&self, script: &str) {
-        let engine = Engine::builder().catalog("source", self.source_options()).catalog("target", self.target_options());
+        let engine =
+            Engine::builder().catalog("source", self.source_options()).catalog("target", self.target_options());
         let (report, _) = run(&engine.build().await.unwrap().session(), script).await;
         assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     }

@@ -81,7 +81,9 @@ async fn external_tables_persist_and_a_differing_definition_is_named() {
     let (_, events) = run(&session, world.script(&create.replace("n INT", "n BIGINT"))).await;
     assert_eq!(
         warnings_of(&events),
-        ["table numbers exists with another definition (columns (n INT) instead of (n BIGINT)) and stays as it is; DROP TABLE numbers to define it anew"]
+        [
+            "table numbers exists with another definition (columns (n INT) instead of (n BIGINT)) and stays as it is; DROP TABLE numbers to define it anew"
+        ]
     );
     let (report, _) = run(&session, world.script(&create.replace("IF NOT EXISTS ", ""))).await;
     assert_eq!(report.exit_code(), 2);
@@ -117,7 +119,8 @@ async fn no_secret_is_stored() {
 async fn catalogs_of_the_config_win_and_references_are_read_when_needed() {
     let world = World::new().await;
     let url = format!("mysql://root@{}/workshop", world.source.mysql_addr());
-    let config = format!("[catalogs.source]\ntype = \"mysql\"\nurl = \"{url}\"\n[profiles.prod.params]\nregion = \"eu\"");
+    let config =
+        format!("[catalogs.source]\ntype = \"mysql\"\nurl = \"{url}\"\n[profiles.prod.params]\nregion = \"eu\"");
     let engine = Engine::builder()
         .config_text(&config, None)
         .unwrap()
@@ -159,7 +162,10 @@ async fn show_and_explain_say_what_there_is() {
     assert!(rows.iter().any(|row| row.contains("CREATE TABLE")), "{rows:?}");
     for (sql, words) in [
         ("EXPLAIN SELECT * FROM target.ods.users", vec!["kind: native", "catalog: target"]),
-        ("EXPLAIN INSERT INTO target.ods.users SELECT * FROM source.users", vec!["kind: sync", "CommitExec", "WriteExec", "single"]),
+        (
+            "EXPLAIN INSERT INTO target.ods.users SELECT * FROM source.users",
+            vec!["kind: sync", "CommitExec", "WriteExec", "single"],
+        ),
         ("EXPLAIN SELECT * FROM source.users a JOIN target.ods.users b ON a.uid = b.uid", vec!["kind: query", "Join"]),
     ] {
         let (report, events) = run(&session, sql).await;
