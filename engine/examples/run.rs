@@ -1,5 +1,7 @@
 //! A script with its events and its report. Run it with `cargo run --example run --no-default-features`.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use minirocks::{Server, ServerConfig};
 use syncline::{Engine, RunEvent, RunOptions, Script};
 

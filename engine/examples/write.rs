@@ -1,5 +1,7 @@
 //! Record batches into a table, all or nothing. Run it with `cargo run --example write --no-default-features`.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, StringArray};

@@ -277,10 +277,8 @@ async fn check_step(step: &Step, scope: &mut Scope, changes: &Changes) -> Result
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
             match session.as_ref() {
                 SessionStatement::CreateView { name, query, .. } => {
-                    let view = match check_query(query, scope, changes).await? {
-                        Some(planned) => Some(session::view_of(query, planned)),
-                        None => None,
-                    };
+                    let planned = check_query(query, scope, changes).await?;
+                    let view = planned.map(|planned| session::view_of(query, planned));
                     let check = if view.is_some() { NamesCheck::Done } else { NamesCheck::Deferred };
                     scope.views.insert(name.parts.concat(), view);
                     Ok(check)

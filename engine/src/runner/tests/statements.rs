@@ -202,3 +202,48 @@ async fn a_native_insert_has_a_label_and_a_count() {
     assert_eq!(report.statements[1].labels.len(), 1, "{:?}", report.statements[1]);
     assert_eq!(world.rows("SELECT count(*) FROM target.ods.users").await, ["4"]);
 }
+
+#[tokio::test]
+async fn fields_beyond_the_columns_are_dropped_with_a_warning() {
+    let world = World::new().await;
+    world.write_file("wide.txt", "a|b|c\nd\ne|f\n");
+    let session = world.engine().await.session();
+    let script = world.script(
+        "CREATE EXTERNAL TABLE wide (a STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' LOCATION 'wide.txt';
+         SELECT a FROM wide; INSERT INTO target.ods.users (uid) SELECT a FROM wide",
+    );
+    let (report, events) = run(&session, script).await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    let warnings = warnings_of(&events);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings.iter().all(|warning| warning.contains("line 1") && warning.ends_with("(2 times)")), "{warnings:?}");
+    assert_eq!(report.statements[2].warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_an_error_in_a_query_and_a_reject_in_a_write() {
+    let world = World::new().await;
+    world.write_file("long.txt", format!("ok\n{}\nfine\n", "x".repeat(100)));
+    let session = world.engine().await.session();
+    let create = "CREATE EXTERNAL TABLE long (a STRING) LOCATION 'long.txt' TBLPROPERTIES ('max_line_bytes' = '50')";
+    let (report, _) = run(&session, world.script(create)).await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    let (report, _) = run(&session, "SELECT a FROM long").await;
+    let (code, message, _) = error_of(&report);
+    assert_eq!(code, "E5005", "{message}");
+    assert!(message.contains("line 2") && message.contains("long.txt"), "{message}");
+    let insert = "INSERT INTO target.ods.users (uid) PROPERTIES ('error_limit' = '1') SELECT a FROM long";
+    let (report, _) = run(&session, insert).await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    assert_eq!((report.statements[0].rows_written, report.statements[0].rows_rejected), (Some(2), Some(1)));
+}
+
+#[tokio::test]
+async fn files_are_not_written_yet_and_that_is_found_before_anything_ran() {
+    let world = World::new().await;
+    let session = world.engine().await.session();
+    let script = world.script("CREATE EXTERNAL TABLE f (a STRING) LOCATION 'f.txt'; INSERT INTO f SELECT uid FROM source.users");
+    let (report, _) = run(&session, script).await;
+    let (code, message, _) = error_of(&report);
+    assert_eq!((code, report.exit_code()), ("E2003", 2), "{message}");
+}
