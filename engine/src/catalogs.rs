@@ -243,3 +243,43 @@ pub(crate) fn without_password(url: &str) -> String {
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_shown_without_secrets() {
+        let text = |text: &str| OptionValue::parse(text).unwrap();
+        let options = vec![
+            ("type".to_owned(), text("starrocks")),
+            ("url".to_owned(), text("jdbc:mysql://u:hunter2@h:9030/d?user=a&password=hunter2")),
+            ("password".to_owned(), text("hunter2")),
+            ("header.authorization".to_owned(), text("Bearer hunter2")),
+            ("access_key_id".to_owned(), text("${env:ID}")),
+            ("comment".to_owned(), text("a \"b\"")),
+        ];
+        let definition = CatalogDefinition::new("c", options, Origin::Builder).unwrap();
+        let shown = definition.show_create();
+        assert!(!shown.contains("hunter2") && !format!("{definition:?}").contains("hunter2"), "{shown}");
+        assert_eq!(
+            shown,
+            "CREATE EXTERNAL CATALOG `c`\nCOMMENT \"a \\\"b\\\"\"\nPROPERTIES (\n  \"type\" = \"starrocks\",\n  \"url\" = \
+             \"jdbc:mysql://u:***@h:9030/d?user=a&password=***\",\n  \"password\" = \"***\",\n  \"header.authorization\" = \"***\",\n  \
+             \"access_key_id\" = \"${env:ID}\"\n)"
+        );
+    }
+
+    #[test]
+    fn names_match_exactly_else_without_case() {
+        let mut map = CatalogMap::default();
+        for name in ["Prod", "a", "A"] {
+            let options = vec![("type".to_owned(), OptionValue::parse("http").unwrap())];
+            map.insert(CatalogHandle::new(CatalogDefinition::new(name, options, Origin::Builder).unwrap()));
+        }
+        assert_eq!(map.get("prod").unwrap().definition.name, "Prod");
+        assert_eq!(map.get("A").unwrap().definition.name, "A");
+        assert!(map.get("nothing").is_none());
+        assert_eq!(map.unknown("prd").to_string(), "there is no catalog \"prd\"; did you mean \"Prod\"?");
+    }
+}

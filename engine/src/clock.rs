@@ -25,3 +25,20 @@ fn offset(name: &str) -> Option<Offset> {
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     (hours <= 14 && minutes < 60).then(|| Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok())?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_a_name_or_an_offset() {
+        let at = |name: &str| zone(name).unwrap().to_offset(jiff::Timestamp::UNIX_EPOCH).seconds();
+        assert_eq!(at("Asia/Shanghai"), 8 * 3600);
+        assert_eq!(at("+08:00"), 8 * 3600);
+        assert_eq!(at("-03:30"), -(3 * 3600 + 30 * 60));
+        assert_eq!(at("UTC"), 0);
+        for name in ["Asia/Shanghia", "+25:00", "+8:99", "+", ""] {
+            assert!(zone(name).is_err(), "{name}");
+        }
+    }
+}

@@ -116,7 +116,7 @@ impl Reader<'_> {
             let origin = Origin::Config { base: self.base.map(PathBuf::from) };
             catalogs.push(
                 CatalogDefinition::new(name, options, origin)
-                    .map_err(|error| config_error(self.file, &format!(" [{path}]: {error}")))?,
+                    .map_err(|error| config_error(self.file, &format!(" [{path}]: {}", error.message())))?,
             );
         }
         Ok(catalogs)
@@ -154,4 +154,76 @@ impl Reader<'_> {
 
 fn config_error(file: &str, what: &str) -> SynclineError {
     SynclineError::new(codes::CONFIG, format!("{file}{what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+timezone = "Asia/Shanghai"
+[params]
+region = "eu"
+days = 7
+[catalogs.mysql]
+type = "mysql"
+url = "mysql://h/d"
+password = "${env:PW}"
+[catalogs."生产-1"]
+type = "http"
+url = "https://h"
+comment = "files"
+[profiles.prod.catalogs.mysql]
+type = "mysql"
+url = "mysql://prod/d"
+[profiles.prod.params]
+region = "us"
+"#;
+
+    fn parse(text: &str) -> Result<Config> {
+        Config::parse(text, "syncline.toml", None)
+    }
+
+    #[test]
+    fn catalogs_parameters_and_the_zone_are_read() {
+        let config = parse(TEXT).unwrap();
+        let names: Vec<&str> = config.catalogs.iter().map(|catalog| catalog.name.as_str()).collect();
+        assert_eq!(names, ["mysql", "生产-1"]);
+        assert!(config.catalogs[0].options.contains(&("password".to_owned(), OptionValue::Env("PW".to_owned()))));
+        assert_eq!(config.catalogs[1].comment.as_deref(), Some("files"));
+        assert!(config.params.contains(&("region".into(), "eu".into())) && config.params.contains(&("days".into(), "7".into())));
+        assert_eq!(config.timezone.as_deref(), Some("Asia/Shanghai"));
+    }
+
+    #[test]
+    fn a_profile_replaces_the_entries_of_its_names() {
+        let mut config = parse(TEXT).unwrap();
+        config.apply_profile("prod").unwrap();
+        let mysql = config.catalogs.iter().find(|catalog| catalog.name == "mysql").unwrap();
+        assert_eq!(mysql.options, [("url".to_owned(), OptionValue::parse("mysql://prod/d").unwrap())]);
+        assert_eq!(config.catalogs.len(), 2);
+        assert!(config.params.contains(&("region".into(), "us".into())));
+        let error = config.apply_profile("prd").unwrap_err();
+        assert_eq!(error.to_string(), "there is no profile \"prd\" in syncline.toml; did you mean \"prod\"?");
+    }
+
+    #[test]
+    fn a_mistake_names_the_key_and_shows_no_value() {
+        for (text, message) in [
+            ("catalog.a.type = 'mysql'", "syncline.toml: unknown key \"catalog\"; did you mean \"catalogs\"?"),
+            ("[profiles.p.parms]\na = 'b'", "syncline.toml: unknown key \"profiles.p.parms\"; did you mean \"params\"?"),
+            ("catalogs.a.url = 'x'", "syncline.toml [catalogs.a]: option \"type\" is missing; known types: mysql, starrocks, http"),
+            ("[catalogs.\"a b\"]\ntype = 'mysql'", "syncline.toml [catalogs.a b]: \"a b\" is no catalog name; letters, digits, _ and - make one"),
+            (
+                "[catalogs.a]\ntype = 'mysql'\npassword = 'x${env:PW}'",
+                "syncline.toml catalogs.a.password: a reference must be the whole value, such as \"${env:NAME}\"",
+            ),
+            ("catalogs = 'hunter2'", "syncline.toml catalogs: a section is expected here"),
+            ("timezone = [1]", "syncline.toml timezone: a text is expected here"),
+        ] {
+            assert_eq!(parse(text).unwrap_err().to_string(), message);
+        }
+        let error = parse("[catalogs.a]\npassword = \"hunter2\nurl = 1").unwrap_err().to_string();
+        assert!(error.starts_with("syncline.toml line 2") && !error.contains("hunter2"), "{error}");
+    }
 }

@@ -339,8 +339,7 @@ impl EngineBuilder {
         let mut runtime = RuntimeEnvBuilder::new();
         if let Some(bytes) = self.memory_limit {
             let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
-            runtime =
-                runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), consumers)));
+            runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), consumers)));
         }
         Ok(Engine {
             shared: Arc::new(Shared {

@@ -107,14 +107,15 @@ impl SynclineError {
 
     /// For a terminal: `error[E1001]: message`, the place with line and caret, and the hint, each on lines of its own.
     pub fn render(&self) -> String {
-        let mut text = format!("error[{}]: {}", self.code, self.message);
+        let safe = |text: &str| text.lines().map(syncline_sql::escape_control).collect::<Vec<_>>().join("\n");
+        let mut text = format!("error[{}]: {}", self.code, safe(&self.message));
         if let Some(position) = &self.position {
-            text.push_str("\n  --> ");
-            text.push_str(&position.render().replace('\n', "\n  "));
+            text.push_str("\n --> ");
+            text.push_str(&position.render());
         }
         if let Some(hint) = &self.hint {
-            text.push_str("\n  hint: ");
-            text.push_str(hint);
+            text.push_str("\nhint: ");
+            text.push_str(&safe(hint));
         }
         text
     }

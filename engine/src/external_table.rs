@@ -8,8 +8,8 @@ use syncline_connectors::error::ErrorCode;
 use syncline_connectors::object_store::FileLocation;
 use syncline_connectors::text::{TextTable, TextTableOptions, hive_type};
 use syncline_connectors::{ConnectorError, Options};
-use syncline_sql::statement::{ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 use syncline_sql::SourceFile;
+use syncline_sql::statement::{ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 
 use crate::catalogs::{is_secret, without_password};
 use crate::error::{Result, SynclineError, codes};
@@ -40,8 +40,11 @@ impl ExternalTableEntry {
     /// Reads a stored definition.
     pub(crate) fn from_stored(stored: &StoredTable) -> Result<Self> {
         let broken = |why: String| {
-            SynclineError::new(codes::STATE, format!("the stored definition of table {} cannot be read: {why}", stored.name))
-                .hint(format!("DROP TABLE {} and define it again", stored.name))
+            SynclineError::new(
+                codes::STATE,
+                format!("the stored definition of table {} cannot be read: {why}", stored.name),
+            )
+            .hint(format!("DROP TABLE {} and define it again", stored.name))
         };
         let file = SourceFile::new(format!("definition of {}", stored.name), stored.definition.as_str());
         let statement = crate::sql_front::parse_stored(&file).map_err(|error| broken(error.to_string()))?;
@@ -57,11 +60,7 @@ impl ExternalTableEntry {
     }
 
     pub(crate) fn to_stored(&self, name: &str) -> StoredTable {
-        StoredTable {
-            name: name.to_owned(),
-            definition: self.definition.text.clone(),
-            folder: self.folder.clone(),
-        }
+        StoredTable { name: name.to_owned(), definition: self.definition.text.clone(), folder: self.folder.clone() }
     }
 
     /// Checks what can be checked without reading the files: types, delimiters, properties, the location's form, literal keys.
@@ -226,9 +225,10 @@ impl ExternalTableEntry {
 }
 
 fn refuse_literal_keys(properties: &[Property]) -> Result<()> {
-    match properties.iter().find(|property| {
-        is_secret(&property.name) && matches!(property.value, PropertyValue::Text { .. })
-    }) {
+    match properties
+        .iter()
+        .find(|property| is_secret(&property.name) && matches!(property.value, PropertyValue::Text { .. }))
+    {
         Some(property) => Err(SynclineError::new(
             codes::REFERENCE,
             format!("\"{}\" is a secret, and the definition of an external table is stored", property.name),

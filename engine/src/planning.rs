@@ -2,17 +2,39 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::CatalogProviderList;
 use datafusion::common::config::ConfigOptions;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt;
 use syncline_connectors::sink::CleanUp;
 use syncline_connectors::sink::RejectLog;
 use syncline_connectors::sink::reject::RejectLogExtension;
 
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE};
+
+/// Rows that a statement read from sources that DataFusion counts nothing for: a caller's batches, statements of `remote_query`.
+#[derive(Debug, Default)]
+pub(crate) struct StreamRows(pub(crate) AtomicU64);
+
+impl StreamRows {
+    /// Counts the rows of a stream that a plan reads.
+    pub(crate) fn counting(context: &TaskContext, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+        let counter = context.session_config().get_extension::<Self>();
+        let schema = rows.schema();
+        let counted = rows.inspect_ok(move |batch| {
+            if let Some(counter) = &counter {
+                counter.0.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            }
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, counted))
+    }
+}
 
 /// What a statement's plan runs with.
 pub(crate) struct PlanContext {
@@ -44,7 +66,8 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
     let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
     let mut config = SessionConfig::from(options)
         .with_target_partitions(cores)
-        .with_extension(Arc::new(context.clean_up.clone()));
+        .with_extension(Arc::new(context.clean_up.clone()))
+        .with_extension(Arc::new(StreamRows::default()));
     if let Some(rejects) = &context.rejects {
         config = config.with_extension(Arc::new(RejectLogExtension(Arc::clone(rejects))));
     }

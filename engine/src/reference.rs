@@ -93,7 +93,8 @@ impl Resolver<'_> {
             )
             .hint("permit it with EngineBuilder::allow_locations"));
         }
-        let wrong = |why: &str| SynclineError::new(codes::REFERENCE, format!("{whose}: cannot read the file {path}: {why}"));
+        let wrong =
+            |why: &str| SynclineError::new(codes::REFERENCE, format!("{whose}: cannot read the file {path}: {why}"));
         let full = match self.base {
             Some(base) => base.join(path),
             None if Path::new(path).is_absolute() => path.into(),
@@ -102,5 +103,50 @@ impl Resolver<'_> {
         let text = std::fs::read_to_string(full).map_err(|error| wrong(&error.to_string()))?;
         let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
         Ok(Secret::new(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(value: &str, allow: bool, base: Option<&Path>) -> Result<String> {
+        let permission = Permission::from(allow);
+        let resolver = Resolver {
+            allow_env: &permission,
+            allow_files: Some(&permission),
+            base,
+            environment: &|name| (name == "SET").then(|| "value".to_owned()),
+        };
+        Ok(resolver.resolve(&OptionValue::parse(value).unwrap(), "catalog c, option \"password\"")?.expose().to_owned())
+    }
+
+    #[test]
+    fn a_reference_is_read_when_it_is_permitted() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pw"), "secret\n\n").unwrap();
+        let base = Some(folder.path());
+        assert_eq!(resolve("${env:SET}", true, base).unwrap(), "value");
+        assert_eq!(resolve("${file:pw}", true, base).unwrap(), "secret\n", "one final newline goes");
+        assert_eq!(resolve("plain", false, base).unwrap(), "plain");
+        for (value, allow, base, code, word) in [
+            ("${env:UNSET}", true, base, codes::REFERENCE, "UNSET is not set"),
+            ("${env:SET}", false, base, codes::NOT_PERMITTED, "SET"),
+            ("${file:pw}", false, base, codes::NOT_PERMITTED, "pw"),
+            ("${file:none}", true, base, codes::REFERENCE, "none"),
+            ("${file:pw}", true, None, codes::REFERENCE, "folder"),
+        ] {
+            let error = resolve(value, allow, base).unwrap_err();
+            assert_eq!(error.code(), code, "{value}");
+            assert!(error.message().contains(word) && error.message().contains("catalog c"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reference_beside_other_text_is_refused() {
+        assert!(OptionValue::parse("a${env:X}").is_err());
+        assert!(OptionValue::parse("${env:X}${env:Y}").is_err());
+        assert_eq!(OptionValue::parse("${env:X}").unwrap(), OptionValue::Env("X".to_owned()));
+        assert_eq!(format!("{:?}", OptionValue::parse("hunter2").unwrap()), "Text(***)");
     }
 }

@@ -37,7 +37,8 @@ impl RunReport {
     /// The process's exit code: 0; 1 failed; 2 for usage, syntax, parameters and names that were found before anything ran;
     /// 3 partly committed or outcome unknown; 130 cancelled (143 is the command line's to choose, when SIGTERM cancelled it).
     pub fn exit_code(&self) -> u8 {
-        let is_usage = || self.error.as_ref().is_some_and(|error| error.code.starts_with("E1") || error.code.starts_with("E2"));
+        let is_usage =
+            || self.error.as_ref().is_some_and(|error| error.code.starts_with("E1") || error.code.starts_with("E2"));
         match self.status {
             RunStatus::Succeeded => 0,
             RunStatus::PartlyCommitted | RunStatus::Unknown => 3,

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
-use tokio::sync::{mpsc, oneshot};
 use syncline_connectors::sink::Reject;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Result, SynclineError};
@@ -140,6 +140,7 @@ impl RunOptions {
 /// What happens in a run, in order.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "few events exist at once: the channel holds eight")]
 pub enum RunEvent {
     /// The scripts parse, names are resolved, the first statement is next. Not sent when the run ends before that.
     RunStarted {

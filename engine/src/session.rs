@@ -66,8 +66,11 @@ impl Session {
         let file = SourceFile::new("query", text);
         let pieces = split_in(&file, scope.dialect())?;
         let [piece] = pieces.as_slice() else {
-            return Err(SynclineError::new(codes::PLAN, format!("one query is expected, and this is {}", pieces.len()))
-                .hint("Session::start runs scripts"));
+            return Err(SynclineError::new(
+                codes::PLAN,
+                format!("one query is expected, and this is {}", pieces.len()),
+            )
+            .hint("Session::start runs scripts"));
         };
         let prepared = substitute(piece, &scope.parameters, scope.dialect())?;
         let Statement::Query(query) = sql_front::parse_local(&prepared, &scope)? else {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-
 use syncline_sql::{
-    Place, Prepared, SESSION_CATALOG, Scope as SqlScope, ScopeCatalog, SourceFile, SqlDialect, SqlError, Statement, match_name,
+    Place, Prepared, SESSION_CATALOG, Scope as SqlScope, ScopeCatalog, SourceFile, SqlDialect, SqlError, Statement,
+    match_name,
 };
 
 use crate::error::Result;

@@ -125,7 +125,8 @@ fn mistake(date: &Expr, date_type: &DataType, what: &str, hint: &str) -> Synclin
 /// The date that a text literal beside a date stands for.
 fn date_for(date: &Expr, text: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
     let Expr::Literal(value, _) = text else { return Ok(None) };
-    let (ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text))) = value
+    let (ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text))) =
+        value
     else {
         return Ok(None);
     };
@@ -139,13 +140,16 @@ fn date_for(date: &Expr, text: &Expr, schema: &DFSchema) -> Result<Option<Expr>>
     // a day with a time of day is no DATE: it must be compared as a DATETIME, or nothing would match in silence
     if text.parse::<jiff::civil::DateTime>().is_ok() {
         let text = text.clone();
-        return Ok(Some(Expr::Literal(ScalarValue::Utf8(Some(text)), None).cast_to(
-            &DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None),
-            schema,
-        )?));
+        return Ok(Some(
+            Expr::Literal(ScalarValue::Utf8(Some(text)), None)
+                .cast_to(&DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None), schema)?,
+        ));
     }
-    Err(SynclineError::new(codes::PLAN, format!("{date} is a DATE and is compared with the text '{text}', which is no date"))
-        .hint("write the date as '2024-08-07' or '20240807'"))
+    Err(SynclineError::new(
+        codes::PLAN,
+        format!("{date} is a DATE and is compared with the text '{text}', which is no date"),
+    )
+    .hint("write the date as '2024-08-07' or '20240807'"))
 }
 
 fn is_moment(data_type: &DataType) -> bool {
@@ -165,7 +169,9 @@ fn parse_date(text: &str) -> Option<i32> {
             _ => return None,
         }
     };
-    let number = |part: &str| (!part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i16>().ok())?;
+    let number = |part: &str| {
+        (!part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i16>().ok())?
+    };
     let small = |part: &str| number(part).and_then(|number| i8::try_from(number).ok());
     let date = jiff::civil::Date::new(number(year)?, small(month)?, small(day)?).ok()?;
     let days = (date - jiff::civil::date(1970, 1, 1)).get_days();

@@ -90,9 +90,7 @@ pub(crate) async fn plan_query(
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(&plan)
-        .map_err(|_| {
-            SynclineError::new(codes::PLAN, "a query may only read").at(query.position.clone())
-        })?;
+        .map_err(|_| SynclineError::new(codes::PLAN, "a query may only read").at(query.position.clone()))?;
     let plan = dates::check_comparisons(plan).map_err(|error| error.at(query.position.clone()))?;
     Ok(PlannedQuery { state, plan })
 }
@@ -101,6 +99,12 @@ pub(crate) async fn plan_query(
 pub(crate) fn remote_catalogs_called(query: &Query) -> Vec<String> {
     let sources = rewrite::collect(&query.ast).unwrap_or_default();
     sources.calls.into_iter().map(|(call, _)| call.catalog).collect()
+}
+
+/// The statements that a query runs with `remote_query`.
+pub(crate) fn remote_statements_called(query: &Query) -> Vec<String> {
+    let sources = rewrite::collect(&query.ast).unwrap_or_default();
+    sources.calls.into_iter().map(|(call, _)| call.sql).collect()
 }
 
 /// The table that a dotted name means.
@@ -145,9 +149,7 @@ pub(crate) fn place_of_table(scope: &Scope, parts: &[String]) -> Result<TablePla
         [table] => {
             let (catalog, database) = scope.place();
             match (catalog, database) {
-                (Some(catalog), Some(database)) => {
-                    Ok(TablePlace::Either { catalog, database, table: table.clone() })
-                }
+                (Some(catalog), Some(database)) => Ok(TablePlace::Either { catalog, database, table: table.clone() }),
                 _ => Ok(TablePlace::Session(table.clone())),
             }
         }
@@ -203,7 +205,9 @@ async fn session_table(scope: &Scope, name: &str) -> Result<ResolvedTable> {
     let names = scope.session_tables();
     let exact = pick(name, &names, "table", &format!("{SYNCLINE}.{DEFAULT_DATABASE}")).map_err(|error| {
         match error.message().starts_with("there is no") && scope.place().0.is_none() {
-            true => error.hint_if_none("a table of a catalog is written catalog.database.table, or choose one with USE"),
+            true => {
+                error.hint_if_none("a table of a catalog is written catalog.database.table, or choose one with USE")
+            }
             false => error,
         }
     })?;
@@ -249,8 +253,7 @@ pub(crate) fn pick(name: &str, candidates: &[String], what: &str, place: &str) -
     match matches.as_slice() {
         [only] => Ok((*only).clone()),
         [] => {
-            let error =
-                SynclineError::new(ErrorCode::Name.code(), format!("there is no {what} \"{name}\" in {place}"));
+            let error = SynclineError::new(ErrorCode::Name.code(), format!("there is no {what} \"{name}\" in {place}"));
             Err(match nearest(name, candidates.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean \"{near}\"?")),
                 None => error,
@@ -318,7 +321,8 @@ fn explain_error(error: DataFusionError, ast: &ast::Query, query: &Query) -> Syn
     };
     match hint {
         Some((message, hint)) => {
-            let position = rewrite::find_column(ast, &name).map_or(query.position.clone(), |span| place_of(query, span));
+            let position =
+                rewrite::find_column(ast, &name).map_or(query.position.clone(), |span| place_of(query, span));
             SynclineError::new(ErrorCode::Name.code(), message).hint(hint).at(position)
         }
         None => SynclineError::from(error).at(query.position.clone()),
@@ -353,7 +357,14 @@ pub(crate) async fn resolve_target(scope: &Scope, target: &Name) -> Result<Table
             TablePlace::Remote { catalog, database, table } => {
                 Ok(remote_table(scope, &catalog, &database, &table).await?.key)
             }
-            TablePlace::Either { .. } | TablePlace::Session(_) => Ok(resolve_table(scope, &target.parts).await?.key),
+            TablePlace::Either { .. } | TablePlace::Session(_) => {
+                let key = resolve_table(scope, &target.parts).await?.key;
+                if key.catalog == SYNCLINE {
+                    let what = format!("writing to files is not built yet, and {key} is a table over files");
+                    return Err(ConnectorError::new(ErrorCode::Unsupported, what).into());
+                }
+                Ok(key)
+            }
         }
     };
     resolve.await.map_err(|error: SynclineError| error.at(target.position.clone()))

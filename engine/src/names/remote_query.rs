@@ -16,6 +16,7 @@ use syncline_connectors::error::ErrorCode;
 use syncline_connectors::{ConnectorError, RemoteCatalog};
 
 use crate::error::Result;
+use crate::planning::StreamRows;
 use crate::scope::Scope;
 
 /// A table over the rows of one statement. The statement runs once each time the table is read.
@@ -74,7 +75,7 @@ impl PartitionStream for RemoteStatement {
         &self.schema
     }
 
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let (remote, database, sql) = (Arc::clone(&self.remote), self.database.clone(), self.sql.clone());
         let schema = Arc::clone(&self.schema);
         let expected = Arc::clone(&schema);
@@ -87,7 +88,7 @@ impl PartitionStream for RemoteStatement {
             }
         })
         .try_flatten();
-        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+        StreamRows::counting(&context, Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }
 

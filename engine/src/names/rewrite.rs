@@ -93,7 +93,9 @@ impl Visitor for Collector {
                     self.sources.calls.push((call, span));
                 }
             }
-        } else if find_cte(&self.ctes, &parts).is_none() && !self.sources.tables.iter().any(|(known, _)| *known == parts) {
+        } else if find_cte(&self.ctes, &parts).is_none()
+            && !self.sources.tables.iter().any(|(known, _)| *known == parts)
+        {
             self.sources.tables.push((parts, span));
         }
         ControlFlow::Continue(())
@@ -343,17 +345,25 @@ impl VisitorMut for Respeller<'_> {
     }
 }
 
-fn constraint_of(
-    join: &mut datafusion::sql::sqlparser::ast::JoinOperator,
-) -> Option<&mut JoinConstraint> {
+fn constraint_of(join: &mut datafusion::sql::sqlparser::ast::JoinOperator) -> Option<&mut JoinConstraint> {
     use datafusion::sql::sqlparser::ast::JoinOperator::{
         Anti, FullOuter, Inner, Join, Left, LeftAnti, LeftOuter, LeftSemi, Right, RightAnti, RightOuter, RightSemi,
         Semi,
     };
     match join {
-        Join(constraint) | Inner(constraint) | Left(constraint) | LeftOuter(constraint) | Right(constraint)
-        | RightOuter(constraint) | FullOuter(constraint) | Semi(constraint) | LeftSemi(constraint)
-        | RightSemi(constraint) | Anti(constraint) | LeftAnti(constraint) | RightAnti(constraint) => Some(constraint),
+        Join(constraint)
+        | Inner(constraint)
+        | Left(constraint)
+        | LeftOuter(constraint)
+        | Right(constraint)
+        | RightOuter(constraint)
+        | FullOuter(constraint)
+        | Semi(constraint)
+        | LeftSemi(constraint)
+        | RightSemi(constraint)
+        | Anti(constraint)
+        | LeftAnti(constraint)
+        | RightAnti(constraint) => Some(constraint),
         _ => None,
     }
 }

@@ -4,9 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use syncline_connectors::CatalogKind;
+use syncline_connectors::options::nearest;
 use syncline_sql::statement::{Insert, Query, SessionStatement};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
+use super::read_only::only_reads;
 use super::redact::redact;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
@@ -102,8 +105,11 @@ fn read_source(
         Some(folder) => folder.join(path),
         None if Path::new(path).is_absolute() => PathBuf::from(path),
         None => {
-            return Err(SynclineError::new(codes::SCRIPT, format!("the relative path {path} needs a folder to start from"))
-                .hint("give the script a folder (Script::in_folder), or write an absolute path"));
+            return Err(SynclineError::new(
+                codes::SCRIPT,
+                format!("the relative path {path} needs a folder to start from"),
+            )
+            .hint("give the script a folder (Script::in_folder), or write an absolute path"));
         }
     };
     let text = std::fs::read_to_string(&full)
@@ -120,12 +126,25 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
             .hint("build the engine without read_only"))
     };
     match statement {
-        Statement::Native(native) if rules.read_only && !native.is_query => refuse("a statement that changes a system"),
+        Statement::Native(native) if rules.read_only && !only_reads(&native.text) => {
+            refuse("a statement that may change a system")
+        }
         Statement::Sync(_) if rules.read_only => refuse("INSERT"),
         Statement::Explain(explain) if explain.analyze => permitted(&explain.statement, scope),
+        Statement::Query(query)
+            if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) =>
+        {
+            refuse("a statement of remote_query that may change a system")
+        }
+        Statement::Assert(assert) => permitted(&assert.query, scope),
         Statement::Session(session) => match session.as_ref() {
             SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. } if rules.read_only => {
                 refuse("changing an external table")
+            }
+            SessionStatement::CreateView { query, .. }
+                if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) =>
+            {
+                refuse("a statement of remote_query that may change a system")
             }
             SessionStatement::CreateCatalog { .. } | SessionStatement::AlterCatalog { .. }
                 if !rules.catalogs_from_scripts =>
@@ -142,7 +161,10 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
 /// Opens every catalog that a statement uses: references are read and options parsed, without connecting.
 fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
     match statement {
-        Statement::Native(native) => scope.remote(&native.catalog).map(drop),
+        Statement::Native(native) => {
+            let remote = scope.remote(&native.catalog)?;
+            native.names.iter().try_for_each(|name| no_other_catalog(scope, remote.kind(), name))
+        }
         Statement::Sync(insert) => {
             place_in_catalog(scope, &insert.target)?;
             open_tables(&insert.query, scope)
@@ -155,6 +177,17 @@ fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
             _ => Ok(()),
         },
     }
+}
+
+/// A name of three parts that is left in a native statement begins with no catalog of ours. MySQL has no such names; StarRocks has catalogs of
+/// its own, so there only what looks like a misspelt one of ours is refused.
+fn no_other_catalog(scope: &Scope, kind: CatalogKind, name: &syncline_sql::statement::Name) -> Result<()> {
+    let [first, _, _] = name.parts.as_slice() else { return Ok(()) };
+    let names = scope.catalogs.names();
+    if kind == CatalogKind::Starrocks && nearest(first, names.iter().map(String::as_str)).is_none() {
+        return Ok(());
+    }
+    Err(scope.catalogs.unknown(first).at(name.position.clone()))
 }
 
 fn place_in_catalog(scope: &Scope, name: &syncline_sql::statement::Name) -> Result<()> {
@@ -244,10 +277,8 @@ async fn check_step(step: &Step, scope: &mut Scope, changes: &Changes) -> Result
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
             match session.as_ref() {
                 SessionStatement::CreateView { name, query, .. } => {
-                    let view = match check_query(query, scope, changes).await? {
-                        Some(planned) => Some(session::view_of(query, planned)),
-                        None => None,
-                    };
+                    let planned = check_query(query, scope, changes).await?;
+                    let view = planned.map(|planned| session::view_of(query, planned));
                     let check = if view.is_some() { NamesCheck::Done } else { NamesCheck::Deferred };
                     scope.views.insert(name.parts.concat(), view);
                     Ok(check)

@@ -54,8 +54,11 @@ pub(super) async fn run(context: &Context, explain: &Explain, report: &mut State
         }
         Statement::Native(native) => {
             if explain.analyze {
-                return Err(SynclineError::new(codes::PLAN, "EXPLAIN ANALYZE of a native statement runs in its own system")
-                    .hint("CALL remote_execute('catalog', 'EXPLAIN ANALYZE …')"));
+                return Err(SynclineError::new(
+                    codes::PLAN,
+                    "EXPLAIN ANALYZE of a native statement runs in its own system",
+                )
+                .hint("CALL remote_execute('catalog', 'EXPLAIN ANALYZE …')"));
             }
             let mut lines = vec![
                 format!("kind: native ({})", native.why),

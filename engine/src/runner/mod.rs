@@ -5,6 +5,7 @@ mod events;
 mod explain;
 mod progress;
 mod query;
+pub(crate) mod read_only;
 pub(crate) mod redact;
 mod rejects;
 mod session;
@@ -251,7 +252,9 @@ impl Runner {
                 continue;
             }
             if context.as_ref().is_none_or(|(job, _)| *job != step.job) {
-                let Some(scope) = scopes.by_ref().find(|(job, _)| *job == step.job).map(|(_, scope)| scope) else { break };
+                let Some(scope) = scopes.by_ref().find(|(job, _)| *job == step.job).map(|(_, scope)| scope) else {
+                    break;
+                };
                 let new = Context {
                     scope,
                     events: self.events.clone(),
@@ -373,9 +376,7 @@ impl Context {
 
     async fn execute(&mut self, step: &Step, report: &mut StatementReport) -> Result<()> {
         match &step.statement {
-            Statement::Native(native) => {
-                self.until_stopped(query::run_native(self, native, report)).await
-            }
+            Statement::Native(native) => self.until_stopped(query::run_native(self, native, report)).await,
             Statement::Sync(insert) => sync::run(self, insert, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
             Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
@@ -478,3 +479,6 @@ pub(crate) async fn write_stream(
 ) -> Result<StatementReport> {
     write::run(session, target, batches, options).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,16 +6,19 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
-use syncline_connectors::{CatalogKind, RemoteCatalog};
 use syncline_connectors::catalog::NativeResult;
+use syncline_connectors::error::ErrorCode;
+use syncline_connectors::sink::RejectLog;
+use syncline_connectors::{CatalogKind, ConnectorError, RemoteCatalog};
 use syncline_sql::Statement;
 use syncline_sql::statement::{Assert, Native, Query};
 
 use super::Context;
 use super::progress::scan_numbers;
+use super::rejects::QueryLog;
 use crate::error::{Result, SynclineError, codes};
 use crate::names;
 use crate::planning::session_state;
@@ -24,21 +27,30 @@ use crate::run::RunEvent;
 
 /// Runs a query and sends its rows.
 pub(super) async fn run_query(context: &Context, query: &Query, report: &mut StatementReport) -> Result<()> {
-    let (plan, rows) = open(context, query).await?;
+    let log = Arc::new(QueryLog::default());
+    let (state, plan, rows) = open(context, query, Arc::clone(&log) as _).await?;
     let schema = plan.schema();
-    let result = send_rows(context, report.index, schema, rows, || scan_numbers(&plan).rows).await;
-    let numbers = scan_numbers(&plan);
+    let result = send_rows(context, report.index, schema, rows, || scan_numbers(&plan, &state).rows).await;
+    let numbers = scan_numbers(&plan, &state);
     report.rows_read = Some(numbers.rows);
     report.bytes_read = numbers.bytes;
+    for warning in log.warnings() {
+        context.warn(report, warning).await;
+    }
     result.map(drop)
 }
 
-async fn open(context: &Context, query: &Query) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
+async fn open(
+    context: &Context,
+    query: &Query,
+    log: Arc<dyn RejectLog>,
+) -> Result<(SessionState, Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
     let planned =
-        names::plan_query(&context.scope, query, |catalogs| session_state(&context.plan_context(None), catalogs)).await?;
+        names::plan_query(&context.scope, query, |catalogs| session_state(&context.plan_context(Some(log)), catalogs))
+            .await?;
     let plan = planned.state.create_physical_plan(&planned.plan).await?;
     let rows = execute_stream(Arc::clone(&plan), planned.state.task_ctx())?;
-    Ok((plan, rows))
+    Ok((planned.state, plan, rows))
 }
 
 /// Runs a native statement; its rows, if it has any, are sent.
@@ -46,10 +58,8 @@ pub(super) async fn run_native(context: &Context, native: &Native, report: &mut 
     let remote = context.scope.remote(&native.catalog)?;
     let database = native_database(native, remote.as_ref());
     let (text, our_label) = labelled(context, native, remote.as_ref(), report.index);
-    if !native.is_query {
-        context.record_run()?;
-    }
-    match remote.execute(database.as_deref(), &text).await? {
+    let result = remote.execute(database.as_deref(), &text).await;
+    match result.map_err(|error| outcome_unknown(error, native, our_label.as_deref()))? {
         NativeResult::Rows(rows) => {
             let schema = rows.schema();
             let count = send_rows(context, report.index, schema, rows, || 0).await?;
@@ -65,8 +75,24 @@ pub(super) async fn run_native(context: &Context, native: &Native, report: &mut 
     Ok(())
 }
 
-/// The database that a native statement runs in: the one chosen by USE of its catalog, else the one in the catalog's URL.
+/// A connection that is lost while a statement that changes rows runs leaves its outcome unknown: the server may have done it.
+fn outcome_unknown(error: ConnectorError, native: &Native, label: Option<&str>) -> ConnectorError {
+    let was_lost = error.code() == ErrorCode::Connection && error.message().ends_with("the connection was lost");
+    if !was_lost || !changes_rows(&native.text) {
+        return error;
+    }
+    let ask = match label {
+        Some(label) => format!("SHOW LOAD WHERE LABEL = '{label}' tells"),
+        None => "look at the table before running it again".to_owned(),
+    };
+    ConnectorError::new(ErrorCode::Unknown, format!("{}; whether the statement was done is not known: {ask}", error.message()))
+}
+
+/// The database that a native statement runs in, if it needs one: that of USE of its catalog, else the one in the catalog's URL.
 fn native_database(native: &Native, remote: &dyn RemoteCatalog) -> Option<String> {
+    if !native.needs_database {
+        return None;
+    }
     native.database.clone().or_else(|| remote.default_database().map(str::to_owned))
 }
 
@@ -85,7 +111,8 @@ fn labelled(context: &Context, native: &Native, remote: &dyn RemoteCatalog, inde
 /// `{job}-{run}-{statement}-1`: at most 128 bytes of `[-\w]` (StarRocks: STREAM_LOAD docs). The run id tells jobs apart whose names are
 /// cut to the same.
 fn native_label(job: &str, run_id: &str, index: u32) -> String {
-    let job: String = job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
+    let job: String =
+        job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
     format!("{job}-{run_id}-{index}-1")
 }
 
@@ -139,7 +166,7 @@ async fn send_rows(
 /// Evaluates the condition; false and NULL fail with the statement's message.
 pub(super) async fn run_assert(context: &Context, assert: &Assert) -> Result<()> {
     let mut rows = match &assert.query {
-        Statement::Query(query) => open(context, query).await?.1,
+        Statement::Query(query) => open(context, query, Arc::new(QueryLog::default())).await?.2,
         Statement::Native(native) => {
             let remote = context.scope.remote(&native.catalog)?;
             let database = native_database(native, remote.as_ref());

@@ -79,9 +79,9 @@ fn is_secret_place(before: &str) -> bool {
     }
     let Some(name) = before.strip_suffix('=') else { return false };
     let name = name.trim_end().trim_end_matches(['"', '\'', '`']);
-    let start = name.rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-'))).map_or(0, |at| {
-        at + name[at..].chars().next().map_or(1, char::len_utf8)
-    });
+    let start = name
+        .rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-')))
+        .map_or(0, |at| at + name[at..].chars().next().map_or(1, char::len_utf8));
     is_secret(&name[start..])
 }
 
@@ -92,7 +92,10 @@ mod tests {
     #[test]
     fn literal_secrets_are_not_shown() {
         for (text, shown) in [
-            (r#"PROPERTIES ("user" = "root", "password" = "pw\"x")"#, r#"PROPERTIES ("user" = "root", "password" = "***")"#),
+            (
+                r#"PROPERTIES ("user" = "root", "password" = "pw\"x")"#,
+                r#"PROPERTIES ("user" = "root", "password" = "***")"#,
+            ),
             ("x (password='a''b', c='d')", "x (password='***', c='d')"),
             (r#""password" = "${env:PW}""#, r#""password" = "${env:PW}""#),
             ("CREATE USER 'a'@'%' IDENTIFIED BY 'secret'", "CREATE USER 'a'@'%' IDENTIFIED BY '***'"),

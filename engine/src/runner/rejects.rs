@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use syncline_connectors::ConnectorError;
 use syncline_connectors::error::ErrorCode;
-use syncline_connectors::sink::{FoundBy, Reject, RejectCollector, RejectLog};
+use syncline_connectors::sink::{ErrorLimit, FoundBy, Reject, RejectCollector, RejectLog};
 
 use crate::error::Result;
 use crate::state::{make_folder, private_file};
@@ -70,11 +70,7 @@ impl StatementRejects {
 
     /// What scans and conversions had to say besides rejects.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let line = |count: u64, key: &str, first: &str| match count {
-            1 => format!("{key}: {first}"),
-            _ => format!("{key}, {count} times; the first: {first}"),
-        };
-        self.collector.warnings().iter().map(|warning| line(warning.count, &warning.key, &warning.first)).collect()
+        warnings(&self.collector)
     }
 
     /// Ends the file; its path if there is one.
@@ -84,6 +80,52 @@ impl StatementRejects {
         let path = file.path.clone().unwrap_or_default();
         writer.flush().map_err(|error| failed(&path, &error))?;
         Ok(Some(path.display().to_string()))
+    }
+}
+
+fn warnings(collector: &RejectCollector) -> Vec<String> {
+    let line = |count: u64, first: &str| match count {
+        1 => first.to_owned(),
+        _ => format!("{first} ({count} times)"),
+    };
+    collector.warnings().iter().map(|warning| line(warning.count, &warning.first)).collect()
+}
+
+/// What the scans of a query tell: a row that cannot be read is an error, other remarks are warnings.
+#[derive(Debug, Default)]
+pub(super) struct QueryLog(RejectCollector);
+
+impl QueryLog {
+    pub(super) fn warnings(&self) -> Vec<String> {
+        warnings(&self.0)
+    }
+}
+
+impl RejectLog for QueryLog {
+    fn reject(&self, reject: Reject) -> Result<(), ConnectorError> {
+        let file = reject.file.map(|file| format!("{file}, ")).unwrap_or_default();
+        let line = reject.line.map(|line| format!("line {line}")).unwrap_or_else(|| "a row".to_owned());
+        let column = reject.column.map(|column| format!(", column \"{column}\"")).unwrap_or_default();
+        let value = reject.value.map(|value| format!(" \"{}\"", value.escape_debug())).unwrap_or_default();
+        Err(ConnectorError::new(ErrorCode::Value, format!("{file}{line}{column}:{value} {}", reject.reason)))
+    }
+
+    fn reject_unnamed(&self, rows: u64) -> Result<(), ConnectorError> {
+        Err(ConnectorError::new(ErrorCode::Value, format!("{rows} rows cannot be read")))
+    }
+
+    fn set_limit(&self, _: ErrorLimit) {}
+
+    fn count(&self) -> u64 {
+        0
+    }
+
+    fn check(&self, _: u64) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    fn warn(&self, key: &str, count: u64, first: &str) {
+        self.0.warn(key, count, first);
     }
 }
 

@@ -111,9 +111,8 @@ fn create_catalog(
         options.push(("comment".to_owned(), OptionValue::Text(Secret::new(comment))));
     }
     let text = name.parts.join(".");
-    let definition =
-        CatalogDefinition::new(&text, options, Origin::Script { folder: folder.map(Path::to_owned) })
-            .map_err(|error| SynclineError::from(error).at(name.position.clone()))?;
+    let definition = CatalogDefinition::new(&text, options, Origin::Script { folder: folder.map(Path::to_owned) })
+        .map_err(|error| SynclineError::from(error).at(name.position.clone()))?;
     let known = scope.catalogs.iter().find(|handle| handle.definition.name == text).cloned();
     match known {
         Some(_) if if_not_exists => Ok(Vec::new()),
@@ -242,9 +241,10 @@ pub(super) fn session_name(name: &Name) -> Result<String> {
 fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
     let option = |message: String| SynclineError::new("E1009", message);
     let Some(short) = strip_prefix_ignore_case(name, "syncline.") else {
-        return Err(option(format!("there is no setting \"{name}\""))
-            .hint("settings begin with syncline., such as SET syncline.write_mode = 'single'; \
-                   SET PARAMETER name = … sets a parameter; after USE of a catalog, its own variables are set there"));
+        return Err(option(format!("there is no setting \"{name}\"")).hint(
+            "settings begin with syncline., such as SET syncline.write_mode = 'single'; \
+                   SET PARAMETER name = … sets a parameter; after USE of a catalog, its own variables are set there",
+        ));
     };
     let Some(setting) = canonical(short) else {
         let known = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied();
@@ -295,7 +295,9 @@ fn use_place(name: &Name, scope: &mut Scope) -> Result<Vec<String>> {
                 return Err(at(scope.catalogs.unknown(one)));
             }
         }
-        [catalog, database] if catalog.eq_ignore_ascii_case(SYNCLINE) && database.eq_ignore_ascii_case(DEFAULT_DATABASE) => {
+        [catalog, database]
+            if catalog.eq_ignore_ascii_case(SYNCLINE) && database.eq_ignore_ascii_case(DEFAULT_DATABASE) =>
+        {
             scope.used = None;
         }
         [catalog, database] => {

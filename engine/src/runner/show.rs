@@ -17,7 +17,8 @@ pub(super) async fn run(context: &Context, statement: &SessionStatement, report:
         SessionStatement::ShowCreateCatalog(name) => {
             let text = name.parts.join(".");
             let scope = &context.scope;
-            let handle = scope.catalogs.get(&text).ok_or_else(|| scope.catalogs.unknown(&text).at(name.position.clone()))?;
+            let handle =
+                scope.catalogs.get(&text).ok_or_else(|| scope.catalogs.unknown(&text).at(name.position.clone()))?;
             let row = vec![Some(handle.definition.name.clone()), Some(handle.definition.show_create())];
             (vec!["Catalog", "Create Catalog"], vec![row])
         }
@@ -41,9 +42,8 @@ pub(super) async fn run(context: &Context, statement: &SessionStatement, report:
 type Rows = Vec<Vec<Option<String>>>;
 
 fn catalogs(scope: &Scope, pattern: &Option<String>) -> Rows {
-    let row = |name: &str, kind: &str, comment: Option<String>| {
-        vec![Some(name.to_owned()), Some(kind.to_owned()), comment]
-    };
+    let row =
+        |name: &str, kind: &str, comment: Option<String>| vec![Some(name.to_owned()), Some(kind.to_owned()), comment];
     let mut rows: Rows = scope
         .catalogs
         .iter()
@@ -83,10 +83,16 @@ async fn tables(scope: &Scope, from: Option<&Name>, pattern: &Option<String>) ->
                 (None, Some(catalog)) => Some((catalog, Some(one.clone()))),
                 (None, None) => return Err(scope.catalogs.unknown(one).at(name.position.clone())),
             },
-            [catalog, database] if catalog.eq_ignore_ascii_case(SYNCLINE) && database.eq_ignore_ascii_case(DEFAULT_DATABASE) => None,
+            [catalog, database]
+                if catalog.eq_ignore_ascii_case(SYNCLINE) && database.eq_ignore_ascii_case(DEFAULT_DATABASE) =>
+            {
+                None
+            }
             [catalog, rest @ ..] => {
-                let handle =
-                    scope.catalogs.get(catalog).ok_or_else(|| scope.catalogs.unknown(catalog).at(name.position.clone()))?;
+                let handle = scope
+                    .catalogs
+                    .get(catalog)
+                    .ok_or_else(|| scope.catalogs.unknown(catalog).at(name.position.clone()))?;
                 Some((handle.definition.name.clone(), Some(rest.join("."))))
             }
             [] => None,
@@ -107,7 +113,8 @@ async fn tables(scope: &Scope, from: Option<&Name>, pattern: &Option<String>) ->
 async fn create_table(scope: &Scope, name: &Name) -> Result<(String, String)> {
     match names::place_of_table(scope, &name.parts)? {
         TablePlace::Remote { .. } => {
-            let table = names::resolve_table(scope, &name.parts).await.map_err(|error| error.at(name.position.clone()))?;
+            let table =
+                names::resolve_table(scope, &name.parts).await.map_err(|error| error.at(name.position.clone()))?;
             let remote = scope.remote(&table.key.catalog)?;
             let text = remote.show_create_table(&table.key.database, &table.key.table).await?;
             Ok((table.key.table, text))

@@ -166,19 +166,14 @@ pub(super) async fn run_write(
     context.record_run()?;
     let scope = &context.scope;
     let remote = scope.remote(&write.target.catalog)?;
-    let id = WriteId {
-        job: context.job.clone(),
-        run: context.run_id.clone(),
-        statement: report.index,
-        attempt: 1,
-    };
+    let id = WriteId { job: context.job.clone(), run: context.run_id.clone(), statement: report.index, attempt: 1 };
     let journal = Arc::new(StateJournal(Arc::clone(&scope.engine.shared.state)));
     let PlannedQuery { state, plan } = planned;
     let write = remote.plan_write(write.request(scope, &plan, id, journal, rejects.log())).await?;
     let insert = plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?;
     let result = execute(context, &state, &insert, report).await;
 
-    let scanned = scan_numbers(&insert.plan);
+    let scanned = scan_numbers(&insert.plan, &state);
     report.rows_read = Some(scanned.rows);
     report.bytes_read = scanned.bytes;
     let settled = tokio::time::timeout(ROLL_BACK_TIMEOUT, insert.handle.settled()).await;
@@ -246,7 +241,7 @@ async fn execute(
                 None => return Ok(()),
             },
             _ = ticks.tick() => {
-                let scanned = scan_numbers(&insert.plan);
+                let scanned = scan_numbers(&insert.plan, state);
                 let written = insert.handle.progress();
                 context.events.send_if_room(RunEvent::Progress {
                     index: report.index,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlanBuilder;
@@ -22,7 +22,7 @@ use super::sync::{Write, run_write};
 use super::{Context, Recorder, new_run_id};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, PlannedQuery};
-use crate::planning::session_state;
+use crate::planning::{StreamRows, session_state};
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 use crate::run::WriteOptions;
 use crate::session::Session;
@@ -45,11 +45,12 @@ impl PartitionStream for Batches {
         &self.schema
     }
 
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         match self.stream.lock().take() {
-            Some(stream) => stream,
+            Some(stream) => StreamRows::counting(&context, stream),
             None => {
-                let again = datafusion::error::DataFusionError::Execution("a stream of batches is read once".to_owned());
+                let again =
+                    datafusion::error::DataFusionError::Execution("a stream of batches is read once".to_owned());
                 Box::pin(RecordBatchStreamAdapter::new(
                     Arc::clone(&self.schema),
                     futures::stream::once(async move { Err(again) }),
@@ -85,14 +86,8 @@ pub(super) async fn run(
     let recorder = Recorder { engine: engine.clone(), record, is_recorded: Arc::default() };
     let (sender, mut events) = mpsc::channel(QUEUE);
     let stop = engine.shared.stop.child_token();
-    let context = Context {
-        scope,
-        events: Events::new(sender, stop.clone()),
-        stop,
-        run_id,
-        job,
-        recorder: recorder.clone(),
-    };
+    let context =
+        Context { scope, events: Events::new(sender, stop.clone()), stop, run_id, job, recorder: recorder.clone() };
     let mut report = StatementReport {
         index: 1,
         file: "write".to_owned(),
@@ -168,7 +163,8 @@ fn plan(
 
 /// `a.b.c`, each part plain or in backticks.
 fn parse_name(text: &str) -> Result<Vec<String>> {
-    let wrong = || SynclineError::new("E2002", format!("\"{text}\" names no table")).hint("write catalog.database.table");
+    let wrong =
+        || SynclineError::new("E2002", format!("\"{text}\" names no table")).hint("write catalog.database.table");
     let mut parts = Vec::new();
     let mut rest = text.trim();
     loop {

@@ -73,6 +73,7 @@ fn already_running(job: &str, bizdate: &str, owner: &str) -> SynclineError {
 
 /// Only `[-\w]`, of bounded length, and different for different jobs.
 fn file_name(job: &str, bizdate: &str) -> String {
-    let readable: String = job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
+    let readable: String =
+        job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
     format!("{readable}-{bizdate}-{:016x}.lock", super::fingerprint::fnv1a(job.as_bytes()))
 }
