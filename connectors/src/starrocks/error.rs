@@ -22,7 +22,7 @@ pub(super) fn refused_load(
         _ => String::new(),
     };
     let message = if response.message.is_empty() { "without a reason".to_owned() } else { one_line(&response.message) };
-    let mut text = format!("catalog \"{catalog}\": StarRocks refused load {label} into {target}{status}: {message}");
+    let mut text = format!("catalog {catalog}: StarRocks refused load {label} into {target}{status}: {message}");
     if let Some(first) = first {
         text.push_str(&format!("; first row: {}", one_line(&first.reason)));
         if let Some(row) = &first.row {
@@ -85,7 +85,7 @@ mod tests {
         let error = refused_load("sr", "d.t", "job-1", &response("FAILED", "unknown table"), None);
         assert_eq!(
             error.to_string(),
-            "[E5004] catalog \"sr\": StarRocks refused load job-1 into d.t (FAILED): unknown table"
+            "[E5004] catalog sr: StarRocks refused load job-1 into d.t (FAILED): unknown table"
         );
     }
 

@@ -1,8 +1,8 @@
 //! The starrocks connector: SQL over the MySQL text protocol, writes over Stream Load.
 //!
-//! [`catalog`] answers for names, definitions and native statements; [`table`] and [`scan`] read, with [`filters`] deciding what the
-//! server filters and [`decode`] turning its text into Arrow; [`types`] is the table of types. A write is planned in [`sink`] with the options
-//! of [`write_options`], runs in one of [`modes`], and reaches the server through [`stream_load`].
+//! `catalog` answers for names, definitions and native statements; `table` and `scan` read, with `filters` deciding what the
+//! server filters and `decode` turning its text into Arrow; `types` is the table of types. A write is planned in `sink` with the options
+//! of `write_options`, runs in one of `modes`, and reaches the server through `stream_load`.
 
 pub mod catalog;
 mod decode;

@@ -395,6 +395,21 @@ async fn the_frontend_redirects_without_reading_the_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_names_the_address_that_the_client_has_reached() {
+    let config = ServerConfig {
+        listen: "0.0.0.0".parse().unwrap(),
+        password: Some("p w:x".to_owned()),
+        ..ServerConfig::default()
+    };
+    let server = server_with(config).await;
+    let url = format!("http://127.0.0.1:{}/api/ods/users/_stream_load?x=%2F", server.http_addr().port());
+    let arguments = ["-u", "root:p w:x", "-H", "Expect:100-continue", "-T", "-", "-D", "-", "-o", "/dev/null", &url];
+    let head = curl(&arguments, b"1\n").await;
+    let location = format!("http://127.0.0.1:{}/api/ods/users/_stream_load?x=%2F\r\n", server.be_addr().port());
+    assert!(head.contains(&location), "{head}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_frontend_requires_expect_of_http_1_1() {
     let server = server().await;
     let request = put(&format!("{AUTH}Content-Length: 4\r\n")) + "1\ta\n";

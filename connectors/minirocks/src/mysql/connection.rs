@@ -216,7 +216,9 @@ impl Connection {
         self.writer.end().await?;
         self.columns(&heads).await?;
         while let Some(batch) = rows.next().await {
-            let encoder = batch.and_then(|batch| RowEncoder::new(&batch, format).map_err(|error| SqlError::analysis(error.to_string())));
+            let encoder = batch.and_then(|batch| {
+                RowEncoder::new(&batch, format).map_err(|error| SqlError::analysis(error.to_string()))
+            });
             let mut encoder = match encoder {
                 Ok(encoder) => encoder,
                 Err(error) => {
@@ -246,7 +248,8 @@ impl Connection {
     /// MySQL: `COM_STMT_PREPARE_OK`: the statement's id, its parameters and, for a query, its columns.
     async fn prepare(&mut self, payload: Vec<u8>) -> io::Result<()> {
         if self.prepared.len() >= MAX_PREPARED {
-            let text = format!("Can't create more than max_prepared_stmt_count statements (current value: {MAX_PREPARED})");
+            let text =
+                format!("Can't create more than max_prepared_stmt_count statements (current value: {MAX_PREPARED})");
             return self.answer(Err(SqlError::new(1461, text))).await;
         }
         let statement = match String::from_utf8(payload) {
@@ -274,8 +277,13 @@ impl Connection {
         payload.extend_from_slice(&[0, 0, 0]);
         self.writer.end().await?;
         if parameters > 0 {
-            let parameter =
-                ColumnHead { name: "?".to_owned(), code: type_code::VAR_STRING, unsigned: false, decimals: 0, length: 0 };
+            let parameter = ColumnHead {
+                name: "?".to_owned(),
+                code: type_code::VAR_STRING,
+                unsigned: false,
+                decimals: 0,
+                length: 0,
+            };
             self.columns(&vec![parameter; usize::from(parameters)]).await?;
         }
         if !heads.is_empty() {

@@ -60,10 +60,12 @@ impl Challenge {
     pub(crate) fn random() -> Self {
         let mut random = rand::rng();
         // NUL ends the challenge on the wire, and MySQL leaves out '$' as well
-        Self(std::array::from_fn(|_| loop {
-            let byte = random.random_range(1..=127_u8);
-            if byte != b'$' {
-                break byte;
+        Self(std::array::from_fn(|_| {
+            loop {
+                let byte = random.random_range(1..=127_u8);
+                if byte != b'$' {
+                    break byte;
+                }
             }
         }))
     }
@@ -124,7 +126,8 @@ where
     if request.user != USER || !challenge.accepts(password, &answer) {
         let using = if answer.is_empty() { "NO" } else { "YES" };
         let user = &request.user;
-        let error = SqlError::new(1045, format!("Access denied for user '{user}'@'{client_host}' (using password: {using})"));
+        let error =
+            SqlError::new(1045, format!("Access denied for user '{user}'@'{client_host}' (using password: {using})"));
         return refuse(writer, &error).await;
     }
     Ok(Some(Login { database: request.database }))

@@ -31,7 +31,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::sql::{Services, SqlError};
+use crate::sql::Services;
 pub(crate) use handshake::SERVER_VERSION;
 
 /// Most connections at a time (StarRocks: `qe_max_connection` is 4096).
@@ -43,12 +43,16 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts connections until the task is dropped, which closes all of them.
 pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
+    serve_at_most(MAX_CONNECTIONS, listener, services).await;
+}
+
+async fn serve_at_most(most: usize, listener: TcpListener, services: Arc<Services>) {
     let mut connections = JoinSet::new();
     let mut connection_id = 0_u32;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() >= MAX_CONNECTIONS => {
+                Ok((stream, _)) if connections.len() >= most => {
                     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
                 }
                 Ok((stream, peer)) => {
@@ -75,9 +79,11 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, connection_id: u32, serv
     }
 }
 
+/// Before the greeting an error has no SQL state, because no protocol is agreed upon yet (MySQL: ERR_Packet).
 async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut payload = Vec::new();
-    response::write_error(&mut payload, &SqlError::new(1040, "Too many connections"));
+    let mut payload = vec![0xff];
+    payload.extend_from_slice(&1040_u16.to_le_bytes());
+    payload.extend_from_slice(b"Too many connections");
     let mut packet = vec![u8::try_from(payload.len()).unwrap_or_default(), 0, 0, 0];
     packet.extend_from_slice(&payload);
     stream.write_all(&packet).await

@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Date32Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    UInt64Type,
+    DataType, Date32Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, UInt64Type,
 };
 use arrow::error::ArrowError;
 
@@ -43,7 +43,9 @@ pub(crate) fn column_head(field: &Field) -> ColumnHead {
         (_, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)) => {
             (type_code::BLOB, 0, 65533)
         }
-        (_, DataType::List(_) | DataType::LargeList(_) | DataType::Map(..) | DataType::Struct(_)) => (type_code::STRING, 0, 65533),
+        (_, DataType::List(_) | DataType::LargeList(_) | DataType::Map(..) | DataType::Struct(_)) => {
+            (type_code::STRING, 0, 65533)
+        }
         _ => (type_code::VAR_STRING, 0, 65533),
     };
     let unsigned = matches!(field.data_type(), DataType::UInt64);

@@ -41,7 +41,13 @@ impl<'a> Values<'a> {
                 return Ok(());
             }
             Literal::Binary(bytes) => return self.append_bytes(bytes),
-            Literal::Boolean(value) => if *value { "1" } else { "0" },
+            Literal::Boolean(value) => {
+                if *value {
+                    "1"
+                } else {
+                    "0"
+                }
+            }
             Literal::Double(value) => {
                 number = value.to_string();
                 &number
@@ -82,7 +88,11 @@ impl<'a> Values<'a> {
                 };
                 self.append_value(&value, text)
             }
-            ColumnType::TinyInt | ColumnType::SmallInt | ColumnType::Int | ColumnType::BigInt | ColumnType::LargeInt => {
+            ColumnType::TinyInt
+            | ColumnType::SmallInt
+            | ColumnType::Int
+            | ColumnType::BigInt
+            | ColumnType::LargeInt => {
                 let whole = match is_number {
                     true => plain_number(text),
                     false if text.contains('.') => None,
@@ -123,7 +133,8 @@ pub(super) fn assign_array(source: &ArrayRef, column: &ColumnDefinition) -> Resu
     }
     let from_text = matches!(source.data_type(), DataType::Utf8 | DataType::Binary);
     let to_text = matches!(target, DataType::Utf8);
-    let temporal_number = matches!(target, DataType::Date32 | DataType::Timestamp(..)) && source.data_type().is_numeric();
+    let temporal_number =
+        matches!(target, DataType::Date32 | DataType::Timestamp(..)) && source.data_type().is_numeric();
     if (*source.data_type() == target && !to_text) || (source.data_type().is_nested() && target.is_nested()) {
         let options = CastOptions { safe: false, ..CastOptions::default() };
         return cast_with_options(&source, &target, &options).map_err(|error| refused(error.to_string()));
@@ -194,7 +205,12 @@ fn binary_value(array: &ArrayRef, row: usize) -> Option<&[u8]> {
 
 fn out_of_range(text: &str, column: &ColumnDefinition) -> Refusal {
     // the words of StarRocks's error log
-    format!("Value '{}' is out of range. The type of '{}' is {}", shortened(text), column.name, column.column_type.backend_text())
+    format!(
+        "Value '{}' is out of range. The type of '{}' is {}",
+        shortened(text),
+        column.name,
+        column.column_type.backend_text()
+    )
 }
 
 fn check_length(text: &str, column: &ColumnDefinition) -> Result<(), Refusal> {

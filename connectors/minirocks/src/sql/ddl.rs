@@ -3,10 +3,12 @@
 use super::error::SqlError;
 use super::session::SessionView;
 use super::statement::{
-    ColumnDefault as WrittenDefault, ColumnDefinition as WrittenColumn, CreateTable, Distribution as WrittenDistribution,
-    KeyModel as WrittenKeyModel, Statement, TableChange, TableName,
+    ColumnDefault as WrittenDefault, ColumnDefinition as WrittenColumn, CreateTable,
+    Distribution as WrittenDistribution, KeyModel as WrittenKeyModel, Statement, TableChange, TableName,
 };
-use crate::storage::{ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, Table, TableDefinition};
+use crate::storage::{
+    ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, Table, TableDefinition,
+};
 use crate::types::ColumnType;
 
 /// Executes a statement that has neither rows nor a count.
@@ -92,7 +94,11 @@ fn definition(table: &CreateTable) -> Result<TableDefinition, SqlError> {
         Some((WrittenKeyModel::Primary, columns)) => (KeyModel::Primary, columns.clone()),
     };
     check_properties(&table.properties)?;
-    let columns: Vec<_> = table.columns.iter().map(|column| column_definition(column, &key_columns, key_model)).collect::<Result<_, _>>()?;
+    let columns: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| column_definition(column, &key_columns, key_model))
+        .collect::<Result<_, _>>()?;
     let partitioning = if table.partition_by.is_empty() {
         PartitionScheme::None
     } else {
@@ -154,13 +160,15 @@ fn column_definition(column: &WrittenColumn, keys: &[String], model: KeyModel) -
         Some(WrittenDefault::Null) => ColumnDefault::Null,
         Some(WrittenDefault::CurrentTimestamp) if column.column_type != ColumnType::DateTime => {
             let name = &column.name;
-            return Err(SqlError::analysis(format!("Default function now() for type {} is not supported: '{name}'", column.column_type)));
+            return Err(SqlError::analysis(format!(
+                "Default function now() for type {} is not supported: '{name}'",
+                column.column_type
+            )));
         }
         Some(WrittenDefault::CurrentTimestamp) => ColumnDefault::CurrentTimestamp,
         Some(WrittenDefault::Value(text)) => {
-            super::assign::check_text(text, &column.column_type).map_err(|_| {
-                SqlError::analysis(format!("Invalid default value for '{}': '{text}'", column.name))
-            })?;
+            super::assign::check_text(text, &column.column_type)
+                .map_err(|_| SqlError::analysis(format!("Invalid default value for '{}': '{text}'", column.name)))?;
             ColumnDefault::Value(text.clone())
         }
     };

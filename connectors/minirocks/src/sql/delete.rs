@@ -31,7 +31,11 @@ pub(super) async fn delete(
     let snapshot = table.snapshot();
     for partition in partitions {
         if snapshot.partition(partition, false).is_none() {
-            return Err(crate::error::Error::UnknownPartition { partition: partition.clone(), table: table.name().to_owned() }.into());
+            return Err(crate::error::Error::UnknownPartition {
+                partition: partition.clone(),
+                table: table.name().to_owned(),
+            }
+            .into());
         }
     }
     let mut replaced = Vec::new();
@@ -78,7 +82,9 @@ async fn rows_to_keep(
     let SetExpr::Select(select) = query.body.as_mut() else {
         return Err(SqlError::internal("SELECT was read as something else"));
     };
-    if let Some(TableFactor::Table { name: relation, alias, .. }) = select.from.first_mut().map(|from| &mut from.relation) {
+    if let Some(TableFactor::Table { name: relation, alias, .. }) =
+        select.from.first_mut().map(|from| &mut from.relation)
+    {
         *relation = ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('`', PARTITION_ROWS))]);
         if let Some(alias) = alias {
             alias.name = Ident::with_quote('`', name.table.as_str());

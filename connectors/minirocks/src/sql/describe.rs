@@ -39,18 +39,39 @@ pub(super) fn describe(view: &SessionView<'_>, name: &TableName) -> Result<Recor
 /// SHOW [FULL] COLUMNS.
 pub(super) fn columns(view: &SessionView<'_>, name: &TableName, full: bool) -> Result<SystemTable, SqlError> {
     let mut rows = if full {
-        SystemTable::of_text(&["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"])
+        SystemTable::of_text(&[
+            "Field",
+            "Type",
+            "Collation",
+            "Null",
+            "Key",
+            "Default",
+            "Extra",
+            "Privileges",
+            "Comment",
+        ])
     } else {
         SystemTable::of_text(&["Field", "Type", "Null", "Key", "Default", "Extra"])
     };
-    let mut push = |field: String, kind: String, nullable: bool, key: &str, default: Option<String>, comment: String| {
-        let null = yes_no(nullable);
-        rows.push(if full {
-            vec![field.into(), kind.into(), "".into(), null.into(), key.into(), default.into(), "".into(), "".into(), comment.into()]
-        } else {
-            vec![field.into(), kind.into(), null.into(), key.into(), default.into(), "".into()]
-        });
-    };
+    let mut push =
+        |field: String, kind: String, nullable: bool, key: &str, default: Option<String>, comment: String| {
+            let null = yes_no(nullable);
+            rows.push(if full {
+                vec![
+                    field.into(),
+                    kind.into(),
+                    "".into(),
+                    null.into(),
+                    key.into(),
+                    default.into(),
+                    "".into(),
+                    "".into(),
+                    comment.into(),
+                ]
+            } else {
+                vec![field.into(), kind.into(), null.into(), key.into(), default.into(), "".into()]
+            });
+        };
     if view.database_of(name.database.as_deref())?.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
         for (field, kind) in system_fields(view.services, name)? {
             push(field, kind, true, "", None, String::new());
@@ -137,8 +158,12 @@ pub(super) fn create_table_text(definition: &TableDefinition) -> String {
 
 /// The properties that were written, and those that StarRocks always prints.
 pub(super) fn properties(definition: &TableDefinition) -> Vec<(String, String)> {
-    let always =
-        [("compression", "LZ4"), ("fast_schema_evolution", "true"), ("replicated_storage", "true"), ("replication_num", "1")];
+    let always = [
+        ("compression", "LZ4"),
+        ("fast_schema_evolution", "true"),
+        ("replicated_storage", "true"),
+        ("replication_num", "1"),
+    ];
     let mut properties: Vec<(String, String)> = always
         .iter()
         .filter(|(name, _)| definition.property(name).is_none())

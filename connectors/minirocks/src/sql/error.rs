@@ -95,7 +95,10 @@ impl From<Error> for SqlError {
         let text = error.to_string();
         match error {
             Error::UnknownTable(_) | Error::UnknownPartition { .. } | Error::Invalid(_) | Error::Unsupported(_) => {
-                Self::new(if matches!(error, Error::UnknownPartition { .. }) { ANALYSIS } else { code }, analyzing(&text))
+                Self::new(
+                    if matches!(error, Error::UnknownPartition { .. }) { ANALYSIS } else { code },
+                    analyzing(&text),
+                )
             }
             Error::Row(_) => Self::new(ANALYSIS, format!("Insert has filtered data in strict mode. {text}")),
             _ => Self::new(code, text),

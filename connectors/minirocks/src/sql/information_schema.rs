@@ -318,7 +318,8 @@ fn column_row(database: &str, definition: &TableDefinition, index: usize, column
     };
     let (size, digits) = size_and_digits(column_type);
     let numeric = !matches!(column_type, ColumnType::Char(_) | ColumnType::Varchar(_));
-    let (charset, collation) = if characters.is_some() { (Some("utf8"), Some("utf8_general_ci")) } else { (None, None) };
+    let (charset, collation) =
+        if characters.is_some() { (Some("utf8"), Some("utf8_general_ci")) } else { (None, None) };
     let key = if definition.is_key(index) { definition.key_model.column_key() } else { "" };
     vec![
         "def".into(),
@@ -414,7 +415,8 @@ pub(super) fn partition_value_text(partition: &Partition) -> String {
 fn partitions_meta(services: &Services, rows: &mut SystemTable) {
     for table in all_tables(services) {
         let definition = table.definition();
-        let keys: Vec<String> = definition.partition_indexes().iter().map(|&index| column_text(&definition.columns[index])).collect();
+        let keys: Vec<String> =
+            definition.partition_indexes().iter().map(|&index| column_text(&definition.columns[index])).collect();
         let (_, distribution, buckets) = distribution_parts(&definition.distribution);
         for partition in &table.snapshot().partitions {
             rows.push(vec![

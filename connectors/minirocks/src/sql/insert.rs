@@ -75,7 +75,11 @@ pub(super) async fn create_table_as(
     for field in rows.schema().fields() {
         let column_type = super::column_type_of(field).or_else(|| column_type_for(field.data_type()));
         let Some(column_type) = column_type else {
-            return Err(SqlError::analysis(format!("Unsupported type {} of column '{}'", field.data_type(), field.name())));
+            return Err(SqlError::analysis(format!(
+                "Unsupported type {} of column '{}'",
+                field.data_type(),
+                field.name()
+            )));
         };
         table.columns.push(WrittenColumn {
             name: super::display_name(field.name()).to_owned(),
@@ -150,7 +154,10 @@ fn mapping(table: &Table, columns: &[String], values: usize, source: &str) -> Re
     }
     for (column, source) in definition.columns.iter().zip(&mapping) {
         if *source == Source::Default && !column.nullable && column.default == ColumnDefault::None {
-            return Err(SqlError::analysis(format!("'{}' must be explicitly mentioned in column permutation", column.name)));
+            return Err(SqlError::analysis(format!(
+                "'{}' must be explicitly mentioned in column permutation",
+                column.name
+            )));
         }
     }
     Ok(mapping)
@@ -236,12 +243,19 @@ impl Writer<'_> {
             Some(_) if self.table.definition().partitioning.is_automatic() => {
                 Err(Error::Row("The row does not belong to the partitions that the statement names.".to_owned()).into())
             }
-            Some(_) => Err(Error::Row("The row is out of partition ranges. Please add a new partition.".to_owned()).into()),
+            Some(_) => {
+                Err(Error::Row("The row is out of partition ranges. Please add a new partition.".to_owned()).into())
+            }
         }
     }
 
     /// Commits what was staged, or aborts and says why. Parquet files are written where blocking is allowed.
-    async fn end(self, pushed: Result<(), SqlError>, transaction: Transaction, mode: WriteMode) -> Result<OkInfo, SqlError> {
+    async fn end(
+        self,
+        pushed: Result<(), SqlError>,
+        transaction: Transaction,
+        mode: WriteMode,
+    ) -> Result<OkInfo, SqlError> {
         if let Err(error) = pushed {
             transaction.abort(error.message.clone());
             return Err(error);
@@ -257,7 +271,8 @@ impl Writer<'_> {
 }
 
 fn nullable_schema(table: &Table) -> Arc<arrow::datatypes::Schema> {
-    let fields: Vec<_> = table.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let fields: Vec<_> =
+        table.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
     Arc::new(arrow::datatypes::Schema::new(fields))
 }
 

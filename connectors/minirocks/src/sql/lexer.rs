@@ -101,7 +101,11 @@ impl<'a> Lexer<'a> {
             }
             _ => {
                 let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) else {
-                    return Err(SqlError::syntax(self.text, start, format!("Unexpected input '{}'", first.escape_default())));
+                    return Err(SqlError::syntax(
+                        self.text,
+                        start,
+                        format!("Unexpected input '{}'", first.escape_default()),
+                    ));
                 };
                 self.position += symbol.len();
                 Ok(TokenKind::Symbol(symbol))
@@ -246,7 +250,10 @@ fn take_while(text: &str, accept: impl Fn(char) -> bool) -> &str {
 }
 
 fn is_name_character(character: char) -> bool {
-    character == '_' || character == '$' || character.is_ascii_alphanumeric() || (!character.is_ascii() && !character.is_whitespace())
+    character == '_'
+        || character == '$'
+        || character.is_ascii_alphanumeric()
+        || (!character.is_ascii() && !character.is_whitespace())
 }
 
 /// Line and column of a byte of `text`, both from 1, columns in characters.
@@ -278,14 +285,10 @@ mod tests {
 
     #[test]
     fn both_quotes_make_strings_with_backslash_escapes() {
-        assert_eq!(kinds(r#"'a\'b' "c\"d" 'it''s' "x""y" '\\N' '\n'"#), [
-            text("a'b"),
-            text("c\"d"),
-            text("it's"),
-            text("x\"y"),
-            text("\\N"),
-            text("\n")
-        ]);
+        assert_eq!(
+            kinds(r#"'a\'b' "c\"d" 'it''s' "x""y" '\\N' '\n'"#),
+            [text("a'b"), text("c\"d"), text("it's"), text("x\"y"), text("\\N"), text("\n")]
+        );
     }
 
     #[test]
@@ -305,25 +308,31 @@ mod tests {
 
     #[test]
     fn numbers_names_with_digits_and_hex() {
-        assert_eq!(kinds("12 1.5 .5 1e3 1E-2 2x 0x4142 x'0a'"), [
-            TokenKind::Number("12".to_owned()),
-            TokenKind::Number("1.5".to_owned()),
-            TokenKind::Number(".5".to_owned()),
-            TokenKind::Number("1e3".to_owned()),
-            TokenKind::Number("1E-2".to_owned()),
-            TokenKind::Word("2x".to_owned()),
-            TokenKind::Hex("4142".to_owned()),
-            TokenKind::Hex("0a".to_owned()),
-        ]);
+        assert_eq!(
+            kinds("12 1.5 .5 1e3 1E-2 2x 0x4142 x'0a'"),
+            [
+                TokenKind::Number("12".to_owned()),
+                TokenKind::Number("1.5".to_owned()),
+                TokenKind::Number(".5".to_owned()),
+                TokenKind::Number("1e3".to_owned()),
+                TokenKind::Number("1E-2".to_owned()),
+                TokenKind::Word("2x".to_owned()),
+                TokenKind::Hex("4142".to_owned()),
+                TokenKind::Hex("0a".to_owned()),
+            ]
+        );
     }
 
     #[test]
     fn variables_keep_scope_and_name() {
-        assert_eq!(kinds("@@session.`autocommit`, @x"), [
-            TokenKind::Variable("@@session.autocommit".to_owned()),
-            TokenKind::Symbol(","),
-            TokenKind::Variable("@x".to_owned()),
-        ]);
+        assert_eq!(
+            kinds("@@session.`autocommit`, @x"),
+            [
+                TokenKind::Variable("@@session.autocommit".to_owned()),
+                TokenKind::Symbol(","),
+                TokenKind::Variable("@x".to_owned()),
+            ]
+        );
     }
 
     #[test]

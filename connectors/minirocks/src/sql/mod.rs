@@ -70,7 +70,11 @@ pub(crate) struct Addresses {
 }
 
 impl Services {
-    pub(crate) fn new(warehouse: Arc<Warehouse>, config: Arc<ServerConfig>, addresses: Addresses) -> crate::error::Result<Self> {
+    pub(crate) fn new(
+        warehouse: Arc<Warehouse>,
+        config: Arc<ServerConfig>,
+        addresses: Addresses,
+    ) -> crate::error::Result<Self> {
         Ok(Self { warehouse, config, addresses, engine: query::QueryEngine::new()?, started_at: Timestamp::now() })
     }
 

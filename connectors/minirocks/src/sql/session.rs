@@ -12,7 +12,7 @@ use super::parser::ParsedStatement;
 use super::statement::{Literal, Statement, TableName};
 use super::system_table::{Cell, SystemTable};
 use super::variables::Variables;
-use super::{INFORMATION_SCHEMA, OkInfo, Outcome, RowStream, Services, ddl, delete, describe, insert, show};
+use super::{CATALOG, INFORMATION_SCHEMA, OkInfo, Outcome, RowStream, Services, ddl, delete, describe, insert, show};
 use crate::storage::{Database, Table};
 
 /// One client's session.
@@ -45,8 +45,9 @@ impl Session {
         self.variables = initial_variables(&self.services);
     }
 
-    /// USE and COM_INIT_DB.
+    /// USE and COM_INIT_DB. The catalog may stand before the name (StarRocks: `default_catalog.db`).
     pub(crate) fn use_database(&mut self, name: &str) -> Result<(), SqlError> {
+        let name = name.strip_prefix(CATALOG).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
         if name.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
             self.database = Some(INFORMATION_SCHEMA.to_owned());
             return Ok(());
@@ -83,7 +84,11 @@ impl Session {
 
     /// Executes a statement. What it borrows of the session it gives back before rows are read. A defect of MiniRocks ends the
     /// statement, not the connection.
-    pub(crate) async fn execute(&mut self, parsed: ParsedStatement, parameters: &[Literal]) -> Result<Outcome, SqlError> {
+    pub(crate) async fn execute(
+        &mut self,
+        parsed: ParsedStatement,
+        parameters: &[Literal],
+    ) -> Result<Outcome, SqlError> {
         let run = AssertUnwindSafe(self.execute_parsed(parsed, parameters)).catch_unwind();
         run.await.unwrap_or_else(|_| Err(SqlError::internal("the statement failed")))
     }

@@ -34,8 +34,18 @@ fn table(view: &SessionView<'_>, kind: &ShowKind) -> Result<SystemTable, SqlErro
         ShowKind::Indexes { table } => {
             view.open_table(table)?;
             Ok(SystemTable::of_text(&[
-                "Table", "Non_unique", "Key_name", "Seq_in_index", "Column_name", "Collation", "Cardinality", "Sub_part", "Packed",
-                "Null", "Index_type", "Comment",
+                "Table",
+                "Non_unique",
+                "Key_name",
+                "Seq_in_index",
+                "Column_name",
+                "Collation",
+                "Cardinality",
+                "Sub_part",
+                "Packed",
+                "Null",
+                "Index_type",
+                "Comment",
             ]))
         }
         ShowKind::CreateTable(name) => {
@@ -52,9 +62,10 @@ fn table(view: &SessionView<'_>, kind: &ShowKind) -> Result<SystemTable, SqlErro
         ShowKind::Frontends => Ok(frontends(view)),
         ShowKind::Load { database } => loads(view, database.as_deref(), true),
         ShowKind::StreamLoad { database } => loads(view, database.as_deref(), false),
-        ShowKind::Charset => {
-            Ok(one_row(&["Charset", "Description", "Default collation", "Maxlen"], &["utf8", "UTF-8 Unicode", "utf8_general_ci", "4"]))
-        }
+        ShowKind::Charset => Ok(one_row(
+            &["Charset", "Description", "Default collation", "Maxlen"],
+            &["utf8", "UTF-8 Unicode", "utf8_general_ci", "4"],
+        )),
         ShowKind::Collation => Ok(one_row(
             &["Collation", "Charset", "Id", "Default", "Compiled", "Sortlen"],
             &["utf8_general_ci", "utf8", "33", "Yes", "Yes", "1"],
@@ -65,16 +76,38 @@ fn table(view: &SessionView<'_>, kind: &ShowKind) -> Result<SystemTable, SqlErro
         )),
         ShowKind::Processlist => Ok(one_row(
             &["Id", "User", "Host", "Db", "Command", "ConnectionStartTime", "Time", "State", "Info", "IsPending"],
-            &[&view.connection_id.to_string(), "root", view.client_host, view.database.unwrap_or_default(), "Query", "", "0", "OK", "", "false"],
+            &[
+                &view.connection_id.to_string(),
+                "root",
+                view.client_host,
+                view.database.unwrap_or_default(),
+                "Query",
+                "",
+                "0",
+                "OK",
+                "",
+                "false",
+            ],
         )),
-        ShowKind::Grants => Ok(one_row(
-            &["UserIdentity", "Catalog", "Grants"],
-            &["'root'@'%'", CATALOG, "GRANT 'root' TO 'root'@'%'"],
-        )),
+        ShowKind::Grants => {
+            Ok(one_row(&["UserIdentity", "Catalog", "Grants"], &["'root'@'%'", CATALOG, "GRANT 'root' TO 'root'@'%'"]))
+        }
         ShowKind::Warnings => Ok(SystemTable::of_text(&["Level", "Code", "Message"])),
         ShowKind::Empty("ALTER") => Ok(SystemTable::of_text(&[
-            "JobId", "TableName", "CreateTime", "FinishTime", "IndexName", "IndexId", "OriginIndexId", "SchemaVersion", "TransactionId",
-            "State", "Msg", "Progress", "Timeout", "Warehouse",
+            "JobId",
+            "TableName",
+            "CreateTime",
+            "FinishTime",
+            "IndexName",
+            "IndexId",
+            "OriginIndexId",
+            "SchemaVersion",
+            "TransactionId",
+            "State",
+            "Msg",
+            "Progress",
+            "Timeout",
+            "Warehouse",
         ])),
         ShowKind::Empty("STATUS" | "SESSION" | "GLOBAL") => Ok(SystemTable::of_text(&["Variable_name", "Value"])),
         ShowKind::Empty(_) => Ok(SystemTable::of_text(&["Name"])),
@@ -119,11 +152,28 @@ fn tables(view: &SessionView<'_>, database: Option<&str>, full: bool) -> Result<
 
 fn table_status(view: &SessionView<'_>, database: Option<&str>) -> Result<SystemTable, SqlError> {
     let mut rows = SystemTable::of_text(&[
-        "Name", "Engine", "Version", "Row_format", "Rows", "Avg_row_length", "Data_length", "Max_data_length", "Index_length",
-        "Data_free", "Auto_increment", "Create_time", "Update_time", "Check_time", "Collation", "Checksum", "Create_options", "Comment",
+        "Name",
+        "Engine",
+        "Version",
+        "Row_format",
+        "Rows",
+        "Avg_row_length",
+        "Data_length",
+        "Max_data_length",
+        "Index_length",
+        "Data_free",
+        "Auto_increment",
+        "Create_time",
+        "Update_time",
+        "Check_time",
+        "Collation",
+        "Checksum",
+        "Create_options",
+        "Comment",
     ]);
     for table in view.open_database(database)?.tables() {
-        let mut row = vec![Cell::from(table.name()), "StarRocks".into(), Cell::Null, "".into(), table.snapshot().rows().into()];
+        let mut row =
+            vec![Cell::from(table.name()), "StarRocks".into(), Cell::Null, "".into(), table.snapshot().rows().into()];
         row.resize(11, Cell::Null);
         row.push(time_text(table.created_at()).into());
         row.resize(14, Cell::Null);
@@ -137,9 +187,28 @@ fn partitions(view: &SessionView<'_>, name: &TableName, temporary: bool) -> Resu
     let table = view.open_table(name)?;
     let definition = table.definition();
     let mut rows = SystemTable::of_text(&[
-        "PartitionId", "PartitionName", "VisibleVersion", "VisibleVersionTime", "VisibleVersionHash", "State", "PartitionKey", "List",
-        "DistributionKey", "Buckets", "ReplicationNum", "StorageMedium", "CooldownTime", "LastConsistencyCheckTime", "DataSize",
-        "StorageSize", "IsInMemory", "RowCount", "DataVersion", "VersionEpoch", "VersionTxnType", "TabletBalanced",
+        "PartitionId",
+        "PartitionName",
+        "VisibleVersion",
+        "VisibleVersionTime",
+        "VisibleVersionHash",
+        "State",
+        "PartitionKey",
+        "List",
+        "DistributionKey",
+        "Buckets",
+        "ReplicationNum",
+        "StorageMedium",
+        "CooldownTime",
+        "LastConsistencyCheckTime",
+        "DataSize",
+        "StorageSize",
+        "IsInMemory",
+        "RowCount",
+        "DataVersion",
+        "VersionEpoch",
+        "VersionTxnType",
+        "TabletBalanced",
     ]);
     let (_, distribution, buckets) = distribution_parts(&definition.distribution);
     for partition in table.snapshot().partitions.iter().filter(|partition| partition.is_temp == temporary) {
@@ -191,10 +260,33 @@ fn backends(view: &SessionView<'_>) -> SystemTable {
         .map(|table| table.snapshot().partitions.len())
         .sum();
     let mut table = SystemTable::of_text(&[
-        "BackendId", "IP", "HeartbeatPort", "BePort", "HttpPort", "BrpcPort", "LastStartTime", "LastHeartbeat", "Alive",
-        "SystemDecommissioned", "ClusterDecommissioned", "TabletNum", "DataUsedCapacity", "AvailCapacity", "TotalCapacity", "UsedPct",
-        "MaxDiskUsedPct", "ErrMsg", "Version", "Status", "DataTotalCapacity", "DataUsedPct", "CpuCores", "MemLimit",
-        "NumRunningQueries", "MemUsedPct", "CpuUsedPct",
+        "BackendId",
+        "IP",
+        "HeartbeatPort",
+        "BePort",
+        "HttpPort",
+        "BrpcPort",
+        "LastStartTime",
+        "LastHeartbeat",
+        "Alive",
+        "SystemDecommissioned",
+        "ClusterDecommissioned",
+        "TabletNum",
+        "DataUsedCapacity",
+        "AvailCapacity",
+        "TotalCapacity",
+        "UsedPct",
+        "MaxDiskUsedPct",
+        "ErrMsg",
+        "Version",
+        "Status",
+        "DataTotalCapacity",
+        "DataUsedPct",
+        "CpuCores",
+        "MemLimit",
+        "NumRunningQueries",
+        "MemUsedPct",
+        "CpuUsedPct",
     ]);
     table.push(vec![
         "10001".into(),
@@ -231,8 +323,23 @@ fn backends(view: &SessionView<'_>) -> SystemTable {
 fn frontends(view: &SessionView<'_>) -> SystemTable {
     let addresses = view.services.addresses;
     let mut table = SystemTable::of_text(&[
-        "Id", "Name", "IP", "EditLogPort", "HttpPort", "QueryPort", "RpcPort", "Role", "ClusterId", "Join", "Alive", "ReplayedJournalId",
-        "LastHeartbeat", "IsHelper", "ErrMsg", "StartTime", "Version",
+        "Id",
+        "Name",
+        "IP",
+        "EditLogPort",
+        "HttpPort",
+        "QueryPort",
+        "RpcPort",
+        "Role",
+        "ClusterId",
+        "Join",
+        "Alive",
+        "ReplayedJournalId",
+        "LastHeartbeat",
+        "IsHelper",
+        "ErrMsg",
+        "StartTime",
+        "Version",
     ]);
     let ip = addresses.http.ip().to_string();
     table.push(vec![
@@ -260,9 +367,27 @@ fn frontends(view: &SessionView<'_>) -> SystemTable {
 /// SHOW LOAD lists INSERTs, SHOW STREAM LOAD the others.
 fn loads(view: &SessionView<'_>, database: Option<&str>, inserts: bool) -> Result<SystemTable, SqlError> {
     let mut table = SystemTable::of_text(&[
-        "JobId", "Label", "State", "Progress", "Type", "Priority", "ScanRows", "FilteredRows", "UnselectedRows", "SinkRows", "EtlInfo",
-        "TaskInfo", "ErrorMsg", "CreateTime", "EtlStartTime", "EtlFinishTime", "LoadStartTime", "LoadFinishTime", "TrackingSQL",
-        "JobDetails", "Warehouse",
+        "JobId",
+        "Label",
+        "State",
+        "Progress",
+        "Type",
+        "Priority",
+        "ScanRows",
+        "FilteredRows",
+        "UnselectedRows",
+        "SinkRows",
+        "EtlInfo",
+        "TaskInfo",
+        "ErrorMsg",
+        "CreateTime",
+        "EtlStartTime",
+        "EtlFinishTime",
+        "LoadStartTime",
+        "LoadFinishTime",
+        "TrackingSQL",
+        "JobDetails",
+        "Warehouse",
     ]);
     let database = view.open_database(database)?;
     let wanted = |transaction: &TransactionInfo| transaction.label.starts_with("insert_") == inserts;

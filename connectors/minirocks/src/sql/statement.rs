@@ -116,12 +116,28 @@ pub(crate) struct CreateTable {
 /// One change of ALTER TABLE.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TableChange {
-    AddPartition { name: String, if_not_exists: bool, temporary: bool, values: Vec<Vec<Option<String>>> },
-    DropPartitions { names: Vec<String>, if_exists: bool, temporary: bool },
-    ReplacePartitions { names: Vec<String>, with: Vec<String>, properties: Vec<(String, String)> },
+    AddPartition {
+        name: String,
+        if_not_exists: bool,
+        temporary: bool,
+        values: Vec<Vec<Option<String>>>,
+    },
+    DropPartitions {
+        names: Vec<String>,
+        if_exists: bool,
+        temporary: bool,
+    },
+    ReplacePartitions {
+        names: Vec<String>,
+        with: Vec<String>,
+        properties: Vec<(String, String)>,
+    },
     AddColumn(ColumnDefinition),
     DropColumn(String),
-    RenameColumn { from: String, to: String },
+    RenameColumn {
+        from: String,
+        to: String,
+    },
     RenameTable(String),
     /// SET (…) and other changes of properties, which have no effect here.
     SetProperties(Vec<(String, String)>),
@@ -132,18 +148,35 @@ pub(crate) enum TableChange {
 pub(crate) enum ShowKind {
     Databases,
     Catalogs,
-    Tables { database: Option<String>, full: bool },
-    TableStatus { database: Option<String> },
-    Columns { table: TableName, full: bool },
-    Partitions { table: TableName, temporary: bool },
-    Indexes { table: TableName },
+    Tables {
+        database: Option<String>,
+        full: bool,
+    },
+    TableStatus {
+        database: Option<String>,
+    },
+    Columns {
+        table: TableName,
+        full: bool,
+    },
+    Partitions {
+        table: TableName,
+        temporary: bool,
+    },
+    Indexes {
+        table: TableName,
+    },
     CreateTable(TableName),
     CreateDatabase(String),
     Variables,
     Backends,
     Frontends,
-    Load { database: Option<String> },
-    StreamLoad { database: Option<String> },
+    Load {
+        database: Option<String>,
+    },
+    StreamLoad {
+        database: Option<String>,
+    },
     Charset,
     Collation,
     Engines,
@@ -178,15 +211,38 @@ pub(crate) enum Statement {
     Empty,
     Query(Box<Query>),
     Explain(Box<Query>),
-    CreateDatabase { name: String, if_not_exists: bool },
-    DropDatabase { name: String, if_exists: bool },
+    CreateDatabase {
+        name: String,
+        if_not_exists: bool,
+    },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+    },
     CreateTable(Box<CreateTable>),
-    CreateTableLike { name: TableName, like: TableName, if_not_exists: bool },
-    DropTable { name: TableName, if_exists: bool },
-    Truncate { table: TableName, partitions: Vec<String> },
-    AlterTable { table: TableName, changes: Vec<TableChange> },
+    CreateTableLike {
+        name: TableName,
+        like: TableName,
+        if_not_exists: bool,
+    },
+    DropTable {
+        name: TableName,
+        if_exists: bool,
+    },
+    Truncate {
+        table: TableName,
+        partitions: Vec<String>,
+    },
+    AlterTable {
+        table: TableName,
+        changes: Vec<TableChange>,
+    },
     Insert(Box<Insert>),
-    Delete { table: TableName, partitions: Vec<String>, filter: Option<Box<Expr>> },
+    Delete {
+        table: TableName,
+        partitions: Vec<String>,
+        filter: Option<Box<Expr>>,
+    },
     Use(String),
     Set(Vec<Assignment>),
     Show(Box<Show>),

@@ -106,7 +106,9 @@ impl SystemTable {
             let cells = self.rows.iter().map(|row| row.get(index).unwrap_or(&Cell::Null));
             arrays.push(match kind {
                 CellType::Int => Arc::new(
-                    cells.map(|cell| if let Cell::Int(value) = cell { Some(*value) } else { None }).collect::<Int64Array>(),
+                    cells
+                        .map(|cell| if let Cell::Int(value) = cell { Some(*value) } else { None })
+                        .collect::<Int64Array>(),
                 ),
                 CellType::Text => Arc::new(
                     cells

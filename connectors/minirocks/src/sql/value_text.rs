@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type,
 };
 use arrow::error::ArrowError;
 
@@ -83,7 +83,9 @@ pub(crate) fn push_text(column: &ArrayRef, row: usize, text: &mut String) {
         DataType::Timestamp(..) => {
             match column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row) {
                 // six digits, and only when there is a fraction
-                Some(value) if value.and_utc().timestamp_subsec_micros() == 0 => write!(text, "{}", value.format("%Y-%m-%d %H:%M:%S")),
+                Some(value) if value.and_utc().timestamp_subsec_micros() == 0 => {
+                    write!(text, "{}", value.format("%Y-%m-%d %H:%M:%S"))
+                }
                 Some(value) => write!(text, "{}", value.format("%Y-%m-%d %H:%M:%S%.6f")),
                 None => Ok(()),
             }

@@ -54,7 +54,11 @@ pub(super) async fn constant_rows(
 }
 
 /// Computes expressions that name no column.
-async fn evaluate(view: &SessionView<'_>, expressions: &[Expr], parameters: &[Literal]) -> Result<Vec<Literal>, SqlError> {
+async fn evaluate(
+    view: &SessionView<'_>,
+    expressions: &[Expr],
+    parameters: &[Literal],
+) -> Result<Vec<Literal>, SqlError> {
     let mut query = empty_select()?;
     let SetExpr::Select(select) = query.body.as_mut() else {
         return Err(SqlError::internal("SELECT was read as something else"));
@@ -62,7 +66,10 @@ async fn evaluate(view: &SessionView<'_>, expressions: &[Expr], parameters: &[Li
     select.projection = expressions
         .iter()
         .enumerate()
-        .map(|(index, expr)| SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::new(format!("value{index}")) })
+        .map(|(index, expr)| SelectItem::ExprWithAlias {
+            expr: expr.clone(),
+            alias: Ident::new(format!("value{index}")),
+        })
         .collect();
     let mut rows = view.services.engine.rows(view, &query, parameters).await?;
     let mut values = Vec::with_capacity(expressions.len());
@@ -87,11 +94,7 @@ async fn evaluate(view: &SessionView<'_>, expressions: &[Expr], parameters: &[Li
             });
         }
     }
-    if values.len() == expressions.len() {
-        Ok(values)
-    } else {
-        Err(SqlError::internal("constants were not computed"))
-    }
+    if values.len() == expressions.len() { Ok(values) } else { Err(SqlError::internal("constants were not computed")) }
 }
 
 /// `SELECT 1`, to be given other columns.

@@ -80,7 +80,10 @@ impl Variables {
 
     /// All of them, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.values.iter().filter(|(name, _)| !name.starts_with('@')).map(|(name, value)| (name.as_str(), value.as_str()))
+        self.values
+            .iter()
+            .filter(|(name, _)| !name.starts_with('@'))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// SET. StarRocks has some hundred variables that steer its optimiser; what has no meaning here is kept and shown.

@@ -81,6 +81,7 @@ impl WriteTarget {
             Format::CsvOrJson(format) | Format::Csv(format) => CsvEncoder::new(format.clone()),
             Format::Json => CsvEncoder::default(),
         };
+        let csv = csv.with_columns(&columns);
         Self {
             catalog: catalog.to_owned(),
             client,

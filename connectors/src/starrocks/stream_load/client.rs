@@ -170,14 +170,13 @@ impl StreamLoadClient {
                         Fate::Aborted(reason) => self.lost_error(load, &reason),
                         Fate::NeverBegan => return Err(self.unknown(load, "its label is taken but has no state")),
                     },
-                    LoadStatus::Failed(_) if response.is_retryable() && may_try_again(body) => {
+                    LoadStatus::Failed(_) if response.is_retryable() => {
                         // A commit whose own answer was lost between the servers is reported as a failure too.
                         sent_before = true;
                         match self.fate(load, true).await? {
                             Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
-                            Fate::Aborted(_) | Fate::NeverBegan => {
-                                self.error(ErrorCode::Remote, true, load, &response.message)
-                            }
+                            _ if !may_try_again(body) => return Ok(Outcome::Refused(response)),
+                            _ => self.error(ErrorCode::Remote, true, load, &response.message),
                         }
                     }
                     LoadStatus::Failed(_) => return Ok(Outcome::Refused(response)),
@@ -301,7 +300,7 @@ impl StreamLoadClient {
         }
         match LoadResponse::parse(&answer.text()) {
             Some(response) if response.from_backend => Err(ConnectorError::option(format!(
-                "catalog \"{}\": {frontend} in \"load_url\" is a backend (BE), not a frontend (FE); name the frontend's HTTP port, usually 8030",
+                "catalog {}: {frontend} in \"load_url\" is a backend (BE), not a frontend (FE); name the frontend's HTTP port, usually 8030",
                 self.catalog
             ))),
             Some(response) => {
@@ -471,7 +470,7 @@ impl StreamLoadClient {
     }
 
     fn named(&self, error: ConnectorError) -> ConnectorError {
-        let message = format!("catalog \"{}\": {}", self.catalog, error.message());
+        let message = format!("catalog {}: {}", self.catalog, error.message());
         if error.is_retryable() {
             ConnectorError::retryable(error.code(), message)
         } else {
@@ -481,7 +480,7 @@ impl StreamLoadClient {
 
     fn error(&self, code: ErrorCode, retryable: bool, load: &Load, reason: &str) -> ConnectorError {
         let message = format!(
-            "catalog \"{}\": load {} into {}.{} failed: {reason}",
+            "catalog {}: load {} into {}.{} failed: {reason}",
             self.catalog, load.label, load.database, load.table
         );
         if retryable { ConnectorError::retryable(code, message) } else { ConnectorError::new(code, message) }
@@ -495,7 +494,7 @@ impl StreamLoadClient {
         ConnectorError::new(
             ErrorCode::Unknown,
             format!(
-                "catalog \"{}\": the outcome of load {} into {}.{} is not known ({reason}); ask for it with SHOW STREAM LOAD FROM {} WHERE LABEL = \"{}\"",
+                "catalog {}: the outcome of load {} into {}.{} is not known ({reason}); ask for it with SHOW STREAM LOAD FROM {} WHERE LABEL = \"{}\"",
                 self.catalog, load.label, load.database, load.table, load.database, load.label
             ),
         )
@@ -514,14 +513,14 @@ impl StreamLoadClient {
     }
 
     fn connection(&self, broken: &Broken) -> ConnectorError {
-        ConnectorError::retryable(ErrorCode::Connection, format!("catalog \"{}\": {broken}", self.catalog))
+        ConnectorError::retryable(ErrorCode::Connection, format!("catalog {}: {broken}", self.catalog))
     }
 
     fn not_starrocks(&self, at: &Endpoint) -> ConnectorError {
         ConnectorError::new(
             ErrorCode::Http,
             format!(
-                "catalog \"{}\": {at} does not answer like StarRocks; \"load_url\" must be the frontend's HTTP port, usually 8030",
+                "catalog {}: {at} does not answer like StarRocks; \"load_url\" must be the frontend's HTTP port, usually 8030",
                 self.catalog
             ),
         )
@@ -531,7 +530,7 @@ impl StreamLoadClient {
         ConnectorError::new(
             ErrorCode::Redirect,
             format!(
-                "catalog \"{}\": more than {MAX_HOPS} redirects, the last from {at}; check \"load_url\" and what stands in front of the frontends",
+                "catalog {}: more than {MAX_HOPS} redirects, the last from {at}; check \"load_url\" and what stands in front of the frontends",
                 self.catalog
             ),
         )
@@ -546,24 +545,23 @@ impl StreamLoadClient {
             401 | 403 => ConnectorError::new(
                 ErrorCode::Login,
                 format!(
-                    "catalog \"{catalog}\": {at} refused the login (status {}){said}; check \"user\" and \"password\"",
+                    "catalog {catalog}: {at} refused the login (status {}){said}; check \"user\" and \"password\"",
                     answer.status
                 ),
             ),
             404 => ConnectorError::new(
                 ErrorCode::Http,
                 format!(
-                    "catalog \"{catalog}\": {at} has no Stream Load (status 404){said}; \"load_url\" must be the frontend's HTTP port, usually 8030"
+                    "catalog {catalog}: {at} has no Stream Load (status 404){said}; \"load_url\" must be the frontend's HTTP port, usually 8030"
                 ),
             ),
             status @ 500..=599 => ConnectorError::retryable(
                 ErrorCode::Http,
-                format!("catalog \"{catalog}\": {at} answered status {status}{said}"),
+                format!("catalog {catalog}: {at} answered status {status}{said}"),
             ),
-            status => ConnectorError::new(
-                ErrorCode::Http,
-                format!("catalog \"{catalog}\": {at} answered status {status}{said}"),
-            ),
+            status => {
+                ConnectorError::new(ErrorCode::Http, format!("catalog {catalog}: {at} answered status {status}{said}"))
+            }
         }
     }
 
@@ -573,7 +571,7 @@ impl StreamLoadClient {
             return troubles.swap_remove(at);
         }
         match troubles.len() {
-            0 => ConnectorError::option(format!("catalog \"{}\": \"load_url\" names no frontend", self.catalog)),
+            0 => ConnectorError::option(format!("catalog {}: \"load_url\" names no frontend", self.catalog)),
             1 => troubles.swap_remove(0),
             _ => {
                 let code = troubles[0].code();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -24,6 +25,11 @@ use crate::options::Secret;
 const CONTINUE_WAIT: Duration = Duration::from_secs(30);
 /// How long an answer may still come after sending broke: it is then already on its way.
 const ANSWER_AFTER_BREAK: Duration = Duration::from_secs(5);
+/// A server may compute for minutes before it answers; one whose machine died is noticed within about two minutes all the same
+/// (nine probes, the system's default).
+const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
+/// Between two probes.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest head of an answer.
 const MAX_HEAD_BYTES: u64 = 64 * 1024;
 
@@ -112,6 +118,8 @@ impl Http {
         let connect = async {
             let stream = TcpStream::connect((at.host.as_str(), at.port)).await?;
             stream.set_nodelay(true)?;
+            let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
+            SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
             Ok::<_, io::Error>(stream)
         };
         let not_sent =

@@ -105,7 +105,7 @@ async fn a_redirect_to_a_foreign_host_is_refused_before_the_password_goes_there(
     let outcome = client(&[&fe.at], &[]).load(&load(), &mut kept()).await;
     assert_eq!(code(&outcome), ErrorCode::Redirect);
     let message = outcome.unwrap_err().to_string();
-    assert!(message.contains("\"sr\"") && message.contains("allowed_be_hosts"), "{message}");
+    assert!(message.contains("catalog sr") && message.contains("allowed_be_hosts"), "{message}");
     assert!(foreign.seen().is_empty());
 }
 

@@ -41,43 +41,49 @@ async fn values_of_every_type_go_in_as_parameters_and_come_out_in_binary_rows() 
     let rows: Vec<Row> = conn.exec("SELECT * FROM all_types WHERE k = ? OR k = ? ORDER BY k", (1, "2")).await.unwrap();
     let types: Vec<ColumnType> = rows[0].columns_ref().iter().map(|column| column.column_type()).collect();
     use ColumnType::*;
-    assert_eq!(types, [
-        MYSQL_TYPE_LONG,
-        MYSQL_TYPE_TINY,
-        MYSQL_TYPE_TINY,
-        MYSQL_TYPE_SHORT,
-        MYSQL_TYPE_LONG,
-        MYSQL_TYPE_LONGLONG,
-        MYSQL_TYPE_STRING,
-        MYSQL_TYPE_FLOAT,
-        MYSQL_TYPE_DOUBLE,
-        MYSQL_TYPE_NEWDECIMAL,
-        MYSQL_TYPE_DATE,
-        MYSQL_TYPE_DATETIME,
-        MYSQL_TYPE_STRING,
-        MYSQL_TYPE_VAR_STRING,
-        MYSQL_TYPE_BLOB,
-        MYSQL_TYPE_STRING,
-    ]);
+    assert_eq!(
+        types,
+        [
+            MYSQL_TYPE_LONG,
+            MYSQL_TYPE_TINY,
+            MYSQL_TYPE_TINY,
+            MYSQL_TYPE_SHORT,
+            MYSQL_TYPE_LONG,
+            MYSQL_TYPE_LONGLONG,
+            MYSQL_TYPE_STRING,
+            MYSQL_TYPE_FLOAT,
+            MYSQL_TYPE_DOUBLE,
+            MYSQL_TYPE_NEWDECIMAL,
+            MYSQL_TYPE_DATE,
+            MYSQL_TYPE_DATETIME,
+            MYSQL_TYPE_STRING,
+            MYSQL_TYPE_VAR_STRING,
+            MYSQL_TYPE_BLOB,
+            MYSQL_TYPE_STRING,
+        ]
+    );
     let first = rows[0].clone().unwrap();
-    assert_eq!(first, [
-        Value::Int(1),
-        Value::Int(1),
-        Value::Int(-128),
-        Value::Int(32767),
-        Value::Int(-2_147_483_648),
-        Value::Int(i64::MAX),
-        Value::Bytes(b"-170141183460469231731687303715884105728".to_vec()),
-        Value::Float(1.5),
-        Value::Double(-0.1),
-        Value::Bytes(b"12345678.90".to_vec()),
-        Value::Date(2024, 8, 7, 0, 0, 0, 0),
-        Value::Date(2024, 8, 7, 12, 34, 56, 789_000),
-        Value::Bytes("杭".into()),
-        Value::Bytes(b"'; DROP TABLE all_types; -- \\".to_vec()),
-        Value::Bytes(vec![0, 0xff, 0x27]),
-        Value::Bytes(b"{\"a\": [1, null]}".to_vec()),
-    ]);
+    assert_eq!(
+        first,
+        [
+            Value::Int(1),
+            Value::Int(1),
+            Value::Int(-128),
+            Value::Int(32767),
+            Value::Int(-2_147_483_648),
+            Value::Int(i64::MAX),
+            Value::Bytes(b"-170141183460469231731687303715884105728".to_vec()),
+            Value::Float(1.5),
+            Value::Double(-0.1),
+            Value::Bytes(b"12345678.90".to_vec()),
+            Value::Date(2024, 8, 7, 0, 0, 0, 0),
+            Value::Date(2024, 8, 7, 12, 34, 56, 789_000),
+            Value::Bytes("杭".into()),
+            Value::Bytes(b"'; DROP TABLE all_types; -- \\".to_vec()),
+            Value::Bytes(vec![0, 0xff, 0x27]),
+            Value::Bytes(b"{\"a\": [1, null]}".to_vec()),
+        ]
+    );
     let second = rows[1].clone().unwrap();
     assert_eq!(second[0], Value::Int(2));
     assert!(second[1..].iter().all(|value| *value == Value::NULL));
@@ -95,12 +101,25 @@ async fn the_text_protocol_prints_what_starrocks_prints() {
     .await
     .unwrap();
     let printed = rows(&mut conn, "SELECT b, ll, f, d, n, dt, ts, c, v, j FROM all_types ORDER BY k").await;
-    assert_eq!(printed[0], [
-        "1", "170141183460469231731687303715884105727", "1.5", "1e+20", "1.24", "2024-08-07", "2024-08-07 12:34:56", "a", "杭州", "[1]"
-    ]);
-    assert_eq!(printed[1], [
-        "0", "NULL", "0.1", "100", "-1.00", "2024-08-07", "2024-08-07 00:00:00.500000", "", "", "null"
-    ]);
+    assert_eq!(
+        printed[0],
+        [
+            "1",
+            "170141183460469231731687303715884105727",
+            "1.5",
+            "1e+20",
+            "1.24",
+            "2024-08-07",
+            "2024-08-07 12:34:56",
+            "a",
+            "杭州",
+            "[1]"
+        ]
+    );
+    assert_eq!(
+        printed[1],
+        ["0", "NULL", "0.1", "100", "-1.00", "2024-08-07", "2024-08-07 00:00:00.500000", "", "", "null"]
+    );
 }
 
 #[tokio::test]
@@ -136,7 +155,8 @@ async fn parameters_work_in_limits_lists_and_comparisons_of_every_pair() {
     conn.query_drop("CREATE TABLE t (k INT, d DATE, s STRING) DUPLICATE KEY(k)").await.unwrap();
     conn.query_drop("INSERT INTO t VALUES (1, '2024-08-07', '20240807'), (2, '2024-08-08', '20240808')").await.unwrap();
     let mut count = async |sql: &str, parameters: Vec<Value>| -> usize {
-        let rows: Vec<Row> = conn.exec(sql, Params::Positional(parameters)).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let rows: Vec<Row> =
+            conn.exec(sql, Params::Positional(parameters)).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         rows.len()
     };
     assert_eq!(count("SELECT * FROM t LIMIT ?", vec![Value::Int(1)]).await, 1);
@@ -146,7 +166,10 @@ async fn parameters_work_in_limits_lists_and_comparisons_of_every_pair() {
     assert_eq!(count("SELECT * FROM t WHERE d = ?", vec![Value::Date(2024, 8, 7, 0, 0, 0, 0)]).await, 1);
     assert_eq!(count("SELECT * FROM t WHERE s = ?", vec![Value::Int(20_240_807)]).await, 1);
     assert_eq!(count("SELECT * FROM t WHERE s IN (?, ?)", vec![Value::Int(20_240_807), Value::NULL]).await, 1);
-    assert_eq!(count("SELECT * FROM t WHERE d BETWEEN ? AND ?", vec![Value::Int(20_240_807), Value::Int(20_240_808)]).await, 2);
+    assert_eq!(
+        count("SELECT * FROM t WHERE d BETWEEN ? AND ?", vec![Value::Int(20_240_807), Value::Int(20_240_808)]).await,
+        2
+    );
     assert_eq!(count("SELECT * FROM t WHERE k > ?", vec![Value::Double(1.5)]).await, 1);
 }
 
@@ -163,7 +186,8 @@ async fn a_statement_tells_its_parameters_and_columns_before_it_runs() {
         .await
         .unwrap();
     let columns: Vec<Row> = conn.exec(&schema_of, ("ods", "t")).await.unwrap();
-    let columns: Vec<Vec<String>> = columns.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect();
+    let columns: Vec<Vec<String>> =
+        columns.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect();
     assert_eq!(columns, [["k", "1", "DUP", "int", "10", "0"], ["d", "2", "", "date", "NULL", "NULL"]]);
 }
 

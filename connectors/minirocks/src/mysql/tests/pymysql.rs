@@ -36,10 +36,10 @@ cursor = conn.cursor()
         .env("PASSWORD", PASSWORD)
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(std::time::Duration::from_secs(120), run)
-        .await
-        .unwrap()
-        .unwrap_or_else(|error| panic!("cannot run {python} ({error}); set SYNCLINE_TEST_PYTHON, or run the tests by `tests/run`"));
+    let output =
+        tokio::time::timeout(std::time::Duration::from_secs(120), run).await.unwrap().unwrap_or_else(|error| {
+            panic!("cannot run {python} ({error}); set SYNCLINE_TEST_PYTHON, or run the tests by `tests/run`")
+        });
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && stdout.trim_end().ends_with("ok"), "{stdout}{stderr}");
 }

@@ -34,7 +34,10 @@ async fn the_tutorial_tables_are_made_filled_read_and_emptied() {
         let logs = rows(&mut conn, &format!("SELECT * FROM ods_raw_log_d WHERE {condition} LIMIT 20")).await;
         assert_eq!(logs, [["1.2.3.4##@@GET /", "2024-08-07"]], "{condition}");
     }
-    assert_eq!(rows(&mut conn, "SELECT zodiac, age_range FROM ods_user_info_d WHERE uid = 'it''s'").await, [["\\N", "a\tb"]]);
+    assert_eq!(
+        rows(&mut conn, "SELECT zodiac, age_range FROM ods_user_info_d WHERE uid = 'it''s'").await,
+        [["\\N", "a\tb"]]
+    );
 
     let partitions = rows(&mut conn, "SHOW PARTITIONS FROM ods_user_info_d").await;
     assert_eq!(partitions.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), ["p20240807", "p20240808"]);
@@ -94,7 +97,14 @@ async fn errors_have_starrocks_numbers_and_texts_and_leave_the_connection_open()
     ] {
         assert_eq!(error(&mut conn, sql).await, expected, "{sql}");
     }
-    for sql in ["SELEC 1", "SELECT FROM", "SELECT 'a", "CREATE TABLE x (k NOSUCHTYPE)", "UPDATE t SET k = 1", "GRANT ALL ON t TO u"] {
+    for sql in [
+        "SELEC 1",
+        "SELECT FROM",
+        "SELECT 'a",
+        "CREATE TABLE x (k NOSUCHTYPE)",
+        "UPDATE t SET k = 1",
+        "GRANT ALL ON t TO u",
+    ] {
         assert_eq!(error(&mut conn, sql).await.0, 1064, "{sql}");
     }
     assert_eq!(one(&mut conn, "SELECT count(*) FROM t").await, "0");
@@ -181,7 +191,10 @@ async fn preludes_of_drivers_and_tools_are_answered() {
     let connector_j = "SELECT  @@session.auto_increment_increment AS auto_increment_increment, @@character_set_client AS \
         character_set_client, @@max_allowed_packet AS max_allowed_packet, @@sql_mode AS sql_mode, @@system_time_zone AS \
         system_time_zone, @@time_zone AS time_zone, @@wait_timeout AS wait_timeout";
-    assert_eq!(rows(&mut conn, connector_j).await, [["1", "utf8mb4", "67108864", "STRICT_TRANS_TABLES", "UTC", "+08:00", "28800"]]);
+    assert_eq!(
+        rows(&mut conn, connector_j).await,
+        [["1", "utf8mb4", "67108864", "STRICT_TRANS_TABLES", "UTC", "+08:00", "28800"]]
+    );
     assert_eq!(rows(&mut conn, "SHOW VARIABLES LIKE 'lower_case_%'").await, [["lower_case_table_names", "0"]]);
     assert_eq!(
         rows(&mut conn, "SHOW VARIABLES WHERE Variable_name IN ('version', 'autocommit') ORDER BY Variable_name").await,
@@ -206,7 +219,10 @@ async fn preludes_of_drivers_and_tools_are_answered() {
 #[tokio::test]
 async fn several_statements_in_one_request_give_several_results() {
     let (_server, mut conn) = ods().await;
-    let mut result = conn.query_iter("CREATE TABLE t (k INT); INSERT INTO t VALUES (1), (2); SELECT k FROM t ORDER BY k; SELECT 'a;b'").await.unwrap();
+    let mut result = conn
+        .query_iter("CREATE TABLE t (k INT); INSERT INTO t VALUES (1), (2); SELECT k FROM t ORDER BY k; SELECT 'a;b'")
+        .await
+        .unwrap();
     result.for_each(drop).await.unwrap();
     assert_eq!(result.affected_rows(), 2);
     result.for_each(drop).await.unwrap();
@@ -233,15 +249,18 @@ async fn information_schema_and_desc_describe_a_table() {
          ORDER BY ordinal_position",
     )
     .await;
-    assert_eq!(columns, [
-        ["k", "PRI", "bigint", "bigint(20)", "NO", "NULL", "19", "0", "NULL", "key"],
-        ["s", "", "varchar", "varchar(65533)", "YES", "NULL", "65533", "NULL", "65533", ""],
-        ["b", "", "tinyint", "tinyint(1)", "YES", "NULL", "NULL", "NULL", "NULL", ""],
-        ["l", "", "bigint unsigned", "bigint(20) unsigned", "YES", "NULL", "39", "0", "NULL", ""],
-        ["n", "", "decimal", "decimal(10, 2)", "YES", "1.50", "10", "2", "NULL", ""],
-        ["ts", "", "datetime", "datetime", "YES", "CURRENT_TIMESTAMP", "NULL", "NULL", "NULL", ""],
-        ["c", "", "varchar", "varchar(20)", "NO", "x\"y", "20", "NULL", "20", ""],
-    ]);
+    assert_eq!(
+        columns,
+        [
+            ["k", "PRI", "bigint", "bigint(20)", "NO", "NULL", "19", "0", "NULL", "key"],
+            ["s", "", "varchar", "varchar(65533)", "YES", "NULL", "65533", "NULL", "65533", ""],
+            ["b", "", "tinyint", "tinyint(1)", "YES", "NULL", "NULL", "NULL", "NULL", ""],
+            ["l", "", "bigint unsigned", "bigint(20) unsigned", "YES", "NULL", "39", "0", "NULL", ""],
+            ["n", "", "decimal", "decimal(10, 2)", "YES", "1.50", "10", "2", "NULL", ""],
+            ["ts", "", "datetime", "datetime", "YES", "CURRENT_TIMESTAMP", "NULL", "NULL", "NULL", ""],
+            ["c", "", "varchar", "varchar(20)", "NO", "x\"y", "20", "NULL", "20", ""],
+        ]
+    );
     assert_eq!(rows(&mut conn, "DESC t").await[0], ["k", "bigint(20)", "NO", "true", "NULL", ""]);
     assert_eq!(rows(&mut conn, "SHOW FULL COLUMNS FROM t FROM ods LIKE 'k'").await[0][8], "key");
     assert_eq!(rows(&mut conn, "SHOW TABLES FROM ods LIKE 't%'").await, [["t"]]);
@@ -274,7 +293,9 @@ async fn partitions_are_added_truncated_replaced_and_described() {
     conn.query_drop("ALTER TABLE t ADD PARTITION IF NOT EXISTS p20240807 VALUES IN (\"2024-08-07\")").await.unwrap();
     conn.query_drop("INSERT INTO t VALUES (1, '2024-08-07'), (2, '2024-08-08')").await.unwrap();
     conn.query_drop("ALTER TABLE t ADD TEMPORARY PARTITION tp VALUES IN ('2024-08-07')").await.unwrap();
-    conn.query_drop("INSERT INTO t TEMPORARY PARTITION(tp) VALUES (10, '2024-08-07'), (11, '2024-08-07')").await.unwrap();
+    conn.query_drop("INSERT INTO t TEMPORARY PARTITION(tp) VALUES (10, '2024-08-07'), (11, '2024-08-07')")
+        .await
+        .unwrap();
     assert_eq!(rows(&mut conn, "SELECT k FROM t ORDER BY k").await, [["1"], ["2"]]);
     assert_eq!(rows(&mut conn, "SHOW TEMPORARY PARTITIONS FROM t").await[0][1], "tp");
     conn.query_drop("ALTER TABLE t REPLACE PARTITION (p20240807) WITH TEMPORARY PARTITION (tp) PROPERTIES (\"use_temp_partition_name\" = \"false\")")
@@ -283,7 +304,10 @@ async fn partitions_are_added_truncated_replaced_and_described() {
     assert_eq!(rows(&mut conn, "SELECT k FROM t ORDER BY k").await, [["2"], ["10"], ["11"]]);
     let meta = "SELECT partition_name, partition_value, is_temp, row_count FROM information_schema.partitions_meta WHERE db_name = \
         'ods' AND table_name = 't' AND partition_value <> '' ORDER BY partition_name";
-    assert_eq!(rows(&mut conn, meta).await, [["p20240807", "[[\"2024-08-07\"]]", "0", "2"], ["p20240808", "[[\"2024-08-08\"]]", "0", "1"]]);
+    assert_eq!(
+        rows(&mut conn, meta).await,
+        [["p20240807", "[[\"2024-08-07\"]]", "0", "2"], ["p20240808", "[[\"2024-08-08\"]]", "0", "1"]]
+    );
     conn.query_drop("TRUNCATE TABLE t PARTITION (p20240808)").await.unwrap();
     assert_eq!(one(&mut conn, "SELECT count(*) FROM t").await, "2");
     conn.query_drop("DELETE FROM t WHERE k = 10").await.unwrap();
@@ -299,9 +323,17 @@ async fn insert_select_overwrite_and_labels() {
     conn.query_drop("CREATE TABLE t (k INT NOT NULL, v STRING) DUPLICATE KEY(k) PARTITION BY (k)").await.unwrap();
     conn.query_drop("INSERT INTO t WITH LABEL first_load VALUES (1, 'a'), (2, 'b')").await.unwrap();
     assert!(conn.info().starts_with("{'label':'first_load', 'status':'VISIBLE'"), "{}", conn.info());
-    assert!(error(&mut conn, "INSERT INTO t WITH LABEL first_load VALUES (3, 'c')").await.1.contains("Label [first_load] has already been used."));
+    assert!(
+        error(&mut conn, "INSERT INTO t WITH LABEL first_load VALUES (3, 'c')")
+            .await
+            .1
+            .contains("Label [first_load] has already been used.")
+    );
     conn.query_drop("INSERT INTO t BY NAME SELECT concat(v, v) AS v, k + 10 AS k FROM t").await.unwrap();
-    assert_eq!(rows(&mut conn, "SELECT k, v FROM t ORDER BY k").await, [["1", "a"], ["2", "b"], ["11", "aa"], ["12", "bb"]]);
+    assert_eq!(
+        rows(&mut conn, "SELECT k, v FROM t ORDER BY k").await,
+        [["1", "a"], ["2", "b"], ["11", "aa"], ["12", "bb"]]
+    );
     conn.query_drop("INSERT OVERWRITE t VALUES (2, 'x'), (3, 'y')").await.unwrap();
     assert_eq!(rows(&mut conn, "SELECT k, v FROM t ORDER BY k").await, [["2", "x"], ["3", "y"]]);
     conn.query_drop("SET dynamic_overwrite = true").await.unwrap();
@@ -309,8 +341,15 @@ async fn insert_select_overwrite_and_labels() {
     assert_eq!(rows(&mut conn, "SELECT k, v FROM t ORDER BY k").await, [["2", "x"], ["3", "q"], ["4", "p"]]);
     conn.query_drop("CREATE TABLE u AS SELECT k, v, k / 2 AS half FROM t WHERE k > 2").await.unwrap();
     assert_eq!(rows(&mut conn, "SELECT * FROM u ORDER BY k").await, [["3", "q", "1.5"], ["4", "p", "2"]]);
-    assert!(error(&mut conn, "INSERT INTO t SELECT 'abc', 'z'").await.1.contains("Value 'abc' is out of range. The type of 'k' is INT"));
-    assert!(error(&mut conn, "INSERT INTO t SELECT 3000000000, 'z'").await.1.contains("Value '3000000000' is out of range"));
+    assert!(
+        error(&mut conn, "INSERT INTO t SELECT 'abc', 'z'")
+            .await
+            .1
+            .contains("Value 'abc' is out of range. The type of 'k' is INT")
+    );
+    assert!(
+        error(&mut conn, "INSERT INTO t SELECT 3000000000, 'z'").await.1.contains("Value '3000000000' is out of range")
+    );
     conn.query_drop("CREATE TABLE w LIKE t").await.unwrap();
     conn.query_drop("INSERT INTO w SELECT * FROM t").await.unwrap();
     assert_eq!(one(&mut conn, "SELECT count(*) FROM w").await, "3");

@@ -115,8 +115,16 @@ impl Parser<'_> {
                     self.expect_word("SET")?;
                     self.advance()?;
                 }
-                refused @ ("AUTO_INCREMENT" | "AS" | "SUM" | "MIN" | "MAX" | "REPLACE" | "REPLACE_IF_NOT_NULL" | "HLL_UNION"
-                | "BITMAP_UNION" | "PERCENTILE_UNION") => {
+                refused @ ("AUTO_INCREMENT"
+                | "AS"
+                | "SUM"
+                | "MIN"
+                | "MAX"
+                | "REPLACE"
+                | "REPLACE_IF_NOT_NULL"
+                | "HLL_UNION"
+                | "BITMAP_UNION"
+                | "PERCENTILE_UNION") => {
                     return Err(SqlError::unsupported(format!("{refused} on column '{}'", column.name)));
                 }
                 _ => break,
@@ -193,7 +201,12 @@ impl Parser<'_> {
                     }
                 }
                 "CHARSET" | "DEFAULT" | "CHARACTER" | "COLLATE" => {
-                    while self.is_word("DEFAULT") || self.is_word("CHARACTER") || self.is_word("SET") || self.is_word("CHARSET") || self.is_word("COLLATE") {
+                    while self.is_word("DEFAULT")
+                        || self.is_word("CHARACTER")
+                        || self.is_word("SET")
+                        || self.is_word("CHARSET")
+                        || self.is_word("COLLATE")
+                    {
                         self.advance()?;
                     }
                     self.take_symbol("=")?;
@@ -246,7 +259,9 @@ impl Parser<'_> {
     /// `(col, …)`, `col, …`, or `LIST (col, …) ()`; each partition is made when its first row comes.
     fn partition_columns(&mut self) -> Result<Vec<String>, SqlError> {
         if self.is_word("RANGE") {
-            return Err(SqlError::unsupported("PARTITION BY RANGE; PARTITION BY (column) makes a partition for each value"));
+            return Err(SqlError::unsupported(
+                "PARTITION BY RANGE; PARTITION BY (column) makes a partition for each value",
+            ));
         }
         let list = self.take_word("LIST")?;
         let parentheses = self.take_symbol("(")?;
@@ -264,7 +279,9 @@ impl Parser<'_> {
             self.expect_symbol(")")?;
         }
         if list && self.take_symbol("(")? && !self.take_symbol(")")? {
-            return Err(SqlError::unsupported("a list of partitions in CREATE TABLE; add them with ALTER TABLE … ADD PARTITION"));
+            return Err(SqlError::unsupported(
+                "a list of partitions in CREATE TABLE; add them with ALTER TABLE … ADD PARTITION",
+            ));
         }
         Ok(columns)
     }

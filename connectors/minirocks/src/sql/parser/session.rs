@@ -10,9 +10,7 @@ impl Parser<'_> {
         self.expect_word("USE")?;
         // StarRocks also takes the name as a string, with the catalog before a dot
         if let TokenKind::Text(_) = &self.current.kind {
-            let name = self.text("a database name")?;
-            let name = name.strip_prefix("default_catalog.").unwrap_or(&name).to_owned();
-            return Ok(Statement::Use(name));
+            return Ok(Statement::Use(self.text("a database name")?));
         }
         Ok(Statement::Use(self.database_name()?))
     }
@@ -24,8 +22,14 @@ impl Parser<'_> {
             self.skip_statement()?;
             return Ok(Statement::Set(Vec::new()));
         }
-        for prelude in [&["CHARACTER", "SET"][..], &["CHARSET"], &["TRANSACTION"], &["SESSION", "TRANSACTION"], &["GLOBAL", "TRANSACTION"], &["CATALOG"]]
-        {
+        for prelude in [
+            &["CHARACTER", "SET"][..],
+            &["CHARSET"],
+            &["TRANSACTION"],
+            &["SESSION", "TRANSACTION"],
+            &["GLOBAL", "TRANSACTION"],
+            &["CATALOG"],
+        ] {
             if self.are_words(prelude)? {
                 self.skip_statement()?;
                 return Ok(Statement::NoEffect);

@@ -106,7 +106,8 @@ impl Parser<'_> {
     }
 
     fn show_system(&mut self) -> Result<ShowKind, SqlError> {
-        for words in [&["VARIABLES"][..], &["SESSION", "VARIABLES"], &["GLOBAL", "VARIABLES"], &["LOCAL", "VARIABLES"]] {
+        for words in [&["VARIABLES"][..], &["SESSION", "VARIABLES"], &["GLOBAL", "VARIABLES"], &["LOCAL", "VARIABLES"]]
+        {
             if self.take_words(words)? {
                 return Ok(ShowKind::Variables);
             }

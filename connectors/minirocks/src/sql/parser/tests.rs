@@ -1,7 +1,9 @@
 //! The grammar, as far as it is seen without executing anything.
 
 use super::{ParsedStatement, parse, parse_one};
-use crate::sql::statement::{ColumnDefault, InsertSource, InsertValue, KeyModel, Literal, ShowKind, Statement, TableChange};
+use crate::sql::statement::{
+    ColumnDefault, InsertSource, InsertValue, KeyModel, Literal, ShowKind, Statement, TableChange,
+};
 use crate::types::ColumnType;
 
 fn statement(text: &str) -> Statement {
@@ -35,7 +37,9 @@ fn create_table_reads_every_clause() {
 
 #[test]
 fn partition_by_needs_no_parentheses_and_random_distribution_no_columns() {
-    let Statement::CreateTable(table) = statement("CREATE TABLE t (k INT, dt DATE) PARTITION BY dt DISTRIBUTED BY RANDOM") else {
+    let Statement::CreateTable(table) =
+        statement("CREATE TABLE t (k INT, dt DATE) PARTITION BY dt DISTRIBUTED BY RANDOM")
+    else {
         panic!("not CREATE TABLE")
     };
     assert_eq!(table.partition_by, ["dt"]);
@@ -48,25 +52,27 @@ fn alter_table_changes_partitions() {
         Statement::AlterTable { mut changes, .. } => changes.remove(0),
         other => panic!("{other:?}"),
     };
-    assert_eq!(change("ALTER TABLE t DROP PARTITION IF EXISTS p20240807 FORCE"), TableChange::DropPartitions {
-        names: vec!["p20240807".to_owned()],
-        if_exists: true,
-        temporary: false
-    });
-    assert_eq!(change("alter table a.t drop temporary partitions (p1, `p2`)"), TableChange::DropPartitions {
-        names: vec!["p1".to_owned(), "p2".to_owned()],
-        if_exists: false,
-        temporary: true
-    });
-    assert_eq!(change("ALTER TABLE t ADD PARTITION IF NOT EXISTS p VALUES IN (('2024-08-07', -1), (NULL, 'x'))"), TableChange::AddPartition {
-        name: "p".to_owned(),
-        if_not_exists: true,
-        temporary: false,
-        values: vec![
-            vec![Some("2024-08-07".to_owned()), Some("-1".to_owned())],
-            vec![None, Some("x".to_owned())]
-        ],
-    });
+    assert_eq!(
+        change("ALTER TABLE t DROP PARTITION IF EXISTS p20240807 FORCE"),
+        TableChange::DropPartitions { names: vec!["p20240807".to_owned()], if_exists: true, temporary: false }
+    );
+    assert_eq!(
+        change("alter table a.t drop temporary partitions (p1, `p2`)"),
+        TableChange::DropPartitions {
+            names: vec!["p1".to_owned(), "p2".to_owned()],
+            if_exists: false,
+            temporary: true
+        }
+    );
+    assert_eq!(
+        change("ALTER TABLE t ADD PARTITION IF NOT EXISTS p VALUES IN (('2024-08-07', -1), (NULL, 'x'))"),
+        TableChange::AddPartition {
+            name: "p".to_owned(),
+            if_not_exists: true,
+            temporary: false,
+            values: vec![vec![Some("2024-08-07".to_owned()), Some("-1".to_owned())], vec![None, Some("x".to_owned())]],
+        }
+    );
 }
 
 #[test]
@@ -79,10 +85,13 @@ fn insert_reads_literals_parameters_defaults_and_expressions() {
     assert_eq!(insert.label.as_deref(), Some("l_1"));
     assert_eq!(insert.columns, ["a", "b"]);
     let InsertSource::Values(rows) = insert.source else { panic!("not VALUES") };
-    assert_eq!(rows[0], [
-        InsertValue::Literal(Literal::Number("-1.5".to_owned())),
-        InsertValue::Literal(Literal::Text("x'y".to_owned()))
-    ]);
+    assert_eq!(
+        rows[0],
+        [
+            InsertValue::Literal(Literal::Number("-1.5".to_owned())),
+            InsertValue::Literal(Literal::Text("x'y".to_owned()))
+        ]
+    );
     assert_eq!(rows[1], [InsertValue::Parameter(0), InsertValue::Default]);
     assert_eq!(rows[2], [InsertValue::Literal(Literal::Null), InsertValue::Literal(Literal::Boolean(true))]);
     assert!(matches!(rows[3][..], [InsertValue::Expression(_), InsertValue::Expression(_)]));
@@ -91,7 +100,11 @@ fn insert_reads_literals_parameters_defaults_and_expressions() {
 
 #[test]
 fn insert_from_a_query_in_and_without_parentheses() {
-    for text in ["INSERT INTO t SELECT 1", "INSERT INTO t (SELECT 1)", "INSERT OVERWRITE TABLE t (a) WITH x AS (SELECT 1) SELECT * FROM x"] {
+    for text in [
+        "INSERT INTO t SELECT 1",
+        "INSERT INTO t (SELECT 1)",
+        "INSERT OVERWRITE TABLE t (a) WITH x AS (SELECT 1) SELECT * FROM x",
+    ] {
         let Statement::Insert(insert) = statement(text) else { panic!("not INSERT") };
         assert!(matches!(insert.source, InsertSource::Query(_)), "{text}");
     }
@@ -106,7 +119,9 @@ fn show_knows_databases_full_and_filters() {
     assert_eq!(show("SHOW TABLES FROM `a` LIKE 'x%'").like.as_deref(), Some("x%"));
     assert!(matches!(show("SHOW FULL TABLES").kind, ShowKind::Tables { full: true, .. }));
     assert!(show("SHOW PARTITIONS FROM t WHERE PartitionName = 'p' LIMIT 1").filter.is_some());
-    assert!(matches!(show("show full columns from t from d").kind, ShowKind::Columns { table, full: true } if table.database.as_deref() == Some("d")));
+    assert!(
+        matches!(show("show full columns from t from d").kind, ShowKind::Columns { table, full: true } if table.database.as_deref() == Some("d"))
+    );
     assert!(matches!(show("SHOW GLOBAL VARIABLES LIKE 'a'").kind, ShowKind::Variables));
 }
 
@@ -119,7 +134,8 @@ fn statements_are_cut_at_semicolons_outside_of_strings_and_comments() {
 
 #[test]
 fn parameters_are_counted_for_each_statement_by_itself() {
-    let counts: Vec<_> = parse("SELECT ?, '?', `?` FROM t WHERE a = ? -- ?\n; SELECT ?").unwrap().iter().map(|s| s.parameters).collect();
+    let counts: Vec<_> =
+        parse("SELECT ?, '?', `?` FROM t WHERE a = ? -- ?\n; SELECT ?").unwrap().iter().map(|s| s.parameters).collect();
     assert_eq!(counts, [2, 1]);
 }
 
@@ -150,7 +166,10 @@ fn what_starrocks_has_and_minirocks_has_not_is_named() {
         ("ALTER TABLE t SWAP WITH u", "ALTER TABLE … SWAP"),
     ] {
         let error = parse(text).unwrap_err();
-        assert!(error.message.contains("MiniRocks does not support") && error.message.contains(named), "{text}: {error}");
+        assert!(
+            error.message.contains("MiniRocks does not support") && error.message.contains(named),
+            "{text}: {error}"
+        );
     }
 }
 

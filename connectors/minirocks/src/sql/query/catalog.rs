@@ -76,7 +76,9 @@ struct DatabaseSchema {
 impl SchemaProvider for DatabaseSchema {
     fn table_names(&self) -> Vec<String> {
         let database = self.catalogs.services.warehouse.database(&self.database);
-        database.map(|database| database.tables().iter().map(|table| table.name().to_owned()).collect()).unwrap_or_default()
+        database
+            .map(|database| database.tables().iter().map(|table| table.name().to_owned()).collect())
+            .unwrap_or_default()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {

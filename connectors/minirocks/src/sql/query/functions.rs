@@ -4,14 +4,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int8Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Int8Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Date32Type, Float32Type, Float64Type, TimestampMicrosecondType};
 use datafusion::common::exec_err;
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType as SqlType, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, CastKind, DataType as SqlType, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value,
+    ValueWithSpan,
 };
 
 use super::operators::{DATETIME, declared_type};
@@ -80,7 +85,10 @@ pub(super) fn rewrite_cast(cast: &SqlExpr) -> Option<SqlExpr> {
 }
 
 /// What a call becomes; `None` leaves it to DataFusion.
-pub(super) fn rewrite_call(function: &mut Function, view: &SessionView<'_>) -> std::result::Result<Option<SqlExpr>, SqlError> {
+pub(super) fn rewrite_call(
+    function: &mut Function,
+    view: &SessionView<'_>,
+) -> std::result::Result<Option<SqlExpr>, SqlError> {
     if function.name.0.len() != 1 {
         return Err(SqlError::analysis(format!("No matching function with signature: {}", function.name)));
     }
@@ -119,14 +127,18 @@ pub(super) fn rewrite_call(function: &mut Function, view: &SessionView<'_>) -> s
             case_token: datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
             end_token: datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
             operand: None,
-            conditions: vec![datafusion::sql::sqlparser::ast::CaseWhen { condition: condition.clone(), result: then.clone() }],
+            conditions: vec![datafusion::sql::sqlparser::ast::CaseWhen {
+                condition: condition.clone(),
+                result: then.clone(),
+            }],
             else_result: Some(Box::new(otherwise.clone())),
         }),
         ("isnull", [argument]) => Some(SqlExpr::IsNull(Box::new(argument.clone()))),
         ("isnotnull", [argument]) => Some(SqlExpr::IsNotNull(Box::new(argument.clone()))),
-        ("not", [argument]) => {
-            Some(SqlExpr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(SqlExpr::Nested(Box::new(argument.clone()))) })
-        }
+        ("not", [argument]) => Some(SqlExpr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(SqlExpr::Nested(Box::new(argument.clone()))),
+        }),
         ("mod", [left, right]) => Some(operation(left.clone(), BinaryOperator::Modulo, right.clone())),
         ("locate", [needle, hay]) => Some(call("strpos", vec![hay.clone(), needle.clone()])),
         ("space", [count]) => Some(call("repeat", vec![text(" "), count.clone()])),
@@ -140,9 +152,11 @@ pub(super) fn rewrite_call(function: &mut Function, view: &SessionView<'_>) -> s
             Some(call("date_trunc", vec![unit.clone(), call("to_datetime", vec![date.clone()])]))
         }
         ("sha2", [data, _]) => Some(call("encode", vec![call("sha256", vec![data.clone()]), text("hex")])),
-        ("year" | "month" | "day" | "dayofmonth" | "hour" | "minute" | "second" | "quarter" | "dayofyear" | "dayofweek" | "week", [date]) => {
-            Some(date_part(&name, date.clone()))
-        }
+        (
+            "year" | "month" | "day" | "dayofmonth" | "hour" | "minute" | "second" | "quarter" | "dayofyear"
+            | "dayofweek" | "week",
+            [date],
+        ) => Some(date_part(&name, date.clone())),
         _ => None,
     })
 }
@@ -530,4 +544,3 @@ fn format_datetime(micros: i64, format: &str) -> Option<String> {
     }
     Some(text)
 }
-

@@ -90,7 +90,8 @@ impl QueryEngine {
         options.sql_parser.map_string_types_to_utf8view = false;
         // MySQL: NULL is the smallest value
         options.sql_parser.default_null_ordering = "nulls_min".to_owned();
-        let mut rules: Vec<Arc<dyn datafusion::optimizer::AnalyzerRule + Send + Sync>> = vec![Arc::new(comparison_types::ComparisonTypes)];
+        let mut rules: Vec<Arc<dyn datafusion::optimizer::AnalyzerRule + Send + Sync>> =
+            vec![Arc::new(comparison_types::ComparisonTypes)];
         rules.extend(Analyzer::new().rules);
         let state = SessionStateBuilder::new()
             .with_config(config)
@@ -123,7 +124,11 @@ impl QueryEngine {
         let state = self.session_state(view, extra);
         let statement = DfStatement::Statement(Box::new(SqlStatement::Query(Box::new(query))));
         let plan = state.statement_to_plan(statement).await?;
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false).verify_plan(&plan)?;
+        SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false)
+            .verify_plan(&plan)?;
         Ok((state, plan))
     }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr, Value, ValueWithSpan, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Query, SelectItem, SetExpr, Value, ValueWithSpan, VisitMut, VisitorMut,
+};
 
 use crate::sql::parser::PARAMETER;
 
@@ -24,8 +26,10 @@ pub(super) fn name_outermost_columns(query: &mut Query) {
         match arm {
             SetExpr::Select(select) => {
                 // beside a wildcard every column that is named once more would be there twice
-                let wildcard =
-                    select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+                let wildcard = select
+                    .projection
+                    .iter()
+                    .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
                 name_columns(&mut select.projection, wildcard);
             }
             SetExpr::SetOperation { left, right, .. } => arms.extend([right.as_mut(), left.as_mut()]),

@@ -36,8 +36,12 @@ impl ExprPlanner for StarRocksOperators {
             BinaryOperator::GtEq => compare(Operator::GtEq, left, &left_type, right, &right_type),
             BinaryOperator::And => logical(Operator::And, left, &left_type, right, &right_type),
             BinaryOperator::Or => logical(Operator::Or, left, &left_type, right, &right_type),
-            BinaryOperator::Plus if is_interval(&right_type) => binary(datetime(left, &left_type), Operator::Plus, right),
-            BinaryOperator::Minus if is_interval(&right_type) => binary(datetime(left, &left_type), Operator::Minus, right),
+            BinaryOperator::Plus if is_interval(&right_type) => {
+                binary(datetime(left, &left_type), Operator::Plus, right)
+            }
+            BinaryOperator::Minus if is_interval(&right_type) => {
+                binary(datetime(left, &left_type), Operator::Minus, right)
+            }
             BinaryOperator::Plus => arithmetic(Operator::Plus, left, &left_type, right, &right_type),
             BinaryOperator::Minus => arithmetic(Operator::Minus, left, &left_type, right, &right_type),
             BinaryOperator::Multiply => arithmetic(Operator::Multiply, left, &left_type, right, &right_type),
@@ -71,7 +75,13 @@ pub(super) fn compare(op: Operator, left: Expr, left_type: &DataType, right: Exp
 /// | number | other text, with `=` and `<>` | text |
 /// | number | other text, with `<` and `>` | DOUBLE; what is no number is NULL |
 /// | BOOLEAN | number or text | number |
-pub(super) fn comparable(op: Operator, left: Expr, left_type: &DataType, right: Expr, right_type: &DataType) -> (Expr, Expr) {
+pub(super) fn comparable(
+    op: Operator,
+    left: Expr,
+    left_type: &DataType,
+    right: Expr,
+    right_type: &DataType,
+) -> (Expr, Expr) {
     let kinds = (Kind::of(left_type), Kind::of(right_type));
     match kinds {
         (Kind::Temporal, Kind::Text | Kind::Number) | (Kind::Text | Kind::Number, Kind::Temporal) => {
@@ -96,7 +106,8 @@ fn number_and_text(op: Operator, number: Expr, number_type: &DataType, text: Exp
     {
         return (number, literal);
     }
-    let by_equality = matches!(op, Operator::Eq | Operator::NotEq | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom);
+    let by_equality =
+        matches!(op, Operator::Eq | Operator::NotEq | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom);
     if by_equality && !matches!(number_type, DataType::Float32 | DataType::Float64) {
         return (functions::to_text(number), text);
     }
@@ -105,9 +116,10 @@ fn number_and_text(op: Operator, number: Expr, number_type: &DataType, text: Exp
 
 fn text_constant(expr: &Expr) -> Option<&str> {
     match expr {
-        Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => {
-            Some(text)
-        }
+        Expr::Literal(
+            ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)),
+            _,
+        ) => Some(text),
         _ => None,
     }
 }
@@ -120,7 +132,8 @@ fn number_literal(text: &str) -> Option<Expr> {
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let plain = !digits.is_empty() && digits != "." && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
+    let plain =
+        !digits.is_empty() && digits != "." && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
     let precision = u8::try_from(whole.len() + fraction.len()).unwrap_or(u8::MAX);
     if plain && precision <= 38 {
         let unscaled: i128 = format!("{whole}{fraction}").parse().ok()?;

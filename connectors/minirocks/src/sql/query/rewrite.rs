@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableFactor, UnaryOperator,
-    Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+    BinaryOperator, CastKind, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableFactor,
+    UnaryOperator, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::functions;
@@ -71,7 +71,8 @@ impl Visitor for Collector<'_> {
     type Break = ();
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        let parts: Vec<&str> = relation.0.iter().filter_map(ObjectNamePart::as_ident).map(|ident| ident.value.as_str()).collect();
+        let parts: Vec<&str> =
+            relation.0.iter().filter_map(ObjectNamePart::as_ident).map(|ident| ident.value.as_str()).collect();
         let (database, table) = match parts[..] {
             [table] => (None, table),
             [database, table] => (Some(database), table),
@@ -134,7 +135,9 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<SqlError> {
         if let TableFactor::Table { partitions, index_hints, version, sample, args, .. } = table {
             if !partitions.is_empty() {
-                return ControlFlow::Break(SqlError::unsupported("PARTITION (…) in FROM; compare the partition column instead"));
+                return ControlFlow::Break(SqlError::unsupported(
+                    "PARTITION (…) in FROM; compare the partition column instead",
+                ));
             }
             if version.is_some() || sample.is_some() {
                 return ControlFlow::Break(SqlError::unsupported("versions and samples of a table in FROM"));
@@ -156,7 +159,9 @@ impl VisitorMut for Rewriter<'_> {
             _ => None,
         };
         let system = match database {
-            Some(index) => parts[index].as_ident().is_some_and(|name| name.value.eq_ignore_ascii_case(INFORMATION_SCHEMA)),
+            Some(index) => {
+                parts[index].as_ident().is_some_and(|name| name.value.eq_ignore_ascii_case(INFORMATION_SCHEMA))
+            }
             None => self.view.database == Some(INFORMATION_SCHEMA),
         };
         if system {
@@ -305,8 +310,6 @@ pub(super) fn sql_value(literal: &Literal) -> Value {
         Literal::Number(text) => Value::Number(text.clone(), false),
         Literal::Double(value) => Value::Number(format!("{value:e}"), false),
         Literal::Text(text) | Literal::Date(text) | Literal::DateTime(text) => Value::SingleQuotedString(text.clone()),
-        Literal::Binary(bytes) => {
-            Value::HexStringLiteral(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-        }
+        Literal::Binary(bytes) => Value::HexStringLiteral(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
     }
 }

@@ -76,8 +76,22 @@ async fn every_pair_of_types_compares_as_starrocks_compares_it() {
     let mut session = with_days().await;
     // each spelling of the middle day, for every column that holds days
     let spellings: [(&str, &[&str]); 4] = [
-        ("d", &["20240807", "'20240807'", "'2024-08-07'", "'2024-8-7'", "'2024-08-07 00:00:00'", "20240807000000", "DATE '2024-08-07'"]),
-        ("ts", &["20240807", "'20240807'", "'2024-08-07'", "'2024-08-07 00:00:00'", "20240807000000", "DATE '2024-08-07'"]),
+        (
+            "d",
+            &[
+                "20240807",
+                "'20240807'",
+                "'2024-08-07'",
+                "'2024-8-7'",
+                "'2024-08-07 00:00:00'",
+                "20240807000000",
+                "DATE '2024-08-07'",
+            ],
+        ),
+        (
+            "ts",
+            &["20240807", "'20240807'", "'2024-08-07'", "'2024-08-07 00:00:00'", "20240807000000", "DATE '2024-08-07'"],
+        ),
         ("s", &["20240807", "'20240807'"]),
         ("n", &["20240807", "'20240807'", "20240807.0", "'20240807.0'"]),
     ];
@@ -119,10 +133,21 @@ async fn columns_of_different_types_compare_with_each_other() {
 #[tokio::test]
 async fn what_is_no_date_or_number_matches_nothing_and_fails_nothing() {
     let mut session = with_days().await;
-    for condition in ["d = 'abc'", "d = 1", "d = 20240899", "d > 'abc'", "n = 'abc'", "n > 'abc'", "s = 7", "s < 5", "ts = ''"] {
+    for condition in
+        ["d = 'abc'", "d = 1", "d = 20240899", "d > 'abc'", "n = 'abc'", "n > 'abc'", "s = 7", "s < 5", "ts = ''"]
+    {
         assert_eq!(keys(&mut session, condition).await, "", "{condition}");
     }
-    for condition in ["n = ' 20240807 '", "dec = '2.2'", "dec = 2.2", "dec = '2.20'", "f = '1.5'", "f = 1.5", "f = 1.50", "dec IN ('2.2')"] {
+    for condition in [
+        "n = ' 20240807 '",
+        "dec = '2.2'",
+        "dec = 2.2",
+        "dec = '2.20'",
+        "f = '1.5'",
+        "f = 1.5",
+        "f = 1.50",
+        "dec IN ('2.2')",
+    ] {
         assert_eq!(keys(&mut session, condition).await, "2", "{condition}");
     }
     for condition in ["b = 1", "b = '1'", "b = 'true'", "b = true", "b", "b <> 0", "b IN (1)"] {
@@ -146,20 +171,29 @@ async fn like_reads_dates_and_numbers_as_their_text() {
 #[tokio::test]
 async fn strings_names_and_limits_are_read_as_mysql_reads_them() {
     let mut session = with_days().await;
-    assert_eq!(rows(&mut session, r#"SELECT 'it''s', "say \"x\"", 'a\\b', "it's""#).await, [["it's", "say \"x\"", "a\\b", "it's"]]);
+    assert_eq!(
+        rows(&mut session, r#"SELECT 'it''s', "say \"x\"", 'a\\b', "it's""#).await,
+        [["it's", "say \"x\"", "a\\b", "it's"]]
+    );
     assert_eq!(rows(&mut session, "SELECT k FROM t ORDER BY k LIMIT 1, 2").await, [["2"], ["3"]]);
     assert_eq!(rows(&mut session, "SELECT k FROM t ORDER BY k LIMIT 2 OFFSET 1").await, [["2"], ["3"]]);
     assert_eq!(rows(&mut session, "SELECT `k` FROM `ods`.`t` AS `x` WHERE `x`.`K` = 1").await, [["1"]]);
     assert_eq!(rows(&mut session, "SELECT ods.t.k FROM ods.t WHERE default_catalog.ods.t.K = 1").await, [["1"]]);
     assert_eq!(rows(&mut session, "SELECT 1 FROM dual").await, [["1"]]);
-    assert_eq!(rows(&mut session, "SELECT K, COUNT(*) AS C FROM t WHERE D = 20240807 GROUP BY k ORDER BY c").await, [["2", "1"]]);
+    assert_eq!(
+        rows(&mut session, "SELECT K, COUNT(*) AS C FROM t WHERE D = 20240807 GROUP BY k ORDER BY c").await,
+        [["2", "1"]]
+    );
     assert_eq!(table(&mut session, "SELECT * FROM T").await.unwrap_err().code, 5502, "names of tables have their case");
 }
 
 #[tokio::test]
 async fn result_columns_are_named_as_they_were_written() {
     let mut session = with_days().await;
-    let heads = table(&mut session, "SELECT k, K, t.d, `s` AS Text, count(*), sum(n) + 1, 1, 1, 'a' FROM t GROUP BY k, d, s").await.unwrap();
+    let heads =
+        table(&mut session, "SELECT k, K, t.d, `s` AS Text, count(*), sum(n) + 1, 1, 1, 'a' FROM t GROUP BY k, d, s")
+            .await
+            .unwrap();
     assert_eq!(heads[0], ["k", "K", "d", "Text", "count(*)", "sum(n) + 1", "1", "1", "'a'"]);
     let heads = table(&mut session, "SELECT *, k FROM t WHERE k = 1").await.unwrap();
     assert_eq!(heads[0], ["k", "d", "ts", "s", "n", "dec", "f", "b", "k"]);
@@ -249,7 +283,10 @@ async fn queries_of_several_tables_groups_and_windows() {
     let mut session = with_days().await;
     let joined = "WITH days AS (SELECT k, d FROM t WHERE d IS NOT NULL) SELECT a.k, b.n FROM days a LEFT JOIN t b ON a.k = b.k - 1 ORDER BY 1";
     assert_eq!(rows(&mut session, joined).await, [["1", "20240807"], ["2", "20240808"], ["3", "NULL"]]);
-    assert_eq!(rows(&mut session, "SELECT b, count(*), sum(n) FROM t GROUP BY b HAVING count(*) > 1").await, [["1", "2", "40481615"]]);
+    assert_eq!(
+        rows(&mut session, "SELECT b, count(*), sum(n) FROM t GROUP BY b HAVING count(*) > 1").await,
+        [["1", "2", "40481615"]]
+    );
     assert_eq!(
         rows(&mut session, "SELECT k, row_number() OVER (ORDER BY k DESC) r FROM t WHERE k < 3 ORDER BY k").await,
         [["1", "2"], ["2", "1"]]
@@ -258,7 +295,10 @@ async fn queries_of_several_tables_groups_and_windows() {
     assert_eq!(one(&mut session, "SELECT group_concat(k ORDER BY k SEPARATOR '-') FROM t").await, "1-2-3-4");
     assert_eq!(one(&mut session, "SELECT count(*) FROM (SELECT 1 UNION SELECT 1 UNION ALL SELECT 2) x").await, "2");
     assert_eq!(one(&mut session, "SELECT k FROM t WHERE n = (SELECT max(n) FROM t)").await, "3");
-    assert_eq!(one(&mut session, "SELECT count(*) FROM t WHERE EXISTS (SELECT 1 FROM t u WHERE u.k = t.k + 1)").await, "3");
+    assert_eq!(
+        one(&mut session, "SELECT count(*) FROM t WHERE EXISTS (SELECT 1 FROM t u WHERE u.k = t.k + 1)").await,
+        "3"
+    );
     assert_eq!(table(&mut session, "SELECT * FROM t PARTITION (p1)").await.unwrap_err().code, 1064);
 }
 
@@ -281,9 +321,8 @@ async fn subqueries_cases_and_joins_compare_by_the_same_rules() {
     }
     assert_eq!(rows(&mut session, "SELECT count(*) FROM t JOIN t u USING (k)").await, [["4"]]);
     assert_eq!(rows(&mut session, "SELECT 1, 1 UNION ALL SELECT 2, 2 ORDER BY 1").await, [["1", "1"], ["2", "2"]]);
-    assert_eq!(rows(&mut session, "SELECT d = 20240807, count(*) FROM t GROUP BY d = 20240807 ORDER BY 2, 1").await, [
-        ["NULL", "1"],
-        ["1", "1"],
-        ["0", "2"]
-    ]);
+    assert_eq!(
+        rows(&mut session, "SELECT d = 20240807, count(*) FROM t GROUP BY d = 20240807 ORDER BY 2, 1").await,
+        [["NULL", "1"], ["1", "1"], ["0", "2"]]
+    );
 }
