@@ -191,7 +191,10 @@ region = "us"
         assert_eq!(names, ["mysql", "生产-1"]);
         assert!(config.catalogs[0].options.contains(&("password".to_owned(), OptionValue::Env("PW".to_owned()))));
         assert_eq!(config.catalogs[1].comment.as_deref(), Some("files"));
-        assert!(config.params.contains(&("region".into(), "eu".into())) && config.params.contains(&("days".into(), "7".into())));
+        assert!(
+            config.params.contains(&("region".into(), "eu".into()))
+                && config.params.contains(&("days".into(), "7".into()))
+        );
         assert_eq!(config.timezone.as_deref(), Some("Asia/Shanghai"));
     }
 
@@ -211,9 +214,18 @@ region = "us"
     fn a_mistake_names_the_key_and_shows_no_value() {
         for (text, message) in [
             ("catalog.a.type = 'mysql'", "syncline.toml: unknown key \"catalog\"; did you mean \"catalogs\"?"),
-            ("[profiles.p.parms]\na = 'b'", "syncline.toml: unknown key \"profiles.p.parms\"; did you mean \"params\"?"),
-            ("catalogs.a.url = 'x'", "syncline.toml [catalogs.a]: option \"type\" is missing; known types: mysql, starrocks, http"),
-            ("[catalogs.\"a b\"]\ntype = 'mysql'", "syncline.toml [catalogs.a b]: \"a b\" is no catalog name; letters, digits, _ and - make one"),
+            (
+                "[profiles.p.parms]\na = 'b'",
+                "syncline.toml: unknown key \"profiles.p.parms\"; did you mean \"params\"?",
+            ),
+            (
+                "catalogs.a.url = 'x'",
+                "syncline.toml [catalogs.a]: option \"type\" is missing; known types: mysql, starrocks, http",
+            ),
+            (
+                "[catalogs.\"a b\"]\ntype = 'mysql'",
+                "syncline.toml [catalogs.a b]: \"a b\" is no catalog name; letters, digits, _ and - make one",
+            ),
             (
                 "[catalogs.a]\ntype = 'mysql'\npassword = 'x${env:PW}'",
                 "syncline.toml catalogs.a.password: a reference must be the whole value, such as \"${env:NAME}\"",

@@ -324,7 +324,9 @@ impl EngineBuilder {
                     Ok((key.to_owned(), value?))
                 })
                 .collect::<Result<Vec<_>>>()?;
-            catalogs.insert(CatalogHandle::new(CatalogDefinition::new(&name, options, Origin::Builder)?));
+            let definition = CatalogDefinition::new(&name, options, Origin::Builder)
+                .map_err(|error| SynclineError::new(codes::CONFIG, format!("catalog {name}: {}", error.message())))?;
+            catalogs.insert(CatalogHandle::new(definition));
         }
         let mut params = config.params;
         for (name, value) in self.params {

@@ -54,6 +54,8 @@ pub(crate) struct Scope {
     pub(crate) set_parameters: Vec<SetParameter>,
     pub(crate) views: BTreeMap<String, Option<View>>,
     pub(crate) tables: BTreeMap<String, Arc<ExternalTableEntry>>,
+    /// Stored tables whose definitions cannot be read, with the reason: they can be dropped.
+    pub(crate) broken_tables: BTreeMap<String, SynclineError>,
     pub(crate) parameters: Parameters,
 }
 
@@ -67,6 +69,7 @@ impl Scope {
             set_parameters: Vec::new(),
             views: BTreeMap::new(),
             tables: BTreeMap::new(),
+            broken_tables: BTreeMap::new(),
             parameters: Parameters::new(clocks),
         }
     }
@@ -106,9 +109,16 @@ impl Scope {
     pub(crate) fn load_tables(&mut self) -> Result<()> {
         let mut kept: BTreeMap<_, _> =
             std::mem::take(&mut self.tables).into_iter().filter(|(_, table)| !table.is_stored).collect();
+        self.broken_tables.clear();
         for stored in self.engine.shared.state.external_tables()? {
-            let entry = Arc::new(ExternalTableEntry::from_stored(&stored)?);
-            kept.entry(stored.name).or_insert(entry);
+            match ExternalTableEntry::from_stored(&stored) {
+                Ok(entry) => {
+                    kept.entry(stored.name).or_insert(Arc::new(entry));
+                }
+                Err(error) => {
+                    self.broken_tables.insert(stored.name, error);
+                }
+            }
         }
         self.tables = kept;
         Ok(())
@@ -159,7 +169,7 @@ impl Scope {
 
     /// Names of external tables and views.
     pub(crate) fn session_tables(&self) -> Vec<String> {
-        self.tables.keys().chain(self.views.keys()).cloned().collect()
+        self.tables.keys().chain(self.views.keys()).chain(self.broken_tables.keys()).cloned().collect()
     }
 
     /// Whether an external table or view has this name, exactly or as the only one without case.
@@ -174,6 +184,9 @@ impl Scope {
                 SynclineError::from(ConnectorError::internal(format!("the view {name} was not planned")))
             })?;
             return Ok(Arc::new(ViewTable::new(view.plan.clone(), Some(view.text.clone()))));
+        }
+        if let Some(error) = self.broken_tables.get(name) {
+            return Err(error.clone());
         }
         let table = self.tables.get(name).ok_or_else(|| {
             SynclineError::from(ConnectorError::new(ErrorCode::Name, format!("there is no table \"{name}\"")))

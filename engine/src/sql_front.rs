@@ -49,7 +49,7 @@ impl SqlScope for View<'_> {
 
     fn is_session_table(&self, name: &str) -> bool {
         self.scope.is_some_and(|scope| {
-            let names = scope.tables.keys().chain(scope.views.keys());
+            let names = scope.tables.keys().chain(scope.views.keys()).chain(scope.broken_tables.keys());
             match_name(name, names.map(String::as_str)).is_some()
         })
     }

@@ -225,6 +225,10 @@ impl Changes {
         match words.as_slice() {
             // rows change, names do not
             ["INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | "REPLACE" | "ANALYZE" | "REFRESH", ..] => {}
+            // another table gets or swaps its name
+            ["ALTER", "TABLE"] if has_word(&native.text, &["RENAME", "SWAP"]) => {
+                self.catalogs.insert(native.catalog.clone());
+            }
             ["CREATE" | "ALTER" | "DROP", "TABLE"] => match native.names.first().and_then(|name| name.parts.last()) {
                 Some(table) => {
                     self.tables.insert((native.catalog.clone(), table.to_lowercase()));
@@ -254,6 +258,11 @@ impl Changes {
             Err(_) => false,
         }
     }
+}
+
+fn has_word(sql: &str, words: &[&str]) -> bool {
+    sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .any(|word| words.iter().any(|wanted| word.eq_ignore_ascii_case(wanted)))
 }
 
 fn is_unplanned_view(scope: &Scope, name: &str) -> bool {

@@ -192,7 +192,8 @@ impl Runner {
             })
             .await;
         self.run_steps(steps, scopes, &recorder, report).await;
-        recorder.end(report.status)
+        recorder.end(report.status);
+        Ok(())
     }
 
     /// Reads all scripts and resolves names. The statements read so far are in the report if it fails.
@@ -247,6 +248,7 @@ impl Runner {
         let mut context: Option<(usize, Context)> = None;
         let mut stopped = false;
         for step in &steps {
+            stopped |= self.stop.is_cancelled();
             if stopped {
                 report.statements.push(step.report(StatementStatus::NotRun));
                 continue;
@@ -282,6 +284,13 @@ impl Runner {
             report.statements.push(statement);
         }
         report.status = run_status(&report.statements);
+        let all_ran = report.statements.iter().all(|statement| statement.status != StatementStatus::NotRun);
+        if report.status == RunStatus::Succeeded && !all_ran {
+            let error = cancelled();
+            report.status = RunStatus::Cancelled;
+            report.error = Some(error.to_report());
+            report.failure = Some(error);
+        }
     }
 }
 
@@ -321,13 +330,16 @@ impl Recorder {
         Ok(())
     }
 
-    fn end(&self, status: RunStatus) -> Result<()> {
+    /// What the run did stands, whether or not its end can be recorded.
+    fn end(&self, status: RunStatus) {
         if !self.is_recorded.load(std::sync::atomic::Ordering::Acquire) {
-            return Ok(());
+            return;
         }
         let status = serde_json::to_value(status).ok();
         let status = status.as_ref().and_then(|status| status.as_str()).unwrap_or("failed");
-        self.engine.shared.state.end_run(&self.record.run_id, status)
+        if let Err(error) = self.engine.shared.state.end_run(&self.record.run_id, status) {
+            tracing::warn!(%error, run_id = %self.record.run_id, "the end of the run is not recorded");
+        }
     }
 }
 
@@ -452,7 +464,7 @@ impl Context {
     }
 
     fn ticks(&self) -> Interval {
-        let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + PROGRESS_INTERVAL, PROGRESS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     }

@@ -85,7 +85,10 @@ fn outcome_unknown(error: ConnectorError, native: &Native, label: Option<&str>) 
         Some(label) => format!("SHOW LOAD WHERE LABEL = '{label}' tells"),
         None => "look at the table before running it again".to_owned(),
     };
-    ConnectorError::new(ErrorCode::Unknown, format!("{}; whether the statement was done is not known: {ask}", error.message()))
+    ConnectorError::new(
+        ErrorCode::Unknown,
+        format!("{}; whether the statement was done is not known: {ask}", error.message()),
+    )
 }
 
 /// The database that a native statement runs in, if it needs one: that of USE of its catalog, else the one in the catalog's URL.

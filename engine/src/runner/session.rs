@@ -208,11 +208,12 @@ fn create_external_table(
 
 fn drop_table(name: &Name, if_exists: bool, scope: &mut Scope, effect: Effect) -> Result<Vec<String>> {
     let text = session_name(name)?;
-    let known: Vec<String> = scope.tables.keys().cloned().collect();
+    let known: Vec<String> = scope.tables.keys().chain(scope.broken_tables.keys()).cloned().collect();
     let place = format!("{SYNCLINE}.{DEFAULT_DATABASE}");
     match pick(&text, &known, "external table", &place) {
         Ok(found) => {
-            let is_stored = scope.tables.remove(&found).is_some_and(|table| table.is_stored);
+            let is_broken = scope.broken_tables.remove(&found).is_some();
+            let is_stored = scope.tables.remove(&found).is_some_and(|table| table.is_stored) || is_broken;
             if effect == Effect::Done && is_stored {
                 scope.engine.shared.state.drop_external_table(&found)?;
             }

@@ -144,11 +144,13 @@ pub(super) async fn explain(scope: &Scope, insert: &Insert) -> Result<(String, S
 pub(super) async fn run(context: &Context, insert: &Insert, report: &mut StatementReport) -> Result<()> {
     let scope = &context.scope;
     let rejects = context.rejects(report);
-    let planned = names::plan_query(scope, &insert.query, |catalogs| {
-        session_state(&context.plan_context(Some(rejects.log())), catalogs)
-    })
-    .await?;
-    let target = names::resolve_target(scope, &insert.target).await?;
+    let planning = async {
+        let planned = names::plan_query(scope, &insert.query, |catalogs| {
+            session_state(&context.plan_context(Some(rejects.log())), catalogs)
+        });
+        Ok((planned.await?, names::resolve_target(scope, &insert.target).await?))
+    };
+    let (planned, target) = context.until_stopped(planning).await?;
     report.target = Some(target.to_string());
     let write = Write::of(insert, target, scope)?;
     let place = insert.target.position.clone();
@@ -169,8 +171,11 @@ pub(super) async fn run_write(
     let id = WriteId { job: context.job.clone(), run: context.run_id.clone(), statement: report.index, attempt: 1 };
     let journal = Arc::new(StateJournal(Arc::clone(&scope.engine.shared.state)));
     let PlannedQuery { state, plan } = planned;
-    let write = remote.plan_write(write.request(scope, &plan, id, journal, rejects.log())).await?;
-    let insert = plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?;
+    let planning = async {
+        let write = remote.plan_write(write.request(scope, &plan, id, journal, rejects.log())).await?;
+        Ok(plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?)
+    };
+    let insert = context.until_stopped(planning).await?;
     let result = execute(context, &state, &insert, report).await;
 
     let scanned = scan_numbers(&insert.plan, &state);

@@ -142,7 +142,7 @@ pub(super) async fn run(
         Ok(()) => crate::report::RunStatus::Succeeded,
         Err(_) => crate::report::RunStatus::Failed,
     };
-    recorder.end(status)?;
+    recorder.end(status);
     result?;
     report.seconds = Some(started.elapsed().as_secs_f64());
     Ok(report)

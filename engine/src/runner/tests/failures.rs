@@ -91,6 +91,16 @@ async fn a_name_that_an_earlier_statement_may_make_is_resolved_when_reached() {
 }
 
 #[tokio::test]
+async fn a_table_that_gets_its_name_from_another_is_resolved_when_reached() {
+    let world = World::new().await;
+    let session = world.engine().await.session();
+    let script = "ALTER TABLE target.ods.users RENAME people; INSERT INTO target.ods.people (uid) SELECT uid FROM source.users";
+    let (report, _) = run_with(&session, script, RunOptions::default().dry_run(true)).await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    assert_eq!(report.statements[1].status, StatementStatus::NotChecked);
+}
+
+#[tokio::test]
 async fn a_failed_statement_stops_the_job_unless_the_session_goes_on() {
     let world = World::new().await;
     let session = world.engine().await.session();

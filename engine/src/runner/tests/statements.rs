@@ -216,7 +216,10 @@ async fn fields_beyond_the_columns_are_dropped_with_a_warning() {
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     let warnings = warnings_of(&events);
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings.iter().all(|warning| warning.contains("line 1") && warning.ends_with("(2 times)")), "{warnings:?}");
+    assert!(
+        warnings.iter().all(|warning| warning.contains("line 1") && warning.ends_with("(2 times)")),
+        "{warnings:?}"
+    );
     assert_eq!(report.statements[2].warnings.len(), 1);
 }
 
@@ -242,8 +245,29 @@ async fn a_row_that_cannot_be_read_is_an_error_in_a_query_and_a_reject_in_a_writ
 async fn files_are_not_written_yet_and_that_is_found_before_anything_ran() {
     let world = World::new().await;
     let session = world.engine().await.session();
-    let script = world.script("CREATE EXTERNAL TABLE f (a STRING) LOCATION 'f.txt'; INSERT INTO f SELECT uid FROM source.users");
+    let script =
+        world.script("CREATE EXTERNAL TABLE f (a STRING) LOCATION 'f.txt'; INSERT INTO f SELECT uid FROM source.users");
     let (report, _) = run(&session, script).await;
     let (code, message, _) = error_of(&report);
     assert_eq!((code, report.exit_code()), ("E2003", 2), "{message}");
+}
+
+#[tokio::test]
+async fn a_stored_definition_that_cannot_be_read_harms_only_its_own_table() {
+    let world = World::new().await;
+    let engine = world.engine().await;
+    let broken =
+        crate::state::StoredTable { name: "broken".into(), definition: "CREATE EXTERNAL".into(), folder: None };
+    engine.shared.state.put_external_table(&broken).unwrap();
+    let session = engine.session();
+    let (_, events) = run(&session, "SELECT 1; SHOW TABLES").await;
+    assert_eq!(rows_of(&events), ["1", "broken"]);
+    let (report, _) = run(&session, "SELECT * FROM broken").await;
+    let (code, message, _) = error_of(&report);
+    assert_eq!(code, "E3003");
+    assert!(message.ends_with("DROP TABLE broken and define it again"), "{message}");
+    let (report, _) = run(&session, "DROP TABLE broken; DROP TABLE IF EXISTS broken").await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    let (_, events) = run(&session, "SHOW TABLES").await;
+    assert_eq!(rows_of(&events), [""; 0]);
 }
