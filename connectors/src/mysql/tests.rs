@@ -1,6 +1,7 @@
 //! Tests against a real server, which `tests/run` starts.
 
 mod filters;
+mod minirocks;
 mod native;
 mod reading;
 mod types;

@@ -54,7 +54,7 @@ impl Database {
         self.runtime.block_on(async {
             let mut connection = mysql_async::Conn::new(opts).await.unwrap();
             for sql in statements {
-                connection.query_drop(sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
+                connection.query_drop(*sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
             }
             connection.disconnect().await.unwrap();
         });

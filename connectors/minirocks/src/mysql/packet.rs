@@ -142,12 +142,12 @@ impl<W: AsyncWrite + Unpin> PacketWriter<W> {
 /// Appends a length-encoded integer (MySQL: `int<lenenc>`).
 pub(crate) fn put_length(payload: &mut Vec<u8>, value: u64) {
     match value {
-        ..=0xfa => payload.push(value as u8),
-        ..=0xffff => {
+        0..=0xfa => payload.push(value as u8),
+        0xfb..=0xffff => {
             payload.push(0xfc);
             payload.extend_from_slice(&(value as u16).to_le_bytes());
         }
-        ..=0xff_ffff => {
+        0x1_0000..=0xff_ffff => {
             payload.push(0xfd);
             payload.extend_from_slice(&(value as u32).to_le_bytes()[..3]);
         }

@@ -194,8 +194,11 @@ const VIEWS: Columns = &[
     ("COLLATION_CONNECTION", Text),
 ];
 
+/// Adds a table's rows.
+type Fill = fn(&Services, &mut SystemTable);
+
 /// Each table, and how it is filled; those without a function are always empty here.
-const ALL: [(&str, Columns, Option<fn(&Services, &mut SystemTable)>); 12] = [
+const ALL: [(&str, Columns, Option<Fill>); 12] = [
     ("be_configs", BE_CONFIGS, None),
     ("columns", COLUMNS, Some(columns)),
     ("key_column_usage", KEY_COLUMN_USAGE, None),

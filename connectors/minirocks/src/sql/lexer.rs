@@ -120,8 +120,8 @@ impl<'a> Lexer<'a> {
             self.position += rest.len() - trimmed.len();
             if trimmed.starts_with("--") || trimmed.starts_with('#') {
                 self.position += trimmed.find('\n').map_or(trimmed.len(), |end| end + 1);
-            } else if trimmed.starts_with("/*") {
-                let Some(end) = trimmed[2..].find("*/") else {
+            } else if let Some(comment) = trimmed.strip_prefix("/*") {
+                let Some(end) = comment.find("*/") else {
                     return Err(SqlError::syntax(self.text, self.position, "a comment is not closed"));
                 };
                 self.position += end + 4;
@@ -236,7 +236,7 @@ impl<'a> Lexer<'a> {
 }
 
 fn hex_digits(digits: String, text: &str, start: usize) -> Result<TokenKind, SqlError> {
-    let valid = !digits.is_empty() && digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let valid = !digits.is_empty() && digits.len().is_multiple_of(2) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     if valid {
         Ok(TokenKind::Hex(digits))
     } else {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::{connect, ods, one, server};
+use super::{connect, error, ods, one, server};
 use crate::ServerConfig;
 use crate::mysql::serve_at_most;
 use crate::sql::{Addresses, Services};
@@ -120,6 +120,20 @@ async fn read_packet(stream: &mut TcpStream) -> Vec<u8> {
     let mut payload = vec![0; usize::from(header[0]) | usize::from(header[1]) << 8];
     stream.read_exact(&mut payload).await.unwrap();
     payload
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_stopped() {
+    let (_server, mut conn) = ods().await;
+    conn.query_drop("CREATE TABLE t (k INT) DUPLICATE KEY(k)").await.unwrap();
+    let values: Vec<String> = (0..60).map(|k| format!("({k})")).collect();
+    conn.query_drop(format!("INSERT INTO t VALUES {}", values.join(","))).await.unwrap();
+    conn.query_drop("SET query_timeout = 1").await.unwrap();
+    let endless = "SELECT count(*) FROM t a, t b, t c, t d, t e, t f, t g WHERE a.k + b.k + c.k + d.k + e.k + f.k + g.k = -1";
+    let stopped = tokio::time::timeout(Duration::from_secs(60), error(&mut conn, endless)).await.unwrap();
+    assert_eq!(stopped.0, 1064);
+    assert!(stopped.1.starts_with("Query exceeded time limit of 1 seconds"), "{}", stopped.1);
+    assert_eq!(one(&mut conn, "SELECT 1").await, "1");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ impl Parser<'_> {
             return Ok(ShowKind::Catalogs);
         }
         if self.take_words(&["TABLE", "STATUS"])? {
-            return Ok(ShowKind::TableStatus { database: self.from_database()? });
+            return Ok(ShowKind::TableStatus { database: self.database_clause()? });
         }
         for full in [false, true] {
             let prefix: &[&str] = if full { &["FULL"] } else { &[] };
@@ -77,21 +77,21 @@ impl Parser<'_> {
                     continue;
                 }
                 return match word {
-                    "TABLES" => Ok(ShowKind::Tables { database: self.from_database()?, full }),
+                    "TABLES" => Ok(ShowKind::Tables { database: self.database_clause()?, full }),
                     "PROCESSLIST" => Ok(ShowKind::Processlist),
-                    _ => Ok(ShowKind::Columns { table: self.from_table()?, full }),
+                    _ => Ok(ShowKind::Columns { table: self.table_clause()?, full }),
                 };
             }
         }
         for temporary in [false, true] {
             let prefix: &[&str] = if temporary { &["TEMPORARY"] } else { &[] };
             if self.take_words(&[prefix, &["PARTITIONS"]].concat())? {
-                return Ok(ShowKind::Partitions { table: self.from_table()?, temporary });
+                return Ok(ShowKind::Partitions { table: self.table_clause()?, temporary });
             }
         }
         for word in ["INDEX", "INDEXES", "KEYS", "KEY"] {
             if self.take_word(word)? {
-                return Ok(ShowKind::Indexes { table: self.from_table()? });
+                return Ok(ShowKind::Indexes { table: self.table_clause()? });
             }
         }
         if self.take_word("CREATE")? {
@@ -119,11 +119,11 @@ impl Parser<'_> {
             return Ok(ShowKind::Frontends);
         }
         if self.take_word("LOAD")? {
-            return Ok(ShowKind::Load { database: self.from_database()? });
+            return Ok(ShowKind::Load { database: self.database_clause()? });
         }
         for words in [&["ALL", "STREAM", "LOAD"][..], &["STREAM", "LOAD"]] {
             if self.take_words(words)? {
-                return Ok(ShowKind::StreamLoad { database: self.from_database()? });
+                return Ok(ShowKind::StreamLoad { database: self.database_clause()? });
             }
         }
         if self.take_word("CHARSET")? || self.take_words(&["CHARACTER", "SET"])? {
@@ -157,7 +157,7 @@ impl Parser<'_> {
         Err(SqlError::unsupported(format!("SHOW {}", what.to_ascii_uppercase())))
     }
 
-    fn from_database(&mut self) -> Result<Option<String>, SqlError> {
+    fn database_clause(&mut self) -> Result<Option<String>, SqlError> {
         if self.take_word("FROM")? || self.take_word("IN")? {
             return Ok(Some(self.database_name()?));
         }
@@ -165,12 +165,12 @@ impl Parser<'_> {
     }
 
     /// `FROM table [FROM database]`.
-    fn from_table(&mut self) -> Result<TableName, SqlError> {
+    fn table_clause(&mut self) -> Result<TableName, SqlError> {
         if !self.take_word("FROM")? && !self.take_word("IN")? {
             return Err(self.unexpected("FROM"));
         }
         let mut table = self.table_name()?;
-        if let Some(database) = self.from_database()? {
+        if let Some(database) = self.database_clause()? {
             table.database = Some(database);
         }
         Ok(table)

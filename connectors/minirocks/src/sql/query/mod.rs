@@ -14,6 +14,7 @@ mod operators;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+mod yielding;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -100,6 +101,7 @@ impl QueryEngine {
             .with_catalog_list(Arc::new(catalog::Catalogs::new(view, extra)))
             .with_analyzer_rules(rules)
             .with_type_planner(Arc::new(operators::StarRocksTypes))
+            .with_physical_optimizer_rule(Arc::new(yielding::YieldingJoins))
             .build();
         let mut planners: Vec<Arc<dyn datafusion::logical_expr::planner::ExprPlanner>> =
             vec![Arc::new(operators::StarRocksOperators)];

@@ -94,7 +94,7 @@ impl Visitor for Collector<'_> {
                     Expr::CompoundIdentifier(parts) => parts.last(),
                     _ => None,
                 };
-                if !column.is_some_and(|column| column.value.to_lowercase() == alias.value.to_lowercase()) {
+                if column.is_none_or(|column| column.value.to_lowercase() != alias.value.to_lowercase()) {
                     self.known.add(&alias.value);
                 }
             }
