@@ -114,7 +114,8 @@ async fn errors_point_at_the_name_in_the_file_also_behind_parameters() {
 async fn a_table_that_gets_its_name_from_another_is_resolved_when_reached() {
     let world = World::new().await;
     let session = world.engine().await.session();
-    let script = "ALTER TABLE target.ods.users RENAME people; INSERT INTO target.ods.people (uid) SELECT uid FROM source.users";
+    let script =
+        "ALTER TABLE target.ods.users RENAME people; INSERT INTO target.ods.people (uid) SELECT uid FROM source.users";
     let (report, _) = run_with(&session, script, RunOptions::default().dry_run(true)).await;
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     assert_eq!(report.statements[1].status, StatementStatus::NotChecked);
