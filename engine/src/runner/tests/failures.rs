@@ -91,10 +91,31 @@ async fn a_name_that_an_earlier_statement_may_make_is_resolved_when_reached() {
 }
 
 #[tokio::test]
+async fn errors_point_at_the_name_in_the_file_also_behind_parameters() {
+    let world = World::new().await;
+    let session = world.engine().await.session();
+    for (sql, mark) in [
+        ("INSERT INTO target.ods.users\n  SELECT uid, gendr, age, dt FROM source.users", "gendr"),
+        ("SELECT '${long}', gendr FROM source.users s, target.ods.users t", "gendr"),
+        ("INSERT INTO target.ods.nope SELECT '${long}' FROM source.users", "target"),
+        ("SELECT '${long}' FROM source.users s, target.ods.nope t", "target"),
+    ] {
+        let options = RunOptions::default().param("long", "a much longer value than its name").interactive(true);
+        let (report, _) = run_with(&session, sql, options).await;
+        let error = report.failure.clone().unwrap();
+        let position = error.position().unwrap();
+        assert_eq!(position.offset, sql.find(mark).unwrap(), "{sql}: {error}");
+        let rendered = error.render();
+        assert!(rendered.starts_with("error[E2002]: there is no") && rendered.contains("\n --> query:"), "{rendered}");
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_gets_its_name_from_another_is_resolved_when_reached() {
     let world = World::new().await;
     let session = world.engine().await.session();
-    let script = "ALTER TABLE target.ods.users RENAME people; INSERT INTO target.ods.people (uid) SELECT uid FROM source.users";
+    let script =
+        "ALTER TABLE target.ods.users RENAME people; INSERT INTO target.ods.people (uid) SELECT uid FROM source.users";
     let (report, _) = run_with(&session, script, RunOptions::default().dry_run(true)).await;
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     assert_eq!(report.statements[1].status, StatementStatus::NotChecked);

@@ -3,6 +3,7 @@
 mod embedding;
 mod failures;
 mod job;
+mod mariadb;
 mod statements;
 
 use minirocks::{Server, ServerConfig};
