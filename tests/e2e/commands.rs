@@ -57,8 +57,22 @@ fn the_report_has_the_fields_of_the_contract_for_every_exit_code() {
     let cli = Cli::bare();
     let run = ["run_id", "job", "status", "bizdate", "cyctime", "timezone", "seconds", "error", "statements"];
     let statement = [
-        "index", "file", "line", "kind", "target", "status", "write_mode", "rows_read", "rows_written", "rows_rejected",
-        "bytes_read", "bytes_written", "seconds", "labels", "rejects_file", "error",
+        "index",
+        "file",
+        "line",
+        "kind",
+        "target",
+        "status",
+        "write_mode",
+        "rows_read",
+        "rows_written",
+        "rows_rejected",
+        "bytes_read",
+        "bytes_written",
+        "seconds",
+        "labels",
+        "rejects_file",
+        "error",
     ];
     for (script, code) in [("SELECT 1", 0), ("ASSERT 1 = 2", 1), ("SELEKT 1", 2), ("SELECT ${nothing}", 2)] {
         let (exit, report) = cli.report(script, &["--bizdate", "20240807", "--timezone", "Asia/Shanghai"]);
@@ -93,7 +107,9 @@ fn a_config_that_cannot_be_read_is_a_report_too() {
 fn what_a_later_version_brings_says_so() {
     let cli = Cli::bare();
     cli.file("job.sql", "SELECT 1");
-    for arguments in [&["run", "job.sql", "--resume", "some-run"][..], &["convert", "job.json"], &["shell"], &["run", "job.json"]] {
+    for arguments in
+        [&["run", "job.sql", "--resume", "some-run"][..], &["convert", "job.json"], &["shell"], &["run", "job.json"]]
+    {
         let ran = cli.run(arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
         assert!(ran.stderr.contains("not built yet") || ran.stderr.contains("not yet"), "{arguments:?}: {ran:?}");
@@ -187,7 +203,8 @@ fn minirocks_says_when_it_is_ready_and_stops_at_a_signal() {
         assert!(field.starts_with(name), "{line}");
     }
     let mysql = addresses[1].trim_start_matches("mysql=");
-    let query = Cli::new(&format!("[catalogs.sr]\ntype = \"starrocks\"\nurl = \"mysql://{mysql}/x\"\nuser = \"root\"\n"));
+    let query =
+        Cli::new(&format!("[catalogs.sr]\ntype = \"starrocks\"\nurl = \"mysql://{mysql}/x\"\nuser = \"root\"\n"));
     assert_eq!(query.run(&["query", "SHOW DATABASES FROM sr"]).code, 0);
     signal(&child, "TERM");
     assert!(child.wait().unwrap().success());
@@ -195,7 +212,17 @@ fn minirocks_says_when_it_is_ready_and_stops_at_a_signal() {
 
 #[test]
 fn minirocks_without_a_password_listens_on_this_machine_only() {
-    let ran = Cli::bare().run(&["minirocks", "--listen", "0.0.0.0", "--http-port", "0", "--be-port", "0", "--mysql-port", "0"]);
+    let ran = Cli::bare().run(&[
+        "minirocks",
+        "--listen",
+        "0.0.0.0",
+        "--http-port",
+        "0",
+        "--be-port",
+        "0",
+        "--mysql-port",
+        "0",
+    ]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("password"), "{ran:?}");
 }

@@ -229,10 +229,8 @@ fn a_failing_statement_stops_the_job_and_the_report_says_what_is_done() {
 #[test]
 fn a_write_beyond_the_gate_names_the_way_out() {
     let systems = Systems::start();
-    let message = systems.fails(
-        "INSERT INTO sr.people PROPERTIES (\"load_bytes\" = \"10\") SELECT * FROM src.people",
-        1,
-    );
+    let message =
+        systems.fails("INSERT INTO sr.people PROPERTIES (\"load_bytes\" = \"10\") SELECT * FROM src.people", 1);
     assert!(message.contains("SET syncline.write_mode"), "{message}");
     assert_eq!(systems.rows_in_target(), 0);
     for mode in ["single", "plain"] {

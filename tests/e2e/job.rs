@@ -58,7 +58,9 @@ fn log(lines: usize) -> String {
     // odd lines, and none at the end of the last
     let odd = ["", "tab\there", "back\\slash", "\\N", "quote \" and '", "日本語 😀", "one\u{1}two\u{2}three"];
     (0..lines)
-        .map(|line| format!("10.0.0.{} - - [12/Feb/2014:03:{:02}:00 +0800] {}", line % 256, line % 60, odd[line % odd.len()]))
+        .map(|line| {
+            format!("10.0.0.{} - - [12/Feb/2014:03:{:02}:00 +0800] {}", line % 256, line % 60, odd[line % odd.len()])
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }

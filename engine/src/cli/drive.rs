@@ -94,9 +94,8 @@ pub(super) async fn follow(started: Started, drive: Drive) -> Ended {
             RunEvent::ResultBatch { batch, .. } => {
                 writer.as_mut().map_or(Ok(()), |writer| progress.suspend(|| writer.batch(batch, &mut out)))
             }
-            RunEvent::ResultEnd { .. } => progress.suspend(|| {
-                writer.take().map_or(Ok(()), |mut writer| writer.end(&mut out)).and_then(|()| out.flush())
-            }),
+            RunEvent::ResultEnd { .. } => progress
+                .suspend(|| writer.take().map_or(Ok(()), |mut writer| writer.end(&mut out)).and_then(|()| out.flush())),
             _ => Ok(()),
         };
         if let Err(error) = printed {

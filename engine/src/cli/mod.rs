@@ -63,9 +63,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Some(Command::Shell(_)) => not_yet("the interactive shell", "use syncline query 'SQL' or syncline run -"),
         Some(Command::Convert(_)) => not_yet("syncline convert", "write the job as a SQL script; see docs/tutorial"),
         None => match cli.statements {
-            Some(statements) => {
-                run::query(QueryArgs { statements, result: cli.result, session: cli.session }).await
-            }
+            Some(statements) => run::query(QueryArgs { statements, result: cli.result, session: cli.session }).await,
             None if std::io::stdin().is_terminal() => {
                 not_yet("the interactive shell", "see syncline --help for what there is")
             }

@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::output::visible;
 use super::report::{human_bytes, human_count};
 use super::say;
+use syncline_connectors::sink::Reject;
+
 use crate::RunEvent;
 use crate::report::{StatementReport, StatementStatus};
 
@@ -75,6 +77,10 @@ impl Progress {
                 let line = format!("warning: {}", visible(message));
                 self.suspend(|| say(&line));
             }
+            RunEvent::Rejects { first, count, file, .. } => {
+                let lines = rejects(first, *count, file.as_deref());
+                self.suspend(|| say(&lines));
+            }
             RunEvent::StatementFinished(report) if self.shows_statements => {
                 let line = finished(&self.title, report);
                 self.suspend(|| say(&line));
@@ -110,6 +116,34 @@ fn title(index: u32, target: Option<&str>, text: &str) -> String {
         Some(target) if verb == "INSERT" => format!("[{index}] INSERT {}", visible(target)),
         _ => format!("[{index}] {}", visible(&shown)),
     }
+}
+
+/// The first rejects of a statement, a line each, and where the others are.
+fn rejects(first: &[Reject], count: u64, file: Option<&str>) -> String {
+    let mut lines = vec![format!("{} rows were rejected:", human_count(count))];
+    for reject in first {
+        let mut line = String::from("  ");
+        if let Some(file) = &reject.file {
+            line.push_str(&format!("{}: ", visible(file)));
+        }
+        match (reject.line, reject.row) {
+            (Some(number), _) => line.push_str(&format!("line {number}: ")),
+            (None, Some(number)) => line.push_str(&format!("row {number}: ")),
+            (None, None) => {}
+        }
+        if let Some(column) = &reject.column {
+            line.push_str(&format!("column {}: ", visible(column)));
+        }
+        if let Some(value) = &reject.value {
+            line.push_str(&format!("value '{}': ", visible(value)));
+        }
+        line.push_str(&visible(&reject.reason));
+        lines.push(line);
+    }
+    if let Some(file) = file {
+        lines.push(format!("  all that were found here are in {}", visible(file)));
+    }
+    lines.join("\n")
 }
 
 fn finished(title: &str, report: &StatementReport) -> String {

@@ -107,7 +107,8 @@ pub(super) fn text(report: &RunReport) -> String {
 fn write_line(statement: &StatementReport) -> Option<String> {
     let rows = statement.rows_written?;
     let target = visible(statement.target.as_deref().unwrap_or("?"));
-    let mut line = format!("statement {} ({}:{}) {target}: ", statement.index, visible(&statement.file), statement.line);
+    let mut line =
+        format!("statement {} ({}:{}) {target}: ", statement.index, visible(&statement.file), statement.line);
     line.push_str(match statement.status {
         StatementStatus::Succeeded => "committed",
         StatementStatus::RolledBack => "rolled back",
@@ -145,7 +146,7 @@ pub(super) fn human_count(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

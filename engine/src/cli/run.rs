@@ -80,11 +80,8 @@ fn read_jobs(jobs: &[PathBuf]) -> Result<(Vec<Script>, PathBuf)> {
             continue;
         }
         if job.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("json")) {
-            return Err(SynclineError::new(
-                "E1008",
-                format!("{}: jobs as JSON are not built yet", job.display()),
-            )
-            .hint("write the job as a SQL script"));
+            return Err(SynclineError::new("E1008", format!("{}: jobs as JSON are not built yet", job.display()))
+                .hint("write the job as a SQL script"));
         }
         let text = std::fs::read_to_string(job)
             .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", job.display())))?;

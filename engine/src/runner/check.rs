@@ -9,6 +9,7 @@ use syncline_connectors::options::nearest;
 use syncline_sql::statement::{Insert, Query, SessionStatement};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
+use super::native_names::NativeNames;
 use super::read_only::only_reads;
 use super::redact::redact;
 use super::session::{self, Effect};
@@ -272,15 +273,23 @@ fn is_unplanned_view(scope: &Scope, name: &str) -> bool {
 /// Resolves names statement by statement; `scopes` has one of each job, which changes as it would when run.
 pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>) -> Result<()> {
     let mut changes = Changes::default();
+    let mut native_names = NativeNames::default();
     for step in steps {
         let Some(scope) = scopes.get_mut(step.job) else { continue };
-        step.names = check_step(step, scope, &changes).await.map_err(|error| error.at(step.position.clone()))?;
+        step.names = check_step(step, scope, &changes, &mut native_names)
+            .await
+            .map_err(|error| error.at(step.position.clone()))?;
         changes.note(&step.statement);
     }
     Ok(())
 }
 
-async fn check_step(step: &Step, scope: &mut Scope, changes: &Changes) -> Result<NamesCheck> {
+async fn check_step(
+    step: &Step,
+    scope: &mut Scope,
+    changes: &Changes,
+    native_names: &mut NativeNames,
+) -> Result<NamesCheck> {
     match &step.statement {
         Statement::Session(session) => {
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
@@ -295,25 +304,34 @@ async fn check_step(step: &Step, scope: &mut Scope, changes: &Changes) -> Result
                 _ => Ok(NamesCheck::Done),
             }
         }
-        statement => check_statement(statement, scope, changes).await,
+        statement => check_statement(statement, scope, changes, native_names).await,
     }
 }
 
-async fn check_statement(statement: &Statement, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
+async fn check_statement(
+    statement: &Statement,
+    scope: &Scope,
+    changes: &Changes,
+    native_names: &mut NativeNames,
+) -> Result<NamesCheck> {
     match statement {
         Statement::Query(query) => {
             let planned = check_query(query, scope, changes).await?;
             Ok(if planned.is_some() { NamesCheck::Done } else { NamesCheck::Deferred })
         }
         Statement::Sync(insert) => check_insert(insert, scope, changes).await,
-        Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes)).await,
-        Statement::Explain(explain) => Box::pin(check_statement(&explain.statement, scope, changes)).await,
-        // its own system reads its names when it is reached
+        Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes, native_names)).await,
+        Statement::Explain(explain) => {
+            Box::pin(check_statement(&explain.statement, scope, changes, native_names)).await
+        }
         Statement::Native(native) if changes.catalogs.contains(&native.catalog) => Ok(NamesCheck::Deferred),
         Statement::Native(native) => {
             let touched = native.names.iter().filter_map(|name| name.parts.last());
-            let deferred = touched.into_iter().any(|table| changes.touch(&native.catalog, table));
-            Ok(if deferred { NamesCheck::Deferred } else { NamesCheck::Done })
+            if touched.into_iter().any(|table| changes.touch(&native.catalog, table)) {
+                return Ok(NamesCheck::Deferred);
+            }
+            native_names.check(scope, native).await?;
+            Ok(NamesCheck::Done)
         }
         Statement::Session(_) => Ok(NamesCheck::Done),
     }

@@ -3,6 +3,7 @@
 mod check;
 mod events;
 mod explain;
+mod native_names;
 mod progress;
 mod query;
 pub(crate) mod read_only;

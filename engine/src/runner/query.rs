@@ -92,7 +92,7 @@ fn outcome_unknown(error: ConnectorError, native: &Native, label: Option<&str>) 
 }
 
 /// The database that a native statement runs in, if it needs one: that of USE of its catalog, else the one in the catalog's URL.
-fn native_database(native: &Native, remote: &dyn RemoteCatalog) -> Option<String> {
+pub(super) fn native_database(native: &Native, remote: &dyn RemoteCatalog) -> Option<String> {
     if !native.needs_database {
         return None;
     }
@@ -220,7 +220,7 @@ fn truth(batch: &RecordBatch) -> Result<Option<bool>> {
         return Err(wrong(&format!("{} columns", batch.num_columns())));
     }
     let column = batch.column(0);
-    if column.is_null(0) {
+    if column.is_null(0) || column.data_type() == &DataType::Null {
         return Ok(None);
     }
     match column.data_type() {

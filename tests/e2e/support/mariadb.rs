@@ -66,10 +66,7 @@ impl Database {
         self.runtime.block_on(async {
             let mut connection = mysql_async::Conn::new(opts).await.unwrap();
             connection.query_drop("START TRANSACTION").await.unwrap();
-            connection
-                .exec_batch(sql, rows.into_iter().map(mysql_async::Params::Positional))
-                .await
-                .unwrap();
+            connection.exec_batch(sql, rows.into_iter().map(mysql_async::Params::Positional)).await.unwrap();
             connection.query_drop("COMMIT").await.unwrap();
             connection.disconnect().await.unwrap();
         });

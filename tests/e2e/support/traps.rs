@@ -7,9 +7,28 @@ const AGE_RANGES: [&str; 5] = ["0-20", "20-30", "30-40", "40-50", "50+"];
 const ZODIACS: [&str; 4] = ["Aries", "白羊座", "双子座", "Leo"];
 /// What naive encoders change, drop or break a line at.
 const ODD: [&str; 22] = [
-    "", "\\N", "NULL", "null", "it's", "say \"hi\"", "back\\slash", "C:\\temp\\new", "smile 😀", "a|b", "tab\there",
-    "trailing ", " leading", "one\x01two", "one\x02two", "line\nfeed", "carriage\rreturn", "\x01", "crlf\r\n", "\0nul",
-    "\u{feff}bom", "\\",
+    "",
+    "\\N",
+    "NULL",
+    "null",
+    "it's",
+    "say \"hi\"",
+    "back\\slash",
+    "C:\\temp\\new",
+    "smile 😀",
+    "a|b",
+    "tab\there",
+    "trailing ",
+    " leading",
+    "one\x01two",
+    "one\x02two",
+    "line\nfeed",
+    "carriage\rreturn",
+    "\x01",
+    "crlf\r\n",
+    "\0nul",
+    "\u{feff}bom",
+    "\\",
 ];
 
 /// One row of `ods_user_info_d`: id, uid, gender, age_range, zodiac, score, created.

@@ -10,7 +10,17 @@ use arrow::record_batch::RecordBatch;
 const GENDERS: [&str; 3] = ["male", "female", "unknown"];
 const AGE_RANGES: [&str; 5] = ["0-20", "20-30", "30-40", "40-50", "50+"];
 const ZODIACS: [&str; 12] = [
-    "Aries", "Taurus", "Gemini", "Cancer", "Leo", "Virgo", "Libra", "Scorpio", "Sagittarius", "Capricorn", "Aquarius",
+    "Aries",
+    "Taurus",
+    "Gemini",
+    "Cancer",
+    "Leo",
+    "Virgo",
+    "Libra",
+    "Scorpio",
+    "Sagittarius",
+    "Capricorn",
+    "Aquarius",
     "Pisces",
 ];
 const PAGES: [&str; 5] = ["/", "/login", "/articles", "/cart", "/search?q=syncline"];
@@ -23,7 +33,8 @@ const AGENTS: [&str; 3] = [
 /// The table `ods_user_info_d` of the source database.
 pub(super) fn users(rows: usize) -> Result<RecordBatch, ArrowError> {
     let text = |values: Vec<String>| Arc::new(StringArray::from(values));
-    let pick = |values: &[&str], step: usize| (0..rows).map(|row| values[row * step % values.len()].to_owned()).collect();
+    let pick =
+        |values: &[&str], step: usize| (0..rows).map(|row| values[row * step % values.len()].to_owned()).collect();
     RecordBatch::try_new(
         Arc::new(Schema::new(vec![
             Field::new("id", DataType::Int64, false),

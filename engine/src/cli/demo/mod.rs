@@ -102,7 +102,8 @@ password = ""
         ),
     ] {
         print_line(&format!("\n{query};"));
-        let ended = follow(&engine, Script::new("query", query), RunOptions::default().interactive(true), false).await?;
+        let ended =
+            follow(&engine, Script::new("query", query), RunOptions::default().interactive(true), false).await?;
         if let Some(error) = report::render_error(&ended.report) {
             say(&error);
             return Ok(ended.exit_code());

@@ -104,10 +104,11 @@ pub(super) fn json(array: &ArrayRef, row: usize) -> io::Result<Value> {
         DataType::Float32 => {
             // through its shortest text, so that 0.1 does not become 0.10000000149011612
             let value = array.as_primitive::<Float32Type>().value(row);
-            format!("{value:?}").parse::<f64>().ok().and_then(Number::from_f64).map_or_else(
-                || Value::String(float(f64::from(value), Some(value))),
-                Value::Number,
-            )
+            format!("{value:?}")
+                .parse::<f64>()
+                .ok()
+                .and_then(Number::from_f64)
+                .map_or_else(|| Value::String(float(f64::from(value), Some(value))), Value::Number)
         }
         DataType::Float16 | DataType::Float64 => {
             let value = match array.data_type() {
@@ -284,9 +285,13 @@ mod tests {
 
     #[test]
     fn days_become_dates() {
-        for (days, expected) in
-            [(0, "1970-01-01"), (19_942, "2024-08-07"), (-1, "1969-12-31"), (-719_528, "0000-01-01"), (11_016, "2000-02-29")]
-        {
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (19_942, "2024-08-07"),
+            (-1, "1969-12-31"),
+            (-719_528, "0000-01-01"),
+            (11_016, "2000-02-29"),
+        ] {
             assert_eq!(date(days), expected);
         }
     }

@@ -47,8 +47,7 @@ impl ResultWriter for DelimitedWriter {
         let mut line = String::new();
         for row in 0..batch.num_rows() {
             line.clear();
-            let cells =
-                batch.columns().iter().map(|column| cell::text(column, row)).collect::<io::Result<Vec<_>>>()?;
+            let cells = batch.columns().iter().map(|column| cell::text(column, row)).collect::<io::Result<Vec<_>>>()?;
             self.line(cells.iter().map(Option::as_deref), &mut line);
             out.write_all(line.as_bytes())?;
         }

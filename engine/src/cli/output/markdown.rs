@@ -8,7 +8,6 @@ use arrow::record_batch::RecordBatch;
 use super::{ResultWriter, cell};
 
 /// A Markdown table; `|` in data is escaped.
-#[derive(Default)]
 pub(super) struct MarkdownWriter;
 
 impl ResultWriter for MarkdownWriter {

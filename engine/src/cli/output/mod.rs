@@ -51,7 +51,7 @@ pub(crate) fn writer(format: Format) -> Box<dyn ResultWriter + Send> {
         Format::Tsv => Box::new(delimited::DelimitedWriter::tsv()),
         Format::Json => Box::new(json::JsonWriter::array()),
         Format::Ndjson => Box::new(json::JsonWriter::lines()),
-        Format::Markdown => Box::new(markdown::MarkdownWriter::default()),
+        Format::Markdown => Box::new(markdown::MarkdownWriter),
         Format::Vertical => Box::new(vertical::VerticalWriter::default()),
     }
 }
@@ -65,8 +65,8 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        Array, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray, StringArray,
-        TimestampMicrosecondArray, UInt64Array,
+        Array, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray,
+        StringArray, TimestampMicrosecondArray, UInt64Array,
     };
     use arrow::datatypes::{DataType, Field, Int32Type, Schema, TimeUnit};
 

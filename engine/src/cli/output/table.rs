@@ -32,7 +32,9 @@ impl ResultWriter for TableWriter {
             let cells = batch
                 .columns()
                 .iter()
-                .map(|column| Ok(cell::text(column, row)?.map_or_else(|| "NULL".to_owned(), |text| cell::visible(&text))))
+                .map(|column| {
+                    Ok(cell::text(column, row)?.map_or_else(|| "NULL".to_owned(), |text| cell::visible(&text)))
+                })
                 .collect::<io::Result<Vec<_>>>()?;
             match &self.widths {
                 Some(widths) => self.line(&cells, widths, out)?,

@@ -129,7 +129,8 @@ async fn a_query_that_takes_too_long_is_stopped() {
     let values: Vec<String> = (0..60).map(|k| format!("({k})")).collect();
     conn.query_drop(format!("INSERT INTO t VALUES {}", values.join(","))).await.unwrap();
     conn.query_drop("SET query_timeout = 1").await.unwrap();
-    let endless = "SELECT count(*) FROM t a, t b, t c, t d, t e, t f, t g WHERE a.k + b.k + c.k + d.k + e.k + f.k + g.k = -1";
+    let endless =
+        "SELECT count(*) FROM t a, t b, t c, t d, t e, t f, t g WHERE a.k + b.k + c.k + d.k + e.k + f.k + g.k = -1";
     let stopped = tokio::time::timeout(Duration::from_secs(60), error(&mut conn, endless)).await.unwrap();
     assert_eq!(stopped.0, 1064);
     assert!(stopped.1.starts_with("Query exceeded time limit of 1 seconds"), "{}", stopped.1);
