@@ -1,14 +1,15 @@
 //! SQL behaviour as sqllogictest scripts: every file in `tests/slt` is run through the library, in a session of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use sqllogictest::{DBOutput, DefaultColumnType};
-use syncline::{Engine, RunEvent, RunOptions, Session};
+use syncline::{Engine, RunEvent, RunOptions, Script, Session};
 
 /// A session of the library as sqllogictest drives it.
 struct Driver {
     session: Session,
+    folder: PathBuf,
     _engine: Engine,
 }
 
@@ -31,7 +32,8 @@ impl sqllogictest::AsyncDB for Driver {
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failed> {
         let failed = |error: syncline::SynclineError| Failed(error.to_string());
         let options = RunOptions::default().interactive(true).bizdate("20240807");
-        let mut run = self.session.start(sql, options).map_err(failed)?;
+        let script = Script::from(sql).in_folder(&self.folder);
+        let mut run = self.session.start(script, options).map_err(failed)?;
         let mut types = Vec::new();
         let mut rows: Vec<Vec<String>> = Vec::new();
         while let Some(event) = run.next().await {
@@ -85,7 +87,7 @@ fn every_script_in_the_slt_folder_holds() {
         runtime.block_on(async {
             let engine = Engine::builder().timezone("Asia/Shanghai").allow_locations(true).build().await.unwrap();
             let mut runner = sqllogictest::Runner::new(|| async {
-                Ok(Driver { session: engine.session(), _engine: engine.clone() })
+                Ok(Driver { session: engine.session(), folder: folder.clone(), _engine: engine.clone() })
             });
             runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{error}"));
             engine.shutdown().await;
