@@ -132,6 +132,24 @@ fn an_unset_variable_is_found_before_anything_runs() {
 }
 
 #[test]
+fn a_reference_is_read_when_it_is_needed_and_never_shown() {
+    let source = Database::create();
+    source.execute(&["CREATE TABLE t (v INT)", "INSERT INTO t VALUES (7)"]);
+    let cli = Cli::bare().env("TRY_USER", "root").env("TRY_UNUSED", "unused-secret");
+    let script = format!(
+        "CREATE EXTERNAL CATALOG src PROPERTIES (\"type\" = \"mysql\", \"url\" = \"mysql://{}/{}\", \"user\" = '${{env:TRY_USER}}');
+         CREATE EXTERNAL CATALOG other PROPERTIES (\"type\" = \"mysql\", \"url\" = \"mysql://127.0.0.1:1/x\", \"password\" = \"${{env:TRY_UNUSED}}\");
+         SHOW CREATE CATALOG other; SELECT v FROM src.t;",
+        source.address(),
+        source.name
+    );
+    let ran = cli.run(&["query", &script, "--format", "csv", "-vv"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.ends_with("v\n7\n"), "{ran:?}");
+    assert!(ran.stdout.contains("${env:TRY_UNUSED}") && !format!("{ran:?}").contains("unused-secret"), "{ran:?}");
+}
+
+#[test]
 fn a_file_that_is_not_there_names_catalog_and_status() {
     let systems = Systems::start();
     let message = systems.fails(

@@ -1,5 +1,7 @@
 //! End-to-end tests: the binary against a real MariaDB, MiniRocks and HTTP servers, as a user meets it.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod commands;
 mod failures;
 mod job;

@@ -27,7 +27,6 @@ impl Files {
         let router = Router::new().route("/{name}", get(serve)).with_state(Arc::clone(&files));
         let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        #[expect(clippy::disallowed_methods, reason = "the runtime ends with the server, and the task with it")]
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, files, _runtime: runtime }
     }
