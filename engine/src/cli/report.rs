@@ -103,8 +103,12 @@ pub(super) fn text(report: &RunReport) -> String {
     lines.join("\n")
 }
 
-/// What a write did, and what it left; statements that write nothing have no line.
+/// What a write did, and what it left; or, in a dry run, that a statement depends on an earlier one. Other statements have no line.
 fn write_line(statement: &StatementReport) -> Option<String> {
+    if statement.status == StatementStatus::NotChecked {
+        let place = format!("statement {} ({}:{})", statement.index, visible(&statement.file), statement.line);
+        return Some(format!("{place}: not checked, an earlier statement may create or change what it names"));
+    }
     let rows = statement.rows_written?;
     let target = visible(statement.target.as_deref().unwrap_or("?"));
     let mut line =

@@ -91,7 +91,7 @@ async fn a_dry_run_changes_nothing_and_says_what_it_could_not_check() {
     assert!(events.is_empty());
     assert!(!world.folder.path().join(".syncline").exists());
     let (report, _) = run(&session, "SELECT * FROM target.ods_raw_log_d").await;
-    assert_eq!(report.exit_code(), 1);
+    assert_eq!(report.exit_code(), 2, "the table was not made: {:?}", report.error);
 }
 
 #[tokio::test]
