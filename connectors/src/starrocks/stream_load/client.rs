@@ -103,7 +103,11 @@ impl fmt::Debug for StreamLoadClient {
 
 /// What one try came to.
 enum Tried {
-    Answered(LoadResponse),
+    Answered {
+        response: LoadResponse,
+        /// Whether the server may have had all of the body when it answered: only then can a failure hide a commit.
+        body_complete: bool,
+    },
     /// Nothing that could be committed was sent.
     NotSent(ConnectorError),
     /// What became of it is not known.
@@ -158,7 +162,7 @@ impl StreamLoadClient {
             let may_try_again = |body: &Body| attempt < self.patience.attempts && body.is_whole();
             let trouble = match self.try_once(load, body).await? {
                 Tried::NotSent(error) => error,
-                Tried::Answered(response) => match &response.status {
+                Tried::Answered { response, body_complete } => match &response.status {
                     LoadStatus::Success => return Ok(Outcome::Committed { response: Some(response), visible: true }),
                     LoadStatus::PublishTimeout => {
                         let visible = self.wait_until_visible(load).await;
@@ -170,16 +174,22 @@ impl StreamLoadClient {
                         Fate::Aborted(reason) => self.lost_error(load, &reason),
                         Fate::NeverBegan => return Err(self.unknown(load, "its label is taken but has no state")),
                     },
-                    LoadStatus::Failed(_) if response.is_retryable() => {
-                        // A commit whose own answer was lost between the servers is reported as a failure too.
-                        sent_before = true;
-                        match self.fate(load, true).await? {
-                            Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
-                            _ if !may_try_again(body) => return Ok(Outcome::Refused(response)),
-                            _ => self.error(ErrorCode::Remote, true, load, &response.message),
+                    // A commit whose own answer was lost between the servers is reported as a failure too, in words that differ
+                    // from version to version: whatever they are, the label knows.
+                    LoadStatus::Failed(_) => {
+                        // A load that will be sent again must have ended first.
+                        if (body_complete || response.is_retryable()) && !response.is_refused_for_its_rows() {
+                            sent_before = true;
+                            if let Fate::Committed { visible } = self.fate(load, true).await? {
+                                tracing::warn!(label = %load.label, "the server reported a failure of a load that is committed");
+                                return Ok(Outcome::Committed { response: None, visible });
+                            }
                         }
+                        if !response.is_retryable() || !may_try_again(body) {
+                            return Ok(Outcome::Refused(response));
+                        }
+                        self.error(ErrorCode::Remote, true, load, &response.message)
                     }
-                    LoadStatus::Failed(_) => return Ok(Outcome::Refused(response)),
                 },
                 Tried::Lost { body_complete, reason } => {
                     tracing::warn!(label = %load.label, %reason, "the answer to a load was lost; asking for its label");
@@ -250,15 +260,18 @@ impl StreamLoadClient {
                     Some(response) if !answer.request_complete && response.is_success() => {
                         return Err(self.unknown(load, &format!("{at} answered success before it had all of the body")));
                     }
-                    Some(response) => Tried::Answered(response),
+                    Some(response) => Tried::Answered { response, body_complete: answer.request_complete },
                     // It may be committed all the same.
                     None => {
                         Tried::Lost { body_complete: true, reason: format!("{at} answered something that is no JSON") }
                     }
                 }),
-                500..=599 => {
-                    Ok(Tried::Lost { body_complete: true, reason: format!("{at} answered status {}", answer.status) })
-                }
+                401 | 403 => Err(self.http_error(&at, &answer)),
+                // Whoever answers so, a proxy perhaps, need not know what became of the load.
+                status if answer.request_complete || status >= 500 => Ok(Tried::Lost {
+                    body_complete: answer.request_complete,
+                    reason: format!("{at} answered status {status}"),
+                }),
                 _ => Err(self.http_error(&at, &answer)),
             };
         }
