@@ -15,7 +15,7 @@ const MAX_LITERAL_BYTES: usize = 64 * 1024;
 /// Items of an IN list that are sent; longer lists stay here.
 const MAX_IN_LIST: usize = 1000;
 
-/// The filter as SQL, if the server decides it exactly as DataFusion.
+/// The filter as SQL, if the server decides it exactly as DataFusion. `schema` has the columns that may be compared there.
 pub(crate) fn to_sql(filter: &Expr, schema: &Schema) -> Option<String> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
