@@ -373,3 +373,41 @@ async fn a_plain_write_whose_first_load_fails_leaves_nothing() {
     assert_eq!(error.code(), ErrorCode::Remote);
     assert_eq!(cluster.journal().last().unwrap(), "forget");
 }
+
+#[tokio::test]
+async fn a_load_whose_first_rows_could_not_be_sent_is_rolled_back_by_its_label() {
+    let cluster = Cluster::new(|_, _| Act::Hang).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "40000000")]), Beyond::IsStreamed);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    let row = batch(&[(1, &"x".repeat(4 << 20))]);
+    // Nine are held; with the tenth, all are sent, which the server does not read.
+    for _ in 0..9 {
+        writer.write(&row).await.unwrap();
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(500), writer.write(&row)).await.is_err());
+    drop(writer);
+    tokio::time::timeout(Duration::from_secs(10), sink.abort()).await.unwrap().unwrap();
+    let asked = |seen: &Seen| seen.line().contains("get_load_state?label=job-r1-1-1-0-0");
+    assert!(cluster.fe.seen().iter().any(asked), "the label is asked for before the write is forgotten");
+    assert_eq!(cluster.journal().last().unwrap(), "forget");
+}
+
+#[tokio::test]
+async fn a_writer_that_goes_on_behind_a_broken_load_gets_an_error() {
+    let refusal = r#"{"TxnId":1,"Status":"Fail","Message":"body size 1 exceed limit: 0"}"#;
+    let cluster = Cluster::new(move |_, _| Act::ReplyAfter(100, ok(refusal))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "40000000")]), Beyond::IsStreamed);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    let row = batch(&[(1, &"x".repeat(4 << 20))]);
+    let mut errors = Vec::new();
+    for _ in 0..30 {
+        errors.extend(writer.write(&row).await.err().map(|error| error.code()));
+    }
+    assert_eq!(errors[0], ErrorCode::Remote);
+    assert!(errors[1..].iter().all(|code| *code == ErrorCode::Cancelled), "{errors:?}");
+    drop(writer);
+    sink.abort().await.unwrap();
+    assert_eq!(cluster.journal().last().unwrap(), "forget");
+}
