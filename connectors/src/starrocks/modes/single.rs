@@ -196,6 +196,10 @@ impl Writer for SingleWriter {
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
                 *state = State::Streaming(streaming);
             }
+            // Another writer found it out first; whose error reaches the user is chance, so that all say the same.
+            State::Ended if self.shared.beyond == Beyond::IsAnError && !self.shared.cancelled.is_cancelled() => {
+                return Err(self.shared.too_large());
+            }
             State::Streaming(_) | State::Ended => {}
         }
         let State::Streaming(streaming) = &mut *state else { return Err(ended()) };

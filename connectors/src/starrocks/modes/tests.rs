@@ -411,3 +411,19 @@ async fn a_writer_that_goes_on_behind_a_broken_load_gets_an_error() {
     sink.abort().await.unwrap();
     assert_eq!(cluster.journal().last().unwrap(), "forget");
 }
+
+#[tokio::test]
+async fn every_writer_of_a_write_that_is_too_large_names_the_choices() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsAnError);
+    sink.begin(3).await.unwrap();
+    for index in 0..3 {
+        let mut writer = sink.open(index, 3).await.unwrap();
+        let error = writer.write(&batch(&[(1, "aaaaaaaaaaaa")])).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unsupported, "writer {index}: {error}");
+        assert!(error.message().contains("SET syncline.write_mode = 'single' | 'plain'"), "writer {index}: {error}");
+    }
+    let mut late = sink.open(0, 3).await.unwrap();
+    sink.abort().await.unwrap();
+    assert_eq!(late.write(&batch(&[(1, "a")])).await.unwrap_err().code(), ErrorCode::Cancelled);
+}
