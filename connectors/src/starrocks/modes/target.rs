@@ -20,8 +20,6 @@ use crate::sink::{CommitJournal, ErrorLimit, RejectLog, TargetColumn, WriteId, W
 const KEPT_TIMEOUT: Duration = Duration::from_secs(600);
 /// `timeout` of a load that is streamed from a source of any speed: four hours.
 const STREAMED_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
-/// How long rolling back waits for the server to say that a broken load is gone.
-const ROLL_BACK_TIME: Duration = Duration::from_secs(10);
 /// How long a label may be unknown, while rolling back, before its load is taken for one that never began.
 const UNKNOWN_TIME: Duration = Duration::from_secs(1);
 /// Between two questions while rolling back.
@@ -320,10 +318,10 @@ impl WriteTarget {
                 }
                 Err(error) => error.message().to_owned(),
             };
-            if started.elapsed() >= ROLL_BACK_TIME {
+            if started.elapsed() >= self.client.patience().roll_back_for {
                 return Err(ConnectorError::new(
                     ErrorCode::Unknown,
-                    format!("{}: load {label} could not be rolled back: {trouble}", self.shown()),
+                    format!("{}: load {label} could not be rolled back and may become visible: {trouble}", self.shown()),
                 ));
             }
             tokio::time::sleep(ROLL_BACK_PAUSE).await;

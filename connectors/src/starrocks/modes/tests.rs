@@ -49,6 +49,14 @@ struct Cluster {
 
 impl Cluster {
     async fn new(act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        Self::with_states(act, |_| "ABORTED").await
+    }
+
+    /// A cluster that says these states of labels.
+    async fn with_states(
+        act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static,
+        state: impl Fn(&str) -> &'static str + Send + Sync + 'static,
+    ) -> Self {
         let loads = Mutex::new(0);
         let be = FaultServer::start(move |seen| {
             if seen.line().contains("_load_error_log") {
@@ -61,8 +69,12 @@ impl Cluster {
         .await;
         let location = format!("{}/api/d/t/_stream_load", be.at);
         let fe = FaultServer::start(move |seen| {
-            if seen.line().contains("get_load_state") {
-                return Act::Reply(ok(r#"{"state":"ABORTED","reason":""}"#));
+            if let Some((_, rest)) = seen.line().split_once("get_load_state?label=") {
+                let label = rest.split(' ').next().unwrap_or_default();
+                return Act::Reply(ok(&format!(r#"{{"state":"{}","reason":""}}"#, state(label))));
+            }
+            if seen.line().contains("_cancel") {
+                return Act::Reply(ok(r#"{"status":"OK"}"#));
             }
             Act::Reply(redirect(&location))
         })
@@ -426,4 +438,63 @@ async fn every_writer_of_a_write_that_is_too_large_names_the_choices() {
     let mut late = sink.open(0, 3).await.unwrap();
     sink.abort().await.unwrap();
     assert_eq!(late.write(&batch(&[(1, "a")])).await.unwrap_err().code(), ErrorCode::Cancelled);
+}
+
+/// A plain write of three writers that is aborted while one load is committed and two are open.
+async fn aborted_with_open_loads(states: impl Fn(&str) -> &'static str + Send + Sync + 'static) -> (Cluster, Result<()>) {
+    let cluster = Cluster::with_states(
+        |seen, _| match seen.header("label") {
+            Some("job-r1-1-1-0-0") => Act::Load(success(1, 0)),
+            _ => Act::Hang,
+        },
+        states,
+    )
+    .await;
+    let sink = PlainSink::new(cluster.target(&[("load_rows", "1")]));
+    sink.begin(3).await.unwrap();
+    let row = batch(&[(1, "a")]);
+    let mut writing = tokio::task::JoinSet::new();
+    for index in 0..3 {
+        let (mut writer, row) = (sink.open(index, 3).await.unwrap(), row.clone());
+        writing.spawn(async move {
+            writer.write(&row).await.unwrap();
+            // Sends the row before, which is a load.
+            let _ = writer.write(&row).await;
+            std::future::pending::<()>().await;
+        });
+    }
+    while cluster.loads().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let outcome = sink.abort().await;
+    (cluster, outcome)
+}
+
+#[tokio::test]
+async fn an_abort_rolls_back_every_open_load_and_names_those_that_stay_open_with_those_that_are_visible() {
+    let (cluster, outcome) = aborted_with_open_loads(|label| match label {
+        "job-r1-1-1-1-0" => "PREPARE",
+        "job-r1-1-1-2-0" => "VISIBLE",
+        _ => "ABORTED",
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PartlyCommitted);
+    for (label, what) in [("0-0", "visible"), ("2-0", "visible"), ("1-0", "open")] {
+        assert!(error.message().contains(&format!("job-r1-1-1-{label}")), "{what} {label}: {error}");
+    }
+    assert!(error.message().contains("load job-r1-1-1-1-0 could not be rolled back and may become visible"), "{error}");
+    assert!(!cluster.journal().contains(&"forget".to_owned()), "recovery has to look at it");
+}
+
+#[tokio::test]
+async fn an_abort_asks_for_every_open_load_also_behind_one_that_cannot_be_rolled_back() {
+    let (cluster, outcome) = aborted_with_open_loads(|_| "PREPARE").await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PartlyCommitted);
+    for label in ["job-r1-1-1-0-0", "job-r1-1-1-1-0", "job-r1-1-1-2-0"] {
+        assert!(error.message().contains(label), "{error}");
+    }
+    assert!(cluster.fe.seen().iter().any(|seen| seen.line().contains("_cancel?label=job-r1-1-1-2-0")));
 }

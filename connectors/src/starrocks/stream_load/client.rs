@@ -41,6 +41,8 @@ pub(crate) struct Patience {
     pub(crate) unknown_for: Duration,
     /// How long beyond its `timeout` a load may take to answer: the server waits until then for the data to be visible.
     pub(crate) answer_margin: Duration,
+    /// How long rolling back waits for the server to say that a broken load is gone.
+    pub(crate) roll_back_for: Duration,
 }
 
 impl Default for Patience {
@@ -52,6 +54,7 @@ impl Default for Patience {
             max_backoff: Duration::from_secs(10),
             unknown_for: Duration::from_secs(5),
             answer_margin: Duration::from_secs(60),
+            roll_back_for: Duration::from_secs(10),
         }
     }
 }
@@ -149,6 +152,10 @@ impl StreamLoadClient {
     /// The frontends, in the order of the option.
     pub(crate) fn frontends(&self) -> &[Endpoint] {
         &self.frontends
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Sends a load and stays until its outcome is known. An error of code Unknown means that it is not; after any other error
