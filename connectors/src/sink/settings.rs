@@ -121,6 +121,11 @@ impl WriteSettings {
         NAMES.iter().map(|(name, _)| *name)
     }
 
+    /// Whether these options set the setting of this name, in any of its spellings.
+    pub fn is_set(options: &Options, setting: &str) -> bool {
+        options.iter().any(|(name, _)| canonical(name) == Some(setting))
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "write_mode" => self.write_mode = WriteMode::parse(value)?,

@@ -192,9 +192,7 @@ impl WriteTarget {
         headers.extend(theirs);
         let timeout = self.options.timeout.unwrap_or(timeout);
         headers.push(("timeout".to_owned(), timeout.as_secs().to_string()));
-        if self.options.header("max_filter_ratio").is_none() {
-            headers.push(("max_filter_ratio".to_owned(), self.max_filter_ratio(rows).to_string()));
-        }
+        headers.push(("max_filter_ratio".to_owned(), self.max_filter_ratio(rows).to_string()));
         Load {
             database: self.database.clone(),
             table: self.table.clone(),
@@ -205,8 +203,8 @@ impl WriteTarget {
         }
     }
 
-    /// What the limit leaves to the server after our own rejects, as a part of this load's rows. A load whose rows are not counted yet
-    /// gets none: it could not be taken back if the limit turned out to be passed.
+    /// What the limit leaves to the server after our own rejects, as a part of this load's rows, and at most what the user wrote for the
+    /// server. A load whose rows are not counted yet gets none: it could not be taken back if the limit turned out to be passed.
     fn max_filter_ratio(&self, rows: Option<u64>) -> f64 {
         let Some(rows) = rows.filter(|rows| *rows > 0) else { return 0.0 };
         let rejected = self.rejects.count();
@@ -215,7 +213,7 @@ impl WriteTarget {
             // Below 2^53 rows the product is exact enough, and cutting it errs to the safe side.
             ErrorLimit::Ratio(limit) => ((limit * (rows + rejected) as f64) as u64).saturating_sub(rejected),
         };
-        (left as f64 / rows as f64).min(1.0)
+        (left as f64 / rows as f64).min(self.options.filter_ratio.unwrap_or(1.0))
     }
 
     /// Reads the outcome of a load of so many rows: refused rows become rejects, and every row must be accounted for.

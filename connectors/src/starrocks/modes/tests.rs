@@ -498,3 +498,29 @@ async fn an_abort_asks_for_every_open_load_also_behind_one_that_cannot_be_rolled
     }
     assert!(cluster.fe.seen().iter().any(|seen| seen.line().contains("_cancel?label=job-r1-1-1-2-0")));
 }
+
+#[tokio::test]
+async fn a_filter_ratio_that_the_user_wrote_is_the_most_that_the_error_limit_leaves() {
+    for (properties, sent) in [
+        // 5 rows, of which CSV cannot carry one.
+        (&[("max_filter_ratio", "0.5"), ("error_limit", "2")][..], "0.25"),
+        (&[("max_filter_ratio", "0.5"), ("error_limit", "1")], "0"),
+        (&[("max_filter_ratio", "0.125"), ("error_limit", "4")], "0.125"),
+        (&[("max_filter_ratio", "0"), ("error_limit", "4")], "0"),
+        (&[("max_filter_ratio", "0.5")], "0.25"),
+    ] {
+        let cluster = Cluster::new(|_, _| Act::Load(success(4, 0))).await;
+        let target = cluster.target(&[properties, &[("format", "csv")]].concat());
+        let rows = [batch(&[(1, "a"), (2, "b"), (3, "\\N"), (4, "d"), (5, "e")])];
+        write(&SingleSink::new(target, Beyond::IsAnError), &[&rows]).await.unwrap();
+        assert_eq!(cluster.loads()[0].header("max_filter_ratio"), Some(sent), "{properties:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_load_leaves_the_server_no_rejects_as_the_limit_is_only_known_at_its_end() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let target = cluster.target(&[("load_bytes", "10"), ("max_filter_ratio", "0.5")]);
+    write(&SingleSink::new(target, Beyond::IsStreamed), &[&[batch(&[(1, "aaaaaa")]), batch(&[(2, "b")])]]).await.unwrap();
+    assert_eq!(cluster.loads()[0].header("max_filter_ratio"), Some("0"));
+}
