@@ -336,6 +336,11 @@ impl Connection {
         &self.facts.zone
     }
 
+    /// The current database, if [`use_database`](Self::use_database) made one.
+    pub fn database(&self) -> Option<&str> {
+        self.facts.database.as_deref()
+    }
+
     /// Makes a database the current one, unless it is.
     ///
     /// # Errors

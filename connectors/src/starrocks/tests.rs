@@ -549,3 +549,18 @@ async fn filters_on_documents_and_sketches_stay_here() {
     }
     assert!(is_pushed(&col("id").eq(lit(1)).and(col("s").is_null())));
 }
+
+#[tokio::test]
+async fn a_statement_without_a_database_does_not_run_in_that_of_the_one_before() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id INT) DUPLICATE KEY(id)").await;
+    for _ in 0..3 {
+        match sr.catalog.execute(Some("d"), "INSERT INTO t VALUES (1)").await.unwrap() {
+            NativeResult::Done { rows_affected, .. } => assert_eq!(rows_affected, 1),
+            NativeResult::Rows(_) => panic!("an INSERT has no rows"),
+        }
+        let outcome = sr.catalog.execute(None, "INSERT INTO t VALUES (2)").await;
+        assert!(outcome.is_err(), "a table of another statement's database");
+    }
+    assert_eq!(sr.rows("SELECT count(*) FROM d.t").await, [texts(&["3"])]);
+}
