@@ -51,7 +51,9 @@ impl Weight {
         let memory =
             batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum();
         if target.format() == &Format::Json {
-            target.json().encode(batch, true, scratch)?;
+            // What JSON cannot carry becomes a reject when the load is encoded.
+            let carried = left_out(batch, &target.json().uncarried(batch))?;
+            target.json().encode(&carried, true, scratch)?;
             return Ok(Self { bytes: scratch.len() as u64 + 1, memory, has_uncarried: false });
         }
         target.csv().encode(batch, scratch)?;
@@ -177,12 +179,7 @@ pub(super) fn csv_rows(target: &WriteTarget, batch: &RecordBatch) -> Result<Reco
 
 /// The batch without these rows, which become rejects.
 fn without(target: &WriteTarget, batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<RecordBatch> {
-    if uncarried.is_empty() {
-        return Ok(batch.clone());
-    }
-    let mut keep = vec![true; batch.num_rows()];
     for row in uncarried {
-        keep[row.row] = false;
         target.rejects().reject(Reject {
             column: Some(target.columns()[row.column].name.clone()),
             value: value_text(batch, row.row, row.column),
@@ -192,6 +189,18 @@ fn without(target: &WriteTarget, batch: &RecordBatch, uncarried: &[Uncarried]) -
             line: None,
             found_by: FoundBy::Syncline,
         })?;
+    }
+    left_out(batch, uncarried)
+}
+
+/// The batch without these rows.
+fn left_out(batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<RecordBatch> {
+    if uncarried.is_empty() {
+        return Ok(batch.clone());
+    }
+    let mut keep = vec![true; batch.num_rows()];
+    for row in uncarried {
+        keep[row.row] = false;
     }
     filter_record_batch(batch, &BooleanArray::from(keep))
         .map_err(|error| ConnectorError::internal("cannot leave out rows").with_source(error))

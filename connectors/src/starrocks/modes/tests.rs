@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
@@ -523,4 +523,31 @@ async fn a_streamed_load_leaves_the_server_no_rejects_as_the_limit_is_only_known
     let target = cluster.target(&[("load_bytes", "10"), ("max_filter_ratio", "0.5")]);
     write(&SingleSink::new(target, Beyond::IsStreamed), &[&[batch(&[(1, "aaaaaa")]), batch(&[(2, "b")])]]).await.unwrap();
     assert_eq!(cluster.loads()[0].header("max_filter_ratio"), Some("0"));
+}
+
+#[tokio::test]
+async fn bytes_that_json_cannot_carry_are_rejects() {
+    let rows = || {
+        let id: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let bytes: ArrayRef = Arc::new(BinaryArray::from_vec(vec![b"a", b"\xff", b"c"]));
+        RecordBatch::try_from_iter([("id", id), ("name", bytes)]).unwrap()
+    };
+    for plain in [false, true] {
+        let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+        let sink = |limit: &str| -> Box<dyn Sink> {
+            let target = cluster.target(&[("format", "json"), ("error_limit", limit)]);
+            match plain {
+                true => Box::new(PlainSink::new(target)),
+                false => Box::new(SingleSink::new(target, Beyond::IsAnError)),
+            }
+        };
+        let error = write(&*sink("0"), &[&[rows()]]).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Rejects, "{error}");
+        assert!(cluster.loads().is_empty());
+        cluster.rejects.set_limit(crate::sink::ErrorLimit::Rows(9));
+        assert_eq!(write(&*sink("9"), &[&[rows()]]).await.unwrap().rows_written, 2);
+        let sent: serde_json::Value = serde_json::from_slice(&cluster.loads()[0].body).unwrap();
+        assert_eq!(sent, serde_json::json!([{"id":1,"name":"a"},{"id":3,"name":"c"}]));
+        assert_eq!(cluster.rejects.first()[1].column.as_deref(), Some("name"));
+    }
 }
