@@ -3,7 +3,6 @@
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
 
 use super::super::stream_load::headers::MAX_JSON_BYTES;
@@ -11,12 +10,11 @@ use super::super::write_options::Format;
 use super::target::{Encoding, WriteTarget};
 use crate::csv::Uncarried;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::sink::convert::value_text;
 use crate::sink::{FoundBy, Reject};
 
 /// Bytes handed to the socket at once: large enough to cost few calls, small enough for backpressure to be felt.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
-/// A reject's value is cut to so many characters.
-const VALUE_CHARS: usize = 120;
 
 /// How much memory held rows may take, as a multiple of `load_bytes`. Text takes about as much in memory as on the wire; only narrow
 /// numbers in wide types take several times more.
@@ -182,7 +180,7 @@ fn without(target: &WriteTarget, batch: &RecordBatch, uncarried: &[Uncarried]) -
     for row in uncarried {
         target.rejects().reject(Reject {
             column: Some(target.columns()[row.column].name.clone()),
-            value: value_text(batch, row.row, row.column),
+            value: value_text(batch.column(row.column), row.row),
             reason: row.reason.to_owned(),
             row: None,
             file: None,
@@ -204,12 +202,6 @@ fn left_out(batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<RecordBatch>
     }
     filter_record_batch(batch, &BooleanArray::from(keep))
         .map_err(|error| ConnectorError::internal("cannot leave out rows").with_source(error))
-}
-
-fn value_text(batch: &RecordBatch, row: usize, column: usize) -> Option<String> {
-    let formatter = ArrayFormatter::try_new(batch.column(column), &FormatOptions::default()).ok()?;
-    let text = formatter.value(row).try_to_string().ok()?;
-    Some(text.chars().take(VALUE_CHARS).collect())
 }
 
 /// Bytes cut into pieces. The open piece is copied when it is cut, so that what is kept has no room to spare.

@@ -219,7 +219,7 @@ async fn a_format_that_the_user_wrote_makes_such_rows_rejects() {
     let sink = SingleSink::new(cluster.target(&[("format", "csv"), ("error_limit", "5")]), Beyond::IsAnError);
     assert_eq!(write(&sink, &[&rows]).await.unwrap().rows_written, 1);
     let reject = &cluster.rejects.first()[0];
-    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), Some("a\u{1}b")));
+    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), Some("a\\u{1}b")));
 }
 
 #[tokio::test]

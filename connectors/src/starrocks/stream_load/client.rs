@@ -18,6 +18,7 @@ use super::redirect::{MAX_HOPS, RedirectRules};
 use super::response::{ExistingJob, LabelState, LoadResponse, LoadStatus, RefusedRow, parse_error_log};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::Secret;
+use crate::sink::convert::printable;
 
 /// Kept of an answer: Stream Load's own is below 2 KB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -25,6 +26,8 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 const MAX_ERROR_LOG_BYTES: usize = 1024 * 1024;
 /// Rows that the server names at most (StarRocks: STREAM_LOAD docs); more in a log are not read.
 const MAX_REFUSED_ROWS: usize = 50;
+/// Characters of a server's message that an error shows.
+const MAX_SHOWN_CHARS: usize = 500;
 /// The time that short requests (redirect, state, error log) may take.
 const SHORT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -195,7 +198,7 @@ impl StreamLoadClient {
                         if !response.is_retryable() || !may_try_again(body) {
                             return Ok(Outcome::Refused(response));
                         }
-                        self.error(ErrorCode::Remote, true, load, &response.message)
+                        self.error(ErrorCode::Remote, true, load, &tidy(&response.message))
                     }
                 },
                 Tried::Lost { body_complete, reason } => {
@@ -435,7 +438,7 @@ impl StreamLoadClient {
                 Ok(LabelState::Committed) => {
                     return Ok(Fate::Committed { visible: self.wait_until_visible(load).await });
                 }
-                Ok(LabelState::Aborted(reason)) => return Ok(Fate::Aborted(reason)),
+                Ok(LabelState::Aborted(reason)) => return Ok(Fate::Aborted(tidy(&reason))),
                 Ok(LabelState::Running) => {
                     unknown_since = None;
                     if !may_be_committed && questions == 1 {
@@ -611,12 +614,13 @@ fn redirect_of(answer: &Answer) -> Option<&str> {
     }
 }
 
-/// A frontend's message without the Java class in front.
+/// A server's message as errors show it, without the Java class that frontends put in front.
 fn tidy(message: &str) -> String {
-    match message.strip_prefix("class ").and_then(|rest| rest.split_once(": ")) {
-        Some((class, rest)) if !class.contains(' ') => rest.to_owned(),
-        _ => message.to_owned(),
-    }
+    let message = match message.strip_prefix("class ").and_then(|rest| rest.split_once(": ")) {
+        Some((class, rest)) if !class.contains(' ') => rest,
+        _ => message,
+    };
+    printable(message.trim(), MAX_SHOWN_CHARS)
 }
 
 fn encoded(name: &str) -> String {

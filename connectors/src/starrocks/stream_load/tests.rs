@@ -512,3 +512,30 @@ async fn an_error_status_before_the_body_is_not_asked_about() {
     assert_eq!(code(&outcome), ErrorCode::Http);
     assert_eq!((fe.len(), be.len()), (1, 1));
 }
+
+#[tokio::test]
+async fn what_a_server_says_cannot_steer_a_terminal() {
+    let clean = |outcome: Result<Outcome>| {
+        let message = outcome.expect_err("the load must fail").message().to_owned();
+        assert!(!message.contains(char::is_control) && message.contains("\\u{1b}[31m"), "{message:?}");
+    };
+    let refusal = r#"{"Status":"FAILED","Message":"class com.x.Y: a\u001b[31m\nb please retry later"}"#;
+    let fe = FaultServer::start(move |_| Act::Reply(ok(refusal))).await;
+    clean(client(&[&fe.at], &[]).load(&load(), &mut kept()).await);
+    let fe = FaultServer::start(move |_| {
+        Act::Reply(format!("HTTP/1.1 400 x\r\nContent-Length: {}\r\n\r\n{refusal}", refusal.len()))
+    })
+    .await;
+    clean(client(&[&fe.at], &[]).load(&load(), &mut kept()).await);
+    // The reason of an aborted load.
+    let be = backend(vec![|| Act::CloseAfterBody]).await;
+    let location = format!("{}/api/d/t/_stream_load", be.at);
+    let fe = FaultServer::start(move |seen| {
+        if seen.line().contains("get_load_state") {
+            return Act::Reply(ok(r#"{"state":"ABORTED","reason":"a\u001b[31mb"}"#));
+        }
+        Act::Reply(redirect(&location))
+    })
+    .await;
+    clean(client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await);
+}
