@@ -104,6 +104,9 @@ mod tests {
         let reject = server_reject(&row);
         assert_eq!(reject.reason, "a\\u{1b}[31m");
         let value = reject.value.unwrap();
-        assert!(value.starts_with("x\\nyx") && value.ends_with('…') && value.chars().count() < 2 * SHOWN_CHARS, "{value}");
+        assert!(
+            value.starts_with("x\\nyx") && value.ends_with('…') && value.chars().count() < 2 * SHOWN_CHARS,
+            "{value}"
+        );
     }
 }

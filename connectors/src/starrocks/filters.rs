@@ -102,7 +102,9 @@ fn literal_of(literal: &ScalarValue, data_type: &DataType) -> Option<String> {
         }
         ScalarValue::Decimal128(Some(value), _, scale) => decimal(&value.to_string(), *scale),
         ScalarValue::Decimal256(Some(value), _, scale) => decimal(&value.to_string(), *scale),
-        ScalarValue::Date32(Some(days)) if has_four_digit_year(i64::from(*days)) => printed(&|text| append_date(text, *days)),
+        ScalarValue::Date32(Some(days)) if has_four_digit_year(i64::from(*days)) => {
+            printed(&|text| append_date(text, *days))
+        }
         ScalarValue::TimestampMicrosecond(Some(micros), None)
             if has_four_digit_year(micros.div_euclid(MICROS_PER_DAY)) =>
         {

@@ -156,7 +156,8 @@ impl TableProvider for StarrocksTable {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => self.schema.clone(),
         };
-        let filters: Vec<String> = filters.iter().filter_map(|filter| filters::to_sql(filter, &self.comparable)).collect();
+        let filters: Vec<String> =
+            filters.iter().filter_map(|filter| filters::to_sql(filter, &self.comparable)).collect();
         let (database, table) = (self.database.clone(), self.table.clone());
         Ok(Arc::new(StarrocksExec::new(self.pool.clone(), ScanDescriptor { database, table, schema, filters, limit })))
     }

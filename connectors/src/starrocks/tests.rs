@@ -533,7 +533,7 @@ async fn filters_on_documents_and_sketches_stay_here() {
         let decided = table.supports_filters_pushdown(&[filter]).unwrap();
         decided[0] == datafusion::logical_expr::TableProviderFilterPushDown::Exact
     };
-    for n in 0..types.len() {
+    for (n, kind) in types.iter().enumerate() {
         let document = || col(format!("c{n}"));
         for filter in [
             document().eq(lit("[1]")),
@@ -544,7 +544,7 @@ async fn filters_on_documents_and_sketches_stay_here() {
             document().is_not_null(),
             col("id").eq(lit(1)).and(document().eq(lit("a"))),
         ] {
-            assert!(!is_pushed(&filter), "{} {filter}", types[n]);
+            assert!(!is_pushed(&filter), "{kind} {filter}");
         }
     }
     assert!(is_pushed(&col("id").eq(lit(1)).and(col("s").is_null())));

@@ -319,7 +319,10 @@ impl WriteTarget {
             if started.elapsed() >= self.client.patience().roll_back_for {
                 return Err(ConnectorError::new(
                     ErrorCode::Unknown,
-                    format!("{}: load {label} could not be rolled back and may become visible: {trouble}", self.shown()),
+                    format!(
+                        "{}: load {label} could not be rolled back and may become visible: {trouble}",
+                        self.shown()
+                    ),
                 ));
             }
             tokio::time::sleep(ROLL_BACK_PAUSE).await;

@@ -441,7 +441,9 @@ async fn every_writer_of_a_write_that_is_too_large_names_the_choices() {
 }
 
 /// A plain write of three writers that is aborted while one load is committed and two are open.
-async fn aborted_with_open_loads(states: impl Fn(&str) -> &'static str + Send + Sync + 'static) -> (Cluster, Result<()>) {
+async fn aborted_with_open_loads(
+    states: impl Fn(&str) -> &'static str + Send + Sync + 'static,
+) -> (Cluster, Result<()>) {
     let cluster = Cluster::with_states(
         |seen, _| match seen.header("label") {
             Some("job-r1-1-1-0-0") => Act::Load(success(1, 0)),
@@ -521,7 +523,9 @@ async fn a_filter_ratio_that_the_user_wrote_is_the_most_that_the_error_limit_lea
 async fn a_streamed_load_leaves_the_server_no_rejects_as_the_limit_is_only_known_at_its_end() {
     let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
     let target = cluster.target(&[("load_bytes", "10"), ("max_filter_ratio", "0.5")]);
-    write(&SingleSink::new(target, Beyond::IsStreamed), &[&[batch(&[(1, "aaaaaa")]), batch(&[(2, "b")])]]).await.unwrap();
+    write(&SingleSink::new(target, Beyond::IsStreamed), &[&[batch(&[(1, "aaaaaa")]), batch(&[(2, "b")])]])
+        .await
+        .unwrap();
     assert_eq!(cluster.loads()[0].header("max_filter_ratio"), Some("0"));
 }
 

@@ -117,10 +117,7 @@ enum Tried {
     /// Nothing that could be committed was sent.
     NotSent(ConnectorError),
     /// What became of it is not known.
-    Lost {
-        body_complete: bool,
-        reason: String,
-    },
+    Lost { body_complete: bool, reason: String },
 }
 
 /// What asking for a label came to.

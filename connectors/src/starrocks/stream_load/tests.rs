@@ -486,20 +486,16 @@ async fn a_load_that_is_refused_for_its_rows_needs_no_question() {
 #[tokio::test]
 async fn an_error_status_behind_the_whole_body_is_a_lost_answer() {
     for status in [204, 303, 400, 404, 413, 429, 500, 502, 504] {
-        let be = FaultServer::start(move |_| {
-            Act::Load(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"))
-        })
-        .await;
+        let be =
+            FaultServer::start(move |_| Act::Load(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"))).await;
         let fe = frontend(&be.at, &["COMMITTED", "VISIBLE"]).await;
         let outcome = client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await;
         assert!(is_committed(&outcome, true), "{status}: {outcome:?}");
         assert_eq!(be.seen().len(), 1);
     }
     for status in [401, 403] {
-        let be = FaultServer::start(move |_| {
-            Act::Load(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"))
-        })
-        .await;
+        let be =
+            FaultServer::start(move |_| Act::Load(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"))).await;
         let fe = frontend(&be.at, &[]).await;
         assert_eq!(code(&client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await), ErrorCode::Login);
     }
