@@ -74,7 +74,7 @@ const NAMES: &[(&str, &[&str])] = &[
 pub struct WriteSettings {
     /// `write_mode`.
     pub write_mode: WriteMode,
-    /// `load_bytes`: encoded bytes of one load at most; also what the gate holds.
+    /// `load_bytes`: encoded bytes of one load at most; also what a write holds back until it is known whether one load is enough.
     pub load_bytes: u64,
     /// `load_rows`: rows of one load at most.
     pub load_rows: Option<u64>,
