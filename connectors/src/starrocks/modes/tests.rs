@@ -455,21 +455,25 @@ async fn aborted_with_open_loads(
     let sink = PlainSink::new(cluster.target(&[("load_rows", "1")]));
     sink.begin(3).await.unwrap();
     let row = batch(&[(1, "a")]);
-    let mut writing = tokio::task::JoinSet::new();
-    for index in 0..3 {
+    // The second row sends the load of the first.
+    let mut committed = sink.open(0, 3).await.unwrap();
+    committed.write(&row).await.unwrap();
+    committed.write(&row).await.unwrap();
+    let mut open = tokio::task::JoinSet::new();
+    for index in 1..3 {
         let (mut writer, row) = (sink.open(index, 3).await.unwrap(), row.clone());
-        writing.spawn(async move {
+        open.spawn(async move {
             writer.write(&row).await.unwrap();
-            // Sends the row before, which is a load.
-            let _ = writer.write(&row).await;
-            std::future::pending::<()>().await;
+            assert_eq!(writer.write(&row).await.unwrap_err().code(), ErrorCode::Cancelled);
         });
     }
     while cluster.loads().len() < 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let outcome = sink.abort().await;
+    while let Some(writer) = open.join_next().await {
+        writer.unwrap();
+    }
     (cluster, outcome)
 }
 
