@@ -227,6 +227,8 @@ impl ConnectionPool {
                 let version = connection.query("SELECT @@version").await?.into_iter().next();
                 connection.facts.version =
                     version.and_then(|mut row| row.take_opt(0)).and_then(Result::ok).unwrap_or_default();
+                // A limit that is set for all would cut results in silence; this one, the server's own default, means none.
+                connection.execute("SET SESSION sql_select_limit = 9223372036854775807").await?;
             }
         }
         connection.facts.zone = self.set_zone(connection).await?;
@@ -332,6 +334,11 @@ impl Connection {
     /// The session's zone as the server took it: a name or an offset.
     pub fn zone(&self) -> &str {
         &self.facts.zone
+    }
+
+    /// The current database, if [`use_database`](Self::use_database) made one.
+    pub fn database(&self) -> Option<&str> {
+        self.facts.database.as_deref()
     }
 
     /// Makes a database the current one, unless it is.
