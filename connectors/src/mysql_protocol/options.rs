@@ -233,7 +233,6 @@ const FIXED_VARIABLES: &[(&str, &str)] = &[
     ("character_set_client", "connections speak utf8mb4"),
     ("character_set_connection", "connections speak utf8mb4"),
     ("character_set_results", "connections speak utf8mb4"),
-    ("collation_connection", "it changes the connection's character set, and connections speak utf8mb4"),
 ];
 
 /// A session variable's name is one word; its value is sent as a literal.
@@ -245,6 +244,13 @@ fn check_session_variable(name: &str, value: &str) -> Result<()> {
     }
     if let Some((_, reason)) = FIXED_VARIABLES.iter().find(|(fixed, _)| name.eq_ignore_ascii_case(fixed)) {
         return Err(ConnectorError::option(format!("\"session.{name}\" is refused: {reason}")));
+    }
+    // A collation brings its character set with it.
+    let is_wide = value.get(.."utf8mb4".len()).is_some_and(|start| start.eq_ignore_ascii_case("utf8mb4"));
+    if name.eq_ignore_ascii_case("collation_connection") && !is_wide {
+        return Err(ConnectorError::option(format!(
+            "\"session.{name}\" is refused: connections speak utf8mb4; write a collation of it"
+        )));
     }
     if name.eq_ignore_ascii_case("sql_mode") { check_sql_mode(value) } else { Ok(()) }
 }
@@ -415,6 +421,7 @@ mod tests {
             let error = parse(&[("url", "mysql://root@h"), ("session.sql_mode", value)]).unwrap_err();
             assert!(error.message().contains("takes names of modes"), "{value}: {error}");
         }
+        assert!(parse(&[("url", "jdbc:mysql://root@h/d?connectionCollation=utf8mb4_bin")]).is_ok());
         let url = "jdbc:mysql://h/d?user=root&sessionVariables=sql_mode=1048576";
         assert!(parse(&[("url", url)]).unwrap_err().message().contains("session.sql_mode"));
     }

@@ -6,42 +6,7 @@ use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 
 use super::{TestDatabase, column, query};
-
-/// Texts that break naive quoting or naive collations.
-const TEXTS: &[&str] = &[
-    "",
-    " ",
-    "a",
-    "A",
-    "a ",
-    "á",
-    "ä",
-    "ss",
-    "ß",
-    "\\",
-    "'",
-    "\\'",
-    "\"",
-    "%",
-    "_",
-    "a%b",
-    "a\\%b",
-    "a\0b",
-    "\0",
-    "😀",
-    "🦀",
-    "a\nb",
-    "x' OR '1'='1",
-    "-- ",
-    "?",
-    ":a",
-    "NULL",
-    "\u{fe0f}",
-    "e\u{301}",
-    "é",
-    "Ω",
-    "ω",
-];
+use crate::conformance::TEXTS;
 
 /// A session with the remote table as `r` and all its rows, read before, as `m`.
 async fn both(database: &TestDatabase, table: &str) -> SessionContext {
