@@ -417,7 +417,9 @@ mod tests {
             }
         }
         // NO_BACKSLASH_ESCAPES and ANSI_QUOTES as numbers, and names that a server takes for ANSI_QUOTES.
-        for value in ["1048576", "4", "-1", "0", "0x4", "DEFAULT", "default", "\u{e1}NSI_QUOTES", "'ANSI_QUOTES'", "ANSI\0"] {
+        for value in
+            ["1048576", "4", "-1", "0", "0x4", "DEFAULT", "default", "\u{e1}NSI_QUOTES", "'ANSI_QUOTES'", "ANSI\0"]
+        {
             let error = parse(&[("url", "mysql://root@h"), ("session.sql_mode", value)]).unwrap_err();
             assert!(error.message().contains("takes names of modes"), "{value}: {error}");
         }

@@ -175,6 +175,33 @@ async fn comparisons_with_integers_and_decimals_run_on_the_server() {
     }
 }
 
+/// As when the optimizer rewrites a filter after it was asked: the scan is given one that the server is not asked about.
+#[tokio::test]
+async fn a_filter_that_reaches_the_scan_is_never_lost() {
+    use datafusion::logical_expr::{col, lit};
+    let database = TestDatabase::new().await;
+    database
+        .run(&[
+            "CREATE TABLE t (id INT, v VARCHAR(10), f FLOAT)",
+            "INSERT INTO t VALUES (1, 'a', 0.5), (2, 'A', 1.5), (3, 'b', 2.5), (4, NULL, NULL)",
+        ])
+        .await;
+    let session = SessionContext::new();
+    let table = database.table("t").await;
+    for (filters, projection, expected) in [
+        (vec![col("id").not_eq(col("id"))], None, vec![]),
+        (vec![col("f").gt(lit(1.0_f32))], Some(vec![0]), vec!["2", "3"]),
+        (vec![col("f").gt(lit(1.0_f32)), col("id").gt(lit(2))], Some(vec![1, 0]), vec!["b|3"]),
+        (vec![col("v").eq(lit("a"))], Some(vec![0]), vec!["1"]),
+        (vec![col("id").gt(lit(1)), col("v").not_eq(lit("A"))], Some(vec![2, 2, 0]), vec!["2.5|2.5|3"]),
+        (vec![col("f").gt(lit(1.0_f32))], Some(vec![]), vec!["", ""]),
+    ] {
+        let plan = table.scan(&session.state(), projection.as_ref(), &filters, Some(3)).await.unwrap();
+        let batches = datafusion::physical_plan::collect(plan, session.task_ctx()).await.unwrap();
+        assert_eq!(column(&batches), expected, "{filters:?} {projection:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_zone_with_two_offsets_keeps_timestamp_filters_here() {
     use super::super::types::ColumnDescription;
