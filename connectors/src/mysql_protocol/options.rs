@@ -260,9 +260,9 @@ fn check_session_variable(name: &str, value: &str) -> Result<()> {
 fn check_sql_mode(value: &str) -> Result<()> {
     for mode in value.split(',').map(str::trim).filter(|mode| !mode.is_empty()) {
         let is = |known: &&str| known.eq_ignore_ascii_case(mode);
-        let refused = if MODES_AGAINST_QUOTING.iter().any(|known| is(known)) {
+        let refused = if MODES_AGAINST_QUOTING.iter().any(&is) {
             Some(format!("must not hold {mode}: it changes how quotes and backslashes are read"))
-        } else if MODES_THAT_CHANGE_VALUES.iter().any(|known| is(known)) {
+        } else if MODES_THAT_CHANGE_VALUES.iter().any(&is) {
             Some(format!("must not hold {mode}: it changes values or conditions"))
         } else if is(&"DEFAULT") {
             Some("takes names of modes: DEFAULT may be any of them; leave the option out".to_owned())

@@ -173,6 +173,7 @@ async fn comparisons_with_integers_and_decimals_run_on_the_server() {
     for part in ["`id` = 5", "`d` >= 1.5000", "`v` = 'a'", "`day` > '2024-08-07'"] {
         assert!(text.contains(part), "{part} is not pushed: {text}");
     }
+    assert_eq!(text.matches("FilterExec").count(), 1, "{text}");
 }
 
 /// As when the optimizer rewrites a filter after it was asked: the scan is given one that the server is not asked about.
