@@ -16,6 +16,7 @@ use super::types::{arrow_type, target_type};
 use crate::error::Result;
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::quote::text_literal;
+use crate::mysql_protocol::residual::scan_then_filter;
 use crate::sink::{TargetColumn, TargetType};
 
 /// A column as `information_schema.columns` describes it.
@@ -147,18 +148,24 @@ impl TableProvider for StarrocksTable {
 
     async fn scan(
         &self,
-        _: &dyn Session,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let schema = match projection {
-            Some(projection) => Arc::new(self.schema.project(projection)?),
-            None => self.schema.clone(),
-        };
-        let filters: Vec<String> =
-            filters.iter().filter_map(|filter| filters::to_sql(filter, &self.comparable)).collect();
-        let (database, table) = (self.database.clone(), self.table.clone());
-        Ok(Arc::new(StarrocksExec::new(self.pool.clone(), ScanDescriptor { database, table, schema, filters, limit })))
+        let is_left = |filter: &&Expr| filters::to_sql(filter, &self.comparable).is_none();
+        let left: Vec<Expr> = filters.iter().filter(is_left).cloned().collect();
+        // Rows that are thrown away here must not use the limit up.
+        let limit = limit.filter(|_| left.is_empty());
+        scan_then_filter(state, &self.schema, projection, left, |projection| {
+            let schema = match projection {
+                Some(projection) => Arc::new(self.schema.project(projection)?),
+                None => self.schema.clone(),
+            };
+            let filters = filters.iter().filter_map(|filter| filters::to_sql(filter, &self.comparable)).collect();
+            let (database, table) = (self.database.clone(), self.table.clone());
+            let descriptor = ScanDescriptor { database, table, schema, filters, limit };
+            Ok(Arc::new(StarrocksExec::new(self.pool.clone(), descriptor)))
+        })
     }
 }

@@ -322,7 +322,7 @@ async fn a_timestamp_is_the_wall_clock_of_the_connections_zone() {
 
 #[tokio::test]
 async fn a_zone_that_the_server_does_not_know_and_that_no_offset_stands_for_is_an_error() {
-    // The test server has no time zone tables.
+    // tests/run leaves this zone out of the server's tables
     let catalog = super::catalog(&[("timezone", "America/New_York")]);
     let error = catalog.databases().await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Option);
