@@ -29,6 +29,8 @@ const ROLL_BACK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Csv,
+    /// CSV with quotes around what holds a delimiter.
+    EnclosedCsv,
     Json,
 }
 
@@ -41,6 +43,7 @@ pub(in super::super) struct WriteTarget {
     columns: Vec<TargetColumn>,
     options: WriteOptions,
     csv: CsvEncoder,
+    enclosed: CsvEncoder,
     json: JsonEncoder,
     id: WriteId,
     prefix: LabelPrefix,
@@ -88,6 +91,7 @@ impl WriteTarget {
             json: JsonEncoder::new(&columns),
             columns,
             options,
+            enclosed: csv.clone().enclosed(),
             csv,
             prefix: LabelPrefix::new(&request.id),
             id: request.id,
@@ -115,6 +119,11 @@ impl WriteTarget {
 
     pub(super) fn csv(&self) -> &CsvEncoder {
         &self.csv
+    }
+
+    /// CSV that carries delimiters in text, at the price of a slower reader in the server.
+    pub(super) fn enclosed(&self) -> &CsvEncoder {
+        &self.enclosed
     }
 
     pub(super) fn json(&self) -> &JsonEncoder {
@@ -170,15 +179,15 @@ impl WriteTarget {
     }
 
     /// Sends a load that is streamed; [`settle`](Self::settle) reads its outcome when rows and bytes are counted.
-    pub(super) async fn stream(&self, label: Label, mut body: Body) -> Result<Outcome> {
-        let load = self.load(label, Encoding::Csv, STREAMED_TIMEOUT, None);
+    pub(super) async fn stream(&self, label: Label, encoding: Encoding, mut body: Body) -> Result<Outcome> {
+        let load = self.load(label, encoding, STREAMED_TIMEOUT, None);
         self.client.load(&load, &mut body).await
     }
 
     /// A load's headers. `rows` is None if they are not counted yet.
     fn load(&self, label: Label, encoding: Encoding, timeout: Duration, rows: Option<u64>) -> Load {
         let mut headers = match encoding {
-            Encoding::Csv => vec![
+            Encoding::Csv | Encoding::EnclosedCsv => vec![
                 ("format".to_owned(), "csv".to_owned()),
                 ("column_separator".to_owned(), self.csv.format().column_separator_header()),
                 ("row_delimiter".to_owned(), self.csv.format().row_delimiter_header()),
@@ -187,6 +196,9 @@ impl WriteTarget {
                 vec![("format".to_owned(), "json".to_owned()), ("strip_outer_array".to_owned(), "true".to_owned())]
             }
         };
+        if encoding == Encoding::EnclosedCsv {
+            headers.push(("enclose".to_owned(), "\"".to_owned()));
+        }
         let is_ours = |name: &str| headers.iter().any(|(known, _)| known == name);
         let theirs: Vec<_> = self.options.headers.iter().filter(|(name, _)| !is_ours(name)).cloned().collect();
         headers.extend(theirs);
