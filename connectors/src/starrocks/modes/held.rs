@@ -174,14 +174,13 @@ impl HeldRows {
             target.json().encode(&batch, rows == 0, &mut pieces.open)?;
             rows += batch.num_rows() as u64;
             pieces.cut();
-            if pieces.bytes > MAX_JSON_BYTES && !target.sends_json_of_any_size() {
+            if !target.takes_json_of(pieces.bytes) {
                 return Ok(None);
             }
         }
         target.json().close(&mut pieces.open);
         let encoded = pieces.encoded(Encoding::Json, rows);
-        let fits = encoded.bytes <= MAX_JSON_BYTES || target.sends_json_of_any_size();
-        Ok(fits.then_some(encoded))
+        Ok(target.takes_json_of(encoded.bytes).then_some(encoded))
     }
 }
 

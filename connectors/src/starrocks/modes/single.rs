@@ -311,7 +311,7 @@ impl Streaming {
 
     /// The server refuses more JSON than this at the end only; the list's closing bracket counts.
     fn check_json_size(&self, target: &WriteTarget) -> Result<()> {
-        if self.bytes + self.encoded.len() as u64 + 1 <= MAX_JSON_BYTES || target.sends_json_of_any_size() {
+        if target.takes_json_of(self.bytes + self.encoded.len() as u64 + 1) {
             return Ok(());
         }
         let why = match target.format() {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::error::{refused_load, server_reject};
 use super::super::stream_load::body::Body;
 use super::super::stream_load::client::{Load, Outcome, StreamLoadClient};
+use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::{Label, LabelPrefix};
 use super::super::stream_load::response::{LabelState, LoadResponse, RefusedRow};
 use super::super::write_options::{Format, WriteOptions};
@@ -45,6 +46,8 @@ pub(in super::super) struct WriteTarget {
     csv: CsvEncoder,
     enclosed: CsvEncoder,
     json: JsonEncoder,
+    /// The most JSON that the server takes as one load.
+    max_json_bytes: u64,
     id: WriteId,
     prefix: LabelPrefix,
     journal: Arc<dyn CommitJournal>,
@@ -92,6 +95,7 @@ impl WriteTarget {
             columns,
             options,
             enclosed: csv.clone().enclosed(),
+            max_json_bytes: MAX_JSON_BYTES,
             csv,
             prefix: LabelPrefix::new(&request.id),
             id: request.id,
@@ -139,9 +143,17 @@ impl WriteTarget {
         self.prefix.label(writer, sequence)
     }
 
-    /// Whether the user lifted the server's limit on JSON.
-    pub(super) fn sends_json_of_any_size(&self) -> bool {
-        self.options.header("ignore_json_size").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    /// Whether the server takes so many bytes of JSON as one load: up to its limit, unless the user lifted that.
+    pub(super) fn takes_json_of(&self, bytes: u64) -> bool {
+        let is_lifted =
+            || self.options.header("ignore_json_size").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        bytes <= self.max_json_bytes || is_lifted()
+    }
+
+    /// A smaller limit, so that tests need not send as much.
+    #[cfg(test)]
+    pub(super) fn limit_json(&mut self, bytes: u64) {
+        self.max_json_bytes = bytes;
     }
 
     /// Records that labels of this attempt may exist from now on.

@@ -575,12 +575,13 @@ async fn a_reject_of_csv_says_why_json_is_ruled_out() {
 
 #[tokio::test]
 async fn json_beyond_the_servers_limit_is_an_error_that_names_the_ways_out_unless_the_user_lifts_it() {
-    let text = "x".repeat(8 << 20);
+    let text = "x".repeat(1000);
     let rows: Vec<RecordBatch> =
         (0..14).map(|id| batch(&[(id, if id == 0 { "\\N" } else { text.as_str() })])).collect();
     for (properties, is_lifted) in [(&[][..], false), (&[("ignore_json_size", "true")][..], true)] {
         let cluster = Cluster::new(|_, _| Act::Load(success(14, 0))).await;
-        let target = cluster.target(&[&[("load_bytes", "1000")], properties].concat());
+        let mut target = cluster.target(&[&[("load_bytes", "1000")], properties].concat());
+        Arc::get_mut(&mut target).unwrap().limit_json(10_000);
         let outcome = write(&SingleSink::new(target, Beyond::IsStreamed), &[&rows]).await;
         if is_lifted {
             assert_eq!(outcome.unwrap().rows_written, 14);
