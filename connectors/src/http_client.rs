@@ -28,7 +28,7 @@ impl Default for HttpClientSettings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
-            read_timeout: Some(Duration::from_secs(60)),
+            read_timeout: Some(Duration::from_secs(30)),
             ca_file: None,
             http1_only: false,
         }

@@ -1,16 +1,16 @@
-//! Which rows plain CSV cannot carry.
+//! Which rows plain and enclosed CSV cannot carry.
 
 use arrow::array::{Array, AsArray, StringArray};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
-use memchr::{memchr2, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 use super::options::CsvFormat;
 
 /// How plain CSV writes NULL.
 pub(super) const NULL: &[u8] = b"\\N";
 
-/// Why plain CSV cannot carry a row.
+/// Why CSV cannot carry a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uncarried {
     /// The row within the batch, from 0.
@@ -21,7 +21,7 @@ pub struct Uncarried {
     pub reason: &'static str,
 }
 
-/// What plain CSV can carry of a batch.
+/// What CSV can carry of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Carry {
     uncarried: Vec<Uncarried>,
@@ -39,13 +39,14 @@ impl Carry {
     }
 
     /// Looks at a batch: at the bytes of each text column once, and at single values only where that found something.
-    pub(super) fn of(batch: &RecordBatch, format: &CsvFormat, nested: &[usize]) -> Self {
+    pub(super) fn of(batch: &RecordBatch, format: &CsvFormat, nested: &[usize], is_enclosed: bool) -> Self {
         let mut uncarried = Vec::new();
         for (column, array) in batch.columns().iter().enumerate() {
             let is_alone = batch.num_columns() == 1;
             match array.data_type() {
+                DataType::Utf8 if is_enclosed => look_at_enclosed(array.as_string(), column, &mut uncarried),
                 DataType::Utf8 => look_at_text(array.as_string(), column, is_alone, format, &mut uncarried),
-                DataType::Binary => look_at_bytes(array, column, is_alone, format, &mut uncarried),
+                DataType::Binary if !is_enclosed => look_at_bytes(array, column, is_alone, format, &mut uncarried),
                 _ => {}
             }
         }
@@ -64,6 +65,7 @@ const DELIMITER: &str = "holds a byte that begins a CSV delimiter";
 const NULL_TEXT: &str = "is the text that stands for NULL in CSV";
 const NESTED: &str = "is a nested value that CSV has no exact form for";
 const EMPTY_ROW: &str = "is an empty row, which the server skips in CSV";
+const NUL_BYTE: &str = "holds a NUL byte, which the server takes for an escape in enclosed CSV";
 
 fn look_at_text(texts: &StringArray, column: usize, is_alone: bool, format: &CsvFormat, found: &mut Vec<Uncarried>) {
     let (separator, delimiter) = (format.column_separator()[0], format.row_delimiter()[0]);
@@ -88,6 +90,25 @@ fn look_at_text(texts: &StringArray, column: usize, is_alone: bool, format: &Csv
             continue;
         };
         found.push(Uncarried { row, column, reason });
+    }
+}
+
+/// Enclosed, text may hold everything but the NUL byte (the server's sign for an option that is not set) and be everything but `\N`,
+/// which is NULL enclosed or not.
+fn look_at_enclosed(texts: &StringArray, column: usize, found: &mut Vec<Uncarried>) {
+    let offsets = texts.value_offsets();
+    let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return };
+    let bytes = &texts.value_data()[*first as usize..*last as usize];
+    if memchr(0, bytes).is_none() && memmem::find(bytes, NULL).is_none() {
+        return;
+    }
+    for (row, text) in texts.iter().enumerate() {
+        let Some(text) = text.map(str::as_bytes) else { continue };
+        if text == NULL {
+            found.push(Uncarried { row, column, reason: NULL_TEXT });
+        } else if memchr(0, text).is_some() {
+            found.push(Uncarried { row, column, reason: NUL_BYTE });
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use arrow::record_batch::RecordBatch;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use memchr::{memchr_iter, memchr3};
 
 use super::carry::{Carry, NULL};
 use super::column::{Column, Values};
@@ -21,12 +22,14 @@ pub struct CsvEncoder {
     format: CsvFormat,
     /// Columns of nested types, by index.
     nested: Vec<usize>,
+    /// Whether texts are quoted where they need it.
+    is_enclosed: bool,
 }
 
 impl CsvEncoder {
     /// An encoder with these delimiters.
     pub fn new(format: CsvFormat) -> Self {
-        Self { format, nested: Vec::new() }
+        Self { format, nested: Vec::new(), is_enclosed: false }
     }
 
     /// Tells the columns' types, so that [`CsvEncoder::carries`] can name nested values that CSV would change: inside a list, the server's
@@ -37,14 +40,22 @@ impl CsvEncoder {
         self
     }
 
+    /// An encoder that quotes what holds a delimiter, for a server that is told `enclose: "` (StarRocks 3.0 and later) and no `escape`.
+    /// The row delimiter must be one byte.
+    #[must_use]
+    pub fn enclosed(mut self) -> Self {
+        self.is_enclosed = true;
+        self
+    }
+
     /// The delimiters.
     pub fn format(&self) -> &CsvFormat {
         &self.format
     }
 
-    /// Which rows of a batch plain CSV can carry.
+    /// Which rows of a batch this CSV can carry.
     pub fn carries(&self, batch: &RecordBatch) -> Carry {
-        Carry::of(batch, &self.format, &self.nested)
+        Carry::of(batch, &self.format, &self.nested, self.is_enclosed)
     }
 
     /// Appends all rows of a batch to `out`, which grows once, by what the batch can need at most.
@@ -58,6 +69,17 @@ impl CsvEncoder {
             + delimiter.len();
         let text_bytes = columns.iter().map(|column| column.text_bytes).sum::<usize>();
         out.reserve(row_bytes * batch.num_rows() + text_bytes);
+        if self.is_enclosed {
+            for row in 0..batch.num_rows() {
+                for column in first {
+                    column.append_enclosed(row, &self.format, out);
+                    out.extend_from_slice(separator);
+                }
+                last.append_enclosed(row, &self.format, out);
+                out.extend_from_slice(delimiter);
+            }
+            return Ok(());
+        }
         match (separator, delimiter) {
             ([separator], [delimiter]) => {
                 for row in 0..batch.num_rows() {
@@ -85,6 +107,17 @@ impl CsvEncoder {
 }
 
 impl Column<'_> {
+    /// Appends a value, in quotes if the server would read it as something else without.
+    fn append_enclosed(&self, row: usize, format: &CsvFormat, out: &mut Vec<u8>) {
+        match &self.values {
+            _ if self.is_null(row) => out.extend_from_slice(NULL),
+            Values::Text(values) => append_enclosed_text(out, values.value(row).as_bytes(), format),
+            // An empty row of one column would be skipped; base64 itself needs no quotes.
+            Values::Binary(values) if values.value(row).is_empty() => out.extend_from_slice(b"\"\""),
+            _ => self.append(row, out),
+        }
+    }
+
     #[inline]
     fn append(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
@@ -116,6 +149,25 @@ impl Column<'_> {
 
 fn append_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Quotes are doubled inside of quotes. A text without quotes, delimiters and a space in front is as it is.
+fn append_enclosed_text(out: &mut Vec<u8>, text: &[u8], format: &CsvFormat) {
+    let marks = (b'"', format.column_separator()[0], format.row_delimiter()[0]);
+    let is_plain = !matches!(text.first(), None | Some(b' ')) && memchr3(marks.0, marks.1, marks.2, text).is_none();
+    if is_plain {
+        out.extend_from_slice(text);
+        return;
+    }
+    out.push(b'"');
+    let mut copied = 0;
+    for quote in memchr_iter(b'"', text) {
+        out.extend_from_slice(&text[copied..=quote]);
+        out.push(b'"');
+        copied = quote + 1;
+    }
+    out.extend_from_slice(&text[copied..]);
+    out.push(b'"');
 }
 
 fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -332,3 +332,37 @@ fn nested_values_that_csv_would_change_are_named() {
     let carry = CsvEncoder::default().with_columns(&columns).carries(&batch);
     assert_eq!(carry.uncarried().iter().map(|found| found.row).collect::<Vec<_>>(), [2, 3]);
 }
+
+#[test]
+fn enclosed_csv_quotes_what_the_server_would_read_as_something_else() {
+    let encoder = CsvEncoder::default().enclosed();
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![
+        Some("a"),
+        Some("a\u{1}b\u{2}"),
+        Some("5\""),
+        Some("\"\""),
+        Some(" x"),
+        Some("x "),
+        Some(""),
+        Some("\\n"),
+        None,
+    ]));
+    let batch = RecordBatch::try_from_iter([("t", texts.clone()), ("u", texts)]).unwrap();
+    assert!(encoder.carries(&batch).is_complete());
+    let mut out = Vec::new();
+    encoder.encode(&batch.project(&[0]).unwrap(), &mut out).unwrap();
+    let expected =
+        "a\u{2}\"a\u{1}b\u{2}\"\u{2}\"5\"\"\"\u{2}\"\"\"\"\"\"\u{2}\" x\"\u{2}x \u{2}\"\"\u{2}\\n\u{2}\\N\u{2}";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["\\N", "a", "\0", "x\\N"]));
+    let carry = encoder.carries(&RecordBatch::try_from_iter([("t", texts)]).unwrap());
+    let named: Vec<_> = carry.uncarried().iter().map(|found| (found.row, found.reason)).collect();
+    assert_eq!(
+        named,
+        [
+            (0, "is the text that stands for NULL in CSV"),
+            (2, "holds a NUL byte, which the server takes for an escape in enclosed CSV"),
+        ]
+    );
+}

@@ -19,6 +19,9 @@ const MAX_REDIRECTS: usize = 5;
 /// The longest pause before a retry, a `Retry-After` of the server's included.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
+/// How often a server that takes a request and stays silent is asked again: each try costs a whole `read_timeout`.
+pub(super) const SILENT_RETRIES: u32 = 1;
+
 /// Reads files of one HTTP server. Making one does no I/O.
 #[derive(Debug)]
 pub struct HttpClient {
@@ -57,7 +60,7 @@ impl HttpClient {
     }
 
     /// Sends a request, and again after a failed connection, a lost one, or an answer that says "later"; at most `retries` times more.
-    /// The answer may have any status but a redirect's.
+    /// The answer may have any status but a redirect's. A server that is silent is asked [`SILENT_RETRIES`] times more at most.
     pub(super) async fn send(
         &self,
         method: &Method,
@@ -66,11 +69,16 @@ impl HttpClient {
         retries: u32,
     ) -> Result<Response> {
         let mut backoff = Backoff::new(self.settings.backoff, retries);
+        let mut silences = 0;
         loop {
             let outcome = self.follow(method, url, headers).await;
             let wait = match &outcome {
                 Ok(response) if error::is_transient(response.status()) => backoff.next(retry_after(response)),
-                Err(error) if error.is_retryable() => backoff.next(None),
+                Err(error) if error::is_silence(error) && silences == SILENT_RETRIES => None,
+                Err(error) if error.is_retryable() => {
+                    silences += u32::from(error::is_silence(error));
+                    backoff.next(None)
+                }
                 _ => None,
             };
             let Some(wait) = wait else { return outcome };

@@ -62,11 +62,19 @@ pub(super) fn transport(catalog: Option<&str>, url: &HttpUrl, error: reqwest::Er
     } else if error.is_connect() {
         format!("{whom}: cannot connect to {address}: {cause}; check host, port and firewall")
     } else if error.is_timeout() {
-        format!("{whom}: {address} was silent for longer than \"read_timeout\"")
+        format!(
+            "{whom}: {address} took the request and was silent for longer than \"read_timeout\"; run again later, or raise that option"
+        )
     } else {
         format!("{whom}: the connection to {address} was lost: {cause}")
     };
     ConnectorError::retryable(ErrorCode::Connection, message).with_source(error)
+}
+
+/// Whether a server had the request and did not answer, or stopped in its answer, for longer than `read_timeout`.
+pub(super) fn is_silence(error: &ConnectorError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<reqwest::Error>());
+    source.is_some_and(|error| error.is_timeout() && !error.is_connect())
 }
 
 fn root_cause(error: &(dyn Error + 'static)) -> String {

@@ -6,6 +6,7 @@ use reqwest::header::{
 use reqwest::{Method, Response, StatusCode};
 
 use super::client::HttpClient;
+use super::error::is_silence;
 use super::url::HttpUrl;
 use crate::error::Result;
 
@@ -26,12 +27,15 @@ impl HttpClient {
     /// That of the last try: code Http for a status that is no success, Connection when there was no answer.
     pub async fn probe(&self, url: &HttpUrl) -> Result<FileProbe> {
         // One try only: a server without HEAD may well drop the connection.
-        if let Ok(response) = self.send(&Method::HEAD, url, &HeaderMap::new(), 0).await
-            && response.status() == StatusCode::OK
-        {
-            return Ok(FileProbe { size: content_length(response.headers()), ranges: takes_ranges(&response) });
+        let mut retries = self.settings().retries;
+        match self.send(&Method::HEAD, url, &HeaderMap::new(), 0).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                return Ok(FileProbe { size: content_length(response.headers()), ranges: takes_ranges(&response) });
+            }
+            // Or stay silent; one that is silent to GET as well is not waited for any longer.
+            Err(error) if is_silence(&error) => retries = 0,
+            _ => {}
         }
-        let retries = self.settings().retries;
         let first_byte = HeaderMap::from_iter([(RANGE, HeaderValue::from_static("bytes=0-0"))]);
         let response = self.send(&Method::GET, url, &first_byte, retries).await?;
         match response.status() {

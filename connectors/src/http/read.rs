@@ -7,7 +7,8 @@ use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode};
 
-use super::client::{Backoff, HttpClient};
+use super::client::{Backoff, HttpClient, SILENT_RETRIES};
+use super::error::is_silence;
 use super::probe::{Validator, content_encoding, content_length, content_range};
 use super::url::HttpUrl;
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -29,6 +30,8 @@ pub struct HttpRead {
     backoff: Backoff,
     /// The position at which the last resumption began.
     resumed_at: u64,
+    /// How often the server fell silent without having sent a byte more.
+    silences: u32,
 }
 
 impl HttpClient {
@@ -52,6 +55,7 @@ impl HttpClient {
             content_encoding: content_encoding(headers),
             backoff: Backoff::new(self.settings().backoff, retries),
             resumed_at: 0,
+            silences: 0,
             response,
             client: self,
         })
@@ -101,8 +105,17 @@ impl HttpRead {
         if self.position - self.resumed_at >= PROGRESS_BYTES {
             self.backoff.reset();
         }
+        if self.position > self.resumed_at {
+            self.silences = 0;
+        }
         self.resumed_at = self.position;
         let at = self.position;
+        if is_silence(&lost) {
+            self.silences += 1;
+            if self.silences > SILENT_RETRIES {
+                return Err(self.stopped(&lost, "the server is silent each time"));
+            }
+        }
         if at == 0 {
             return self.restart(lost).await;
         }

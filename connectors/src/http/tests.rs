@@ -200,6 +200,38 @@ async fn a_silent_server_runs_into_the_read_timeout() {
 }
 
 #[tokio::test]
+async fn a_server_that_accepts_and_stays_silent_costs_two_waits_and_no_more() {
+    let settings = || {
+        let mut settings = settings();
+        settings.client.read_timeout = Some(Duration::from_millis(100));
+        settings
+    };
+    assert_eq!(HttpSettings::default().client.read_timeout, Some(Duration::from_secs(30)));
+    let silent = Server::start(|_, _| stall(Vec::new())).await;
+    let error = read_with(settings(), &silent.url("/f")).await.unwrap_err();
+    assert_text(&error, ErrorCode::Connection, &["retryable", "took the request and was silent", "read_timeout"]);
+    assert_eq!(silent.requests().len(), 2);
+
+    let silent = Server::start(|_, _| stall(Vec::new())).await;
+    let error = client(settings()).probe(&silent.url("/f").parse().unwrap()).await.unwrap_err();
+    assert_text(&error, ErrorCode::Connection, &["was silent"]);
+    assert_eq!(silent.requests().iter().map(|request| request.method.as_str()).collect::<Vec<_>>(), ["HEAD", "GET"]);
+
+    // A head without its body, and a body that stops at the same byte each time.
+    for kept in [0, 5] {
+        let silent = Server::start(move |request, _| {
+            let whole = good(request, b"0123456789");
+            let length = if request.range_start().is_some() { whole.len() - 5 } else { whole.len() - 10 + kept };
+            stall(whole[..length].to_vec())
+        })
+        .await;
+        let error = read_with(settings(), &silent.url("/f")).await.unwrap_err();
+        assert_text(&error, ErrorCode::Connection, &["was silent", "the server is silent each time"]);
+        assert_eq!(silent.requests().len(), 2, "{kept}");
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_download_goes_on_where_it_stopped_if_the_etag_is_the_same() {
     let body: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
     let expected = body.clone();

@@ -91,6 +91,17 @@ impl MySqlCatalog {
     }
 }
 
+/// A number of rows, in whatever form servers give it; None for NULL, and for none, which a server also says that has not looked yet.
+fn positive(rows: &Value) -> Option<u64> {
+    let rows = match rows {
+        Value::UInt(rows) => Some(*rows),
+        Value::Int(rows) => u64::try_from(*rows).ok(),
+        Value::Bytes(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+        _ => None,
+    };
+    rows.filter(|rows| *rows > 0)
+}
+
 /// Schema, table, name, data type, column type, nullable, precision, scale, fraction digits, collation.
 type ColumnRow =
     (String, String, String, String, String, String, Option<u64>, Option<u64>, Option<u64>, Option<String>);
@@ -100,7 +111,7 @@ const COLUMNS: &str = "SELECT table_schema, table_name, column_name, data_type, 
     FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
 const TABLES: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables \
     WHERE table_schema = ? ORDER BY table_name";
-const TABLE: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables \
+const TABLE: &str = "SELECT table_schema, table_name, table_type, table_rows FROM information_schema.tables \
     WHERE table_schema = ? AND table_name = ?";
 const DATABASES: &str = "SELECT schema_name FROM information_schema.schemata ORDER BY schema_name";
 
@@ -208,16 +219,19 @@ impl RemoteCatalog for MySqlCatalog {
         }
         let kind = self.ask(TABLE, &[database, table]).await?;
         let mut table_type = TableType::View;
+        let mut row_estimate = None;
         for row in kind {
-            let (found_database, found_table, kind): (String, String, String) = self.read(row)?;
+            let (found_database, found_table, kind, rows): (String, String, String, Value) = self.read(row)?;
             if found_database == database && found_table == table && kind == "BASE TABLE" {
                 table_type = TableType::Base;
+                row_estimate = positive(&rows);
             }
         }
         let connection = self.pool.get().await?;
         let zone = connection.zone().to_owned();
         connection.release();
         let table = MySqlTable::new(self.pool.clone(), database, table, table_type, &columns, &zone)?;
+        let table = table.with_row_estimate(row_estimate);
         Ok(Some(Arc::new(table)))
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -13,7 +15,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions,
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions, StatisticsArgs,
 };
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
@@ -90,6 +92,8 @@ pub struct MySqlExec {
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+    /// About how many rows the table has.
+    row_estimate: Option<u64>,
 }
 
 impl MySqlExec {
@@ -109,7 +113,15 @@ impl MySqlExec {
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
+            row_estimate: None,
         }
+    }
+
+    /// With the server's guess of the table's rows, for joins and progress. It is never taken for the truth: rows are read and counted.
+    #[must_use]
+    pub fn with_row_estimate(mut self, rows: Option<u64>) -> Self {
+        self.row_estimate = rows;
+        self
     }
 
     /// What is read.
@@ -204,6 +216,21 @@ impl ExecutionPlan for MySqlExec {
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> DataFusionResult<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        let is_whole = self.description.predicate.is_none() && self.description.limit.is_none();
+        // What one group of several has is not known.
+        if is_whole && (args.partition().is_none() || self.groups().len() == 1) {
+            let rows = self.row_estimate.and_then(|rows| usize::try_from(rows).ok());
+            statistics.num_rows = rows.map_or(Precision::Absent, Precision::Inexact);
+        }
+        Ok(Arc::new(statistics))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct MySqlTable {
     policies: HashMap<String, ColumnPolicy>,
     schema: SchemaRef,
     pool: ConnectionPool,
+    /// About how many rows the server thinks there are.
+    row_estimate: Option<u64>,
 }
 
 impl MySqlTable {
@@ -64,7 +66,15 @@ impl MySqlTable {
             policies.insert(column.name.clone(), policy);
         }
         let schema = schema_of(&columns);
-        Ok(Self { database: database.to_owned(), table: table.to_owned(), table_type, columns, policies, schema, pool })
+        let (database, table, row_estimate) = (database.to_owned(), table.to_owned(), None);
+        Ok(Self { database, table, table_type, columns, policies, schema, pool, row_estimate })
+    }
+
+    /// With the server's guess of the number of rows (`TABLE_ROWS`, which InnoDB takes from a sample).
+    #[must_use]
+    pub fn with_row_estimate(mut self, rows: Option<u64>) -> Self {
+        self.row_estimate = rows;
+        self
     }
 
     fn policy(&self, column: &str) -> Option<ColumnPolicy> {
@@ -132,7 +142,7 @@ impl TableProvider for MySqlTable {
         scan_then_filter(state, &self.schema, projection, left, |projection| {
             let description = self.describe(projection, filters, limit)?;
             let groups = pack(vec![Split::Whole], state.config().target_partitions());
-            Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone())))
+            Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone()).with_row_estimate(self.row_estimate)))
         })
     }
 }

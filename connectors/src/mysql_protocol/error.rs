@@ -155,13 +155,22 @@ fn from_io(config: &ConnectionConfig, error: &std::io::Error) -> ConnectorError 
         | ErrorKind::BrokenPipe
         | ErrorKind::UnexpectedEof
         | ErrorKind::ConnectionAborted => "the connection was lost".to_owned(),
+        // The driver's codec, where a stream ends within a packet.
+        ErrorKind::Other if error.to_string().contains("bytes remaining on stream") => {
+            "the connection was lost while reading".to_owned()
+        }
         ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             format!("the host cannot be reached ({error}); check host, port and firewall")
         }
         ErrorKind::InvalidData => {
             return no_protocol(config, &error.to_string());
         }
-        _ => format!("{}; check the host in \"url\"", plain(&error.to_string())),
+        _ => {
+            let text = plain(&error.to_string());
+            // A name that is not resolved has no kind of its own.
+            let hint = if text.contains("lookup") { "; check the host in \"url\"" } else { "" };
+            format!("{text}{hint}")
+        }
     };
     ConnectorError::retryable(ErrorCode::Connection, format!("{place}: {what}"))
 }
@@ -260,6 +269,17 @@ mod tests {
         assert_eq!(error.code(), ErrorCode::Connection);
         assert!(error.is_retryable());
         assert!(error.to_string().contains("no server listens there"), "{error}");
+    }
+
+    #[test]
+    fn a_connection_that_ends_within_a_packet_was_lost_while_reading() {
+        let io = |text: &str| from_driver(&config(""), Error::Io(IoError::Io(std::io::Error::other(text.to_owned()))));
+        let error = io("bytes remaining on stream");
+        assert_eq!(error.code(), ErrorCode::Connection);
+        assert!(error.is_retryable());
+        assert_eq!(error.message(), "catalog shop at db.example:3307: the connection was lost while reading");
+        let error = io("failed to lookup address information: Name or service not known");
+        assert!(error.message().ends_with("not known; check the host in \"url\""), "{error}");
     }
 
     #[test]

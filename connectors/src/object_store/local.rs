@@ -174,7 +174,10 @@ fn set(pattern: &[u8], byte: u8) -> Option<(bool, usize)> {
 }
 
 fn failed(what: &str, path: &Path, error: io::Error) -> ConnectorError {
-    let message = format!("cannot {what} {}: {}", path.display(), error.kind());
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => format!("{} does not exist; check LOCATION", path.display()),
+        kind => format!("cannot {what} {}: {kind}", path.display()),
+    };
     ConnectorError::new(ErrorCode::Io, message).with_source(error)
 }
 
@@ -213,6 +216,15 @@ mod tests {
     fn names(path: &Path) -> Vec<String> {
         let files = list_blocking(path).unwrap();
         files.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nothing.txt");
+        let error = list_blocking(&path).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Io);
+        assert_eq!(error.message(), format!("{} does not exist; check LOCATION", path.display()));
     }
 
     #[test]

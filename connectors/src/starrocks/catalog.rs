@@ -127,6 +127,14 @@ impl StarrocksCatalog {
         Err(self.name_error(format!("there is no table {table} in database {database}{hint}")))
     }
 
+    /// Whether the server knows the header `enclose`, as StarRocks does from 3.0 on. A server that hides its version is taken for an old one.
+    pub(super) async fn has_enclosed_csv(&self) -> Result<bool> {
+        let mut connection = self.pool.get().await?;
+        let Ok(rows) = connection.query("SELECT current_version()").await else { return Ok(false) };
+        connection.release();
+        Ok(rows.first().and_then(first_text).is_some_and(|version| is_version_3_or_later(&version)))
+    }
+
     /// A table of these columns.
     pub(super) fn table_of(&self, database: &str, table: &str, columns: &[Column]) -> StarrocksTable {
         StarrocksTable::new(self.pool.clone(), database, table, columns)
@@ -318,6 +326,12 @@ async fn nodes(connection: &mut Connection, sql: &str) -> Result<Vec<HostPort>> 
         .collect())
 }
 
+/// Whether a version such as `3.5.2-4f2a` or `main-4f2a` (built from the latest source) is 3.0 or later.
+fn is_version_3_or_later(version: &str) -> bool {
+    let first = version.trim().split(['.', '-', ' ']).next().unwrap_or_default();
+    first.eq_ignore_ascii_case("main") || first.parse::<u32>().is_ok_and(|major| major >= 3)
+}
+
 fn first_text(row: &Row) -> Option<String> {
     text_at(row, 0)
 }
@@ -330,5 +344,24 @@ fn text_at(row: &Row, index: usize) -> Option<String> {
     match row.as_ref(index)? {
         mysql_async::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::is_version_3_or_later;
+
+    #[test]
+    fn the_first_number_of_a_version_counts() {
+        for (version, is_new) in [
+            ("3.0.0-48f4d81", true),
+            ("4.1.0 minirocks", true),
+            ("main-4f2a", true),
+            ("2.5.22-1", false),
+            ("", false),
+            ("x", false),
+        ] {
+            assert_eq!(is_version_3_or_later(version), is_new, "{version}");
+        }
     }
 }

@@ -19,10 +19,13 @@ const MAX_WRITERS: usize = 4;
 
 /// Resolves the target and its columns and checks the write's options.
 pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> Result<PlannedWrite> {
-    let options = WriteOptions::parse(&request.properties, &request.settings, &catalog.options().settings)
+    let mut options = WriteOptions::parse(&request.properties, &request.settings, &catalog.options().settings)
         .map_err(|error| named(&shown(catalog.name(), &request), error))?;
     refuse_overwrite(catalog.name(), &request)?;
     let (columns, timezone) = catalog.columns(&request.database, &request.table).await?;
+    if options.settings.write_mode == WriteMode::Single && matches!(options.format, Format::CsvOrJson(_)) {
+        options.has_enclosed_csv = catalog.has_enclosed_csv().await?;
+    }
     // What the server computes cannot be written.
     let writable: Vec<TargetColumn> =
         columns.iter().filter(|column| !column.is_generated).map(Column::target).collect();

@@ -28,6 +28,8 @@ pub(super) struct WriteOptions {
     /// Mode, sizes, limits.
     pub(super) settings: WriteSettings,
     pub(super) format: Format,
+    /// Whether the server reads enclosed CSV (StarRocks 3.0 and later; an older one would take the quotes for data).
+    pub(super) has_enclosed_csv: bool,
     /// The `timeout` header, if the user wrote it.
     pub(super) timeout: Option<Duration>,
     /// `max_filter_ratio`, if the user wrote it: the most that a load leaves to the server of the statement's `error_limit`, and that
@@ -57,7 +59,7 @@ impl WriteOptions {
         if let Some(ratio) = filter_ratio.filter(|_| !has_limit) {
             settings.error_limit = ErrorLimit::Ratio(ratio);
         }
-        Ok(Self { settings, format, timeout, filter_ratio, headers })
+        Ok(Self { settings, format, has_enclosed_csv: true, timeout, filter_ratio, headers })
     }
 
     /// The value of a header that the user wrote.

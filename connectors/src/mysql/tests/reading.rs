@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use datafusion::common::stats::Precision;
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::{ExecutionPlan, collect, execute_stream_partitioned};
+use datafusion::physical_plan::statistics::StatisticsContext;
+use datafusion::physical_plan::{ExecutionPlan, StatisticsArgs, collect, execute_stream_partitioned};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use mysql_async::prelude::Queryable;
@@ -412,4 +414,28 @@ async fn the_test_server_s_certificate_is_checked_as_the_mode_says() {
     let batch = rows.next().await.unwrap().unwrap();
     let value = arrow::util::display::array_value_to_string(batch.column(1), 0).unwrap();
     assert!(!value.is_empty(), "the connection is encrypted");
+}
+
+#[tokio::test]
+async fn a_whole_scan_has_the_servers_estimate_which_is_never_exact_and_never_counted_by() {
+    let database = numbers(5000).await;
+    database.run(&["ANALYZE TABLE t"]).await;
+    let session = database.session(&["t"]).await;
+    let estimate = async |sql: &str| {
+        let mut plan = session.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+        while !plan.children().is_empty() {
+            let child = Arc::clone(plan.children()[0]);
+            plan = child;
+        }
+        assert_eq!(plan.name(), "MySqlExec");
+        StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).unwrap().num_rows
+    };
+    let whole = estimate("SELECT v FROM t").await;
+    assert!(matches!(whole, Precision::Inexact(2500..=10_000)), "{whole:?}");
+    for part in ["SELECT v FROM t WHERE id < 10", "SELECT v FROM t LIMIT 10"] {
+        assert_eq!(estimate(part).await, Precision::Absent, "{part}");
+    }
+    // Rows that came after the estimate was made count.
+    database.run(&["INSERT INTO t SELECT seq, 'x' FROM seq_5001_to_5123"]).await;
+    assert_eq!(column(&query(&session, "SELECT count(*) FROM t").await), ["5123"]);
 }

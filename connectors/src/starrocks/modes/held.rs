@@ -20,6 +20,11 @@ pub(super) const PIECE_BYTES: usize = 1 << 20;
 /// numbers in wide types take several times more.
 const MEMORY_FACTOR: u64 = 4;
 
+/// The way out for a row that needs JSON in a load that is too large for it.
+const JSON_TOO_LARGE: &str = "JSON, which could carry it, is ruled out: the load is larger than 100 MB as JSON; allow such rows with \"error_limit\", or SET syncline.write_mode = 'plain' with smaller \"load_bytes\"";
+/// The way out for a row that the user's own CSV cannot carry.
+const LEAVE_THE_FORMAT: &str = "leave format, delimiters and \"columns\" to syncline, which then chooses one that carries it, or allow such rows with \"error_limit\"";
+
 /// Batches with what they weigh.
 #[derive(Debug, Default)]
 pub(super) struct HeldRows {
@@ -120,23 +125,27 @@ impl HeldRows {
                     ),
                 )),
             },
-            Format::CsvOrJson(_) if self.has_uncarried && self.json_carries_all(target) => {
+            Format::CsvOrJson(_) if self.has_uncarried && self.json_obstacle(target).is_none() => {
                 match self.encode_json(target)? {
                     Some(encoded) => Ok(encoded),
-                    // Too much for JSON: the few rows that CSV cannot carry are the rejects.
-                    None => self.encode_csv(target),
+                    // The few rows that CSV cannot carry are the rejects.
+                    None => self.encode_csv(target, JSON_TOO_LARGE),
                 }
             }
-            Format::CsvOrJson(_) | Format::Csv(_) => self.encode_csv(target),
+            Format::CsvOrJson(_) => {
+                let way_out = self.json_obstacle(target).unwrap_or_default();
+                self.encode_csv(target, &way_out)
+            }
+            Format::Csv(_) => self.encode_csv(target, LEAVE_THE_FORMAT),
         }
     }
 
     /// Each batch is let go as soon as it is encoded.
-    fn encode_csv(self, target: &WriteTarget) -> Result<Encoded> {
+    fn encode_csv(self, target: &WriteTarget, way_out: &str) -> Result<Encoded> {
         let mut pieces = Pieces::default();
         let mut rows = 0;
         for batch in self.batches {
-            let batch = csv_rows(target, &batch)?;
+            let batch = without(target, &batch, target.csv().carries(&batch).uncarried(), way_out)?;
             rows += batch.num_rows() as u64;
             target.csv().encode(&batch, &mut pieces.open)?;
             pieces.cut();
@@ -144,8 +153,14 @@ impl HeldRows {
         Ok(pieces.encoded(Encoding::Csv, rows))
     }
 
-    fn json_carries_all(&self, target: &WriteTarget) -> bool {
-        self.batches.iter().all(|batch| target.json().uncarried(batch).is_empty())
+    /// Why JSON cannot carry all rows; None if it can.
+    fn json_obstacle(&self, target: &WriteTarget) -> Option<String> {
+        let found = self.batches.iter().find_map(|batch| target.json().uncarried(batch).into_iter().next())?;
+        let column = &target.columns()[found.column].name;
+        Some(format!(
+            "JSON, which could carry it, is ruled out: column {column} {} in a row of the same load; allow such rows with \"error_limit\", or write them by a statement of their own",
+            found.reason
+        ))
     }
 
     /// None if it is more than the server takes as JSON.
@@ -155,33 +170,36 @@ impl HeldRows {
         target.json().open(&mut pieces.open);
         for batch in &self.batches {
             let uncarried = target.json().uncarried(batch);
-            let batch = without(target, batch, &uncarried)?;
+            let batch = without(target, batch, &uncarried, "")?;
             target.json().encode(&batch, rows == 0, &mut pieces.open)?;
             rows += batch.num_rows() as u64;
             pieces.cut();
-            if pieces.bytes > MAX_JSON_BYTES && !target.sends_json_of_any_size() {
+            if !target.takes_json_of(pieces.bytes) {
                 return Ok(None);
             }
         }
         target.json().close(&mut pieces.open);
         let encoded = pieces.encoded(Encoding::Json, rows);
-        let fits = encoded.bytes <= MAX_JSON_BYTES || target.sends_json_of_any_size();
-        Ok(fits.then_some(encoded))
+        Ok(target.takes_json_of(encoded.bytes).then_some(encoded))
     }
 }
 
-/// The rows of a batch that plain CSV can carry; the others become rejects.
-pub(super) fn csv_rows(target: &WriteTarget, batch: &RecordBatch) -> Result<RecordBatch> {
-    without(target, batch, target.csv().carries(batch).uncarried())
-}
-
-/// The batch without these rows, which become rejects.
-fn without(target: &WriteTarget, batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<RecordBatch> {
+/// The batch without these rows, which become rejects; their reason goes on with the way out, where there is one.
+pub(super) fn without(
+    target: &WriteTarget,
+    batch: &RecordBatch,
+    uncarried: &[Uncarried],
+    way_out: &str,
+) -> Result<RecordBatch> {
     for row in uncarried {
+        let reason = match way_out {
+            "" => row.reason.to_owned(),
+            way_out => format!("{}; {way_out}", row.reason),
+        };
         target.rejects().reject(Reject {
             column: Some(target.columns()[row.column].name.clone()),
             value: value_text(batch.column(row.column), row.row),
-            reason: row.reason.to_owned(),
+            reason,
             row: None,
             file: None,
             line: None,

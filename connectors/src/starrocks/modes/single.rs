@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::super::sink::bytes_text;
 use super::super::stream_load::body::{Body, Piece, StreamBody};
 use super::super::stream_load::client::Outcome;
+use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::Label;
 use super::super::write_options::Format;
-use super::held::{HeldRows, PIECE_BYTES, Weight, csv_rows};
-use super::target::{Committed, WriteTarget};
+use super::held::{HeldRows, PIECE_BYTES, Weight, without};
+use super::target::{Committed, Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
 
@@ -25,8 +26,8 @@ use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
 pub(in super::super) enum Beyond {
     /// The write fails and nothing was sent.
     IsAnError,
-    /// The load is streamed from there on, by the one writer. Rows that plain CSV cannot carry are then rejects, since what was
-    /// sent cannot become JSON; nor can a broken load be sent again.
+    /// The load is streamed from there on, by the one writer, in the format that its head needs: enclosed CSV, or JSON up to the
+    /// server's limit. What was sent cannot change its format, nor can a broken load be sent again.
     IsStreamed,
 }
 
@@ -69,7 +70,8 @@ impl Single {
             ErrorCode::Unsupported,
             format!(
                 "{}: the rows are more than one load of {} (\"load_bytes\"), and the modes for more are not built yet; nothing was written. \
-                 Choose one: SET syncline.write_mode = 'single' | 'plain' ('single' is one load of any size, all or nothing; \
+                 Choose one: a larger \"load_bytes\" (SET syncline.load_bytes = '…', which are held in memory), or \
+                 SET syncline.write_mode = 'single' | 'plain' ('single' is one load of any size, all or nothing; \
                  'plain' is many loads, visible one by one)",
                 self.target.shown(),
                 bytes_text(self.target.options().settings.load_bytes)
@@ -191,8 +193,8 @@ impl Writer for SingleWriter {
                 return Err(self.shared.too_large());
             }
             State::Holding(held) => {
-                let streaming = Streaming::begin(&self.shared)?;
                 held_before = std::mem::take(held).into_batches();
+                let streaming = Streaming::begin(&self.shared, held_before.iter().chain([batch]));
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
                 *state = State::Streaming(streaming);
             }
@@ -231,39 +233,66 @@ impl Writer for SingleWriter {
     }
 }
 
+/// The ways out for a row that a streamed load cannot carry, the one that keeps all or nothing first.
+const STREAM_WAYS_OUT: &str = "a load that is streamed cannot become JSON. Choose one: a larger \"load_bytes\" (SET syncline.load_bytes = '…'; the rows are then held in memory and sent as JSON, up to 100 MB of it), allow such rows with \"error_limit\", or SET syncline.write_mode = 'plain' (loads visible one by one)";
+
+/// The format of a load that is streamed behind this head. What comes later is not known, so that the format of the most values is chosen
+/// unless the head needs JSON.
+fn streamed_encoding<'a>(target: &WriteTarget, head: impl Iterator<Item = &'a RecordBatch> + Clone) -> Encoding {
+    let (csv, encoding) = match target.format() {
+        Format::Json => return Encoding::Json,
+        Format::Csv(_) => return Encoding::Csv,
+        Format::CsvOrJson(_) if target.options().has_enclosed_csv => (target.enclosed(), Encoding::EnclosedCsv),
+        Format::CsvOrJson(_) => (target.csv(), Encoding::Csv),
+    };
+    let needs_json = head.clone().any(|batch| !csv.carries(batch).is_complete());
+    let has_json = needs_json && head.clone().all(|batch| target.json().uncarried(batch).is_empty());
+    if has_json { Encoding::Json } else { encoding }
+}
+
 /// The open load of a streamed write. Dropping it breaks the connection.
 #[derive(Debug)]
 struct Streaming {
     pieces: mpsc::Sender<Piece>,
     /// None once its outcome was read.
     load: Option<SpawnedTask<Result<Outcome>>>,
+    encoding: Encoding,
     encoded: Vec<u8>,
     rows: u64,
     bytes: u64,
 }
 
 impl Streaming {
-    fn begin(shared: &Single) -> Result<Self> {
-        if *shared.target.format() == Format::Json {
-            return Err(ConnectorError::new(
-                ErrorCode::Unsupported,
-                format!(
-                    "{}: a load of JSON cannot be larger than \"load_bytes\" ({}), as the server keeps it in memory; leave the format to syncline, or SET syncline.write_mode = 'plain'",
-                    shared.target.shown(),
-                    bytes_text(shared.target.options().settings.load_bytes)
-                ),
-            ));
-        }
+    /// Opens the load in the format that its head needs.
+    fn begin<'a>(shared: &Single, head: impl Iterator<Item = &'a RecordBatch> + Clone) -> Self {
         let (pieces, body) = StreamBody::new();
         let (target, label) = (shared.target.clone(), shared.label());
-        let load = SpawnedTask::spawn(async move { target.stream(label, Body::Stream(body)).await });
-        Ok(Self { pieces, load: Some(load), encoded: Vec::new(), rows: 0, bytes: 0 })
+        let encoding = streamed_encoding(&target, head);
+        let load = SpawnedTask::spawn(async move { target.stream(label, encoding, Body::Stream(body)).await });
+        let mut encoded = Vec::new();
+        if encoding == Encoding::Json {
+            shared.target.json().open(&mut encoded);
+        }
+        Self { pieces, load: Some(load), encoding, encoded, rows: 0, bytes: 0 }
     }
 
-    /// Sends the rows of a batch that CSV can carry, and says how many; waits while the server is slower than the source.
+    /// Sends the rows of a batch that the load's format can carry, and says how many; waits while the server is slower than the source.
     async fn send(&mut self, shared: &Single, batch: &RecordBatch) -> Result<u64> {
-        let batch = csv_rows(&shared.target, batch)?;
-        shared.target.csv().encode(&batch, &mut self.encoded)?;
+        let target = &shared.target;
+        let batch = match self.encoding {
+            Encoding::Json => {
+                let batch = without(target, batch, &target.json().uncarried(batch), "")?;
+                target.json().encode(&batch, self.rows == 0, &mut self.encoded)?;
+                self.check_json_size(target)?;
+                batch
+            }
+            Encoding::Csv | Encoding::EnclosedCsv => {
+                let csv = if self.encoding == Encoding::Csv { target.csv() } else { target.enclosed() };
+                let batch = without(target, batch, csv.carries(batch).uncarried(), STREAM_WAYS_OUT)?;
+                csv.encode(&batch, &mut self.encoded)?;
+                batch
+            }
+        };
         self.rows += batch.num_rows() as u64;
         if self.encoded.len() >= PIECE_BYTES {
             let piece = Bytes::copy_from_slice(&self.encoded);
@@ -278,6 +307,27 @@ impl Streaming {
             }
         }
         Ok(batch.num_rows() as u64)
+    }
+
+    /// The server refuses more JSON than this at the end only; the list's closing bracket counts.
+    fn check_json_size(&self, target: &WriteTarget) -> Result<()> {
+        if target.takes_json_of(self.bytes + self.encoded.len() as u64 + 1) {
+            return Ok(());
+        }
+        let why = match target.format() {
+            Format::Json => "\"format\" = 'json' was asked for; leave the format to syncline,",
+            _ => {
+                "its first rows can only be carried as JSON (the text \\N, or a NUL byte); allow such rows with \"error_limit\" and write \"format\" = 'csv',"
+            }
+        };
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!(
+                "{}: the load is larger than {} MB of JSON, which is all that the server takes at once; nothing was written. {why} or SET syncline.write_mode = 'plain' (loads visible one by one)",
+                target.shown(),
+                MAX_JSON_BYTES >> 20
+            ),
+        ))
     }
 
     /// The error of a load that the server ended before its body did.
@@ -303,6 +353,9 @@ impl Streaming {
 
     /// Ends the body, which commits the load, and reads its outcome.
     async fn end(mut self, target: &WriteTarget, label: Label) -> Result<Committed> {
+        if self.encoding == Encoding::Json {
+            target.json().close(&mut self.encoded);
+        }
         self.bytes += self.encoded.len() as u64;
         let rest = Bytes::from(std::mem::take(&mut self.encoded));
         // A server that has ended the load already says so in the outcome.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::error::{refused_load, server_reject};
 use super::super::stream_load::body::Body;
 use super::super::stream_load::client::{Load, Outcome, StreamLoadClient};
+use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::{Label, LabelPrefix};
 use super::super::stream_load::response::{LabelState, LoadResponse, RefusedRow};
 use super::super::write_options::{Format, WriteOptions};
@@ -29,6 +30,8 @@ const ROLL_BACK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Csv,
+    /// CSV with quotes around what holds a delimiter.
+    EnclosedCsv,
     Json,
 }
 
@@ -41,7 +44,10 @@ pub(in super::super) struct WriteTarget {
     columns: Vec<TargetColumn>,
     options: WriteOptions,
     csv: CsvEncoder,
+    enclosed: CsvEncoder,
     json: JsonEncoder,
+    /// The most JSON that the server takes as one load.
+    max_json_bytes: u64,
     id: WriteId,
     prefix: LabelPrefix,
     journal: Arc<dyn CommitJournal>,
@@ -88,6 +94,8 @@ impl WriteTarget {
             json: JsonEncoder::new(&columns),
             columns,
             options,
+            enclosed: csv.clone().enclosed(),
+            max_json_bytes: MAX_JSON_BYTES,
             csv,
             prefix: LabelPrefix::new(&request.id),
             id: request.id,
@@ -117,6 +125,11 @@ impl WriteTarget {
         &self.csv
     }
 
+    /// CSV that carries delimiters in text, at the price of a slower reader in the server.
+    pub(super) fn enclosed(&self) -> &CsvEncoder {
+        &self.enclosed
+    }
+
     pub(super) fn json(&self) -> &JsonEncoder {
         &self.json
     }
@@ -130,9 +143,17 @@ impl WriteTarget {
         self.prefix.label(writer, sequence)
     }
 
-    /// Whether the user lifted the server's limit on JSON.
-    pub(super) fn sends_json_of_any_size(&self) -> bool {
-        self.options.header("ignore_json_size").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    /// Whether the server takes so many bytes of JSON as one load: up to its limit, unless the user lifted that.
+    pub(super) fn takes_json_of(&self, bytes: u64) -> bool {
+        let is_lifted =
+            || self.options.header("ignore_json_size").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        bytes <= self.max_json_bytes || is_lifted()
+    }
+
+    /// A smaller limit, so that tests need not send as much.
+    #[cfg(test)]
+    pub(super) fn limit_json(&mut self, bytes: u64) {
+        self.max_json_bytes = bytes;
     }
 
     /// Records that labels of this attempt may exist from now on.
@@ -170,15 +191,15 @@ impl WriteTarget {
     }
 
     /// Sends a load that is streamed; [`settle`](Self::settle) reads its outcome when rows and bytes are counted.
-    pub(super) async fn stream(&self, label: Label, mut body: Body) -> Result<Outcome> {
-        let load = self.load(label, Encoding::Csv, STREAMED_TIMEOUT, None);
+    pub(super) async fn stream(&self, label: Label, encoding: Encoding, mut body: Body) -> Result<Outcome> {
+        let load = self.load(label, encoding, STREAMED_TIMEOUT, None);
         self.client.load(&load, &mut body).await
     }
 
     /// A load's headers. `rows` is None if they are not counted yet.
     fn load(&self, label: Label, encoding: Encoding, timeout: Duration, rows: Option<u64>) -> Load {
         let mut headers = match encoding {
-            Encoding::Csv => vec![
+            Encoding::Csv | Encoding::EnclosedCsv => vec![
                 ("format".to_owned(), "csv".to_owned()),
                 ("column_separator".to_owned(), self.csv.format().column_separator_header()),
                 ("row_delimiter".to_owned(), self.csv.format().row_delimiter_header()),
@@ -187,6 +208,9 @@ impl WriteTarget {
                 vec![("format".to_owned(), "json".to_owned()), ("strip_outer_array".to_owned(), "true".to_owned())]
             }
         };
+        if encoding == Encoding::EnclosedCsv {
+            headers.push(("enclose".to_owned(), "\"".to_owned()));
+        }
         let is_ours = |name: &str| headers.iter().any(|(known, _)| known == name);
         let theirs: Vec<_> = self.options.headers.iter().filter(|(name, _)| !is_ours(name)).cloned().collect();
         headers.extend(theirs);

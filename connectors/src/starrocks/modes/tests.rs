@@ -559,3 +559,38 @@ async fn bytes_that_json_cannot_carry_are_rejects() {
         assert_eq!(cluster.rejects.first()[1].column.as_deref(), Some("name"));
     }
 }
+
+#[tokio::test]
+async fn a_reject_of_csv_says_why_json_is_ruled_out() {
+    let name: ArrayRef = Arc::new(StringArray::from(vec!["a", "\\N"]));
+    let bytes: ArrayRef = Arc::new(BinaryArray::from_vec(vec![b"\xff", b"b"]));
+    let rows = RecordBatch::try_from_iter([("id", bytes), ("name", name)]).unwrap();
+    let cluster = Cluster::new(|_, _| Act::Load(success(1, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[]), Beyond::IsAnError);
+    assert_eq!(write(&sink, &[&[rows]]).await.unwrap_err().code(), ErrorCode::Rejects);
+    let reason = cluster.rejects.first()[0].reason.clone();
+    let wanted = "is the text that stands for NULL in CSV; JSON, which could carry it, is ruled out: column id holds bytes that are not UTF-8";
+    assert!(reason.starts_with(wanted) && reason.contains("\"error_limit\""), "{reason}");
+}
+
+#[tokio::test]
+async fn json_beyond_the_servers_limit_is_an_error_that_names_the_ways_out_unless_the_user_lifts_it() {
+    let text = "x".repeat(1000);
+    let rows: Vec<RecordBatch> =
+        (0..14).map(|id| batch(&[(id, if id == 0 { "\\N" } else { text.as_str() })])).collect();
+    for (properties, is_lifted) in [(&[][..], false), (&[("ignore_json_size", "true")][..], true)] {
+        let cluster = Cluster::new(|_, _| Act::Load(success(14, 0))).await;
+        let mut target = cluster.target(&[&[("load_bytes", "1000")], properties].concat());
+        Arc::get_mut(&mut target).unwrap().limit_json(10_000);
+        let outcome = write(&SingleSink::new(target, Beyond::IsStreamed), &[&rows]).await;
+        if is_lifted {
+            assert_eq!(outcome.unwrap().rows_written, 14);
+            continue;
+        }
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unsupported, "{error}");
+        for part in ["100 MB of JSON", "\"error_limit\"", "SET syncline.write_mode = 'plain'"] {
+            assert!(error.message().contains(part), "{part}: {error}");
+        }
+    }
+}

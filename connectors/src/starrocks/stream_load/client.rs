@@ -28,6 +28,9 @@ const MAX_ERROR_LOG_BYTES: usize = 1024 * 1024;
 const MAX_REFUSED_ROWS: usize = 50;
 /// Characters of a server's message that an error shows.
 const MAX_SHOWN_CHARS: usize = 500;
+/// The way out when a frontend's address does not lead to one.
+const LOAD_URL_HINT: &str =
+    "check the catalog's option \"load_url\", which must name the frontends' HTTP port, usually 8030";
 /// The time that short requests (redirect, state, error log) may take.
 const SHORT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -533,7 +536,11 @@ impl StreamLoadClient {
     }
 
     fn connection(&self, broken: &Broken) -> ConnectorError {
-        ConnectorError::retryable(ErrorCode::Connection, format!("catalog {}: {broken}", self.catalog))
+        let hint = match broken {
+            Broken::NotSent(_) => format!("; {LOAD_URL_HINT}"),
+            _ => String::new(),
+        };
+        ConnectorError::retryable(ErrorCode::Connection, format!("catalog {}: {broken}{hint}", self.catalog))
     }
 
     fn not_starrocks(&self, at: &Endpoint) -> ConnectorError {
@@ -561,6 +568,8 @@ impl StreamLoadClient {
         let said = LoadResponse::parse(&answer.text()).map(|response| tidy(&response.message)).unwrap_or_default();
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         let catalog = &self.catalog;
+        let is_frontend = self.frontends.iter().any(|frontend| frontend.to_string() == at.to_string());
+        let hint = if is_frontend { format!("; {LOAD_URL_HINT}") } else { String::new() };
         match answer.status {
             401 | 403 => ConnectorError::new(
                 ErrorCode::Login,
@@ -575,13 +584,15 @@ impl StreamLoadClient {
                     "catalog {catalog}: {at} has no Stream Load (status 404){said}; \"load_url\" must be the frontend's HTTP port, usually 8030"
                 ),
             ),
-            status @ 500..=599 => ConnectorError::retryable(
+            // 501: a server that has no PUT, which no frontend and no proxy in front of one says.
+            status @ 500..=599 if status != 501 => ConnectorError::retryable(
                 ErrorCode::Http,
-                format!("catalog {catalog}: {at} answered status {status}{said}"),
+                format!("catalog {catalog}: {at} answered status {status}{said}{hint}"),
             ),
-            status => {
-                ConnectorError::new(ErrorCode::Http, format!("catalog {catalog}: {at} answered status {status}{said}"))
-            }
+            status => ConnectorError::new(
+                ErrorCode::Http,
+                format!("catalog {catalog}: {at} answered status {status}{said}{hint}"),
+            ),
         }
     }
 

@@ -535,3 +535,26 @@ async fn what_a_server_says_cannot_steer_a_terminal() {
     .await;
     clean(client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await);
 }
+
+#[tokio::test]
+async fn a_load_url_that_leads_nowhere_or_to_another_server_is_named_with_the_option() {
+    let gone = {
+        let server = FaultServer::start(|_| Act::Close).await;
+        server.at.clone()
+    };
+    let error = client(&[&gone], &[]).load(&load(), &mut kept()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Connection);
+    assert!(error.is_retryable());
+    for part in ["catalog ", &gone.to_string(), "check the catalog's option \"load_url\"", "8030"] {
+        assert!(error.message().contains(part), "{part}: {error}");
+    }
+    for status in [404, 405, 500, 501] {
+        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
+        let other = FaultServer::start(move |_| Act::Reply(answer.clone())).await;
+        let error = client(&[&other.at], &[]).load(&load(), &mut kept()).await.unwrap_err();
+        assert_eq!((error.code(), error.is_retryable()), (ErrorCode::Http, status == 500), "{error}");
+        for part in ["catalog ", &other.at.to_string(), &status.to_string(), "\"load_url\"", "8030"] {
+            assert!(error.message().contains(part), "{part}: {error}");
+        }
+    }
+}
