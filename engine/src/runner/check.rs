@@ -64,7 +64,7 @@ impl Reader {
             job: self.job,
             position: piece.position(),
             folder: folder.map(PathBuf::from),
-            text: redact(&prepared.text),
+            text: redact(&prepared.text, scope.dialect()),
             statement,
             names: NamesCheck::Done,
         };

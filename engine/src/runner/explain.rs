@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, explain: &Explain, report: &mut State
                 format!("catalog: {}", native.catalog),
                 "statement:".to_owned(),
             ];
-            lines.extend(redact(&native.text).lines().map(|line| format!("  {line}")));
+            lines.extend(redact(&native.text, context.scope.dialect()).lines().map(|line| format!("  {line}")));
             lines
         }
         Statement::Session(_) => vec!["kind: session".to_owned()],

@@ -126,7 +126,7 @@ async fn create_table(scope: &Scope, name: &Name) -> Result<(String, String)> {
             };
             let short = short.map_err(|error| error.at(name.position.clone()))?;
             if let Some(table) = scope.tables.get(&short) {
-                return Ok((short, super::redact::redact(&table.definition.text)));
+                return Ok((short, super::redact::redact(&table.definition.text, scope.dialect())));
             }
             let view = scope.views.get(&short).and_then(Option::as_ref);
             let text = view.map(|view| format!("CREATE VIEW `{short}` AS {}", view.text)).unwrap_or_default();
