@@ -9,6 +9,8 @@
 //! [`registry`].
 
 pub mod catalog;
+#[cfg(test)]
+mod conformance;
 pub mod csv;
 pub mod error;
 pub mod http;

@@ -15,6 +15,7 @@ use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
 use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
+use crate::mysql_protocol::residual::scan_then_filter;
 use crate::mysql_protocol::value::ZeroDates;
 
 use super::scan::{MySqlExec, ScanDescription};
@@ -125,8 +126,13 @@ impl TableProvider for MySqlTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let description = self.describe(projection, filters, limit)?;
-        let groups = pack(vec![Split::Whole], state.config().target_partitions());
-        Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone())))
+        let policies = |column: &str| self.policy(column);
+        let is_exact = |filter: &&Expr| translate(filter, &policies).is_some_and(|pushed| pushed.exact);
+        let left = filters.iter().filter(|filter| !is_exact(filter)).cloned().collect();
+        scan_then_filter(state, &self.schema, projection, left, |projection| {
+            let description = self.describe(projection, filters, limit)?;
+            let groups = pack(vec![Split::Whole], state.config().target_partitions());
+            Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone())))
+        })
     }
 }

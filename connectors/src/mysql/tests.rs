@@ -1,5 +1,6 @@
 //! Tests against a real server, which `tests/run` starts.
 
+mod conformance;
 mod filters;
 mod minirocks;
 mod native;

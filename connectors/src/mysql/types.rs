@@ -183,7 +183,7 @@ pub const TYPES: &[TypeRow] = &[
         "FLOAT",
         "float",
         Reading::Float32,
-        "filters on it run in Syncline; a native query returns the digits that the server prints",
+        "filters on it run in Syncline; exact in native queries that begin with SELECT or WITH, other native statements return the digits that the server prints",
     ),
     row("DOUBLE, REAL", "double", Reading::Float64, ""),
     TypeRow {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 use super::error::{UNKNOWN_TIME_ZONE, from_driver, from_handshake, timed_out};
-use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, SslMode};
+use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, MODES_THAT_CHANGE_VALUES, SslMode};
 use super::quote::{identifier, text_literal};
 use super::zone;
 
@@ -29,8 +29,6 @@ const IDLE_TIME: Duration = Duration::from_secs(60);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// A target slower than the source makes the server wait; by default it cuts the connection after 60 s. One day.
 const NET_WRITE_TIMEOUT_S: u32 = 86_400;
-/// Modes of the server that change values as they are read, or how our SQL is understood.
-const MODES_THAT_CHANGE_VALUES: &[&str] = &["PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE", "EMPTY_STRING_IS_NULL"];
 
 /// Which session statements a server understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,6 +225,8 @@ impl ConnectionPool {
                 let version = connection.query("SELECT @@version").await?.into_iter().next();
                 connection.facts.version =
                     version.and_then(|mut row| row.take_opt(0)).and_then(Result::ok).unwrap_or_default();
+                // A limit that is set for all would cut results in silence; this one, the server's own default, means none.
+                connection.execute("SET SESSION sql_select_limit = 9223372036854775807").await?;
             }
         }
         connection.facts.zone = self.set_zone(connection).await?;
@@ -332,6 +332,11 @@ impl Connection {
     /// The session's zone as the server took it: a name or an offset.
     pub fn zone(&self) -> &str {
         &self.facts.zone
+    }
+
+    /// The current database, if [`use_database`](Self::use_database) made one.
+    pub fn database(&self) -> Option<&str> {
+        self.facts.database.as_deref()
     }
 
     /// Makes a database the current one, unless it is.

@@ -13,6 +13,7 @@ pub mod options;
 pub mod predicate;
 pub mod quote;
 pub mod read;
+pub(crate) mod residual;
 pub mod url;
 pub mod value;
 pub mod zone;

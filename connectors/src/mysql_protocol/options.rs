@@ -207,7 +207,7 @@ fn check_name(name: &str, own: &[&str]) -> Result<()> {
 }
 
 /// Modes that would make the server read quotes and backslashes in another way than we write them.
-pub(super) const MODES_AGAINST_QUOTING: &[&str] = &[
+pub(crate) const MODES_AGAINST_QUOTING: &[&str] = &[
     "ANSI",
     "ANSI_QUOTES",
     "DB2",
@@ -220,6 +220,21 @@ pub(super) const MODES_AGAINST_QUOTING: &[&str] = &[
     "POSTGRESQL",
 ];
 
+/// Modes that change values as they are read, or how our conditions are understood.
+pub(crate) const MODES_THAT_CHANGE_VALUES: &[&str] =
+    &["PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE", "EMPTY_STRING_IS_NULL"];
+
+/// Variables that every session has at one value, with the reason.
+const FIXED_VARIABLES: &[(&str, &str)] = &[
+    ("autocommit", "every statement has a connection of its own, and its changes would be lost with it"),
+    ("sql_select_limit", "the server would end results early without an error; write LIMIT in the query"),
+    ("sql_auto_is_null", "IS NULL would find the row that was inserted last"),
+    ("time_zone", "write \"timezone\""),
+    ("character_set_client", "connections speak utf8mb4"),
+    ("character_set_connection", "connections speak utf8mb4"),
+    ("character_set_results", "connections speak utf8mb4"),
+];
+
 /// A session variable's name is one word; its value is sent as a literal.
 fn check_session_variable(name: &str, value: &str) -> Result<()> {
     let mut characters = name.chars();
@@ -227,25 +242,39 @@ fn check_session_variable(name: &str, value: &str) -> Result<()> {
     if !starts_well || !characters.all(|c| c.is_ascii_alphanumeric() || c == '_') || name.len() > 64 {
         return Err(ConnectorError::option(format!("\"session.{name}\" is no name of a session variable")));
     }
-    if name.eq_ignore_ascii_case("sql_mode")
-        && let Some(mode) = value
-            .split(',')
-            .map(str::trim)
-            .find(|mode| MODES_AGAINST_QUOTING.iter().any(|known| known.eq_ignore_ascii_case(mode)))
-    {
+    if let Some((_, reason)) = FIXED_VARIABLES.iter().find(|(fixed, _)| name.eq_ignore_ascii_case(fixed)) {
+        return Err(ConnectorError::option(format!("\"session.{name}\" is refused: {reason}")));
+    }
+    // A collation brings its character set with it.
+    let is_wide = value.get(.."utf8mb4".len()).is_some_and(|start| start.eq_ignore_ascii_case("utf8mb4"));
+    if name.eq_ignore_ascii_case("collation_connection") && !is_wide {
         return Err(ConnectorError::option(format!(
-            "\"session.sql_mode\" must not hold {mode}: it changes how quotes and backslashes are read"
+            "\"session.{name}\" is refused: connections speak utf8mb4; write a collation of it"
         )));
     }
-    if name.eq_ignore_ascii_case("autocommit") {
-        return Err(ConnectorError::option(
-            "\"session.autocommit\" is refused: every statement has a connection of its own, and its changes would be lost with it",
-        ));
-    }
-    for fixed in ["character_set_client", "character_set_connection", "character_set_results", "time_zone"] {
-        if name.eq_ignore_ascii_case(fixed) {
-            let instead = if fixed == "time_zone" { "write \"timezone\"" } else { "connections speak utf8mb4" };
-            return Err(ConnectorError::option(format!("\"session.{name}\" is refused: {instead}")));
+    if name.eq_ignore_ascii_case("sql_mode") { check_sql_mode(value) } else { Ok(()) }
+}
+
+/// Only names of modes: a number stands for any set of them, DEFAULT for what the server's configuration says, and a server compares
+/// names without accents.
+fn check_sql_mode(value: &str) -> Result<()> {
+    for mode in value.split(',').map(str::trim).filter(|mode| !mode.is_empty()) {
+        let is = |known: &&str| known.eq_ignore_ascii_case(mode);
+        let refused = if MODES_AGAINST_QUOTING.iter().any(&is) {
+            Some(format!("must not hold {mode}: it changes how quotes and backslashes are read"))
+        } else if MODES_THAT_CHANGE_VALUES.iter().any(&is) {
+            Some(format!("must not hold {mode}: it changes values or conditions"))
+        } else if is(&"DEFAULT") {
+            Some("takes names of modes: DEFAULT may be any of them; leave the option out".to_owned())
+        } else if !mode.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !mode.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            Some("takes names of modes, separated by commas; a number is not read".to_owned())
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            return Err(ConnectorError::option(format!("\"session.sql_mode\" {refused}")));
         }
     }
     Ok(())
@@ -350,12 +379,53 @@ mod tests {
             ("session.a b", "1"),
             ("session.sql_mode", "STRICT_ALL_TABLES, ansi_quotes"),
             ("session.time_zone", "UTC"),
-            ("session.autocommit", "0"),
             ("session.character_set_results", "latin1"),
         ] {
             assert!(parse(&[("url", "mysql://root@h"), (name, value)]).is_err(), "{name}");
         }
-        assert!(parse(&[("url", "mysql://root@h"), ("session.sql_mode", "STRICT_ALL_TABLES")]).is_ok());
+        assert!(parse(&[("url", "mysql://root@h"), ("session.sql_mode", "STRICT_ALL_TABLES, IGNORE_SPACE")]).is_ok());
+        assert!(parse(&[("url", "mysql://root@h"), ("session.sql_mode", "")]).is_ok());
+    }
+
+    #[test]
+    fn what_a_session_relies_on_cannot_be_changed_and_the_reason_is_told() {
+        for (name, value, reason) in [
+            ("autocommit", "0", "would be lost"),
+            ("sql_select_limit", "1000", "end results early"),
+            ("SQL_Select_Limit", "DEFAULT", "end results early"),
+            ("sql_auto_is_null", "1", "inserted last"),
+            ("collation_connection", "latin1_bin", "utf8mb4"),
+        ] {
+            let option = format!("session.{name}");
+            let by_url = format!("jdbc:mysql://h/d?user=root&sessionVariables={name}={value}");
+            let by_option = parse(&[("url", "mysql://root@h"), (&option, value)]);
+            for error in [by_option.unwrap_err(), parse(&[("url", &by_url)]).unwrap_err()] {
+                assert_eq!(error.code(), crate::error::ErrorCode::Option);
+                assert!(error.message().contains(&format!("\"{option}\" is refused")), "{error}");
+                assert!(error.message().contains(reason), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn sql_mode_takes_harmless_names_only() {
+        for mode in MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES) {
+            let lower = mode.to_ascii_lowercase();
+            for value in [(*mode).to_owned(), format!("STRICT_ALL_TABLES ,\t{lower} ")] {
+                let error = parse(&[("url", "mysql://root@h"), ("session.sql_mode", &value)]).unwrap_err();
+                assert!(error.message().contains("must not hold"), "{value}: {error}");
+            }
+        }
+        // NO_BACKSLASH_ESCAPES and ANSI_QUOTES as numbers, and names that a server takes for ANSI_QUOTES.
+        for value in
+            ["1048576", "4", "-1", "0", "0x4", "DEFAULT", "default", "\u{e1}NSI_QUOTES", "'ANSI_QUOTES'", "ANSI\0"]
+        {
+            let error = parse(&[("url", "mysql://root@h"), ("session.sql_mode", value)]).unwrap_err();
+            assert!(error.message().contains("takes names of modes"), "{value}: {error}");
+        }
+        assert!(parse(&[("url", "jdbc:mysql://root@h/d?connectionCollation=utf8mb4_bin")]).is_ok());
+        let url = "jdbc:mysql://h/d?user=root&sessionVariables=sql_mode=1048576";
+        assert!(parse(&[("url", url)]).unwrap_err().message().contains("session.sql_mode"));
     }
 
     #[test]

@@ -640,6 +640,11 @@ mod tests {
         assert_eq!(bound(col("d").eq(decimal)).0, "`d` = CAST(? AS DECIMAL(10,2))");
         assert_eq!(shown(&col("day").gt_eq(lit(ScalarValue::Date32(Some(19_942))))), "`day` >= '2024-08-07'");
         assert_eq!(shown(&col("day").gt_eq(lit(ScalarValue::Date32(Some(-800_000))))), "");
+        assert_eq!(shown(&col("day").lt(lit(ScalarValue::Date32(Some(2_932_897))))), "", "10000-01-01");
+        for beyond in [253_402_300_800_000_000, i64::MAX, i64::MIN] {
+            let beyond = lit(ScalarValue::TimestampMicrosecond(Some(beyond), None));
+            assert_eq!(shown(&col("at").lt(beyond)), "");
+        }
         let at = lit(ScalarValue::TimestampMicrosecond(Some(-1), None));
         assert_eq!(shown(&col("at").lt(at)), "`at` < '1969-12-31 23:59:59.999999'");
         let zoned = lit(ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into())));

@@ -7,7 +7,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::unfold;
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{Column, QueryResult, Row};
+use mysql_async::{Column, Conn, Error, QueryResult, Row, Statement};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -93,8 +93,8 @@ enum Started {
     Done { rows_affected: u64, info: String },
 }
 
-/// Runs one statement as text on a connection of its own, which is closed afterwards: a statement may change the session.
-/// It is sent once and never retried. The schema comes from the server's column descriptions; names may repeat.
+/// Runs one statement on a connection of its own, which is closed afterwards: a statement may change the session.
+/// It is run once and never retried. The schema comes from the server's column descriptions; names may repeat.
 ///
 /// # Errors
 /// As the server says.
@@ -164,12 +164,66 @@ async fn drive(
     sender: &BatchSender,
 ) -> Result<()> {
     let config = connection.config().clone();
-    let mut result = step(&config, connection.conn()?.query_iter(sql)).await?;
+    let prepared = if is_query(sql) { prepare(&config, connection.conn()?, sql).await? } else { None };
+    let conn = connection.conn()?;
+    match prepared {
+        Some(statement) => {
+            let result = step(&config, conn.exec_iter(statement, ())).await?;
+            drain(&config, result, started, sender).await
+        }
+        None => {
+            let result = step(&config, conn.query_iter(sql)).await?;
+            drain(&config, result, started, sender).await
+        }
+    }
+}
+
+/// A query as a prepared statement, whose rows come in the binary protocol: as text a server prints a FLOAT with six digits.
+/// None where the server refuses to prepare it (it cannot, or there is a mistake, which it tells once more when the text is sent) and
+/// where a `?` would be taken as a parameter. Preparing runs nothing.
+async fn prepare(config: &ConnectionConfig, conn: &mut Conn, sql: &str) -> Result<Option<Statement>> {
+    let prepared = step(config, async {
+        match conn.prep(sql).await {
+            Ok(statement) => Ok(Some(statement)),
+            Err(Error::Server(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    });
+    Ok(prepared.await?.filter(|statement| statement.num_params() == 0))
+}
+
+/// Whether a statement begins with SELECT or WITH, behind parentheses and comments. What a server runs inside a comment (`/*!`) is
+/// not looked into.
+fn is_query(sql: &str) -> bool {
+    let mut rest = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    loop {
+        let behind = if rest.starts_with('#') || rest.starts_with("--") {
+            rest.split_once('\n').map(|(_, behind)| behind)
+        } else if rest.starts_with("/*") && !rest.starts_with("/*!") && !rest.starts_with("/*M!") {
+            rest.split_once("*/").map(|(_, behind)| behind)
+        } else {
+            break;
+        };
+        let Some(behind) = behind else { return false };
+        rest = behind.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    }
+    let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    word.eq_ignore_ascii_case("SELECT") || word.eq_ignore_ascii_case("WITH")
+}
+
+/// Tells what came of a statement and sends its rows.
+async fn drain<P: Protocol>(
+    config: &ConnectionConfig,
+    result: QueryResult<'_, 'static, P>,
+    started: &mut Option<oneshot::Sender<Result<Started>>>,
+    sender: &BatchSender,
+) -> Result<()> {
+    let mut result = result;
     let columns = result.columns().unwrap_or_default();
     if columns.is_empty() {
         let done = Started::Done { rows_affected: result.affected_rows(), info: result.info().into_owned() };
         // Later statements of the same text, if the server took several: their errors count.
-        step(&config, result.drop_result()).await?;
+        step(config, result.drop_result()).await?;
         answer(started, done);
         return Ok(());
     }
@@ -177,12 +231,12 @@ async fn drive(
     let origin = format!("catalog {}, native statement", config.catalog);
     let mut batches = BatchBuilder::new(&columns, origin, config.zero_dates, None, NATIVE_BATCH_ROWS);
     answer(started, Started::Rows(columns));
-    if read_rows(&config, &mut result, &mut batches, sender, |_, _| ()).await? == Ended::Unread {
+    if read_rows(config, &mut result, &mut batches, sender, |_, _| ()).await? == Ended::Unread {
         return Err(ConnectorError::new(ErrorCode::Cancelled, "nobody reads the result any more"));
     }
     // CALL ends with a status behind its rows; a second result set has no place here.
     let more = result.columns().is_some_and(|columns| !columns.is_empty());
-    step(&config, result.drop_result()).await?;
+    step(config, result.drop_result()).await?;
     if more {
         return Err(ConnectorError::new(
             ErrorCode::Unsupported,
@@ -250,4 +304,40 @@ fn decimal(column: &Column, signed: bool) -> Reading {
     let digits = column.column_length().saturating_sub(marks);
     let precision = u8::try_from(digits).unwrap_or(65).clamp(1, 65).max(scale);
     Reading::Decimal { precision, scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_query;
+
+    #[test]
+    fn a_query_is_known_by_its_first_word() {
+        for sql in [
+            "SELECT 1",
+            " select\n1",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+            "((SELECT 1))",
+            "-- a comment\nSELECT 1",
+            "# a\n/* b */ ( /* c */ SELECT 1)",
+            "SELECT",
+            "SELECT(1)",
+            "SELECT*FROM t",
+        ] {
+            assert!(is_query(sql), "{sql}");
+        }
+        for sql in [
+            "",
+            "INSERT INTO t SELECT 1",
+            "SHOW TABLES",
+            "SELECTED",
+            "CALL p()",
+            "/*!50000 SELECT 1 */",
+            "/*M! SELECT 1 */",
+            "-- SELECT 1",
+            "/* SELECT 1",
+            "EXPLAIN SELECT 1",
+        ] {
+            assert!(!is_query(sql), "{sql}");
+        }
+    }
 }

@@ -10,7 +10,6 @@
 
 pub mod commit_exec;
 pub mod convert;
-pub mod gate;
 pub mod handle;
 pub mod journal;
 pub mod mapping;
@@ -38,7 +37,6 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::options::Options;
 pub use commit_exec::CommitExec;
-pub use gate::{Chunk, Gate, Offer};
 pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
 pub use journal::{CommitJournal, WriteId};
 pub use mapping::map_columns;

@@ -74,7 +74,7 @@ const NAMES: &[(&str, &[&str])] = &[
 pub struct WriteSettings {
     /// `write_mode`.
     pub write_mode: WriteMode,
-    /// `load_bytes`: encoded bytes of one load at most; also what the gate holds.
+    /// `load_bytes`: encoded bytes of one load at most; also what a write holds back until it is known whether one load is enough.
     pub load_bytes: u64,
     /// `load_rows`: rows of one load at most.
     pub load_rows: Option<u64>,
@@ -119,6 +119,11 @@ impl WriteSettings {
     /// The names of all settings, for suggestions.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(name, _)| *name)
+    }
+
+    /// Whether these options set the setting of this name, in any of its spellings.
+    pub fn is_set(options: &Options, setting: &str) -> bool {
+        options.iter().any(|(name, _)| canonical(name) == Some(setting))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {

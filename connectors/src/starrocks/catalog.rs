@@ -127,6 +127,11 @@ impl StarrocksCatalog {
         Err(self.name_error(format!("there is no table {table} in database {database}{hint}")))
     }
 
+    /// A table of these columns.
+    pub(super) fn table_of(&self, database: &str, table: &str, columns: &[Column]) -> StarrocksTable {
+        StarrocksTable::new(self.pool.clone(), database, table, columns)
+    }
+
     fn name_error(&self, message: String) -> ConnectorError {
         ConnectorError::new(ErrorCode::Name, format!("catalog {}: {message}", self.name))
     }
@@ -258,7 +263,7 @@ impl RemoteCatalog for StarrocksCatalog {
         if columns.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(StarrocksTable::new(self.pool.clone(), database, table, &columns))))
+        Ok(Some(Arc::new(self.table_of(database, table, &columns))))
     }
 
     async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult> {

@@ -7,15 +7,16 @@ use arrow::datatypes::{DataType, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator, expr::InList};
 
-use crate::csv::temporal::{append_date, append_timestamp};
+use crate::csv::temporal::{MICROS_PER_DAY, append_date, append_timestamp};
 use crate::mysql_protocol::quote::{identifier, text_literal};
+use crate::mysql_protocol::value::date_of_days;
 
 /// Text beyond this stays here: a frontend parses the whole statement.
 const MAX_LITERAL_BYTES: usize = 64 * 1024;
 /// Items of an IN list that are sent; longer lists stay here.
 const MAX_IN_LIST: usize = 1000;
 
-/// The filter as SQL, if the server decides it exactly as DataFusion.
+/// The filter as SQL, if the server decides it exactly as DataFusion. `schema` has the columns that may be compared there.
 pub(crate) fn to_sql(filter: &Expr, schema: &Schema) -> Option<String> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
@@ -101,14 +102,25 @@ fn literal_of(literal: &ScalarValue, data_type: &DataType) -> Option<String> {
         }
         ScalarValue::Decimal128(Some(value), _, scale) => decimal(&value.to_string(), *scale),
         ScalarValue::Decimal256(Some(value), _, scale) => decimal(&value.to_string(), *scale),
-        ScalarValue::Date32(Some(days)) => printed(&|text| append_date(text, *days)),
-        ScalarValue::TimestampMicrosecond(Some(micros), None) => printed(&|text| append_timestamp(text, *micros)),
+        ScalarValue::Date32(Some(days)) if has_four_digit_year(i64::from(*days)) => {
+            printed(&|text| append_date(text, *days))
+        }
+        ScalarValue::TimestampMicrosecond(Some(micros), None)
+            if has_four_digit_year(micros.div_euclid(MICROS_PER_DAY)) =>
+        {
+            printed(&|text| append_timestamp(text, *micros))
+        }
         // How a server reads a NUL within a literal is not written down.
         ScalarValue::Utf8(Some(text)) if text.len() <= MAX_LITERAL_BYTES && !text.contains('\0') => {
             Some(text_literal(text))
         }
         _ => None,
     }
+}
+
+/// Whether a day since 1970 is one of the years 0 to 9999: the server has no others, nor a way to write them.
+fn has_four_digit_year(days: i64) -> bool {
+    i32::try_from(days).is_ok_and(|days| date_of_days(days).is_some())
 }
 
 /// An unscaled number as decimal text.
@@ -177,5 +189,24 @@ mod tests {
         assert_eq!(sql(col("s").eq(lit(ScalarValue::Utf8(None)))), None);
         assert_eq!(sql(col("i").eq(lit(1_i64)).or(col("f").eq(lit(1.5)))), None);
         assert_eq!(sql(col("nobody").is_null()), None);
+    }
+
+    #[test]
+    fn days_beyond_four_digits_of_a_year_stay_here() {
+        const DAY: i64 = 86_400_000_000;
+        let day = |days: i32| sql(col("d").lt(lit(ScalarValue::Date32(Some(days)))));
+        let time = |micros: i64| sql(col("t").lt(lit(ScalarValue::TimestampMicrosecond(Some(micros), None))));
+        let (first, last) = (-719_528, 2_932_896);
+        assert_eq!(day(first).as_deref(), Some("`d` < '0000-01-01'"));
+        assert_eq!(day(last).as_deref(), Some("`d` < '9999-12-31'"));
+        assert_eq!(time((i64::from(last) + 1) * DAY - 1).as_deref(), Some("`t` < '9999-12-31 23:59:59.999999'"));
+        for days in [first - 1, last + 1, i32::MIN, i32::MAX] {
+            assert_eq!(day(days), None, "{days}");
+        }
+        for micros in [i64::from(first) * DAY - 1, (i64::from(last) + 1) * DAY, i64::MIN, i64::MAX] {
+            assert_eq!(time(micros), None, "{micros}");
+        }
+        let list = [last, last + 1].map(|days| lit(ScalarValue::Date32(Some(days)))).to_vec();
+        assert_eq!(sql(col("d").in_list(list, false)), None);
     }
 }

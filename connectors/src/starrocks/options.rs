@@ -5,7 +5,7 @@ use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::options::ConnectionConfig;
 use crate::options::Options;
 
-use super::stream_load::address::{Endpoint, HostPort};
+use super::stream_load::address::{Endpoint, HostPort, refuse_login};
 use super::stream_load::redirect::{AddressMapping, AllowedHost};
 use crate::sink::WriteSettings;
 
@@ -60,6 +60,7 @@ impl StarrocksOptions {
 
 /// `[http[s]://]host:port` separated by `;` or `,`.
 fn frontends(text: &str) -> Result<Vec<Endpoint>> {
+    refuse_login(text, "load_url")?;
     let frontends: Vec<Endpoint> = text
         .split([';', ','])
         .map(str::trim)
@@ -122,5 +123,17 @@ mod tests {
         let options = parse(&[("load_bytes", "1MB"), ("write_mode", "plain")]).unwrap();
         assert_eq!(options.settings.get("load_bytes"), Some("1MB"));
         assert_eq!(options.settings.get("write_mode"), Some("plain"));
+    }
+
+    #[test]
+    fn no_part_of_an_address_with_a_password_is_repeated() {
+        for (option, value) in [
+            ("load_url", "http://root:hunter3;x@fe:8030"),
+            ("be_address_map", "http://root:hunter3=x@be1=be2"),
+            ("allowed_be_hosts", "root:hunter3@be1"),
+        ] {
+            let error = parse(&[(option, value)]).unwrap_err().to_string();
+            assert!(error.contains(option) && !error.contains("hunter3"), "{error}");
+        }
     }
 }

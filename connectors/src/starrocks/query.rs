@@ -53,8 +53,16 @@ pub(crate) async fn run(
     scan: Option<ScanOutput>,
 ) -> Result<NativeResult> {
     let mut connection = pool.get().await?;
-    if let Some(database) = database {
-        connection.use_database(database).await?;
+    match database {
+        Some(database) => connection.use_database(database).await?,
+        // No statement leaves a database, so that a bare name would mean a table of an earlier one. A scan has no bare names.
+        None if scan.is_none() => {
+            while connection.database().is_some() {
+                connection.close().await;
+                connection = pool.get().await?;
+            }
+        }
+        None => {}
     }
     let (start, started) = oneshot::channel();
     let (batches, received) = mpsc::channel(WAITING_BATCHES);

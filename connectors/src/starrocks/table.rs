@@ -16,7 +16,7 @@ use super::types::{arrow_type, target_type};
 use crate::error::Result;
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::quote::text_literal;
-use crate::sink::TargetColumn;
+use crate::sink::{TargetColumn, TargetType};
 
 /// A column as `information_schema.columns` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,9 @@ pub struct StarrocksTable {
     database: String,
     table: String,
     schema: SchemaRef,
+    /// The columns whose filters the server decides as DataFusion does. Not those that are read as text and are something else there:
+    /// documents, nested values, and sketches, which are read as NULL.
+    comparable: Schema,
 }
 
 impl StarrocksTable {
@@ -106,7 +109,21 @@ impl StarrocksTable {
                 }
             })
             .collect();
-        Self { pool, database: database.to_owned(), table: table.to_owned(), schema: Arc::new(Schema::new(fields)) }
+        let is_comparable =
+            |column: &Column| !matches!(target_type(&column.column_type), TargetType::Json | TargetType::Other);
+        let comparable: Vec<Field> = fields
+            .iter()
+            .zip(columns)
+            .filter(|(_, column)| is_comparable(column))
+            .map(|(field, _)| field.clone())
+            .collect();
+        Self {
+            pool,
+            database: database.to_owned(),
+            table: table.to_owned(),
+            schema: Arc::new(Schema::new(fields)),
+            comparable: Schema::new(comparable),
+        }
     }
 }
 
@@ -121,7 +138,7 @@ impl TableProvider for StarrocksTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
-        let decide = |filter: &&Expr| match filters::to_sql(filter, &self.schema) {
+        let decide = |filter: &&Expr| match filters::to_sql(filter, &self.comparable) {
             Some(_) => TableProviderFilterPushDown::Exact,
             None => TableProviderFilterPushDown::Unsupported,
         };
@@ -139,7 +156,8 @@ impl TableProvider for StarrocksTable {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => self.schema.clone(),
         };
-        let filters: Vec<String> = filters.iter().filter_map(|filter| filters::to_sql(filter, &self.schema)).collect();
+        let filters: Vec<String> =
+            filters.iter().filter_map(|filter| filters::to_sql(filter, &self.comparable)).collect();
         let (database, table) = (self.database.clone(), self.table.clone());
         Ok(Arc::new(StarrocksExec::new(self.pool.clone(), ScanDescriptor { database, table, schema, filters, limit })))
     }

@@ -8,7 +8,8 @@ use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArra
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use async_trait::async_trait;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 use futures::{StreamExt, TryStreamExt};
 use minirocks::storage::{ColumnDefault, ColumnDefinition, TableDefinition};
 use minirocks::{Server, ServerConfig};
@@ -17,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::StarrocksCatalog;
+use super::table::Column;
 use crate::catalog::{Catalog, CatalogConfig, NativeResult, RemoteCatalog};
 use crate::error::{ErrorCode, Result};
 use crate::options::Options;
@@ -509,4 +511,56 @@ async fn a_write_that_cannot_work_is_refused_when_it_is_planned() {
     let (plain, _) = request(&rows, vec![], &[("write_mode", "plain")]);
     let planned = sr.catalog.plan_write(plain).await.unwrap();
     assert!(planned.description.starts_with("sr.d.t, mode=plain"), "{}", planned.description);
+}
+
+#[tokio::test]
+async fn filters_on_documents_and_sketches_stay_here() {
+    let column = |name: &str, column_type: &str| Column {
+        name: name.into(),
+        column_type: column_type.into(),
+        nullable: true,
+        has_default: false,
+        is_generated: false,
+        comment: String::new(),
+    };
+    let sr = MiniRocks::start().await;
+    let types = ["json", "array<int(11)>", "map<int(11),int(11)>", "struct<a int(11)>", "hll", "bitmap", "percentile"];
+    let mut columns: Vec<Column> = types.iter().enumerate().map(|(n, text)| column(&format!("c{n}"), text)).collect();
+    columns.push(column("id", "int(11)"));
+    columns.push(column("s", "varchar(20)"));
+    let table = sr.catalog.table_of("d", "t", &columns);
+    let is_pushed = |filter: &datafusion::logical_expr::Expr| {
+        let decided = table.supports_filters_pushdown(&[filter]).unwrap();
+        decided[0] == datafusion::logical_expr::TableProviderFilterPushDown::Exact
+    };
+    for (n, kind) in types.iter().enumerate() {
+        let document = || col(format!("c{n}"));
+        for filter in [
+            document().eq(lit("[1]")),
+            document().gt(lit("a")),
+            document().in_list(vec![lit("a"), lit("b")], false),
+            document().between(lit("a"), lit("b")),
+            document().is_null(),
+            document().is_not_null(),
+            col("id").eq(lit(1)).and(document().eq(lit("a"))),
+        ] {
+            assert!(!is_pushed(&filter), "{kind} {filter}");
+        }
+    }
+    assert!(is_pushed(&col("id").eq(lit(1)).and(col("s").is_null())));
+}
+
+#[tokio::test]
+async fn a_statement_without_a_database_does_not_run_in_that_of_the_one_before() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id INT) DUPLICATE KEY(id)").await;
+    for _ in 0..3 {
+        match sr.catalog.execute(Some("d"), "INSERT INTO t VALUES (1)").await.unwrap() {
+            NativeResult::Done { rows_affected, .. } => assert_eq!(rows_affected, 1),
+            NativeResult::Rows(_) => panic!("an INSERT has no rows"),
+        }
+        let outcome = sr.catalog.execute(None, "INSERT INTO t VALUES (2)").await;
+        assert!(outcome.is_err(), "a table of another statement's database");
+    }
+    assert_eq!(sr.rows("SELECT count(*) FROM d.t").await, [texts(&["3"])]);
 }

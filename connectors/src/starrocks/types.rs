@@ -26,12 +26,17 @@ pub(crate) const TYPE_TABLE: &[TypeRow] = &[
     row("INT", "int(11)", "Int32", "-2147483648 to 2147483647"),
     row("BIGINT", "bigint(20)", "Int64", "-9223372036854775808 to 9223372036854775807"),
     row("LARGEINT", "bigint(20) unsigned", "Decimal256(39, 0)", "-2^127 to 2^127-1"),
-    row("FLOAT", "float", "Float32", "a number; what a FLOAT cannot hold exactly is a reject unless the query casts"),
+    row(
+        "FLOAT",
+        "float",
+        "Float32",
+        "a number in range; a fraction becomes the nearest FLOAT, a whole number that is not exact is a reject unless the query casts",
+    ),
     row(
         "DOUBLE",
         "double",
         "Float64",
-        "a number; what a DOUBLE cannot hold exactly is a reject unless the query casts",
+        "a number in range; a fraction becomes the nearest DOUBLE, a whole number that is not exact is a reject unless the query casts",
     ),
     row("DECIMAL(p,s), p up to 38", "decimal(10, 2)", "Decimal128(10, 2)", "range and scale; no rounding"),
     row("DECIMAL(p,s), p above 38", "decimal(50, 10)", "Decimal256(50, 10)", "range and scale; no rounding"),
@@ -62,7 +67,7 @@ pub fn type_table_markdown() -> String {
     let mut text = String::from(
         "# StarRocks types\n\n\
          Columns of a table are read by the type that `information_schema.columns` names, and values are checked against it before they\n\
-         are sent. A value that does not fit is a reject with column, value and reason; nothing is rounded or cut in silence.\n\n\
+         are sent. A value that does not fit is a reject with column, value and reason; nothing but fractions of FLOAT and DOUBLE is rounded, nothing is cut.\n\n\
          | StarRocks | COLUMN_TYPE | read as | a write checks |\n|---|---|---|---|\n",
     );
     for row in TYPE_TABLE {

@@ -30,7 +30,10 @@ pub(super) struct WriteOptions {
     pub(super) format: Format,
     /// The `timeout` header, if the user wrote it.
     pub(super) timeout: Option<Duration>,
-    /// Headers that the user wrote, all but format, delimiters and timeout.
+    /// `max_filter_ratio`, if the user wrote it: the most that a load leaves to the server of the statement's `error_limit`, and that
+    /// limit itself where none is written.
+    pub(super) filter_ratio: Option<f64>,
+    /// Headers that the user wrote, all but format, delimiters, timeout and `max_filter_ratio`.
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -49,15 +52,12 @@ impl WriteOptions {
         let format = take_format(&mut headers)?;
         let timeout = take(&mut headers, "timeout").map(|text| parse_timeout(&text)).transpose()?;
         refuse_what_cannot_be_kept(&headers)?;
-        // A ratio that is written for the server is the statement's limit, unless that was set and is not 0.
-        let ratio = headers.iter().find(|(name, _)| name == "max_filter_ratio").map(|(_, value)| value.as_str());
-        if let Some(ratio) = ratio {
-            let ratio = parse_ratio(ratio)?;
-            if settings.error_limit == ErrorLimit::default() {
-                settings.error_limit = ratio;
-            }
+        let filter_ratio = take(&mut headers, "max_filter_ratio").map(|text| parse_ratio(&text)).transpose()?;
+        let has_limit = [properties, session, catalog].iter().any(|scope| WriteSettings::is_set(scope, "error_limit"));
+        if let Some(ratio) = filter_ratio.filter(|_| !has_limit) {
+            settings.error_limit = ErrorLimit::Ratio(ratio);
         }
-        Ok(Self { settings, format, timeout, headers })
+        Ok(Self { settings, format, timeout, filter_ratio, headers })
     }
 
     /// The value of a header that the user wrote.
@@ -155,9 +155,9 @@ fn parse_timeout(text: &str) -> Result<Duration> {
 }
 
 /// The header `max_filter_ratio`; the server would read anything else as 0.
-fn parse_ratio(text: &str) -> Result<ErrorLimit> {
+fn parse_ratio(text: &str) -> Result<f64> {
     match text.trim().parse::<f64>() {
-        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ErrorLimit::Ratio(ratio)),
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
         _ => Err(ConnectorError::option("\"max_filter_ratio\" must be a number from 0 to 1")),
     }
 }
@@ -194,6 +194,17 @@ mod tests {
         assert_eq!(properties(&[("max_filter_ratio", "0.5")]).unwrap().settings.error_limit, ErrorLimit::Ratio(0.5));
         for bad in ["1.5", "x", "-1", "NaN"] {
             assert!(properties(&[("max_filter_ratio", bad)]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_error_limit_that_is_written_stands_beside_a_filter_ratio() {
+        for scope in 0..3 {
+            let mut scopes = [Vec::new(), Vec::new(), Vec::new()];
+            scopes[scope].push(("error_limit", "0"));
+            scopes[0].push(("max_filter_ratio", "0.5"));
+            let options = parse(&scopes[0], &scopes[1], &scopes[2]).unwrap();
+            assert_eq!(options.settings.error_limit, ErrorLimit::Rows(0), "scope {scope}");
         }
     }
 

@@ -6,42 +6,7 @@ use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 
 use super::{TestDatabase, column, query};
-
-/// Texts that break naive quoting or naive collations.
-const TEXTS: &[&str] = &[
-    "",
-    " ",
-    "a",
-    "A",
-    "a ",
-    "á",
-    "ä",
-    "ss",
-    "ß",
-    "\\",
-    "'",
-    "\\'",
-    "\"",
-    "%",
-    "_",
-    "a%b",
-    "a\\%b",
-    "a\0b",
-    "\0",
-    "😀",
-    "🦀",
-    "a\nb",
-    "x' OR '1'='1",
-    "-- ",
-    "?",
-    ":a",
-    "NULL",
-    "\u{fe0f}",
-    "e\u{301}",
-    "é",
-    "Ω",
-    "ω",
-];
+use crate::conformance::TEXTS;
 
 /// A session with the remote table as `r` and all its rows, read before, as `m`.
 async fn both(database: &TestDatabase, table: &str) -> SessionContext {
@@ -207,6 +172,34 @@ async fn comparisons_with_integers_and_decimals_run_on_the_server() {
     let text = datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
     for part in ["`id` = 5", "`d` >= 1.5000", "`v` = 'a'", "`day` > '2024-08-07'"] {
         assert!(text.contains(part), "{part} is not pushed: {text}");
+    }
+    assert_eq!(text.matches("FilterExec").count(), 1, "{text}");
+}
+
+/// As when the optimizer rewrites a filter after it was asked: the scan is given one that the server is not asked about.
+#[tokio::test]
+async fn a_filter_that_reaches_the_scan_is_never_lost() {
+    use datafusion::logical_expr::{col, lit};
+    let database = TestDatabase::new().await;
+    database
+        .run(&[
+            "CREATE TABLE t (id INT, v VARCHAR(10), f FLOAT)",
+            "INSERT INTO t VALUES (1, 'a', 0.5), (2, 'A', 1.5), (3, 'b', 2.5), (4, NULL, NULL)",
+        ])
+        .await;
+    let session = SessionContext::new();
+    let table = database.table("t").await;
+    for (filters, projection, expected) in [
+        (vec![col("id").not_eq(col("id"))], None, vec![]),
+        (vec![col("f").gt(lit(1.0_f32))], Some(vec![0]), vec!["2", "3"]),
+        (vec![col("f").gt(lit(1.0_f32)), col("id").gt(lit(2))], Some(vec![1, 0]), vec!["b|3"]),
+        (vec![col("v").eq(lit("a"))], Some(vec![0]), vec!["1"]),
+        (vec![col("id").gt(lit(1)), col("v").not_eq(lit("A"))], Some(vec![2, 2, 0]), vec!["2.5|2.5|3"]),
+        (vec![col("f").gt(lit(1.0_f32))], Some(vec![]), vec!["", ""]),
+    ] {
+        let plan = table.scan(&session.state(), projection.as_ref(), &filters, Some(3)).await.unwrap();
+        let batches = datafusion::physical_plan::collect(plan, session.task_ctx()).await.unwrap();
+        assert_eq!(column(&batches), expected, "{filters:?} {projection:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use futures::TryStreamExt;
 use super::{TestDatabase, column};
 use crate::catalog::{CatalogKind, NativeResult, RemoteCatalog};
 use crate::error::ErrorCode;
+use crate::mysql_protocol::options::{MODES_AGAINST_QUOTING, MODES_THAT_CHANGE_VALUES};
 
 async fn done(database: &TestDatabase, sql: &str) -> u64 {
     match database.catalog.execute(Some(&database.name), sql).await.unwrap() {
@@ -151,6 +152,71 @@ async fn the_session_is_the_same_on_every_server() {
     let sql = "SELECT @@character_set_results, @@autocommit, @@sql_auto_is_null, @@time_zone, \
                @@sql_select_limit = 18446744073709551615, @@net_write_timeout, DATABASE()";
     assert_eq!(column(&database.native(sql).await), [format!("utf8mb4|1|0|+08:00|1|86400|{}", database.name)]);
+}
+
+/// The server's global modes, put back at the end.
+struct GlobalModes(String);
+
+impl GlobalModes {
+    async fn set(modes: &str) -> Self {
+        use mysql_async::prelude::Queryable;
+        let mut connection = super::driver_connection().await;
+        let before: Option<String> = connection.query_first("SELECT @@global.sql_mode").await.unwrap();
+        connection.query_drop(format!("SET GLOBAL sql_mode = '{modes}'")).await.unwrap();
+        connection.disconnect().await.unwrap();
+        Self(before.unwrap())
+    }
+
+    async fn restore(self) {
+        drop(Self::set(&self.0).await);
+    }
+}
+
+#[tokio::test]
+async fn no_mode_of_the_server_changes_what_is_read_or_how_it_is_asked() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE TABLE t (v CHAR(5))", "INSERT INTO t VALUES ('ab'), ('')"]).await;
+    let harmful = "ANSI,ORACLE,MSSQL,DB2,MAXDB,MYSQL40,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,HIGH_NOT_PRECEDENCE,\
+                   EMPTY_STRING_IS_NULL,STRICT_ALL_TABLES";
+    let before = GlobalModes::set(harmful).await;
+    // New connections, which begin with the global modes.
+    let (plain, own) = (super::catalog(&[]), super::catalog(&[("session.sql_mode", "STRICT_ALL_TABLES,IGNORE_SPACE")]));
+    let mut seen = Vec::new();
+    for catalog in [&plain, &own] {
+        let sql = "SELECT @@global.sql_mode, @@session.sql_mode, 'a\\\\b', \"c\", NOT 1 BETWEEN -5 AND 5, v FROM t ORDER BY v";
+        seen.push(match catalog.execute(Some(&database.name), sql).await {
+            Ok(NativeResult::Rows(stream)) => stream.try_collect::<Vec<_>>().await.map_err(|error| error.to_string()),
+            Ok(NativeResult::Done { .. }) => Err("no rows".to_owned()),
+            Err(error) => Err(error.to_string()),
+        });
+    }
+    before.restore().await;
+    for seen in seen {
+        let rows = super::rows(&seen.unwrap());
+        assert!(rows[0][0].contains("NO_BACKSLASH_ESCAPES") && rows[0][0].contains("PAD_CHAR"), "{rows:?}");
+        for mode in rows[0][1].split(',') {
+            for bad in MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES) {
+                assert_ne!(mode, *bad, "{rows:?}");
+            }
+        }
+        assert!(rows[0][1].contains("STRICT_ALL_TABLES"), "{rows:?}");
+        assert_eq!(rows[0][2..], ["a\\b", "c", "0", ""]);
+        assert_eq!(rows[1][5], "ab");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_cannot_be_prepared_is_sent_as_text() {
+    let database = TestDatabase::new().await;
+    // Two statements in one text: the second result set is refused, and that both ran is told.
+    let result = database.catalog.execute(Some(&database.name), "SELECT 1; SELECT 2").await.unwrap();
+    let NativeResult::Rows(stream) = result else { panic!("no rows") };
+    let error = stream.try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(error.to_string().contains("more than one result set"), "{error}");
+    // A parameter has no value here, and the server says what it takes the text for.
+    let error = database.catalog.execute(Some(&database.name), "SELECT ?").await.err().unwrap();
+    assert!(error.message().contains("error 1064"), "{error}");
+    assert_eq!(column(&database.native("SELECT '?'").await), ["?"]);
 }
 
 #[tokio::test]

@@ -190,3 +190,17 @@ async fn a_server_that_hangs_up_is_tried_again_and_given_up_after_three_attempts
     assert_eq!((error.code(), attempts()), (ErrorCode::Connection, 6), "{error}");
     assert!(error.is_retryable());
 }
+
+#[tokio::test]
+async fn a_starrocks_session_has_no_limit_on_the_rows_of_a_select() {
+    let url = std::env::var("SYNCLINE_TEST_MYSQL")
+        .expect("SYNCLINE_TEST_MYSQL is not set: run the tests with tests/run, which starts a MariaDB server");
+    let options = [("url", format!("{url}/"))].iter().map(|(name, url)| (*name, url.as_str())).collect();
+    let config = CatalogConfig { name: "sr".into(), options, timezone: "UTC".into(), timezone_is_forced: false };
+    let config = ConnectionConfig::parse(&config, 3306, &[]).unwrap();
+    // The server's own default is another number, so that this one was set.
+    let mut connection = ConnectionPool::new(config, Dialect::StarRocks).get().await.unwrap();
+    let rows = connection.query("SELECT CAST(@@session.sql_select_limit AS CHAR)").await.unwrap();
+    let limit: String = rows.into_iter().next().unwrap().take(0).unwrap();
+    assert_eq!(limit, "9223372036854775807");
+}

@@ -284,21 +284,27 @@ fn exact_cast(source: &dyn Array, to: &DataType) -> Result<ArrayRef> {
     })
 }
 
-/// The value as a reject shows it: cut, and without control characters.
-fn value_text(array: &ArrayRef, row: usize) -> Option<String> {
+/// The value as a reject shows it.
+pub(crate) fn value_text(array: &ArrayRef, row: usize) -> Option<String> {
     if array.is_null(row) {
         return None;
     }
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options).ok()?;
     let text = formatter.value(row).try_to_string().ok()?;
+    Some(printable(&text, VALUE_CHARS))
+}
+
+/// Text from outside as messages show it: cut to so many characters, and control characters escaped, so that it cannot steer a terminal
+/// or begin a line of its own.
+pub(crate) fn printable(text: &str, max_chars: usize) -> String {
     let mut shown = String::new();
     for (count, char) in text.chars().enumerate() {
-        if count == VALUE_CHARS {
+        if count == max_chars {
             shown.push('…');
             break;
         }
         if char.is_control() { shown.extend(char.escape_default()) } else { shown.push(char) }
     }
-    Some(shown)
+    shown
 }

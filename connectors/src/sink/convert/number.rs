@@ -327,12 +327,15 @@ fn nearest_float(text: &str, is_single: bool) -> Option<f64> {
     (printed == digits).then_some(nearest)
 }
 
+/// Doubles as FLOAT: a fraction becomes the nearest, a whole number must be exact.
 fn narrow(values: &Float64Array, target: &TargetColumn, failures: &mut Failures) -> ArrayRef {
     let narrowed: Float32Array = values.unary(|value| value as f32);
     for (row, (wide, narrow)) in values.iter().zip(&narrowed).enumerate() {
         let (Some(wide), Some(narrow)) = (wide, narrow) else { continue };
         if (narrow.is_infinite() && wide.is_finite()) || (narrow == 0.0 && wide != 0.0) {
             failures.add(row, out_of_range(target));
+        } else if wide.fract() == 0.0 && f64::from(narrow) != wide {
+            failures.add(row, inexact(target));
         }
     }
     Arc::new(narrowed)

@@ -566,3 +566,24 @@ fn whole_numbers_of_every_source_agree_with_the_oracle() {
         })
         .unwrap();
 }
+
+#[test]
+fn a_whole_double_that_float_cannot_hold_is_a_reject_and_a_fraction_is_rounded() {
+    let digits = "has more digits than float32 holds";
+    let doubles =
+        vec![16_777_216.0, 16_777_217.0, -16_777_217.0, 16_777_218.0, 16_777_216.5, 0.1, 1e30, 2_f64.powi(100)];
+    check(
+        Float64Array::from(doubles),
+        T::Float32,
+        &[
+            Ok("16777216.0"),
+            Err(digits),
+            Err(digits),
+            Ok("16777218.0"),
+            Ok("16777216.0"),
+            Ok("0.1"),
+            Err(digits),
+            Ok("1.2676506e+30"),
+        ],
+    );
+}

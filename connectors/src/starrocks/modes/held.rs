@@ -3,7 +3,6 @@
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
 
 use super::super::stream_load::headers::MAX_JSON_BYTES;
@@ -11,12 +10,11 @@ use super::super::write_options::Format;
 use super::target::{Encoding, WriteTarget};
 use crate::csv::Uncarried;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::sink::convert::value_text;
 use crate::sink::{FoundBy, Reject};
 
 /// Bytes handed to the socket at once: large enough to cost few calls, small enough for backpressure to be felt.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
-/// A reject's value is cut to so many characters.
-const VALUE_CHARS: usize = 120;
 
 /// How much memory held rows may take, as a multiple of `load_bytes`. Text takes about as much in memory as on the wire; only narrow
 /// numbers in wide types take several times more.
@@ -51,7 +49,9 @@ impl Weight {
         let memory =
             batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum();
         if target.format() == &Format::Json {
-            target.json().encode(batch, true, scratch)?;
+            // What JSON cannot carry becomes a reject when the load is encoded.
+            let carried = left_out(batch, &target.json().uncarried(batch))?;
+            target.json().encode(&carried, true, scratch)?;
             return Ok(Self { bytes: scratch.len() as u64 + 1, memory, has_uncarried: false });
         }
         target.csv().encode(batch, scratch)?;
@@ -177,15 +177,10 @@ pub(super) fn csv_rows(target: &WriteTarget, batch: &RecordBatch) -> Result<Reco
 
 /// The batch without these rows, which become rejects.
 fn without(target: &WriteTarget, batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<RecordBatch> {
-    if uncarried.is_empty() {
-        return Ok(batch.clone());
-    }
-    let mut keep = vec![true; batch.num_rows()];
     for row in uncarried {
-        keep[row.row] = false;
         target.rejects().reject(Reject {
             column: Some(target.columns()[row.column].name.clone()),
-            value: value_text(batch, row.row, row.column),
+            value: value_text(batch.column(row.column), row.row),
             reason: row.reason.to_owned(),
             row: None,
             file: None,
@@ -193,14 +188,20 @@ fn without(target: &WriteTarget, batch: &RecordBatch, uncarried: &[Uncarried]) -
             found_by: FoundBy::Syncline,
         })?;
     }
-    filter_record_batch(batch, &BooleanArray::from(keep))
-        .map_err(|error| ConnectorError::internal("cannot leave out rows").with_source(error))
+    left_out(batch, uncarried)
 }
 
-fn value_text(batch: &RecordBatch, row: usize, column: usize) -> Option<String> {
-    let formatter = ArrayFormatter::try_new(batch.column(column), &FormatOptions::default()).ok()?;
-    let text = formatter.value(row).try_to_string().ok()?;
-    Some(text.chars().take(VALUE_CHARS).collect())
+/// The batch without these rows.
+fn left_out(batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<RecordBatch> {
+    if uncarried.is_empty() {
+        return Ok(batch.clone());
+    }
+    let mut keep = vec![true; batch.num_rows()];
+    for row in uncarried {
+        keep[row.row] = false;
+    }
+    filter_record_batch(batch, &BooleanArray::from(keep))
+        .map_err(|error| ConnectorError::internal("cannot leave out rows").with_source(error))
 }
 
 /// Bytes cut into pieces. The open piece is copied when it is cut, so that what is kept has no room to spare.

@@ -1,9 +1,11 @@
 //! Many loads, each visible by itself: fast and of any size, but a failure leaves a part, which is said.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
+use futures::future::join_all;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -12,9 +14,6 @@ use super::held::{HeldRows, Weight};
 use super::target::{Committed, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
-
-/// Labels that a message names at most.
-const NAMED_LABELS: usize = 5;
 
 /// A write as many loads.
 #[derive(Debug)]
@@ -92,33 +91,39 @@ impl Sink for PlainSink {
         shared.cancelled.cancel();
         // From here on no writer opens a load: they look at `cancelled` under this lock.
         let open = std::mem::take(&mut shared.loads.lock().open);
-        let mut late = Vec::new();
-        for label in open {
-            if shared.target.roll_back(&label).await? {
-                late.push(label.to_string());
+        // Side by side, and each to its end: one that cannot be rolled back must not keep the others open.
+        let rolled_back = join_all(open.iter().map(|label| shared.target.roll_back(label))).await;
+        let (mut visible, rows) = {
+            let loads = shared.loads.lock();
+            let visible: BTreeSet<String> = loads.committed.iter().map(|load| load.label.to_string()).collect();
+            (visible, loads.committed.iter().map(|load| load.rows).sum::<u64>())
+        };
+        let mut not_rolled_back = Vec::new();
+        for (label, outcome) in open.iter().zip(rolled_back) {
+            match outcome {
+                Ok(true) => {
+                    // Its own writer may have learnt it at the same time.
+                    visible.insert(label.to_string());
+                }
+                Ok(false) => {}
+                Err(error) => not_rolled_back.push(error),
             }
         }
-        let (mut labels, rows) = {
-            let loads = shared.loads.lock();
-            let labels: Vec<String> = loads.committed.iter().map(|load| load.label.to_string()).collect();
-            (labels, loads.committed.iter().map(|load| load.rows).sum::<u64>())
-        };
-        labels.extend(late);
-        if labels.is_empty() {
+        if visible.is_empty() && not_rolled_back.is_empty() {
             shared.target.forget().await;
             return Ok(());
         }
-        let more = labels.len().saturating_sub(NAMED_LABELS);
-        let shown = labels.iter().take(NAMED_LABELS).cloned().collect::<Vec<_>>().join(", ");
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Err(ConnectorError::new(
-            ErrorCode::PartlyCommitted,
-            format!(
-                "{}: write_mode 'plain' is not atomic, and {} loads with {rows} rows or more are visible and stay: {shown}{more}; remove them by hand before running again",
-                shared.target.shown(),
-                labels.len()
-            ),
-        ))
+        let mut parts = Vec::new();
+        if !visible.is_empty() {
+            parts.push(format!(
+                "write_mode 'plain' is not atomic, and {} loads with {rows} rows or more are visible and stay: {}; remove them by hand before running again",
+                visible.len(),
+                visible.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ));
+        }
+        parts.extend(not_rolled_back.iter().map(|error| error.message().to_owned()));
+        let code = if visible.is_empty() { ErrorCode::Unknown } else { ErrorCode::PartlyCommitted };
+        Err(ConnectorError::new(code, format!("{}: {}", shared.target.shown(), parts.join("; "))))
     }
 }
 

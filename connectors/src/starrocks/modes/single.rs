@@ -144,6 +144,10 @@ impl Sink for SingleSink {
     }
 }
 
+fn ended() -> ConnectorError {
+    ConnectorError::new(ErrorCode::Cancelled, "the write has ended")
+}
+
 fn summary(committed: Committed) -> WriteSummary {
     WriteSummary {
         rows_written: committed.rows,
@@ -174,31 +178,37 @@ impl Writer for SingleWriter {
         // Outside the lock: writers encode side by side.
         let weight = Weight::of(target, batch, &mut self.scratch)?;
         let mut state = self.shared.state.lock().await;
-        let rows = match &mut *state {
+        let mut held_before = Vec::new();
+        match &mut *state {
             State::Holding(held) if held.has_room_for(weight, target.options().settings.load_bytes) => {
                 held.push(batch.clone(), weight);
-                batch.num_rows() as u64
+                self.rows += batch.num_rows() as u64;
+                self.bytes += weight.bytes;
+                return Ok(());
             }
             State::Holding(_) if self.shared.beyond == Beyond::IsAnError => {
                 *state = State::Ended;
                 return Err(self.shared.too_large());
             }
             State::Holding(held) => {
-                let held = std::mem::take(held);
-                let mut streaming = Streaming::begin(&self.shared)?;
-                for earlier in held.into_batches() {
-                    let sent = streaming.send(&self.shared, &earlier).await?;
-                    // These rows were counted when they were held.
-                    self.rows -= earlier.num_rows() as u64 - sent;
-                }
-                let sent = streaming.send(&self.shared, batch).await?;
+                let streaming = Streaming::begin(&self.shared)?;
+                held_before = std::mem::take(held).into_batches();
+                // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
                 *state = State::Streaming(streaming);
-                sent
             }
-            State::Streaming(streaming) => streaming.send(&self.shared, batch).await?,
-            State::Ended => return Err(ConnectorError::new(ErrorCode::Cancelled, "the write has ended")),
-        };
-        self.rows += rows;
+            // Another writer found it out first; whose error reaches the user is chance, so that all say the same.
+            State::Ended if self.shared.beyond == Beyond::IsAnError && !self.shared.cancelled.is_cancelled() => {
+                return Err(self.shared.too_large());
+            }
+            State::Streaming(_) | State::Ended => {}
+        }
+        let State::Streaming(streaming) = &mut *state else { return Err(ended()) };
+        for earlier in held_before {
+            let sent = streaming.send(&self.shared, &earlier).await?;
+            // These rows were counted when they were held.
+            self.rows -= earlier.num_rows() as u64 - sent;
+        }
+        self.rows += streaming.send(&self.shared, batch).await?;
         self.bytes += weight.bytes;
         Ok(())
     }
@@ -225,7 +235,8 @@ impl Writer for SingleWriter {
 #[derive(Debug)]
 struct Streaming {
     pieces: mpsc::Sender<Piece>,
-    load: SpawnedTask<Result<Outcome>>,
+    /// None once its outcome was read.
+    load: Option<SpawnedTask<Result<Outcome>>>,
     encoded: Vec<u8>,
     rows: u64,
     bytes: u64,
@@ -246,7 +257,7 @@ impl Streaming {
         let (pieces, body) = StreamBody::new();
         let (target, label) = (shared.target.clone(), shared.label());
         let load = SpawnedTask::spawn(async move { target.stream(label, Body::Stream(body)).await });
-        Ok(Self { pieces, load, encoded: Vec::new(), rows: 0, bytes: 0 })
+        Ok(Self { pieces, load: Some(load), encoded: Vec::new(), rows: 0, bytes: 0 })
     }
 
     /// Sends the rows of a batch that CSV can carry, and says how many; waits while the server is slower than the source.
@@ -259,9 +270,7 @@ impl Streaming {
             self.encoded.clear();
             self.bytes += piece.len() as u64;
             let sent = tokio::select! {
-                () = shared.cancelled.cancelled() => {
-                    return Err(ConnectorError::new(ErrorCode::Cancelled, "the write has ended"));
-                }
+                () = shared.cancelled.cancelled() => return Err(ended()),
                 sent = self.pieces.send(Piece::Bytes(piece)) => sent,
             };
             if sent.is_err() {
@@ -273,7 +282,8 @@ impl Streaming {
 
     /// The error of a load that the server ended before its body did.
     async fn ended_early(&mut self, shared: &Single) -> ConnectorError {
-        let outcome = match (&mut self.load).await {
+        let Some(load) = self.load.take() else { return ended() };
+        let outcome = match load.join().await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => return error,
             Err(_) => return ConnectorError::internal("the task of a load stopped"),
@@ -300,7 +310,8 @@ impl Streaming {
             let _ = self.pieces.send(Piece::End).await;
         }
         drop(self.pieces);
-        match self.load.join().await {
+        let Some(load) = self.load.take() else { return Err(ended()) };
+        match load.join().await {
             Ok(outcome) => target.settle(label, outcome?, self.rows, self.bytes).await,
             Err(_) => Err(ConnectorError::new(
                 ErrorCode::Unknown,

@@ -20,8 +20,6 @@ use crate::sink::{CommitJournal, ErrorLimit, RejectLog, TargetColumn, WriteId, W
 const KEPT_TIMEOUT: Duration = Duration::from_secs(600);
 /// `timeout` of a load that is streamed from a source of any speed: four hours.
 const STREAMED_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
-/// How long rolling back waits for the server to say that a broken load is gone.
-const ROLL_BACK_TIME: Duration = Duration::from_secs(10);
 /// How long a label may be unknown, while rolling back, before its load is taken for one that never began.
 const UNKNOWN_TIME: Duration = Duration::from_secs(1);
 /// Between two questions while rolling back.
@@ -194,9 +192,7 @@ impl WriteTarget {
         headers.extend(theirs);
         let timeout = self.options.timeout.unwrap_or(timeout);
         headers.push(("timeout".to_owned(), timeout.as_secs().to_string()));
-        if self.options.header("max_filter_ratio").is_none() {
-            headers.push(("max_filter_ratio".to_owned(), self.max_filter_ratio(rows).to_string()));
-        }
+        headers.push(("max_filter_ratio".to_owned(), self.max_filter_ratio(rows).to_string()));
         Load {
             database: self.database.clone(),
             table: self.table.clone(),
@@ -207,8 +203,8 @@ impl WriteTarget {
         }
     }
 
-    /// What the limit leaves to the server after our own rejects, as a part of this load's rows. A load whose rows are not counted yet
-    /// gets none: it could not be taken back if the limit turned out to be passed.
+    /// What the limit leaves to the server after our own rejects, as a part of this load's rows, and at most what the user wrote for the
+    /// server. A load whose rows are not counted yet gets none: it could not be taken back if the limit turned out to be passed.
     fn max_filter_ratio(&self, rows: Option<u64>) -> f64 {
         let Some(rows) = rows.filter(|rows| *rows > 0) else { return 0.0 };
         let rejected = self.rejects.count();
@@ -217,7 +213,7 @@ impl WriteTarget {
             // Below 2^53 rows the product is exact enough, and cutting it errs to the safe side.
             ErrorLimit::Ratio(limit) => ((limit * (rows + rejected) as f64) as u64).saturating_sub(rejected),
         };
-        (left as f64 / rows as f64).min(1.0)
+        (left as f64 / rows as f64).min(self.options.filter_ratio.unwrap_or(1.0))
     }
 
     /// Reads the outcome of a load of so many rows: refused rows become rejects, and every row must be accounted for.
@@ -320,10 +316,13 @@ impl WriteTarget {
                 }
                 Err(error) => error.message().to_owned(),
             };
-            if started.elapsed() >= ROLL_BACK_TIME {
+            if started.elapsed() >= self.client.patience().roll_back_for {
                 return Err(ConnectorError::new(
                     ErrorCode::Unknown,
-                    format!("{}: load {label} could not be rolled back: {trouble}", self.shown()),
+                    format!(
+                        "{}: load {label} could not be rolled back and may become visible: {trouble}",
+                        self.shown()
+                    ),
                 ));
             }
             tokio::time::sleep(ROLL_BACK_PAUSE).await;

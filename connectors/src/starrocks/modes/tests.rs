@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
@@ -49,6 +49,14 @@ struct Cluster {
 
 impl Cluster {
     async fn new(act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        Self::with_states(act, |_| "ABORTED").await
+    }
+
+    /// A cluster that says these states of labels.
+    async fn with_states(
+        act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static,
+        state: impl Fn(&str) -> &'static str + Send + Sync + 'static,
+    ) -> Self {
         let loads = Mutex::new(0);
         let be = FaultServer::start(move |seen| {
             if seen.line().contains("_load_error_log") {
@@ -61,8 +69,12 @@ impl Cluster {
         .await;
         let location = format!("{}/api/d/t/_stream_load", be.at);
         let fe = FaultServer::start(move |seen| {
-            if seen.line().contains("get_load_state") {
-                return Act::Reply(ok(r#"{"state":"ABORTED","reason":""}"#));
+            if let Some((_, rest)) = seen.line().split_once("get_load_state?label=") {
+                let label = rest.split(' ').next().unwrap_or_default();
+                return Act::Reply(ok(&format!(r#"{{"state":"{}","reason":""}}"#, state(label))));
+            }
+            if seen.line().contains("_cancel") {
+                return Act::Reply(ok(r#"{"status":"OK"}"#));
             }
             Act::Reply(redirect(&location))
         })
@@ -207,7 +219,7 @@ async fn a_format_that_the_user_wrote_makes_such_rows_rejects() {
     let sink = SingleSink::new(cluster.target(&[("format", "csv"), ("error_limit", "5")]), Beyond::IsAnError);
     assert_eq!(write(&sink, &[&rows]).await.unwrap().rows_written, 1);
     let reject = &cluster.rejects.first()[0];
-    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), Some("a\u{1}b")));
+    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), Some("a\\u{1}b")));
 }
 
 #[tokio::test]
@@ -372,4 +384,178 @@ async fn a_plain_write_whose_first_load_fails_leaves_nothing() {
     let error = write(&sink, &[&[batch(&[(1, "a")])]]).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Remote);
     assert_eq!(cluster.journal().last().unwrap(), "forget");
+}
+
+#[tokio::test]
+async fn a_load_whose_first_rows_could_not_be_sent_is_rolled_back_by_its_label() {
+    let cluster = Cluster::new(|_, _| Act::Hang).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "40000000")]), Beyond::IsStreamed);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    let row = batch(&[(1, &"x".repeat(4 << 20))]);
+    // Nine are held; with the tenth, all are sent, which the server does not read.
+    for _ in 0..9 {
+        writer.write(&row).await.unwrap();
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(500), writer.write(&row)).await.is_err());
+    drop(writer);
+    tokio::time::timeout(Duration::from_secs(10), sink.abort()).await.unwrap().unwrap();
+    let asked = |seen: &Seen| seen.line().contains("get_load_state?label=job-r1-1-1-0-0");
+    assert!(cluster.fe.seen().iter().any(asked), "the label is asked for before the write is forgotten");
+    assert_eq!(cluster.journal().last().unwrap(), "forget");
+}
+
+#[tokio::test]
+async fn a_writer_that_goes_on_behind_a_broken_load_gets_an_error() {
+    let refusal = r#"{"TxnId":1,"Status":"Fail","Message":"body size 1 exceed limit: 0"}"#;
+    let cluster = Cluster::new(move |_, _| Act::ReplyAfter(100, ok(refusal))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "40000000")]), Beyond::IsStreamed);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    let row = batch(&[(1, &"x".repeat(4 << 20))]);
+    let mut errors = Vec::new();
+    for _ in 0..30 {
+        errors.extend(writer.write(&row).await.err().map(|error| error.code()));
+    }
+    assert_eq!(errors[0], ErrorCode::Remote);
+    assert!(errors[1..].iter().all(|code| *code == ErrorCode::Cancelled), "{errors:?}");
+    drop(writer);
+    sink.abort().await.unwrap();
+    assert_eq!(cluster.journal().last().unwrap(), "forget");
+}
+
+#[tokio::test]
+async fn every_writer_of_a_write_that_is_too_large_names_the_choices() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let sink = SingleSink::new(cluster.target(&[("load_bytes", "10")]), Beyond::IsAnError);
+    sink.begin(3).await.unwrap();
+    for index in 0..3 {
+        let mut writer = sink.open(index, 3).await.unwrap();
+        let error = writer.write(&batch(&[(1, "aaaaaaaaaaaa")])).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unsupported, "writer {index}: {error}");
+        assert!(error.message().contains("SET syncline.write_mode = 'single' | 'plain'"), "writer {index}: {error}");
+    }
+    let mut late = sink.open(0, 3).await.unwrap();
+    sink.abort().await.unwrap();
+    assert_eq!(late.write(&batch(&[(1, "a")])).await.unwrap_err().code(), ErrorCode::Cancelled);
+}
+
+/// A plain write of three writers that is aborted while one load is committed and two are open.
+async fn aborted_with_open_loads(
+    states: impl Fn(&str) -> &'static str + Send + Sync + 'static,
+) -> (Cluster, Result<()>) {
+    let cluster = Cluster::with_states(
+        |seen, _| match seen.header("label") {
+            Some("job-r1-1-1-0-0") => Act::Load(success(1, 0)),
+            _ => Act::Hang,
+        },
+        states,
+    )
+    .await;
+    let sink = PlainSink::new(cluster.target(&[("load_rows", "1")]));
+    sink.begin(3).await.unwrap();
+    let row = batch(&[(1, "a")]);
+    // The second row sends the load of the first.
+    let mut committed = sink.open(0, 3).await.unwrap();
+    committed.write(&row).await.unwrap();
+    committed.write(&row).await.unwrap();
+    let mut open = tokio::task::JoinSet::new();
+    for index in 1..3 {
+        let (mut writer, row) = (sink.open(index, 3).await.unwrap(), row.clone());
+        open.spawn(async move {
+            writer.write(&row).await.unwrap();
+            assert_eq!(writer.write(&row).await.unwrap_err().code(), ErrorCode::Cancelled);
+        });
+    }
+    while cluster.loads().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let outcome = sink.abort().await;
+    while let Some(writer) = open.join_next().await {
+        writer.unwrap();
+    }
+    (cluster, outcome)
+}
+
+#[tokio::test]
+async fn an_abort_rolls_back_every_open_load_and_names_those_that_stay_open_with_those_that_are_visible() {
+    let (cluster, outcome) = aborted_with_open_loads(|label| match label {
+        "job-r1-1-1-1-0" => "PREPARE",
+        "job-r1-1-1-2-0" => "VISIBLE",
+        _ => "ABORTED",
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PartlyCommitted);
+    for (label, what) in [("0-0", "visible"), ("2-0", "visible"), ("1-0", "open")] {
+        assert!(error.message().contains(&format!("job-r1-1-1-{label}")), "{what} {label}: {error}");
+    }
+    assert!(error.message().contains("load job-r1-1-1-1-0 could not be rolled back and may become visible"), "{error}");
+    assert!(!cluster.journal().contains(&"forget".to_owned()), "recovery has to look at it");
+}
+
+#[tokio::test]
+async fn an_abort_asks_for_every_open_load_also_behind_one_that_cannot_be_rolled_back() {
+    let (cluster, outcome) = aborted_with_open_loads(|_| "PREPARE").await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PartlyCommitted);
+    for label in ["job-r1-1-1-0-0", "job-r1-1-1-1-0", "job-r1-1-1-2-0"] {
+        assert!(error.message().contains(label), "{error}");
+    }
+    assert!(cluster.fe.seen().iter().any(|seen| seen.line().contains("_cancel?label=job-r1-1-1-2-0")));
+}
+
+#[tokio::test]
+async fn a_filter_ratio_that_the_user_wrote_is_the_most_that_the_error_limit_leaves() {
+    for (properties, sent) in [
+        // 5 rows, of which CSV cannot carry one.
+        (&[("max_filter_ratio", "0.5"), ("error_limit", "2")][..], "0.25"),
+        (&[("max_filter_ratio", "0.5"), ("error_limit", "1")], "0"),
+        (&[("max_filter_ratio", "0.125"), ("error_limit", "4")], "0.125"),
+        (&[("max_filter_ratio", "0"), ("error_limit", "4")], "0"),
+        (&[("max_filter_ratio", "0.5")], "0.25"),
+    ] {
+        let cluster = Cluster::new(|_, _| Act::Load(success(4, 0))).await;
+        let target = cluster.target(&[properties, &[("format", "csv")]].concat());
+        let rows = [batch(&[(1, "a"), (2, "b"), (3, "\\N"), (4, "d"), (5, "e")])];
+        write(&SingleSink::new(target, Beyond::IsAnError), &[&rows]).await.unwrap();
+        assert_eq!(cluster.loads()[0].header("max_filter_ratio"), Some(sent), "{properties:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_load_leaves_the_server_no_rejects_as_the_limit_is_only_known_at_its_end() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let target = cluster.target(&[("load_bytes", "10"), ("max_filter_ratio", "0.5")]);
+    write(&SingleSink::new(target, Beyond::IsStreamed), &[&[batch(&[(1, "aaaaaa")]), batch(&[(2, "b")])]])
+        .await
+        .unwrap();
+    assert_eq!(cluster.loads()[0].header("max_filter_ratio"), Some("0"));
+}
+
+#[tokio::test]
+async fn bytes_that_json_cannot_carry_are_rejects() {
+    let rows = || {
+        let id: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let bytes: ArrayRef = Arc::new(BinaryArray::from_vec(vec![b"a", b"\xff", b"c"]));
+        RecordBatch::try_from_iter([("id", id), ("name", bytes)]).unwrap()
+    };
+    for plain in [false, true] {
+        let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+        let sink = |limit: &str| -> Box<dyn Sink> {
+            let target = cluster.target(&[("format", "json"), ("error_limit", limit)]);
+            match plain {
+                true => Box::new(PlainSink::new(target)),
+                false => Box::new(SingleSink::new(target, Beyond::IsAnError)),
+            }
+        };
+        let error = write(&*sink("0"), &[&[rows()]]).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Rejects, "{error}");
+        assert!(cluster.loads().is_empty());
+        cluster.rejects.set_limit(crate::sink::ErrorLimit::Rows(9));
+        assert_eq!(write(&*sink("9"), &[&[rows()]]).await.unwrap().rows_written, 2);
+        let sent: serde_json::Value = serde_json::from_slice(&cluster.loads()[0].body).unwrap();
+        assert_eq!(sent, serde_json::json!([{"id":1,"name":"a"},{"id":3,"name":"c"}]));
+        assert_eq!(cluster.rejects.first()[1].column.as_deref(), Some("name"));
+    }
 }

@@ -49,10 +49,9 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Reads `[http[s]://]host[:port]`; a path other than `/`, a user or a query is an error. `option` names the option in errors.
     pub(crate) fn parse(text: &str, default_port: u16, option: &str) -> Result<Self> {
-        // The text is not repeated when it may hold a password.
+        refuse_login(text, option)?;
         let refused = |why: &str| {
-            let shown = if text.contains('@') { "***" } else { text };
-            ConnectorError::option(format!("option \"{option}\": \"{shown}\" is not [http[s]://]host:port: {why}"))
+            ConnectorError::option(format!("option \"{option}\": \"{text}\" is not [http[s]://]host:port: {why}"))
         };
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
@@ -65,9 +64,6 @@ impl Endpoint {
         };
         let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
         let url = Url::parse(&format!("{scheme}://{rest}")).map_err(|error| refused(&error.to_string()))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused("user and password are options of their own"));
-        }
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(refused("a path is not allowed"));
         }
@@ -98,8 +94,19 @@ pub(crate) fn host_of(url: &Url) -> Option<String> {
     })
 }
 
+/// Refuses text with a user and a password in it. No error repeats any of it, so a list is checked as a whole before it is cut.
+pub(crate) fn refuse_login(text: &str, option: &str) -> Result<()> {
+    if text.contains('@') {
+        return Err(ConnectorError::option(format!(
+            "option \"{option}\": an address has no \"@\"; user and password are options of their own"
+        )));
+    }
+    Ok(())
+}
+
 /// Reads `host[:port]`; no port means any port.
 pub(crate) fn parse_host(text: &str, option: &str) -> Result<(String, Option<u16>)> {
+    refuse_login(text, option)?;
     let refused = || ConnectorError::option(format!("option \"{option}\": \"{text}\" is not host or host:port"));
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') && (!host.contains(':') || host.ends_with(']')) => {
@@ -108,7 +115,7 @@ pub(crate) fn parse_host(text: &str, option: &str) -> Result<(String, Option<u16
         _ => (text, None),
     };
     let host = HostPort::new(host, 0).host;
-    if host.is_empty() || host.contains(['/', '@', ' ', '?', '#']) {
+    if host.is_empty() || host.contains(['/', ' ', '?', '#']) {
         return Err(refused());
     }
     Ok((host, port))
@@ -143,5 +150,13 @@ mod tests {
         assert_eq!(parse_host("[::1]", "x").unwrap(), ("::1".to_owned(), None));
         assert!(parse_host("be1:port", "x").is_err());
         assert!(parse_host("http://be1", "x").is_err());
+    }
+
+    #[test]
+    fn a_host_with_a_password_is_refused_and_not_repeated() {
+        for text in ["root:hunter2@be1:8040", "http://root:hunter2@be1", "root@be1:hunter2"] {
+            let error = parse_host(text, "allowed_be_hosts").unwrap_err().to_string();
+            assert!(error.contains("allowed_be_hosts") && !error.contains("hunter2"), "{error}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::redirect::{MAX_HOPS, RedirectRules};
 use super::response::{ExistingJob, LabelState, LoadResponse, LoadStatus, RefusedRow, parse_error_log};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::Secret;
+use crate::sink::convert::printable;
 
 /// Kept of an answer: Stream Load's own is below 2 KB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -25,6 +26,8 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 const MAX_ERROR_LOG_BYTES: usize = 1024 * 1024;
 /// Rows that the server names at most (StarRocks: STREAM_LOAD docs); more in a log are not read.
 const MAX_REFUSED_ROWS: usize = 50;
+/// Characters of a server's message that an error shows.
+const MAX_SHOWN_CHARS: usize = 500;
 /// The time that short requests (redirect, state, error log) may take.
 const SHORT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -41,6 +44,8 @@ pub(crate) struct Patience {
     pub(crate) unknown_for: Duration,
     /// How long beyond its `timeout` a load may take to answer: the server waits until then for the data to be visible.
     pub(crate) answer_margin: Duration,
+    /// How long rolling back waits for the server to say that a broken load is gone.
+    pub(crate) roll_back_for: Duration,
 }
 
 impl Default for Patience {
@@ -52,6 +57,7 @@ impl Default for Patience {
             max_backoff: Duration::from_secs(10),
             unknown_for: Duration::from_secs(5),
             answer_margin: Duration::from_secs(60),
+            roll_back_for: Duration::from_secs(10),
         }
     }
 }
@@ -103,14 +109,15 @@ impl fmt::Debug for StreamLoadClient {
 
 /// What one try came to.
 enum Tried {
-    Answered(LoadResponse),
+    Answered {
+        response: LoadResponse,
+        /// Whether the server may have had all of the body when it answered: only then can a failure hide a commit.
+        body_complete: bool,
+    },
     /// Nothing that could be committed was sent.
     NotSent(ConnectorError),
     /// What became of it is not known.
-    Lost {
-        body_complete: bool,
-        reason: String,
-    },
+    Lost { body_complete: bool, reason: String },
 }
 
 /// What asking for a label came to.
@@ -147,6 +154,10 @@ impl StreamLoadClient {
         &self.frontends
     }
 
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
     /// Sends a load and stays until its outcome is known. An error of code Unknown means that it is not; after any other error
     /// nothing of the load is or will be visible.
     pub(crate) async fn load(&self, load: &Load, body: &mut Body) -> Result<Outcome> {
@@ -158,7 +169,7 @@ impl StreamLoadClient {
             let may_try_again = |body: &Body| attempt < self.patience.attempts && body.is_whole();
             let trouble = match self.try_once(load, body).await? {
                 Tried::NotSent(error) => error,
-                Tried::Answered(response) => match &response.status {
+                Tried::Answered { response, body_complete } => match &response.status {
                     LoadStatus::Success => return Ok(Outcome::Committed { response: Some(response), visible: true }),
                     LoadStatus::PublishTimeout => {
                         let visible = self.wait_until_visible(load).await;
@@ -170,16 +181,22 @@ impl StreamLoadClient {
                         Fate::Aborted(reason) => self.lost_error(load, &reason),
                         Fate::NeverBegan => return Err(self.unknown(load, "its label is taken but has no state")),
                     },
-                    LoadStatus::Failed(_) if response.is_retryable() => {
-                        // A commit whose own answer was lost between the servers is reported as a failure too.
-                        sent_before = true;
-                        match self.fate(load, true).await? {
-                            Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
-                            _ if !may_try_again(body) => return Ok(Outcome::Refused(response)),
-                            _ => self.error(ErrorCode::Remote, true, load, &response.message),
+                    // A commit whose own answer was lost between the servers is reported as a failure too, in words that differ
+                    // from version to version: whatever they are, the label knows.
+                    LoadStatus::Failed(_) => {
+                        // A load that will be sent again must have ended first.
+                        if (body_complete || response.is_retryable()) && !response.is_refused_for_its_rows() {
+                            sent_before = true;
+                            if let Fate::Committed { visible } = self.fate(load, true).await? {
+                                tracing::warn!(label = %load.label, "the server reported a failure of a load that is committed");
+                                return Ok(Outcome::Committed { response: None, visible });
+                            }
                         }
+                        if !response.is_retryable() || !may_try_again(body) {
+                            return Ok(Outcome::Refused(response));
+                        }
+                        self.error(ErrorCode::Remote, true, load, &tidy(&response.message))
                     }
-                    LoadStatus::Failed(_) => return Ok(Outcome::Refused(response)),
                 },
                 Tried::Lost { body_complete, reason } => {
                     tracing::warn!(label = %load.label, %reason, "the answer to a load was lost; asking for its label");
@@ -250,15 +267,18 @@ impl StreamLoadClient {
                     Some(response) if !answer.request_complete && response.is_success() => {
                         return Err(self.unknown(load, &format!("{at} answered success before it had all of the body")));
                     }
-                    Some(response) => Tried::Answered(response),
+                    Some(response) => Tried::Answered { response, body_complete: answer.request_complete },
                     // It may be committed all the same.
                     None => {
                         Tried::Lost { body_complete: true, reason: format!("{at} answered something that is no JSON") }
                     }
                 }),
-                500..=599 => {
-                    Ok(Tried::Lost { body_complete: true, reason: format!("{at} answered status {}", answer.status) })
-                }
+                401 | 403 => Err(self.http_error(&at, &answer)),
+                // Whoever answers so, a proxy perhaps, need not know what became of the load.
+                status if answer.request_complete || status >= 500 => Ok(Tried::Lost {
+                    body_complete: answer.request_complete,
+                    reason: format!("{at} answered status {status}"),
+                }),
                 _ => Err(self.http_error(&at, &answer)),
             };
         }
@@ -415,7 +435,7 @@ impl StreamLoadClient {
                 Ok(LabelState::Committed) => {
                     return Ok(Fate::Committed { visible: self.wait_until_visible(load).await });
                 }
-                Ok(LabelState::Aborted(reason)) => return Ok(Fate::Aborted(reason)),
+                Ok(LabelState::Aborted(reason)) => return Ok(Fate::Aborted(tidy(&reason))),
                 Ok(LabelState::Running) => {
                     unknown_since = None;
                     if !may_be_committed && questions == 1 {
@@ -591,12 +611,13 @@ fn redirect_of(answer: &Answer) -> Option<&str> {
     }
 }
 
-/// A frontend's message without the Java class in front.
+/// A server's message as errors show it, without the Java class that frontends put in front.
 fn tidy(message: &str) -> String {
-    match message.strip_prefix("class ").and_then(|rest| rest.split_once(": ")) {
-        Some((class, rest)) if !class.contains(' ') => rest.to_owned(),
-        _ => message.to_owned(),
-    }
+    let message = match message.strip_prefix("class ").and_then(|rest| rest.split_once(": ")) {
+        Some((class, rest)) if !class.contains(' ') => rest,
+        _ => message,
+    };
+    printable(message.trim(), MAX_SHOWN_CHARS)
 }
 
 fn encoded(name: &str) -> String {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::address::{Endpoint, HostPort, host_of, parse_host};
+use super::address::{Endpoint, HostPort, host_of, parse_host, refuse_login};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// The most redirects of one request: to the leader FE, to the BE, and one to spare.
@@ -40,6 +40,7 @@ impl AddressMapping {
     /// Reads `host:port=host:port;…`.
     pub(crate) fn parse_list(text: &str) -> Result<Vec<Self>> {
         const OPTION: &str = "be_address_map";
+        refuse_login(text, OPTION)?;
         text.split([';', ','])
             .map(str::trim)
             .filter(|item| !item.is_empty())
@@ -66,6 +67,7 @@ pub(crate) struct AllowedHost {
 impl AllowedHost {
     /// Reads `host[:port],…`.
     pub(crate) fn parse_list(text: &str) -> Result<Vec<Self>> {
+        refuse_login(text, "allowed_be_hosts")?;
         text.split([';', ','])
             .map(str::trim)
             .filter(|item| !item.is_empty())
@@ -302,5 +304,21 @@ mod tests {
     async fn a_relative_location_stays_on_the_frontend() {
         let (rules, _) = rules("", "", &[]);
         assert_eq!(follow(&rules, "http://fe:8030", "/api/x?y=1").await.unwrap(), "http://fe:8030/api/x?y=1");
+    }
+
+    #[test]
+    fn lists_with_a_password_are_refused_and_no_part_is_repeated() {
+        for text in [
+            "root:hunter2@be1:8040",
+            "http://root:hunter2=x@be1=be2",
+            "http://root:hunter2;x@be1:8040=be2",
+            "be1=http://root:hunter2,x@be2",
+        ] {
+            for error in [AddressMapping::parse_list(text).unwrap_err(), AllowedHost::parse_list(text).unwrap_err()] {
+                assert!(!error.to_string().contains("hunter2"), "{error}");
+            }
+        }
+        let error = AddressMapping::parse_list("be1").unwrap_err();
+        assert!(error.message().contains("\"be1\" is not host:port=host:port"), "{error}");
     }
 }

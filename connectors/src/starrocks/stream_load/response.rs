@@ -82,6 +82,11 @@ impl LoadResponse {
         Some(self.loaded? + self.filtered.unwrap_or(0) + self.unselected.unwrap_or(0))
     }
 
+    /// Whether the server refused the load because of its rows, which it decides before it commits.
+    pub(crate) fn is_refused_for_its_rows(&self) -> bool {
+        self.message.starts_with("too many filtered rows")
+    }
+
     /// Whether the same load may succeed a little later. Everything else the server refuses for good.
     pub(crate) fn is_retryable(&self) -> bool {
         const PASSING: &[&str] = &[

@@ -337,7 +337,7 @@ async fn a_status_that_is_not_on_the_list_is_a_failure() {
     for status in ["FAILED", "Fail", "SUCCESS", "Finished", ""] {
         let answer = format!(r#"{{"TxnId":1,"Status":"{status}","Message":"m"}}"#);
         let be = FaultServer::start(move |_| Act::Load(ok(&answer))).await;
-        let fe = frontend(&be.at, &[]).await;
+        let fe = frontend(&be.at, &["ABORTED"]).await;
         let outcome = client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await;
         let Ok(Outcome::Refused(response)) = outcome else { panic!("{status}: {outcome:?}") };
         assert_eq!(response.status, LoadStatus::Failed(status.to_owned()));
@@ -454,4 +454,84 @@ async fn the_rows_that_the_server_refused_are_fetched_without_the_password() {
     assert_eq!(be.seen()[0].line(), "GET /api/_load_error_log?file=error_log_1_2 HTTP/1.1");
     let error: ConnectorError = client.refused_rows("http://169.254.169.254:80/latest").await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Redirect);
+}
+
+#[tokio::test]
+async fn a_failure_behind_the_whole_body_is_resolved_by_the_label_whatever_its_text() {
+    fn status_unknown() -> Act {
+        Act::Load(ok(
+            r#"{"TxnId":1,"Status":"Fail","Message":"Commit transaction fail cause FE RPC failure, Transaction status unknown, you can retry with same label."}"#,
+        ))
+    }
+    let (outcome, _, be) = loaded(vec![status_unknown], &["PREPARED", "COMMITTED", "VISIBLE"]).await;
+    assert!(is_committed(&outcome, true), "{outcome:?}");
+    assert_eq!(be.len(), 1);
+    for state in ["ABORTED", "UNKNOWN"] {
+        let (outcome, _, be) = loaded(vec![status_unknown], &[state]).await;
+        assert!(matches!(outcome, Ok(Outcome::Refused(_))), "{state}: {outcome:?}");
+        assert_eq!(be.len(), 1);
+    }
+    let (outcome, _, _) = loaded(vec![status_unknown], &["COMMITTING"]).await;
+    assert_eq!(code(&outcome), ErrorCode::Unknown);
+}
+
+#[tokio::test]
+async fn a_load_that_is_refused_for_its_rows_needs_no_question() {
+    let too_many = || Act::Load(ok(r#"{"TxnId":1,"Status":"Fail","Message":"too many filtered rows"}"#));
+    let (outcome, fe, _) = loaded(vec![too_many], &["VISIBLE"]).await;
+    assert!(matches!(outcome, Ok(Outcome::Refused(_))), "{outcome:?}");
+    assert!(fe.iter().all(|seen| !seen.line().contains("get_load_state")));
+}
+
+#[tokio::test]
+async fn an_error_status_behind_the_whole_body_is_a_lost_answer() {
+    for status in [204, 303, 400, 404, 413, 429, 500, 502, 504] {
+        let be =
+            FaultServer::start(move |_| Act::Load(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"))).await;
+        let fe = frontend(&be.at, &["COMMITTED", "VISIBLE"]).await;
+        let outcome = client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await;
+        assert!(is_committed(&outcome, true), "{status}: {outcome:?}");
+        assert_eq!(be.seen().len(), 1);
+    }
+    for status in [401, 403] {
+        let be =
+            FaultServer::start(move |_| Act::Load(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"))).await;
+        let fe = frontend(&be.at, &[]).await;
+        assert_eq!(code(&client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await), ErrorCode::Login);
+    }
+}
+
+#[tokio::test]
+async fn an_error_status_before_the_body_is_not_asked_about() {
+    let refused = || Act::Reply("HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n".into());
+    let (outcome, fe, be) = loaded(vec![refused], &["VISIBLE"]).await;
+    assert_eq!(code(&outcome), ErrorCode::Http);
+    assert_eq!((fe.len(), be.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_server_says_cannot_steer_a_terminal() {
+    let clean = |outcome: Result<Outcome>| {
+        let message = outcome.expect_err("the load must fail").message().to_owned();
+        assert!(!message.contains(char::is_control) && message.contains("\\u{1b}[31m"), "{message:?}");
+    };
+    let refusal = r#"{"Status":"FAILED","Message":"class com.x.Y: a\u001b[31m\nb please retry later"}"#;
+    let fe = FaultServer::start(move |_| Act::Reply(ok(refusal))).await;
+    clean(client(&[&fe.at], &[]).load(&load(), &mut kept()).await);
+    let fe = FaultServer::start(move |_| {
+        Act::Reply(format!("HTTP/1.1 400 x\r\nContent-Length: {}\r\n\r\n{refusal}", refusal.len()))
+    })
+    .await;
+    clean(client(&[&fe.at], &[]).load(&load(), &mut kept()).await);
+    // The reason of an aborted load.
+    let be = backend(vec![|| Act::CloseAfterBody]).await;
+    let location = format!("{}/api/d/t/_stream_load", be.at);
+    let fe = FaultServer::start(move |seen| {
+        if seen.line().contains("get_load_state") {
+            return Act::Reply(ok(r#"{"state":"ABORTED","reason":"a\u001b[31mb"}"#));
+        }
+        Act::Reply(redirect(&location))
+    })
+    .await;
+    clean(client(&[&fe.at], &[&be.at]).load(&load(), &mut kept()).await);
 }
