@@ -15,6 +15,8 @@ pub type Result<T, E = SynclineError> = std::result::Result<T, E>;
 /// Codes of errors that the engine itself finds. `E1…` are mistakes in a script (`syncline_sql::ErrorCode`), `E2…` mistakes in names,
 /// options and settings, `E3…` conditions of a run, `E5…` what goes wrong while running (`syncline_connectors::error::ErrorCode`).
 pub mod codes {
+    /// E2000: the arguments of a command are wrong.
+    pub const USAGE: &str = "E2000";
     /// E2010: the config file does not parse or holds an unknown key.
     pub const CONFIG: &str = "E2010";
     /// E2011: a `${env:…}` or `${file:…}` reference cannot be read.

@@ -104,6 +104,44 @@ fn a_config_that_cannot_be_read_is_a_report_too() {
 }
 
 #[test]
+fn a_mistake_in_the_arguments_is_a_report_too() {
+    let cli = Cli::bare();
+    cli.file("job.sql", "SELECT 1");
+    for arguments in [&["--frobnicate"][..], &["-p", "noequal"], &["--format", "foo"], &["--bizdate"]] {
+        let ran = cli.run(&[&["run", "job.sql", "--report", "json"], arguments].concat());
+        assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        assert_eq!(report["status"], "failed", "{report:#}");
+        assert_eq!(report["error"]["code"], "E2000", "{report:#}");
+    }
+    assert_eq!(cli.run(&["run", "--help"]).code, 0);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_a_query_quietly() {
+    use std::io::{BufRead, BufReader};
+    let source = Database::create();
+    source.execute(&["CREATE VIEW many AS SELECT seq AS id FROM seq_1_to_3000000"]);
+    let cli = Cli::new(&source.config("src"));
+    let mut child = cli.start(&["query", "SELECT id FROM src.many", "--format", "csv"]);
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    // the pipe is closed here
+    let ran = crate::support::cli::ran(child.wait_with_output().unwrap());
+    assert_eq!((first.as_str(), ran.code, ran.stderr.as_str()), ("id\n", 0, ""), "{ran:?}");
+}
+
+#[test]
+fn every_failure_is_said_when_the_job_goes_on() {
+    let cli = Cli::bare();
+    cli.file("job.sql", "SET syncline.on_error = 'continue'; ASSERT 1 = 2 AS 'first'; ASSERT 2 = 3 AS 'second';");
+    let ran = cli.run(&["run", "job.sql"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("first") && ran.stderr.contains("second"), "{ran:?}");
+    assert!(!ran.stderr.contains('\u{1b}'), "{ran:?}");
+}
+
+#[test]
 fn what_a_later_version_brings_says_so() {
     let cli = Cli::bare();
     cli.file("job.sql", "SELECT 1");

@@ -28,6 +28,8 @@ pub(super) struct Ended {
     pub(super) report: RunReport,
     /// The exit code of the signal that stopped it.
     pub(super) signal: Option<u8>,
+    /// Whoever read the results has enough.
+    pub(super) reader_left: bool,
 }
 
 /// Where results go, and what is shown beside them.
@@ -37,6 +39,8 @@ pub(super) struct Drive {
     results_to_stderr: bool,
     shows_progress: bool,
     keeps_engine: bool,
+    /// Nothing but results is wanted (`query`), so that the command ends when nobody reads them.
+    results_are_all: bool,
 }
 
 impl Drive {
@@ -47,6 +51,7 @@ impl Drive {
             results_to_stderr,
             shows_progress,
             keeps_engine: false,
+            results_are_all: !shows_progress,
         }
     }
 
@@ -73,7 +78,7 @@ pub(super) async fn follow(started: Started, drive: Drive) -> Ended {
         Ok(out) => out,
         Err(error) => {
             let error = SynclineError::new(codes::SCRIPT, format!("cannot write results: {error}"));
-            return Ended { report: run::lost("query", &error), signal: None };
+            return Ended::before_start(run::lost("query", &error));
         }
     };
     let mut progress = Progress::new(drive.shows_progress && io::stderr().is_terminal(), drive.shows_progress);
@@ -99,8 +104,10 @@ pub(super) async fn follow(started: Started, drive: Drive) -> Ended {
             _ => Ok(()),
         };
         if let Err(error) = printed {
-            // a reader that went away (`| head`) ends the run; it is no failure of the job's statements
-            run.stopper().stop();
+            // a reader that went away (`| head`) ends a query; a job's writes go on without it
+            if drive.results_are_all {
+                run.stopper().stop();
+            }
             broken = Some(error);
         }
     }
@@ -111,16 +118,23 @@ pub(super) async fn follow(started: Started, drive: Drive) -> Ended {
         say("warning: the clean-up did not end in time; open loads end by their own timeout");
     }
     let signal = signals.received();
-    if let Some(error) = broken.filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+    let reader_left = broken.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    if let Some(error) = broken.filter(|_| !reader_left) {
         say(&format!("error: cannot write results: {error}"));
     }
-    Ended { report, signal }
+    Ended { report, signal, reader_left: reader_left && drive.results_are_all }
 }
 
 impl Ended {
+    /// A run that did not start.
+    pub(super) fn before_start(report: RunReport) -> Self {
+        Self { report, signal: None, reader_left: false }
+    }
+
     /// The process's exit code: that of the report, or of the signal that cancelled the run.
     pub(super) fn exit_code(&self) -> u8 {
         match (self.report.status, self.signal) {
+            (RunStatus::Cancelled, None) if self.reader_left => 0,
             (RunStatus::Cancelled | RunStatus::RolledBack | RunStatus::Failed, Some(signal)) => signal,
             _ => self.report.exit_code(),
         }

@@ -23,11 +23,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use self::args::{Cli, Command, QueryArgs};
+use self::args::{Cli, Command, QueryArgs, ReportFormat, SessionOptions};
+use crate::SynclineError;
+use crate::error::codes;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let verbose = match &cli.command {
         Some(Command::Run(args)) => args.session.verbose,
         Some(Command::Query(args)) => args.session.verbose,
@@ -50,6 +55,26 @@ pub fn main() -> ExitCode {
     // what still reads from a dead connection must not hold the exit
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     ExitCode::from(code)
+}
+
+/// Prints help, version or a mistake in the arguments; `run --report json` reports the mistake on standard output as well.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if error.use_stderr() && wants_json_report(&arguments) {
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let error = SynclineError::new(codes::USAGE, message);
+        report::print(&report::before_start("", &SessionOptions::default(), &error), ReportFormat::Json);
+    }
+    ExitCode::from(code)
+}
+
+fn wants_json_report(arguments: &[String]) -> bool {
+    let has_json = arguments.iter().any(|argument| argument == "--report=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--report" && pair[1] == "json");
+    has_json && arguments.iter().any(|argument| argument == "run")
 }
 
 async fn dispatch(cli: Cli) -> u8 {
@@ -93,5 +118,10 @@ fn start_log(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

@@ -151,7 +151,10 @@ fn finished(title: &str, report: &StatementReport) -> String {
         StatementStatus::Succeeded | StatementStatus::Checked | StatementStatus::Skipped => format!("{title}: ok"),
         StatementStatus::NotChecked => format!("{title}: not checked (depends on an earlier statement)"),
         StatementStatus::NotRun => return format!("{title}: not run"),
-        _ => format!("{title}: failed"),
+        _ => match &report.error {
+            Some(error) => format!("{title}: failed: {}", visible(&error.message)),
+            None => format!("{title}: failed"),
+        },
     };
     if let Some(rows) = report.rows_written {
         line.push_str(&format!(", {} rows written", human_count(rows)));

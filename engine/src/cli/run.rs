@@ -16,7 +16,7 @@ pub(super) async fn run(args: RunArgs) -> u8 {
     let name = job_name(&args.jobs[0]);
     let ended = match start(&args).await {
         Ok(started) => drive::follow(started, drive).await,
-        Err(error) => drive::Ended { report: report::before_start(&name, &args.session, &error), signal: None },
+        Err(error) => drive::Ended::before_start(report::before_start(&name, &args.session, &error)),
     };
     report::print(&ended.report, args.report);
     ended.exit_code()
@@ -27,9 +27,9 @@ pub(super) async fn query(args: QueryArgs) -> u8 {
     let drive = Drive::for_query(&args.result);
     let ended = match start_query(&args).await {
         Ok(started) => drive::follow(started, drive).await,
-        Err(error) => drive::Ended { report: report::before_start("query", &args.session, &error), signal: None },
+        Err(error) => drive::Ended::before_start(report::before_start("query", &args.session, &error)),
     };
-    if let Some(error) = report::render_error(&ended.report) {
+    if let Some(error) = report::render_error(&ended.report).filter(|_| ended.exit_code() != 0) {
         say(&error);
     }
     ended.exit_code()
