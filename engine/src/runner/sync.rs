@@ -314,3 +314,28 @@ async fn execute(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use syncline_sql::SourceFile;
+    use syncline_sql::statement::{Property, PropertyValue};
+
+    use super::delimiter_of;
+
+    #[test]
+    fn every_spelling_of_a_delimiter_reaches_the_connector_as_hex() {
+        let delimiter = |name: &str, raw: &str| {
+            let value = PropertyValue::Text { value: "as the escapes read".to_owned(), raw: raw.to_owned() };
+            let position = SourceFile::new("a.sql", "").position(0);
+            delimiter_of(&Property { name: name.to_owned(), value, position })
+        };
+        for raw in [r"\x01", r"\\x01", "0x01", r"\001", r"\u0001", "\u{1}"] {
+            assert_eq!(delimiter("column_separator", raw).unwrap().unwrap(), r"\x01", "{raw}");
+        }
+        assert_eq!(delimiter("ROW_DELIMITER", r"\r\n").unwrap().unwrap(), r"\x0d0a");
+        assert_eq!(delimiter("column_separator", r"\t").unwrap().unwrap(), r"\x09");
+        assert_eq!(delimiter("column_separator", "||").unwrap().unwrap(), r"\x7c7c");
+        assert_eq!(delimiter("label", r"\x01").unwrap(), None);
+        assert!(delimiter("column_separator", "").is_err());
+    }
+}

@@ -312,7 +312,8 @@ fn exact_cast(source: &dyn Array, to: &DataType) -> Result<ArrayRef> {
 
 /// The value as a reject shows it.
 pub(crate) fn value_text(array: &ArrayRef, row: usize) -> Option<String> {
-    if array.is_null(row) {
+    // an array of nothing but NULLs, or a dictionary, has them in its logical view only
+    if array.logical_nulls().is_some_and(|nulls| nulls.is_null(row)) {
         return None;
     }
     let options = FormatOptions::default();
