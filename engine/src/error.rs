@@ -48,7 +48,7 @@ pub struct SynclineError {
 impl SynclineError {
     /// An error of one of the [`codes`]. `message` is lowercase, without a full stop, and holds no secret.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, position: None, retryable: false }
+        Self { code, message: without_code(message.into()), hint: None, position: None, retryable: false }
     }
 
     /// Adds what to do about it.
@@ -163,7 +163,7 @@ impl From<ConnectorError> for SynclineError {
     fn from(error: ConnectorError) -> Self {
         Self {
             code: error.code().code(),
-            message: error.message().to_owned(),
+            message: without_code(error.message().to_owned()),
             hint: None,
             position: None,
             retryable: error.is_retryable(),
@@ -184,6 +184,22 @@ impl From<DataFusionError> for SynclineError {
     }
 }
 
+/// Takes out the codes that connectors put in front of their messages, such as `[E5001 retryable] `, for where types are lost: one has a field of
+/// its own, and those of causes say nothing to a reader.
+fn without_code(mut message: String) -> String {
+    let mut from = 0;
+    while let Some(at) = message[from..].find("[E").map(|at| from + at) {
+        let rest = &message[at + 2..];
+        let code = rest.get(..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+        let behind = code.map(|_| rest[4..].strip_prefix(" retryable").unwrap_or(&rest[4..]));
+        match behind.and_then(|rest| rest.strip_prefix("] ")) {
+            Some(rest) => message.replace_range(at..message.len() - rest.len(), ""),
+            None => from = at + 2,
+        }
+    }
+    message
+}
+
 /// Error texts of libraries start with a capital; ours do not.
 fn lowercase_start(message: &str) -> String {
     let mut chars = message.trim_end_matches('.').chars();
@@ -192,5 +208,17 @@ fn lowercase_start(message: &str) -> String {
             first.to_lowercase().chain(chars).collect()
         }
         _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_never_shows_the_internal_code() {
+        let lost = ConnectorError::retryable(ConnectorCode::Connection, "h:1 is lost");
+        let error = SynclineError::new(codes::PLAN, format!("table t: {lost}; [E12] and [Ex] stay"));
+        assert_eq!(error.message(), "table t: h:1 is lost; [E12] and [Ex] stay");
     }
 }

@@ -55,6 +55,7 @@
 //! | `grammar/` | our own statements, read by hand |
 //! | `query.rs`, `parser_tokens.rs`, `query_dialect.rs` | queries: our tokens, sqlparser's grammar, MySQL's operators |
 //! | `statement.rs` | what comes out |
+//! | `render.rs`, `secrets.rs` | errors as a terminal shows them, without secrets |
 
 pub mod error;
 pub mod source;
@@ -76,6 +77,7 @@ mod remote_sql;
 mod render;
 mod route;
 mod scope;
+mod secrets;
 mod split;
 mod statement_text;
 mod substitute;
@@ -93,6 +95,7 @@ pub use parameters::{ParameterValue, Parameters, evaluate_parameter};
 pub use parse::parse;
 pub use render::escape_control;
 pub use scope::{FixedScope, Place, SESSION_CATALOG, Scope, ScopeCatalog, match_name};
+pub use secrets::secret_ranges;
 pub use source::{Piece, Position, Prepared, Replacement, SourceFile};
 pub use split::{is_complete, split, split_in};
 pub use statement::Statement;

@@ -234,7 +234,7 @@ fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, is_external: bool
     }
     Err(statement
         .error(ErrorCode::Syntax, "this names no system to create the table in", cursor.at)
-        .hint("write catalog.database.table, or CREATE EXTERNAL TABLE … LOCATION for files"))
+        .hint("write catalog.database.table, or USE a catalog before it; CREATE EXTERNAL TABLE … LOCATION makes a table over files"))
 }
 
 /// Words that only a table over files has.

@@ -312,6 +312,7 @@ async fn roll_back(
         ErrorCode::PartlyCommitted => (WriteState::PartlyCommitted, ErrorCode::PartlyCommitted),
         _ => (WriteState::Unknown, ErrorCode::Unknown),
     };
+    handle.set_not_removed(error.message());
     handle.enter(state);
     let message = format!("{}; removing what was written failed: {}", cause.message(), error.message());
     ConnectorError::new(code, message).with_source(cause)

@@ -319,6 +319,10 @@ impl Sink for FaultySink {
     async fn abort(&self) -> Result<()> {
         self.inner.abort().await
     }
+
+    fn remains(&self) -> Option<WriteSummary> {
+        self.inner.remains()
+    }
 }
 
 struct FaultyWriter {

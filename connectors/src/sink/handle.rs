@@ -88,6 +88,8 @@ pub struct WriteHandle {
     state: watch::Sender<WriteState>,
     progress: Mutex<Vec<WriteProgress>>,
     summary: Mutex<Option<WriteSummary>>,
+    /// What a roll-back said that could not remove everything.
+    not_removed: Mutex<Option<String>>,
     clean_up: CleanUp,
 }
 
@@ -97,6 +99,7 @@ impl WriteHandle {
             state: watch::Sender::new(WriteState::Planned),
             progress: Mutex::default(),
             summary: Mutex::default(),
+            not_removed: Mutex::default(),
             clean_up,
         }
     }
@@ -127,6 +130,15 @@ impl WriteHandle {
     /// What the write did, once it is committed.
     pub fn summary(&self) -> Option<WriteSummary> {
         self.summary.lock().clone()
+    }
+
+    /// What the roll-back said that could not remove everything: the one place to learn it after a cancelled stream.
+    pub fn not_removed(&self) -> Option<String> {
+        self.not_removed.lock().clone()
+    }
+
+    pub(super) fn set_not_removed(&self, message: &str) {
+        *self.not_removed.lock() = Some(message.to_owned());
     }
 
     pub(super) fn clean_up(&self) -> &CleanUp {

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     WriterAfter(usize),
     /// Writers wait for ever after so many rows.
     HangAfter(usize),
+    /// So, and what was written cannot be removed.
+    StuckAfter(usize),
     /// The commit fails and leaves nothing.
     Commit,
     /// The commit's outcome is not known.
@@ -118,7 +120,10 @@ impl Sink for MemorySinkRef {
         tokio::time::sleep(Duration::from_millis(5)).await;
         self.0.staged.lock().clear();
         self.0.call("abort");
-        Ok(())
+        match self.0.fault {
+            Fault::StuckAfter(_) => Err(ConnectorError::new(ErrorCode::PartlyCommitted, "load memory-0 is visible and stays")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -141,7 +146,7 @@ impl Writer for MemoryWriter {
             Fault::WriterAfter(rows) if self.rows > rows => {
                 Err(ConnectorError::retryable(ErrorCode::Connection, "the connection was lost"))
             }
-            Fault::HangAfter(rows) if self.rows > rows => {
+            Fault::HangAfter(rows) | Fault::StuckAfter(rows) if self.rows > rows => {
                 self.sink.reached.notify_one();
                 std::future::pending().await
             }

@@ -40,7 +40,7 @@ pub use commit_exec::CommitExec;
 pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
 pub use journal::{CommitJournal, WriteId};
 pub use mapping::map_columns;
-pub use provider::{PlannedInsert, plan_insert};
+pub use provider::{PlannedInsert, check_types, plan_insert};
 pub use reject::{FoundBy, Reject, RejectLog};
 pub use reject_log::{RejectCollector, RejectWriter, Warning};
 pub use settings::{WriteMode, WriteSettings};
@@ -148,6 +148,11 @@ pub trait Sink: fmt::Debug + Send + Sync {
     /// Removes everything this attempt may have left, whether or not its tokens were seen, and whether or not `begin` succeeded.
     /// Tolerates writers that still run. What cannot be removed is an error of code [`PartlyCommitted`](crate::error::ErrorCode::PartlyCommitted).
     async fn abort(&self) -> Result<()>;
+    /// What a write that ended PartlyCommitted or Unknown has left: the labels of loads that are committed or in doubt, the rows that are
+    /// known to be visible, the mode. None where nothing is known.
+    fn remains(&self) -> Option<WriteSummary> {
+        None
+    }
 }
 
 /// One writer of a write. Dropping it without `finish` leaves nothing visible.

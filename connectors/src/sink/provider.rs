@@ -30,6 +30,8 @@ pub struct PlannedInsert {
     pub plan: Arc<dyn ExecutionPlan>,
     /// State, live progress and summary of the write.
     pub handle: Arc<WriteHandle>,
+    /// What is written with: it knows what a failed write has left ([`Sink::remains`](super::Sink::remains)).
+    pub sink: Arc<dyn super::Sink>,
 }
 
 /// Plans `INSERT` of a SELECT that DataFusion planned into a target that a catalog planned. Has no effects.
@@ -48,12 +50,27 @@ pub async fn plan_insert(
     let clean_up = state.config().get_extension::<CleanUp>().map(|shared| CleanUp::clone(&shared)).unwrap_or_default();
     let handle = Arc::new(WriteHandle::new(clean_up));
     let source = Arc::clone(select.schema().inner());
+    let sink = Arc::clone(&write.sink);
     let target = StatementSink { source, write, timezone: timezone.into(), rejects, handle: Arc::clone(&handle) };
     let insert =
         LogicalPlanBuilder::insert_into(select, TARGET, provider_as_source(Arc::new(target)), InsertOp::Append)?
             .build()?;
     let plan = state.create_physical_plan(&insert).await?;
-    Ok(PlannedInsert { plan, handle })
+    Ok(PlannedInsert { plan, handle, sink })
+}
+
+/// Checks that every column of a SELECT can be converted to its target column. Reads nothing and has no effects.
+pub fn check_types(
+    state: &SessionState,
+    select: &LogicalPlan,
+    write: &PlannedWrite,
+    rejects: Arc<dyn RejectLog>,
+    timezone: &str,
+) -> Result<(), ConnectorError> {
+    // only the analyzed plan has the types that will arrive: a UNION, for one, gets its own there
+    let select = state.optimize(select)?;
+    Converter::new(select.schema().as_arrow(), &write.columns, timezone, rejects)?;
+    Ok(())
 }
 
 /// The target of one statement. It can only be written to, once.

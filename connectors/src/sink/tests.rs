@@ -240,6 +240,23 @@ async fn a_refused_commit_is_rolled_back_and_an_unknown_one_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_write_that_cannot_be_removed_says_what_stays() {
+    let context = session(4, 4);
+    let sink = MemorySink::new(Fault::StuckAfter(500));
+    let insert = plan(&context, "SELECT id, name FROM src", &sink, 1).await;
+    let mut stream = execute_stream(Arc::clone(&insert.plan), context.task_ctx()).unwrap();
+    let reached = sink.reached.notified();
+    tokio::select! {
+        _ = stream.next() => panic!("the write hangs"),
+        () = reached => {}
+    }
+    drop(stream);
+    let state = tokio::time::timeout(Duration::from_secs(5), insert.handle.settled()).await.unwrap();
+    assert_eq!(state, WriteState::PartlyCommitted);
+    assert_eq!(insert.handle.not_removed().unwrap(), "load memory-0 is visible and stays");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropping_the_stream_during_the_write_rolls_back() {
     for max_writers in [1, 4] {
         let context = session(4, 4);
@@ -343,7 +360,7 @@ async fn a_pair_of_types_without_a_conversion_is_an_error_of_the_plan() {
     assert_eq!(error.code(), ErrorCode::Unsupported);
     assert_eq!(
         error.message(),
-        "column `id` of type Int64 cannot be written to `id` of type date; CAST it in the SELECT"
+        "column `id` of type date cannot take a whole number; write a date in quotes: '${bizdate}' or '20240807', or CAST(CAST(x AS STRING) AS DATE)"
     );
 }
 

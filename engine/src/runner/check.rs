@@ -1,12 +1,12 @@
 //! Before anything runs: every statement is read, parameters are put in, catalogs are opened, and names are resolved unless an earlier
 //! statement may create or change them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use syncline_connectors::CatalogKind;
 use syncline_connectors::options::nearest;
-use syncline_sql::statement::{Insert, Query, SessionStatement};
+use syncline_sql::statement::{Insert, Name, Query, SessionStatement};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
 use super::native_names::NativeNames;
@@ -14,11 +14,11 @@ use super::read_only::only_reads;
 use super::redact::redact;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
-use super::sync;
+use super::{show, sync};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, TablePlace};
 use crate::run::Script;
-use crate::scope::Scope;
+use crate::scope::{Scope, Used};
 use crate::sql_front;
 
 /// Files that name each other with SOURCE may go this deep; deeper is a circle.
@@ -64,7 +64,7 @@ impl Reader {
             job: self.job,
             position: piece.position(),
             folder: folder.map(PathBuf::from),
-            text: redact(&prepared.text),
+            text: redact(&prepared.text, scope.dialect()),
             statement,
             names: NamesCheck::Done,
         };
@@ -209,15 +209,19 @@ fn open_tables(query: &Query, scope: &Scope) -> Result<()> {
 #[derive(Debug, Default)]
 struct Changes {
     /// Whole catalogs.
-    catalogs: BTreeSet<String>,
+    catalogs: BTreeMap<String, Place>,
     /// Tables: catalog and table name in lower case; the database may have been written or not.
-    tables: BTreeSet<(String, String)>,
+    tables: BTreeMap<(String, String), Place>,
 }
+
+/// An earlier statement: `file:line`.
+type Place = String;
 
 impl Changes {
     /// Notes what a statement may create or change.
-    fn note(&mut self, statement: &Statement) {
-        let Statement::Native(native) = statement else { return };
+    fn note(&mut self, step: &Step) {
+        let Statement::Native(native) = &step.statement else { return };
+        let place = || format!("{}:{}", step.position.file.name, step.position.line);
         if native.is_query {
             return;
         }
@@ -228,37 +232,51 @@ impl Changes {
             ["INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | "REPLACE" | "ANALYZE" | "REFRESH", ..] => {}
             // another table gets or swaps its name
             ["ALTER", "TABLE"] if has_word(&native.text, &["RENAME", "SWAP"]) => {
-                self.catalogs.insert(native.catalog.clone());
+                self.catalogs.insert(native.catalog.clone(), place());
             }
             ["CREATE" | "ALTER" | "DROP", "TABLE"] => match native.names.first().and_then(|name| name.parts.last()) {
                 Some(table) => {
-                    self.tables.insert((native.catalog.clone(), table.to_lowercase()));
+                    self.tables.insert((native.catalog.clone(), table.to_lowercase()), place());
                 }
                 None => {
-                    self.catalogs.insert(native.catalog.clone());
+                    self.catalogs.insert(native.catalog.clone(), place());
                 }
             },
             _ => {
-                self.catalogs.insert(native.catalog.clone());
+                self.catalogs.insert(native.catalog.clone(), place());
             }
         }
     }
 
-    fn touch(&self, catalog: &str, table: &str) -> bool {
-        self.catalogs.contains(catalog) || self.tables.contains(&(catalog.to_owned(), table.to_lowercase()))
+    /// The statement that may have created or changed a table.
+    fn touch(&self, catalog: &str, table: &str) -> Option<&Place> {
+        let table = (catalog.to_owned(), table.to_lowercase());
+        self.tables.get(&table).or_else(|| self.catalogs.get(catalog))
     }
 
-    /// Whether a table may have been created or changed.
-    fn may_concern(&self, scope: &Scope, parts: &[String]) -> bool {
+    /// Why a table cannot be looked up yet.
+    fn may_concern(&self, scope: &Scope, parts: &[String]) -> Option<String> {
+        let name = parts.join(".");
+        let changed = |place: &Place| not_before(place, &name);
+        let of_view = || format!("not checked: {name} is a view over tables that an earlier statement may create or change");
         match names::place_of_table(scope, parts) {
-            Ok(TablePlace::Remote { catalog, table, .. }) => self.touch(&catalog, &table),
+            Ok(TablePlace::Remote { catalog, table, .. }) => self.touch(&catalog, &table).map(changed),
             Ok(TablePlace::Either { catalog, table, .. }) => {
-                self.touch(&catalog, &table) || is_unplanned_view(scope, &table)
+                self.touch(&catalog, &table).map(changed).or_else(|| is_unplanned_view(scope, &table).then(of_view))
             }
-            Ok(TablePlace::Session(table)) => is_unplanned_view(scope, &table),
-            Err(_) => false,
+            Ok(TablePlace::Session(table)) => is_unplanned_view(scope, &table).then(of_view),
+            Err(_) => None,
         }
     }
+
+    /// Why something in a catalog cannot be looked up yet.
+    fn in_catalog(&self, catalog: &str) -> Option<String> {
+        self.catalogs.get(catalog).map(|place| not_before(place, &format!("catalog {catalog}")))
+    }
+}
+
+fn not_before(place: &Place, what: &str) -> String {
+    format!("not checked: the statement at {place} may create or change {what}")
 }
 
 fn has_word(sql: &str, words: &[&str]) -> bool {
@@ -279,7 +297,7 @@ pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>) -> R
         step.names = check_step(step, scope, &changes, &mut native_names)
             .await
             .map_err(|error| error.at(step.position.clone()))?;
-        changes.note(&step.statement);
+        changes.note(step);
     }
     Ok(())
 }
@@ -295,17 +313,48 @@ async fn check_step(
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
             match session.as_ref() {
                 SessionStatement::CreateView { name, query, .. } => {
-                    let planned = check_query(query, scope, changes).await?;
-                    let view = planned.map(|planned| session::view_of(query, planned));
-                    let check = if view.is_some() { NamesCheck::Done } else { NamesCheck::Deferred };
+                    let (check, view) = match check_query(query, scope, changes).await? {
+                        Ok(planned) => (NamesCheck::Done, Some(session::view_of(query, planned))),
+                        Err(why) => (NamesCheck::Deferred(why), None),
+                    };
                     scope.views.insert(name.parts.concat(), view);
                     Ok(check)
                 }
-                _ => Ok(NamesCheck::Done),
+                SessionStatement::Use(name) => check_use(name, scope, changes).await,
+                shown => check_shown(shown, scope, changes).await,
             }
         }
         statement => check_statement(statement, scope, changes, native_names).await,
     }
+}
+
+/// The database that was chosen exists.
+async fn check_use(name: &Name, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
+    let Some(Used { catalog, database: Some(database) }) = &scope.used else { return Ok(NamesCheck::Done) };
+    if let Some(why) = changes.in_catalog(catalog) {
+        return Ok(NamesCheck::Deferred(why));
+    }
+    let remote = scope.remote(catalog)?;
+    names::find_database(remote.as_ref(), database).await.map_err(|error| error.at(name.position.clone()))?;
+    Ok(NamesCheck::Done)
+}
+
+/// What SHOW and DESCRIBE name exists.
+async fn check_shown(statement: &SessionStatement, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
+    let why = match statement {
+        SessionStatement::Describe(name) | SessionStatement::ShowCreateTable(name) => {
+            changes.may_concern(scope, &name.parts)
+        }
+        SessionStatement::ShowDatabases { .. } | SessionStatement::ShowTables { .. } => {
+            changes.catalogs.keys().find_map(|catalog| changes.in_catalog(catalog))
+        }
+        _ => None,
+    };
+    if let Some(why) = why {
+        return Ok(NamesCheck::Deferred(why));
+    }
+    show::answer(scope, statement).await?;
+    Ok(NamesCheck::Done)
 }
 
 async fn check_statement(
@@ -315,20 +364,22 @@ async fn check_statement(
     native_names: &mut NativeNames,
 ) -> Result<NamesCheck> {
     match statement {
-        Statement::Query(query) => {
-            let planned = check_query(query, scope, changes).await?;
-            Ok(if planned.is_some() { NamesCheck::Done } else { NamesCheck::Deferred })
-        }
+        Statement::Query(query) => Ok(match check_query(query, scope, changes).await? {
+            Ok(_) => NamesCheck::Done,
+            Err(why) => NamesCheck::Deferred(why),
+        }),
         Statement::Sync(insert) => check_insert(insert, scope, changes).await,
         Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes, native_names)).await,
         Statement::Explain(explain) => {
             Box::pin(check_statement(&explain.statement, scope, changes, native_names)).await
         }
-        Statement::Native(native) if changes.catalogs.contains(&native.catalog) => Ok(NamesCheck::Deferred),
         Statement::Native(native) => {
             let touched = native.names.iter().filter_map(|name| name.parts.last());
-            if touched.into_iter().any(|table| changes.touch(&native.catalog, table)) {
-                return Ok(NamesCheck::Deferred);
+            let touched = touched.into_iter().find_map(|table| {
+                changes.touch(&native.catalog, table).map(|place| not_before(place, table))
+            });
+            if let Some(why) = touched.or_else(|| changes.in_catalog(&native.catalog)) {
+                return Ok(NamesCheck::Deferred(why));
             }
             native_names.check(scope, native).await?;
             Ok(NamesCheck::Done)
@@ -337,27 +388,31 @@ async fn check_statement(
     }
 }
 
-/// Plans a query, unless an earlier statement may create or change a table of it.
-async fn check_query(query: &Query, scope: &Scope, changes: &Changes) -> Result<Option<names::PlannedQuery>> {
-    if query.tables.iter().any(|table| changes.may_concern(scope, &table.parts))
-        || names::remote_catalogs_called(query).iter().any(|catalog| changes.catalogs.contains(catalog))
-    {
-        return Ok(None);
+/// Plans a query; the inner error says why that cannot be done yet: an earlier statement may create or change a table of it.
+async fn check_query(
+    query: &Query,
+    scope: &Scope,
+    changes: &Changes,
+) -> Result<std::result::Result<names::PlannedQuery, String>> {
+    let table = query.tables.iter().find_map(|table| changes.may_concern(scope, &table.parts));
+    let called = || names::remote_catalogs_called(query).iter().find_map(|catalog| changes.in_catalog(catalog));
+    if let Some(why) = table.or_else(called) {
+        return Ok(Err(why));
     }
-    Ok(Some(names::plan_query(scope, query, |catalogs| sync::check_state(scope, catalogs)).await?))
+    names::plan_query(scope, query, |catalogs| sync::check_state(scope, catalogs)).await.map(Ok)
 }
 
 async fn check_insert(insert: &Insert, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
     let planned = check_query(&insert.query, scope, changes).await?;
-    if changes.may_concern(scope, &insert.target.parts) {
-        return Ok(NamesCheck::Deferred);
+    if let Some(why) = changes.may_concern(scope, &insert.target.parts) {
+        return Ok(NamesCheck::Deferred(why));
     }
     let target = names::resolve_target(scope, &insert.target).await?;
     match planned {
-        Some(planned) => {
+        Ok(planned) => {
             sync::check_write(scope, insert, &target, &planned).await?;
             Ok(NamesCheck::Done)
         }
-        None => Ok(NamesCheck::Deferred),
+        Err(why) => Ok(NamesCheck::Deferred(why)),
     }
 }

@@ -33,7 +33,12 @@ pub(super) async fn run(context: &Context, explain: &Explain, report: &mut State
             } else {
                 displayable(plan.as_ref()).indent(false).to_string()
             };
-            let mut lines = vec!["kind: query (more than one system, files or session tables take part)".to_owned()];
+            let why = if query.tables.is_empty() && names::remote_catalogs_called(query).is_empty() {
+                "it names no catalog, so Syncline runs it"
+            } else {
+                "more than one system, files or session tables take part"
+            };
+            let mut lines = vec![format!("kind: query ({why})")];
             lines.push("plan:".to_owned());
             lines.extend(text.lines().map(|line| format!("  {line}")));
             lines
@@ -65,7 +70,7 @@ pub(super) async fn run(context: &Context, explain: &Explain, report: &mut State
                 format!("catalog: {}", native.catalog),
                 "statement:".to_owned(),
             ];
-            lines.extend(redact(&native.text).lines().map(|line| format!("  {line}")));
+            lines.extend(redact(&native.text, context.scope.dialect()).lines().map(|line| format!("  {line}")));
             lines
         }
         Statement::Session(_) => vec!["kind: session".to_owned()],

@@ -158,11 +158,13 @@ impl Runner {
         if options.dry_run {
             report.statements = steps
                 .iter()
-                .map(|step| {
-                    step.report(match step.names {
-                        NamesCheck::Done => StatementStatus::Checked,
-                        NamesCheck::Deferred => StatementStatus::NotChecked,
-                    })
+                .map(|step| match &step.names {
+                    NamesCheck::Done => step.report(StatementStatus::Checked),
+                    NamesCheck::Deferred(why) => {
+                        let mut report = step.report(StatementStatus::NotChecked);
+                        report.warnings.push(why.clone());
+                        report
+                    }
                 })
                 .collect();
             report.status = RunStatus::Succeeded;

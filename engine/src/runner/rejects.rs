@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -18,7 +19,43 @@ use crate::state::{make_folder, private_file};
 #[derive(Debug)]
 pub(super) struct StatementRejects {
     collector: Arc<RejectCollector>,
+    scanned: Arc<ScanLog>,
     file: Arc<Mutex<RejectsFile>>,
+}
+
+/// Counts what passes on its way to the statement's rejects.
+#[derive(Debug)]
+struct ScanLog {
+    collector: Arc<RejectCollector>,
+    count: AtomicU64,
+}
+
+impl RejectLog for ScanLog {
+    fn reject(&self, reject: Reject) -> Result<(), ConnectorError> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.collector.reject(reject)
+    }
+
+    fn reject_unnamed(&self, rows: u64) -> Result<(), ConnectorError> {
+        self.count.fetch_add(rows, Ordering::Relaxed);
+        self.collector.reject_unnamed(rows)
+    }
+
+    fn set_limit(&self, limit: ErrorLimit) {
+        self.collector.set_limit(limit);
+    }
+
+    fn count(&self) -> u64 {
+        self.collector.count()
+    }
+
+    fn check(&self, rows_total: u64) -> Result<(), ConnectorError> {
+        self.collector.check(rows_total)
+    }
+
+    fn warn(&self, key: &str, count: u64, first: &str) {
+        self.collector.warn(key, count, first);
+    }
 }
 
 /// Made with the first reject.
@@ -53,11 +90,23 @@ impl StatementRejects {
         let file = Arc::new(Mutex::new(RejectsFile { path, statement, writer: None }));
         let writer = Arc::clone(&file);
         let collector = RejectCollector::with_writer(Box::new(move |reject| writer.lock().write(reject)));
-        Self { collector: Arc::new(collector), file }
+        let collector = Arc::new(collector);
+        let scanned = Arc::new(ScanLog { collector: Arc::clone(&collector), count: AtomicU64::new(0) });
+        Self { collector, scanned, file }
     }
 
     pub(super) fn log(&self) -> Arc<dyn RejectLog> {
         Arc::clone(&self.collector) as _
+    }
+
+    /// For the statement's scans: rows that they reject never leave them, and are counted to be told as read.
+    pub(super) fn scan_log(&self) -> Arc<dyn RejectLog> {
+        Arc::clone(&self.scanned) as _
+    }
+
+    /// Rows that the scans have rejected.
+    pub(super) fn scanned(&self) -> u64 {
+        self.scanned.count.load(Ordering::Relaxed)
     }
 
     pub(super) fn count(&self) -> u64 {

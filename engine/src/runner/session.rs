@@ -161,7 +161,14 @@ fn alter_catalog(
         definition.options.push((key, value));
     }
     definition.origin = Origin::Script { folder: folder.map(Path::to_owned) };
+    let catalog = definition.name.clone();
     scope.catalogs.insert(CatalogHandle::new(definition));
+    // a mistake in what is set here is found here; what else is missing may follow in another statement
+    if let Err(error) = scope.catalog(&catalog)
+        && let Some(property) = properties.iter().find(|property| error.message().contains(&property.name))
+    {
+        return Err(error.at(property.position.clone()));
+    }
     Ok(Vec::new())
 }
 
@@ -242,10 +249,12 @@ pub(super) fn session_name(name: &Name) -> Result<String> {
 fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
     let option = |message: String| SynclineError::new("E1009", message);
     let Some(short) = strip_prefix_ignore_case(name, "syncline.") else {
-        return Err(option(format!("there is no setting \"{name}\"")).hint(
-            "settings begin with syncline., such as SET syncline.write_mode = 'single'; \
-                   SET PARAMETER name = … sets a parameter; after USE of a catalog, its own variables are set there",
-        ));
+        let catalog = scope.used.as_ref().map_or("CATALOG", |used| used.catalog.as_str());
+        return Err(option(format!("there is no setting \"{name}\"")).hint(format!(
+            "settings begin with syncline., such as SET syncline.write_mode = 'single'; SET PARAMETER name = … sets a parameter; \
+             a variable of a server's sessions is the property session.NAME of its catalog: \
+             ALTER CATALOG {catalog} SET PROPERTIES ('session.{name}' = '…')"
+        )));
     };
     let Some(setting) = canonical(short) else {
         let known = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied();

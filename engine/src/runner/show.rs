@@ -12,34 +12,42 @@ use crate::scope::{DEFAULT_DATABASE, SYNCLINE, Scope};
 
 /// Answers a statement that shows something; false if it shows nothing.
 pub(super) async fn run(context: &Context, statement: &SessionStatement, report: &StatementReport) -> Result<bool> {
-    let (columns, rows) = match statement {
-        SessionStatement::ShowCatalogs { like } => (vec!["Catalog", "Type", "Comment"], catalogs(&context.scope, like)),
+    let Some((columns, rows)) = answer(&context.scope, statement).await? else { return Ok(false) };
+    context.events.table(report.index, &columns, rows).await?;
+    Ok(true)
+}
+
+/// Columns and rows of what a statement shows; None if it shows nothing. Names that do not exist are errors.
+pub(super) async fn answer(
+    scope: &Scope,
+    statement: &SessionStatement,
+) -> Result<Option<(Vec<&'static str>, Rows)>> {
+    let answer = match statement {
+        SessionStatement::ShowCatalogs { like } => (vec!["Catalog", "Type", "Comment"], catalogs(scope, like)),
         SessionStatement::ShowCreateCatalog(name) => {
             let text = name.parts.join(".");
-            let scope = &context.scope;
             let handle =
                 scope.catalogs.get(&text).ok_or_else(|| scope.catalogs.unknown(&text).at(name.position.clone()))?;
             let row = vec![Some(handle.definition.name.clone()), Some(handle.definition.show_create())];
             (vec!["Catalog", "Create Catalog"], vec![row])
         }
         SessionStatement::ShowDatabases { catalog, like } => {
-            (vec!["Database"], databases(&context.scope, catalog.as_ref(), like).await?)
+            (vec!["Database"], databases(scope, catalog.as_ref(), like).await?)
         }
         SessionStatement::ShowTables { from, like } => {
-            (vec!["Table"], tables(&context.scope, from.as_ref(), like).await?)
+            (vec!["Table"], tables(scope, from.as_ref(), like).await?)
         }
         SessionStatement::ShowCreateTable(name) => {
-            let (table, text) = create_table(&context.scope, name).await?;
+            let (table, text) = create_table(scope, name).await?;
             (vec!["Table", "Create Table"], vec![vec![Some(table), Some(text)]])
         }
-        SessionStatement::Describe(name) => (vec!["Field", "Type", "Null"], describe(&context.scope, name).await?),
-        _ => return Ok(false),
+        SessionStatement::Describe(name) => (vec!["Field", "Type", "Null"], describe(scope, name).await?),
+        _ => return Ok(None),
     };
-    context.events.table(report.index, &columns, rows).await?;
-    Ok(true)
+    Ok(Some(answer))
 }
 
-type Rows = Vec<Vec<Option<String>>>;
+pub(super) type Rows = Vec<Vec<Option<String>>>;
 
 fn catalogs(scope: &Scope, pattern: &Option<String>) -> Rows {
     let row =
@@ -62,7 +70,10 @@ async fn databases(scope: &Scope, catalog: Option<&Name>, pattern: &Option<Strin
     };
     let names = match name {
         Some(name) if !name.eq_ignore_ascii_case(SYNCLINE) => {
-            let handle = scope.catalogs.get(&name).ok_or_else(|| scope.catalogs.unknown(&name))?;
+            let handle = scope.catalogs.get(&name).ok_or_else(|| {
+                let error = scope.catalogs.unknown(&name);
+                catalog.map_or(error.clone(), |name| error.at(name.position.clone()))
+            })?;
             scope.remote(&handle.definition.name)?.databases().await?
         }
         _ => vec![DEFAULT_DATABASE.to_owned()],
@@ -126,7 +137,7 @@ async fn create_table(scope: &Scope, name: &Name) -> Result<(String, String)> {
             };
             let short = short.map_err(|error| error.at(name.position.clone()))?;
             if let Some(table) = scope.tables.get(&short) {
-                return Ok((short, super::redact::redact(&table.definition.text)));
+                return Ok((short, super::redact::redact(&table.definition.text, scope.dialect())));
             }
             let view = scope.views.get(&short).and_then(Option::as_ref);
             let text = view.map(|view| format!("CREATE VIEW `{short}` AS {}", view.text)).unwrap_or_default();

@@ -26,12 +26,12 @@ pub(super) struct Step {
 }
 
 /// What is known of a statement's names before anything runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NamesCheck {
     /// All resolved, or there are none to resolve here.
     Done,
-    /// An earlier statement may create or change them.
-    Deferred,
+    /// An earlier statement may create or change them; says which one.
+    Deferred(String),
 }
 
 impl Step {

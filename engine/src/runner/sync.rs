@@ -9,10 +9,11 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{displayable, execute_stream};
 use futures::StreamExt;
 use syncline_connectors::Options;
+use syncline_connectors::error::ErrorCode;
 use syncline_connectors::sink::journal::NoJournal;
 use syncline_connectors::sink::{
     ColumnMapping, CommitJournal, PartitionItem, PlannedInsert, PlannedWrite, RejectLog, WriteId, WriteRequest,
-    WriteState, plan_insert,
+    WriteState, check_types, plan_insert,
 };
 use syncline_sql::statement::{self, Insert, InsertColumns};
 
@@ -72,7 +73,10 @@ impl Write {
             let whose = format!("property \"{}\" of the INSERT into {target}", property.name);
             let value = resolver.resolve(&OptionValue::from(property), &whose);
             let value = value.map_err(|error| error.at(property.position.clone()))?;
-            properties.set(&property.name, value.expose());
+            match delimiter_of(property)? {
+                Some(delimiter) => properties.set(&property.name, delimiter),
+                None => properties.set(&property.name, value.expose()),
+            };
         }
         Ok(Self { target, overwrite: insert.overwrite, partition, mapping, properties })
     }
@@ -102,6 +106,17 @@ impl Write {
     }
 }
 
+/// The value of a delimiter, read as typed between the quotes, in the one spelling that every connector takes: `\x` and hex digits.
+fn delimiter_of(property: &statement::Property) -> Result<Option<String>> {
+    let is_delimiter = ["column_separator", "row_delimiter"].iter().any(|name| property.name.eq_ignore_ascii_case(name));
+    let statement::PropertyValue::Text { raw, .. } = &property.value else { return Ok(None) };
+    if !is_delimiter {
+        return Ok(None);
+    }
+    let bytes = syncline_sql::delimiter(raw).map_err(|error| error.at(property.position.clone()))?;
+    Ok(Some(bytes.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}"))))
+}
+
 /// A session state for planning alone: checks and EXPLAIN.
 pub(super) fn check_state(scope: &Scope, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
     let shared = &scope.engine.shared;
@@ -126,7 +141,10 @@ pub(super) async fn check_write(
     let rejects = StatementRejects::nowhere();
     let request = write.request(scope, &planned.plan, id, Arc::new(NoJournal), rejects.log());
     let remote = scope.remote(&target.catalog)?;
-    remote.plan_write(request).await.map_err(|error| SynclineError::from(error).at(insert.target.position.clone()))
+    let at = |error| SynclineError::from(error).at(insert.target.position.clone());
+    let write = remote.plan_write(request).await.map_err(at)?;
+    check_types(&planned.state, &planned.plan, &write, rejects.log(), scope.engine.timezone()).map_err(at)?;
+    Ok(write)
 }
 
 /// The physical plan of an INSERT and a line about its write, for EXPLAIN. No effects.
@@ -146,7 +164,7 @@ pub(super) async fn run(context: &Context, insert: &Insert, report: &mut Stateme
     let rejects = context.rejects(report);
     let planning = async {
         let planned = names::plan_query(scope, &insert.query, |catalogs| {
-            session_state(&context.plan_context(Some(rejects.log())), catalogs)
+            session_state(&context.plan_context(Some(rejects.scan_log())), catalogs)
         });
         Ok((planned.await?, names::resolve_target(scope, &insert.target).await?))
     };
@@ -179,7 +197,7 @@ pub(super) async fn run_write(
     let result = execute(context, &state, &insert, report).await;
 
     let scanned = scan_numbers(&insert.plan, &state);
-    report.rows_read = Some(scanned.rows);
+    report.rows_read = Some(scanned.rows + rejects.scanned());
     report.bytes_read = scanned.bytes;
     let settled = tokio::time::timeout(ROLL_BACK_TIMEOUT, insert.handle.settled()).await;
     let settled = settled.unwrap_or(WriteState::Unknown);
@@ -220,9 +238,46 @@ pub(super) async fn run_write(
                 WriteState::Planned | WriteState::Failed | WriteState::Committed => StatementStatus::Failed,
             };
             report.rows_written = (report.status == StatementStatus::RolledBack).then_some(0);
-            Err(error)
+            let error = match report.status {
+                StatementStatus::PartlyCommitted | StatementStatus::Unknown => what_remains(&insert, error, report),
+                _ => error,
+            };
+            // other writers may have rejected more rows by now than when the first of them stopped
+            let rows = insert.handle.progress().rows + rejects.count();
+            match rejects.log().check(rows) {
+                Err(all) if error.code() == ErrorCode::Rejects.code() => Err(all.into()),
+                _ => Err(error),
+            }
         }
     }
+}
+
+/// Puts what a failed write has left into its report and its error.
+fn what_remains(insert: &PlannedInsert, error: SynclineError, report: &mut StatementReport) -> SynclineError {
+    if let Some(remains) = insert.sink.remains() {
+        // none known to be visible is not none
+        report.rows_written = Some(remains.rows_written).filter(|rows| *rows > 0);
+        report.bytes_written = Some(remains.bytes_written).filter(|bytes| *bytes > 0);
+        report.labels = remains.labels;
+        report.write_mode = Some(remains.write_mode);
+    }
+    let code = match report.status {
+        StatementStatus::PartlyCommitted => ErrorCode::PartlyCommitted,
+        _ => ErrorCode::Unknown,
+    };
+    let mut message = error.message().to_owned();
+    if let Some(not_removed) = insert.handle.not_removed().filter(|text| !message.contains(text)) {
+        message.push_str("; removing what was written failed: ");
+        message.push_str(&not_removed);
+    }
+    if let Some(first) = report.labels.first().filter(|first| !message.contains(first.as_str())) {
+        let more = match report.labels.len() {
+            1 => String::new(),
+            labels => format!(" and {} more", labels - 1),
+        };
+        message.push_str(&format!("; committed or in doubt: load {first}{more}"));
+    }
+    SynclineError::new(code.code(), message)
 }
 
 async fn execute(
@@ -257,5 +312,30 @@ async fn execute(
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_sql::SourceFile;
+    use syncline_sql::statement::{Property, PropertyValue};
+
+    use super::delimiter_of;
+
+    #[test]
+    fn every_spelling_of_a_delimiter_reaches_the_connector_as_hex() {
+        let delimiter = |name: &str, raw: &str| {
+            let value = PropertyValue::Text { value: "as the escapes read".to_owned(), raw: raw.to_owned() };
+            let position = SourceFile::new("a.sql", "").position(0);
+            delimiter_of(&Property { name: name.to_owned(), value, position })
+        };
+        for raw in [r"\x01", r"\\x01", "0x01", r"\001", r"\u0001", "\u{1}"] {
+            assert_eq!(delimiter("column_separator", raw).unwrap().unwrap(), r"\x01", "{raw}");
+        }
+        assert_eq!(delimiter("ROW_DELIMITER", r"\r\n").unwrap().unwrap(), r"\x0d0a");
+        assert_eq!(delimiter("column_separator", r"\t").unwrap().unwrap(), r"\x09");
+        assert_eq!(delimiter("column_separator", "||").unwrap().unwrap(), r"\x7c7c");
+        assert_eq!(delimiter("label", r"\x01").unwrap(), None);
+        assert!(delimiter("column_separator", "").is_err());
     }
 }

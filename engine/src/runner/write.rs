@@ -158,7 +158,7 @@ fn plan(
     let table = Arc::new(StreamingTable::try_new(schema, vec![Arc::new(source)])?);
     let plan = LogicalPlanBuilder::scan("batches", provider_as_source(table), None)?.build()?;
     let catalogs = Arc::new(MemoryCatalogProviderList::new());
-    Ok(PlannedQuery { state: session_state(&context.plan_context(Some(rejects.log())), catalogs), plan })
+    Ok(PlannedQuery { state: session_state(&context.plan_context(Some(rejects.scan_log())), catalogs), plan })
 }
 
 /// `a.b.c`, each part plain or in backticks.

@@ -235,16 +235,42 @@ fn check_pair(field: &Field, target: &TargetColumn) -> Result<()> {
     if is_possible {
         return Ok(());
     }
+    let is_temporal = matches!(target.kind, T::Date | T::DateTime { .. });
+    let way_out = match target.kind {
+        T::Date if source.is_integer() => "write a date in quotes: '${bizdate}' or '20240807', or CAST(CAST(x AS STRING) AS DATE)",
+        T::DateTime { .. } if source.is_integer() => "write a time in quotes, such as '2024-08-07 12:34:56'; from seconds: to_timestamp_seconds(x)",
+        _ if is_temporal => "CAST it to a date or a time in the SELECT",
+        _ => "CAST it in the SELECT",
+    };
+    // the name of a column without an alias is DataFusion's word for its expression
+    let name = Some(field.name()).filter(|name| !name.contains('(') && **name != target.name);
+    let source_name = name.map(|name| format!(", from column `{name}`")).unwrap_or_default();
     Err(ConnectorError::new(
         ErrorCode::Unsupported,
         format!(
-            "column `{}` of type {} cannot be written to `{}` of type {}; CAST it in the SELECT",
-            field.name(),
-            field.data_type(),
+            "column `{}` of type {} cannot take {}{source_name}; {way_out}",
             target.name,
-            target.type_name
+            target.type_name,
+            type_words(&source)
         ),
     ))
+}
+
+/// A type of the SELECT in a reader's words.
+fn type_words(source: &DataType) -> String {
+    match source {
+        DataType::Boolean => "a boolean".to_owned(),
+        DataType::Date32 => "a date".to_owned(),
+        DataType::Timestamp(..) => "a date with a time".to_owned(),
+        DataType::Time64(_) => "a time of day".to_owned(),
+        DataType::Binary => "bytes".to_owned(),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => "a number with a fraction".to_owned(),
+        whole if whole.is_integer() => "a whole number".to_owned(),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("a DECIMAL({precision},{scale})")
+        }
+        other => format!("a value of type {other}"),
+    }
 }
 
 fn is_number(kind: &TargetType) -> bool {
@@ -286,7 +312,8 @@ fn exact_cast(source: &dyn Array, to: &DataType) -> Result<ArrayRef> {
 
 /// The value as a reject shows it.
 pub(crate) fn value_text(array: &ArrayRef, row: usize) -> Option<String> {
-    if array.is_null(row) {
+    // an array of nothing but NULLs, or a dictionary, has them in its logical view only
+    if array.logical_nulls().is_some_and(|nulls| nulls.is_null(row)) {
         return None;
     }
     let options = FormatOptions::default();

@@ -407,6 +407,7 @@ fn null_in_a_not_null_column_is_a_reject() {
     }
     let (batch, rejects) = convert_as(Arc::new(NullArray::new(3)), &strict(INT), "UTC").unwrap();
     assert_eq!((batch.num_rows(), rejects.len()), (0, 3));
+    assert_eq!(rejects[0].value, None, "there is no text to show");
 }
 
 #[test]

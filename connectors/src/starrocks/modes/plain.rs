@@ -33,6 +33,8 @@ struct Loads {
     committed: Vec<Committed>,
     /// Sent, and not known to have ended.
     open: Vec<Label>,
+    /// Taken from `open` by an abort that could not learn that they are gone.
+    doubtful: Vec<Label>,
 }
 
 impl PlainSink {
@@ -102,11 +104,15 @@ impl Sink for PlainSink {
         for (label, outcome) in open.iter().zip(rolled_back) {
             match outcome {
                 Ok(true) => {
+                    shared.loads.lock().doubtful.push(label.clone());
                     // Its own writer may have learnt it at the same time.
                     visible.insert(label.to_string());
                 }
                 Ok(false) => {}
-                Err(error) => not_rolled_back.push(error),
+                Err(error) => {
+                    shared.loads.lock().doubtful.push(label.clone());
+                    not_rolled_back.push(error);
+                }
             }
         }
         if visible.is_empty() && not_rolled_back.is_empty() {
@@ -124,6 +130,19 @@ impl Sink for PlainSink {
         parts.extend(not_rolled_back.iter().map(|error| error.message().to_owned()));
         let code = if visible.is_empty() { ErrorCode::Unknown } else { ErrorCode::PartlyCommitted };
         Err(ConnectorError::new(code, format!("{}: {}", shared.target.shown(), parts.join("; "))))
+    }
+
+    fn remains(&self) -> Option<WriteSummary> {
+        let loads = self.shared.loads.lock();
+        let mut summary = WriteSummary { write_mode: "plain".into(), ..WriteSummary::default() };
+        for load in &loads.committed {
+            summary.rows_written += load.rows;
+            summary.bytes_written += load.bytes;
+        }
+        let committed = loads.committed.iter().map(|load| &load.label);
+        let labels = committed.chain(&loads.open).chain(&loads.doubtful).map(ToString::to_string);
+        summary.labels = labels.collect::<BTreeSet<_>>().into_iter().collect();
+        Some(summary)
     }
 }
 

@@ -2,6 +2,7 @@
 //! grow beyond `load_bytes`, the write fails (`auto`), or what is held becomes the head of one streamed load (`single`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -43,6 +44,8 @@ struct Single {
     beyond: Beyond,
     state: Mutex<State>,
     cancelled: CancellationToken,
+    /// Whether the server may have the label.
+    sent: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,7 @@ enum State {
 impl SingleSink {
     pub(in super::super) fn new(target: Arc<WriteTarget>, beyond: Beyond) -> Self {
         let state = Mutex::new(State::Holding(HeldRows::default()));
-        Self { shared: Arc::new(Single { target, beyond, state, cancelled: CancellationToken::new() }) }
+        Self { shared: Arc::new(Single { target, beyond, state, cancelled: CancellationToken::new(), sent: AtomicBool::new(false) }) }
     }
 }
 
@@ -118,6 +121,7 @@ impl Sink for SingleSink {
             return Ok(WriteSummary { write_mode: "single".into(), ..WriteSummary::default() });
         }
         target.record_decision(&[shared.label().to_string()]).await?;
+        shared.sent.store(true, Ordering::Relaxed);
         let committed = target.send(shared.label(), encoded).await?;
         target.forget().await;
         Ok(summary(committed))
@@ -143,6 +147,12 @@ impl Sink for SingleSink {
         }
         shared.target.forget().await;
         Ok(())
+    }
+
+    fn remains(&self) -> Option<WriteSummary> {
+        let sent = self.shared.sent.load(Ordering::Relaxed);
+        let labels = if sent { vec![self.shared.label().to_string()] } else { Vec::new() };
+        Some(WriteSummary { write_mode: "single".into(), labels, ..WriteSummary::default() })
     }
 }
 
@@ -196,6 +206,7 @@ impl Writer for SingleWriter {
                 held_before = std::mem::take(held).into_batches();
                 let streaming = Streaming::begin(&self.shared, held_before.iter().chain([batch]));
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
+                self.shared.sent.store(true, Ordering::Relaxed);
                 *state = State::Streaming(streaming);
             }
             // Another writer found it out first; whose error reaches the user is chance, so that all say the same.

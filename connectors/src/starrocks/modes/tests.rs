@@ -313,6 +313,8 @@ async fn rows_that_the_server_does_not_account_for_are_an_unknown_outcome() {
     let error = write(&sink, &[&[batch(&[(1, "a"), (2, "b"), (3, "c")])]]).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unknown);
     assert!(error.message().contains("3 rows") && error.message().contains("job-r1-1-1-0-0"), "{error}");
+    let remains = sink.remains().unwrap();
+    assert_eq!((remains.labels, remains.rows_written), (vec!["job-r1-1-1-0-0".to_owned()], 0));
     assert!(!cluster.journal().contains(&"forget".to_owned()), "recovery has to look at it");
 }
 
@@ -375,6 +377,9 @@ async fn a_plain_write_that_fails_says_what_stays() {
     let error = write(&sink, &[&[batch(&[(1, "a"), (2, "b"), (3, "c")])]]).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::PartlyCommitted);
     assert!(error.message().contains("job-r1-1-1-0-0") && error.message().contains("2 rows"), "{error}");
+    let remains = sink.remains().unwrap();
+    assert_eq!((remains.rows_written, remains.write_mode.as_str()), (2, "plain"));
+    assert_eq!(remains.labels, ["job-r1-1-1-0-0"]);
 }
 
 #[tokio::test]

@@ -56,6 +56,13 @@ async fn a_mistake_found_before_anything_ran_is_exit_2_and_nothing_ran() {
         ("SET syncline.write_mod = 'single'", "E1009", "did you mean syncline.write_mode?"),
         ("SET syncline.write_mode = 'fast'", "E2001", "fast"),
         ("USE nowhere", "E1006", "nowhere"),
+        ("SHOW CREATE CATALOG targt", "E1006", "did you mean \"target\"?"),
+        ("SHOW DATABASES FROM targt", "E1006", "did you mean \"target\"?"),
+        ("SHOW TABLES FROM targt", "E1006", "targt"),
+        ("ALTER CATALOG source SET PROPERTIES ('pasword' = 'x')", "E2001", "pasword"),
+        ("CREATE EXTERNAL CATALOG c PROPERTIES ('type' = 'mysql', 'url' = 'mysql://h', 'ssl_mode' = 'x'); USE c", "E2001", "ssl_mode"),
+        ("USE target; SET time_zone = 'UTC'", "E1009", "ALTER CATALOG target SET PROPERTIES ('session.time_zone'"),
+        ("CREATE TABLE IF NOT EXISTS user_log (a INT)", "E1001", "USE a catalog before it"),
         ("SOURCE 'not_there.sql'", "E2014", "not_there.sql"),
         ("CREATE EXTERNAL CATALOG c PROPERTIES ('type' = 'mysq', 'url' = 'x')", "E2001", "did you mean \"mysql\"?"),
     ] {
@@ -119,6 +126,10 @@ async fn a_table_that_gets_its_name_from_another_is_resolved_when_reached() {
     let (report, _) = run_with(&session, script, RunOptions::default().dry_run(true)).await;
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     assert_eq!(report.statements[1].status, StatementStatus::NotChecked);
+    assert_eq!(
+        report.statements[1].warnings,
+        ["not checked: the statement at query:1 may create or change target.ods.people"]
+    );
 }
 
 #[tokio::test]
@@ -180,6 +191,73 @@ async fn more_rejects_than_allowed_roll_the_write_back_and_name_the_rows() {
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
     assert_eq!((report.statements[0].rows_written, report.statements[0].rows_rejected), (Some(2), Some(1)));
     assert_eq!(world.rows("SELECT uid, age FROM target.ods.users").await, ["u1|5", "u3|5"]);
+}
+
+#[tokio::test]
+async fn names_that_statements_show_or_use_are_looked_up_before_anything_runs() {
+    let world = World::new().await;
+    let session = world.engine().await.session();
+    for (mistake, hint) in [
+        ("DESCRIBE nope", "nope"),
+        ("DESCRIBE target.user", "did you mean \"users\"?"),
+        ("SHOW CREATE TABLE target.ods.user", "did you mean \"users\"?"),
+        ("SHOW TABLES FROM target.odss", "did you mean \"ods\"?"),
+        ("USE target.odss", "did you mean \"ods\"?"),
+        ("USE target; USE odss", "did you mean \"ods\"?"),
+    ] {
+        let (report, events) = run(&session, format!("SELECT 1;\n{mistake}").as_str()).await;
+        let (_, message, line) = error_of(&report);
+        assert_eq!((report.exit_code(), line), (2, Some(2)), "{mistake}: {message}");
+        assert!(message.contains(hint) && events.is_empty(), "{mistake}: {message}");
+    }
+    let (report, _) = run(&session, "CREATE DATABASE target.later; USE target.later; SHOW TABLES; USE target.ods").await;
+    assert_eq!(report.exit_code(), 0, "{:?}", report.error);
+}
+
+#[tokio::test]
+async fn types_that_cannot_be_converted_are_found_before_anything_runs() {
+    let world = World::new().await;
+    world.set_up("CREATE TABLE target.ods.days (dt DATE) DUPLICATE KEY(dt)").await;
+    let session = world.engine().await.session();
+    let script = "SELECT 1; INSERT INTO target.ods.days SELECT 20240807 FROM source.users";
+    let (report, events) = run(&session, script).await;
+    let (code, message, _) = error_of(&report);
+    assert_eq!((code, report.exit_code(), events.len()), ("E2003", 2, 0), "{message}");
+    assert!(message.contains("column `dt` of type DATE cannot take a whole number; write a date in quotes: '${bizdate}'"), "{message}");
+    assert!(!message.contains("Int64"), "{message}");
+}
+
+#[tokio::test]
+async fn rows_that_the_scan_rejects_count_as_read() {
+    let world = World::new().await;
+    world.write_file("log.txt", b"one\nb\xffd\nthree\n");
+    let session = world.engine().await.session();
+    let script = "CREATE EXTERNAL TABLE log (col STRING) LOCATION 'log.txt';
+        INSERT INTO target.ods.users (uid) PROPERTIES ('error_limit' = '1') SELECT col FROM log";
+    let (report, _) = run(&session, world.script(script)).await;
+    let insert = &report.statements[1];
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    assert_eq!((insert.rows_read, insert.rows_written, insert.rows_rejected), (Some(3), Some(2), Some(1)));
+}
+
+#[tokio::test]
+async fn a_partly_committed_write_names_its_loads_mode_and_rows() {
+    let world = World::new().await;
+    let mut lines = "good\n".repeat(30_000);
+    lines.push_str(&"long".repeat(10));
+    world.write_file("log.txt", lines);
+    let session = world.engine().await.session();
+    let script = "CREATE EXTERNAL TABLE log (col STRING) LOCATION 'log.txt';
+        INSERT INTO target.ods.users (uid) PROPERTIES ('write_mode' = 'plain', 'load_rows' = '1000', 'max_writers' = '1') SELECT col FROM log";
+    let (report, _) = run(&session, world.script(script)).await;
+    let insert = &report.statements[1];
+    assert_eq!((report.status, report.exit_code()), (RunStatus::PartlyCommitted, 3), "{:?}", report.error);
+    assert_eq!(insert.write_mode.as_deref(), Some("plain"));
+    let rows = world.rows("SELECT count(*) FROM target.ods.users").await;
+    assert_eq!(insert.rows_written.map(|rows| rows.to_string()).as_ref(), rows.first());
+    assert!(!insert.labels.is_empty() && insert.rows_written > Some(0));
+    let (code, message, _) = error_of(&report);
+    assert!(code == "E5011" && message.contains(&insert.labels[0]), "{message}");
 }
 
 #[tokio::test]

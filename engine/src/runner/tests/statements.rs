@@ -166,6 +166,7 @@ async fn show_and_explain_say_what_there_is() {
             "EXPLAIN INSERT INTO target.ods.users SELECT * FROM source.users",
             vec!["kind: sync", "CommitExec", "WriteExec", "single"],
         ),
+        ("EXPLAIN SELECT 1", vec!["kind: query (it names no catalog, so Syncline runs it)"]),
         ("EXPLAIN SELECT * FROM source.users a JOIN target.ods.users b ON a.uid = b.uid", vec!["kind: query", "Join"]),
     ] {
         let (report, events) = run(&session, sql).await;
