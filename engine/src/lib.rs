@@ -45,6 +45,7 @@
 //! | `config.rs`, `catalogs.rs`, `reference.rs` | `syncline.toml`, catalogs by name, `${env:…}` and `${file:…}` |
 //! | `scope.rs`, `sql_front.rs` | what a session knows, and what of it the parser sees |
 //! | `names/` | which table a name means; respelling; dates beside numbers; `remote_query` |
+//! | `functions/`, `operators.rs`, `datetime_text.rs` | functions, operators, types and casts as MySQL has them |
 //! | `planning.rs` | the one function that builds a DataFusion session state |
 //! | `runner/` | checks before anything runs, then statement after statement |
 //! | `external_table.rs` | tables over files |
@@ -59,9 +60,12 @@ pub mod report;
 mod catalogs;
 mod clock;
 mod config;
+mod datetime_text;
 mod engine;
 mod external_table;
+mod functions;
 mod names;
+mod operators;
 mod permission;
 mod planning;
 mod reference;

@@ -16,6 +16,8 @@ use syncline_connectors::sink::CleanUp;
 use syncline_connectors::sink::RejectLog;
 use syncline_connectors::sink::reject::RejectLogExtension;
 
+use crate::datetime_text::DatetimeText;
+use crate::operators::{Division, MysqlTypes};
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE};
 
 /// Rows that a statement read from sources that DataFusion counts nothing for: a caller's batches, statements of `remote_query`.
@@ -71,9 +73,14 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
     if let Some(rejects) = &context.rejects {
         config = config.with_extension(Arc::new(RejectLogExtension(Arc::clone(rejects))));
     }
-    SessionStateBuilder::new_with_default_features()
+    let mut builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_runtime_env(Arc::clone(&context.runtime))
         .with_catalog_list(catalogs)
-        .build()
+        .with_type_planner(Arc::new(MysqlTypes))
+        .with_analyzer_rule(Arc::new(DatetimeText));
+    builder.expr_planners().get_or_insert_default().insert(0, Arc::new(Division));
+    // later ones take the names of earlier ones
+    builder.scalar_functions().get_or_insert_default().extend(crate::functions::all(&context.timezone));
+    builder.build()
 }

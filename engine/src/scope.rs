@@ -57,6 +57,8 @@ pub(crate) struct Scope {
     /// Stored tables whose definitions cannot be read, with the reason: they can be dropped.
     pub(crate) broken_tables: BTreeMap<String, SynclineError>,
     pub(crate) parameters: Parameters,
+    /// When the run began, or the session: what `now()` tells.
+    pub(crate) started: jiff::Timestamp,
 }
 
 impl Scope {
@@ -71,6 +73,7 @@ impl Scope {
             tables: BTreeMap::new(),
             broken_tables: BTreeMap::new(),
             parameters: Parameters::new(clocks),
+            started: jiff::Timestamp::now(),
         }
     }
 
@@ -95,6 +98,7 @@ impl Scope {
             parameters.set_raw(name, value)?;
         }
         self.parameters = parameters;
+        self.started = jiff::Timestamp::now();
         Ok(())
     }
 

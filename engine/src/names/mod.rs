@@ -1,6 +1,8 @@
 //! Names: which table a name means, and the async pass that resolves all names of a query before DataFusion plans it.
 
 mod dates;
+mod mysql;
+mod outputs;
 mod remote_query;
 mod rewrite;
 
@@ -82,7 +84,13 @@ pub(crate) async fn plan_query(
         .collect();
     rewrite::respell(&mut ast, &columns, &tables);
 
-    let state = state(catalog_list(providers)?);
+    mysql::restore_div(&mut ast);
+    let hidden = outputs::name(&mut ast, &columns);
+
+    let mut state = state(catalog_list(providers)?);
+    state.mark_start_execution();
+    state.execution_props_mut().query_execution_start_time =
+        Some(std::time::SystemTime::from(scope.started).into());
     let statement = PlannerStatement::Statement(Box::new(ast::Statement::Query(Box::new(ast.clone()))));
     let plan = state.statement_to_plan(statement).await.map_err(|error| explain_error(error, &ast, query))?;
     SQLOptions::new()
@@ -92,6 +100,7 @@ pub(crate) async fn plan_query(
         .verify_plan(&plan)
         .map_err(|_| SynclineError::new(codes::PLAN, "a query may only read").at(query.position.clone()))?;
     let plan = dates::check_comparisons(plan).map_err(|error| error.at(query.position.clone()))?;
+    let plan = outputs::restore(plan, &hidden).map_err(|error| error.at(query.position.clone()))?;
     Ok(PlannedQuery { state, plan })
 }
 

@@ -57,8 +57,7 @@ fn parse(sql: &str) -> Query {
     }
 }
 
-/// Rows that a query returns, each as a text.
-async fn rows(sql: &str) -> Result<Vec<String>> {
+async fn plan(sql: &str) -> Result<PlannedQuery> {
     let scope = scope().await;
     let shared = &scope.engine.shared;
     let context = PlanContext {
@@ -67,7 +66,12 @@ async fn rows(sql: &str) -> Result<Vec<String>> {
         rejects: None,
         clean_up: CleanUp::new(),
     };
-    let planned = plan_query(&scope, &parse(sql), |catalogs| session_state(&context, catalogs)).await?;
+    plan_query(&scope, &parse(sql), |catalogs| session_state(&context, catalogs)).await
+}
+
+/// Rows that a query returns, each as a text.
+async fn rows(sql: &str) -> Result<Vec<String>> {
+    let planned = plan(sql).await?;
     let plan = planned.state.create_physical_plan(&planned.plan).await?;
     let mut rows = Vec::new();
     for batch in collect(plan, planned.state.task_ctx()).await? {
@@ -225,4 +229,84 @@ fn places_follow_the_rules_of_dotted_names() {
     assert_eq!(place("syncline.default.t").unwrap(), TablePlace::Session("t".into()));
     assert!(place("syncline.other.t").is_err());
     assert!(place("nope.t").is_err());
+}
+
+/// The only row of a query.
+async fn row(sql: &str) -> String {
+    match rows(sql).await {
+        Ok(rows) => rows.join("\n"),
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+/// Names of a query's columns.
+async fn column_names(sql: &str) -> Vec<String> {
+    let planned = plan(sql).await.unwrap();
+    planned.plan.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+#[tokio::test]
+async fn the_clock_is_the_runs_start_in_its_zone() {
+    let wall = jiff::Timestamp::now().to_zoned(crate::clock::zone("Asia/Shanghai").unwrap()).datetime();
+    for sql in ["SELECT now()", "SELECT current_timestamp", "SELECT CURRENT_TIMESTAMP()", "SELECT max(now()) FROM logs"] {
+        let told: jiff::civil::DateTime = row(sql).await.parse().unwrap();
+        let late = told.duration_since(wall).as_secs();
+        assert!((-60..60).contains(&late), "{sql}: {told} at {wall}");
+    }
+    let day: jiff::civil::Date = row("SELECT current_date").await.parse().unwrap();
+    assert!(day == wall.date() || day == wall.date().tomorrow().unwrap());
+    assert_eq!(row("SELECT now() = now(), curdate() = current_date, ts < now() FROM logs").await, "true|true|true");
+    assert_eq!(row("SELECT unix_timestamp() > 1700000000").await, "true");
+    let planned = plan("SELECT now()").await.unwrap();
+    assert_eq!(planned.plan.schema().field(0).data_type().to_string(), "Timestamp(µs)");
+}
+
+#[tokio::test]
+async fn a_result_may_repeat_values_and_names() {
+    for (sql, found, names) in [
+        ("SELECT uid, NULL, NULL FROM logs", "u1||", "uid NULL NULL"),
+        ("SELECT 0, 0", "0|0", "0 0"),
+        ("SELECT uid, UID FROM logs", "u1|u1", "uid uid"),
+        ("SELECT uid, l.uid FROM logs l ORDER BY uid", "u1|u1", "uid uid"),
+        ("SELECT 1 a, 2 a ORDER BY a", "1|2", "a a"),
+        ("SELECT count(*), count(*) FROM logs ORDER BY count(*)", "1|1", "count(*) count(*)"),
+        ("SELECT 1 a, 2 a UNION ALL SELECT 3, 3", "1|2\n3|3", "a a"),
+        ("SELECT DISTINCT n + 1, n + 1 FROM logs ORDER BY n + 1", "20240808|20240808", "n + 1 n + 1"),
+        ("SELECT n AS k, n AS k FROM logs ORDER BY k DESC LIMIT 1", "20240807|20240807", "k k"),
+        ("SELECT *, u.id FROM users u", "1|2|u1|1", "id ID UID id"),
+        ("SELECT n % 2 FROM logs GROUP BY n % 2 ORDER BY n % 2", "1", "n % 2"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+        assert_eq!(column_names(sql).await.join(" "), names, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_quotient_of_whole_numbers_has_a_fraction_and_one_by_zero_is_null() {
+    for (sql, found) in [
+        ("SELECT 7 / 2, 7 DIV 2, -7 DIV 2, 7 % 2", "3.5|3|-3|1"),
+        ("SELECT n / 2 FROM logs", "10120403.5"),
+        ("SELECT CAST(n / 2 AS BIGINT) FROM logs", "10120403"),
+        ("SELECT CAST(9007199254740993 / 1 AS BIGINT)", "9007199254740993"),
+        ("SELECT 1 / 0, 1 % 0, 1.5 / 0, 1 / 0.0, CAST(1 / 0 AS BIGINT)", "||||"),
+        ("SELECT n / (n - n), n % (n - n), Amount / (n - n), 1e0 / (n - n), 1e0 % (n - n) FROM logs", "||||"),
+        ("SELECT sum(n) / count(*) FROM logs", "20240807.0"),
+        ("SELECT '7' / 2", "3.5"),
+        ("SELECT NULL / 2, 2 / NULL", "|"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_datetime_as_text_has_a_blank() {
+    for (sql, found) in [
+        ("SELECT cast(ts AS string), concat(ts, 'x'), ts || 'x' FROM logs", "2024-08-07 12:00:00|2024-08-07 12:00:00x|2024-08-07 12:00:00x"),
+        ("SELECT CAST(CAST('2024-08-07 12:00:00.5' AS DATETIME) AS CHAR)", "2024-08-07 12:00:00.500000"),
+        ("SELECT CAST(CAST('9999-12-31 23:59:59' AS DATETIME) AS CHAR)", "9999-12-31 23:59:59"),
+        ("SELECT CAST('5' AS SIGNED), CAST(5 AS UNSIGNED), CAST(5 AS CHAR)", "5|5|5"),
+        ("SELECT date_format(ts, '%Y%m%d %H:%i:%s %f %W %M %p %%x%Z') FROM logs", "20240807 12:00:00 000000 Wednesday August PM %xZ"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
 }

@@ -1,0 +1,153 @@
+//! DATETIME as text, as MySQL and StarRocks write it: `2024-08-07 12:34:56[.ffffff]`, and `date_format` with MySQL's patterns.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+};
+use jiff::civil::DateTime;
+
+const DATETIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+/// The function that stands for CAST(datetime AS text).
+pub(crate) fn datetime_text() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        let signature = Signature::exact(vec![DATETIME], Volatility::Immutable);
+        Arc::new(ScalarUDF::from(Text { name: "datetime_text", signature }))
+    });
+    Arc::clone(&FUNCTION)
+}
+
+/// `date_format(datetime, pattern)`.
+pub(super) fn date_format() -> ScalarUDF {
+    let signature =
+        Signature::one_of(vec![TypeSignature::Exact(vec![DATETIME, DataType::Utf8])], Volatility::Immutable);
+    ScalarUDF::from(Text { name: "date_format", signature })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Text {
+    name: &'static str,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Text {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let Some(moments) = arrays.first() else {
+            return Err(DataFusionError::Internal(format!("{} without a datetime", self.name)));
+        };
+        let moments = cast(moments, &DATETIME)?;
+        let patterns = arrays.get(1).map(|patterns| cast(patterns, &DataType::Utf8)).transpose()?;
+        let texts: ArrayRef = Arc::new(texts(&moments, patterns.as_ref())?);
+        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        if is_scalar && texts.len() == 1 {
+            return Ok(ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(&texts, 0)?));
+        }
+        Ok(ColumnarValue::Array(texts))
+    }
+}
+
+fn texts(moments: &ArrayRef, patterns: Option<&ArrayRef>) -> Result<StringArray> {
+    let moments = moments.as_primitive::<TimestampMicrosecondType>();
+    let patterns = patterns.map(|patterns| patterns.as_string::<i32>());
+    let mut texts = StringBuilder::with_capacity(moments.len(), moments.len() * 19);
+    for row in 0..moments.len() {
+        if moments.is_null(row) || patterns.is_some_and(|patterns| patterns.is_null(row)) {
+            texts.append_null();
+            continue;
+        }
+        let moment = civil(moments.value(row))?;
+        match patterns {
+            Some(patterns) => texts.append_value(formatted(moment, patterns.value(row))?),
+            None => texts.append_value(plain(moment)),
+        }
+    }
+    Ok(texts.finish())
+}
+
+fn civil(micros: i64) -> Result<DateTime> {
+    let moment = jiff::Timestamp::from_microsecond(micros)
+        .map_err(|_| DataFusionError::Execution(format!("a DATETIME is out of range: {micros} µs since 1970")))?;
+    Ok(moment.to_zoned(jiff::tz::TimeZone::UTC).datetime())
+}
+
+fn plain(moment: DateTime) -> String {
+    let text = moment.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    match moment.subsec_nanosecond() / 1000 {
+        0 => text,
+        micros => format!("{text}.{micros:06}"),
+    }
+}
+
+/// MySQL manual, "DATE_FORMAT"; week numbers are not built.
+fn formatted(moment: DateTime, pattern: &str) -> Result<String> {
+    let mut text = String::with_capacity(pattern.len() + 16);
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            text.push(letter);
+            continue;
+        }
+        let Some(letter) = letters.next() else {
+            text.push('%');
+            break;
+        };
+        let hour12 = (moment.hour() + 11) % 12 + 1;
+        let written = match letter {
+            'Y' => write!(text, "{:04}", moment.year()),
+            'y' => write!(text, "{:02}", moment.year().rem_euclid(100)),
+            'm' => write!(text, "{:02}", moment.month()),
+            'c' => write!(text, "{}", moment.month()),
+            'd' => write!(text, "{:02}", moment.day()),
+            'e' => write!(text, "{}", moment.day()),
+            'H' => write!(text, "{:02}", moment.hour()),
+            'k' => write!(text, "{}", moment.hour()),
+            'h' | 'I' => write!(text, "{hour12:02}"),
+            'l' => write!(text, "{hour12}"),
+            'i' => write!(text, "{:02}", moment.minute()),
+            's' | 'S' => write!(text, "{:02}", moment.second()),
+            'f' => write!(text, "{:06}", moment.subsec_nanosecond() / 1000),
+            'j' => write!(text, "{:03}", moment.date().day_of_year()),
+            'w' => write!(text, "{}", moment.date().weekday().to_sunday_zero_offset()),
+            'p' => write!(text, "{}", if moment.hour() < 12 { "AM" } else { "PM" }),
+            'T' => write!(text, "{}", moment.strftime("%H:%M:%S")),
+            'r' => write!(text, "{}", moment.strftime("%I:%M:%S %p")),
+            'a' | 'b' | 'W' | 'M' => {
+                let strftime = match letter {
+                    'W' => "%A",
+                    'M' => "%B",
+                    'a' => "%a",
+                    _ => "%b",
+                };
+                write!(text, "{}", moment.strftime(strftime))
+            }
+            'U' | 'u' | 'V' | 'v' | 'X' | 'x' | 'D' => {
+                return Err(DataFusionError::Plan(format!("date_format: the pattern %{letter} is not built yet")));
+            }
+            other => {
+                text.push(other);
+                Ok(())
+            }
+        };
+        written.map_err(|error| DataFusionError::Execution(error.to_string()))?;
+    }
+    Ok(text)
+}
