@@ -266,7 +266,10 @@ impl RemoteCatalog for StarrocksCatalog {
 
     async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let mut connection = self.pool.get().await?;
-        let columns = table::columns(&mut connection, database, table).await?;
+        let mut columns = table::columns(&mut connection, database, table).await?;
+        if !table::is_base_table(&mut connection, database, table).await? {
+            columns.iter_mut().for_each(|column| column.nullable = true);
+        }
         connection.release();
         if columns.is_empty() {
             return Ok(None);

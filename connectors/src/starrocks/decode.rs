@@ -69,8 +69,19 @@ impl BatchBuilder {
             return Ok(None);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        let columns: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
         (self.rows, self.bytes) = (0, 0);
+        for (field, column) in self.schema.fields().iter().zip(&columns) {
+            if !field.is_nullable() && column.null_count() > 0 {
+                return Err(ConnectorError::new(
+                    ErrorCode::Value,
+                    format!(
+                        "column {} is NOT NULL in the table's description, and the server sent NULL; if the table was changed meanwhile, run again",
+                        field.name()
+                    ),
+                ));
+            }
+        }
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .map(Some)
             .map_err(|error| ConnectorError::internal("cannot build a batch of rows").with_source(error))

@@ -143,13 +143,14 @@ async fn converse(
     if start.send(Ok(Start::Rows(schema))).is_err() {
         return Err(gone());
     }
+    let named = |error: ConnectorError| {
+        ConnectorError::new(error.code(), format!("catalog {}: {}", config.catalog, error.message()))
+    };
     loop {
         let row = within(limit, result.next(), silent).await?.map_err(|error| from_driver(&config, error))?;
         let ended = row.is_none();
         if let Some(row) = row {
-            builder.push(row).map_err(|error| {
-                ConnectorError::new(error.code(), format!("catalog {}: {}", config.catalog, error.message()))
-            })?;
+            builder.push(row).map_err(named)?;
         }
         if let Some(bytes) = &bytes
             && (ended || builder.is_full())
@@ -157,7 +158,7 @@ async fn converse(
             bytes.add(builder.bytes());
         }
         if (ended || builder.is_full())
-            && let Some(batch) = builder.finish()?
+            && let Some(batch) = builder.finish().map_err(named)?
         {
             batches.send(Ok(batch)).await.map_err(|_| gone())?;
         }

@@ -59,6 +59,18 @@ pub(super) async fn columns(connection: &mut Connection, database: &str, table: 
     Ok(rows.iter().filter(is_exact).filter_map(column).collect())
 }
 
+/// Whether it is a table whose NOT NULL holds for what is read: what a view's outer joins make of a column, its description does not tell.
+pub(super) async fn is_base_table(connection: &mut Connection, database: &str, table: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.tables WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        text_literal(database),
+        text_literal(table)
+    );
+    let rows = connection.query(&sql).await?;
+    let is = |row: &Row, name: &str, value: &str| text(row, name).is_some_and(|found| found == value);
+    Ok(rows.iter().any(|row| is(row, "TABLE_NAME", table) && is(row, "TABLE_TYPE", "BASE TABLE")))
+}
+
 fn column(row: &Row) -> Option<Column> {
     let extra = text(row, "EXTRA").unwrap_or_default().to_ascii_lowercase();
     let is_generated = text(row, "GENERATION_EXPRESSION").is_some_and(|text| !text.trim().is_empty());
@@ -102,8 +114,9 @@ impl StarrocksTable {
         let fields: Vec<Field> = columns
             .iter()
             .map(|column| {
-                // Always nullable: HLL, BITMAP and PERCENTILE are read as NULL whatever the table says.
-                let field = Field::new(&column.name, arrow_type(&column.column_type), true);
+                // HLL, BITMAP and PERCENTILE are read as NULL whatever the table says.
+                let nullable = column.nullable || target_type(&column.column_type) == TargetType::Other;
+                let field = Field::new(&column.name, arrow_type(&column.column_type), nullable);
                 match column.comment.as_str() {
                     "" => field,
                     comment => field.with_metadata([("comment".to_owned(), comment.to_owned())].into()),

@@ -720,3 +720,33 @@ async fn an_old_server_gets_no_quotes_that_it_would_take_for_data() {
     assert_eq!(outcome.unwrap().rows_written, 800);
     assert_eq!(rows, expected[..800]);
 }
+
+#[tokio::test]
+async fn a_column_that_is_not_null_is_so_here_and_a_null_in_it_is_an_error() {
+    let sr = MiniRocks::start().await;
+    sr.run("CREATE TABLE d.t (id INT NOT NULL, s STRING) DUPLICATE KEY(id)").await;
+    sr.run("INSERT INTO d.t VALUES (1, 'a'), (2, NULL)").await;
+    let table = sr.catalog.table("d", "t").await.unwrap().unwrap();
+    let nullable: Vec<bool> = table.schema().fields().iter().map(|field| field.is_nullable()).collect();
+    assert_eq!(nullable, [false, true]);
+    let context = sr.session(&["t"]).await;
+    assert_eq!(select(&context, "SELECT id FROM t WHERE s IS NULL").await, [texts(&["2"])]);
+    assert_eq!(select(&context, "SELECT count(*) FROM t WHERE id IS NULL").await, [texts(&["0"])]);
+
+    let column = |name: &str, column_type: &str| Column {
+        name: name.into(),
+        column_type: column_type.into(),
+        nullable: false,
+        has_default: false,
+        is_generated: false,
+        comment: String::new(),
+    };
+    // A table that changed after it was looked up, and sketches, which are read as NULL.
+    let promised = [column("id", "int(11)"), column("s", "varchar(20)")];
+    context.register_table("promised", Arc::new(sr.catalog.table_of("d", "t", &promised))).unwrap();
+    let error = context.sql("SELECT s FROM promised").await.unwrap().collect().await.unwrap_err();
+    assert!(error.to_string().contains("column s is NOT NULL"), "{error}");
+    let sketches = ["hll", "bitmap", "percentile", "array<int(11)>"].map(|kind| column("x", kind));
+    let table = sr.catalog.table_of("d", "t", &sketches);
+    assert!(table.schema().fields().iter().all(|field| field.is_nullable()));
+}
