@@ -60,7 +60,11 @@ async fn a_mistake_found_before_anything_ran_is_exit_2_and_nothing_ran() {
         ("SHOW DATABASES FROM targt", "E1006", "did you mean \"target\"?"),
         ("SHOW TABLES FROM targt", "E1006", "targt"),
         ("ALTER CATALOG source SET PROPERTIES ('pasword' = 'x')", "E2001", "pasword"),
-        ("CREATE EXTERNAL CATALOG c PROPERTIES ('type' = 'mysql', 'url' = 'mysql://h', 'ssl_mode' = 'x'); USE c", "E2001", "ssl_mode"),
+        (
+            "CREATE EXTERNAL CATALOG c PROPERTIES ('type' = 'mysql', 'url' = 'mysql://h', 'ssl_mode' = 'x'); USE c",
+            "E2001",
+            "ssl_mode",
+        ),
         ("USE target; SET time_zone = 'UTC'", "E1009", "ALTER CATALOG target SET PROPERTIES ('session.time_zone'"),
         ("CREATE TABLE IF NOT EXISTS user_log (a INT)", "E1001", "USE a catalog before it"),
         ("SOURCE 'not_there.sql'", "E2014", "not_there.sql"),
@@ -210,7 +214,8 @@ async fn names_that_statements_show_or_use_are_looked_up_before_anything_runs() 
         assert_eq!((report.exit_code(), line), (2, Some(2)), "{mistake}: {message}");
         assert!(message.contains(hint) && events.is_empty(), "{mistake}: {message}");
     }
-    let (report, _) = run(&session, "CREATE DATABASE target.later; USE target.later; SHOW TABLES; USE target.ods").await;
+    let (report, _) =
+        run(&session, "CREATE DATABASE target.later; USE target.later; SHOW TABLES; USE target.ods").await;
     assert_eq!(report.exit_code(), 0, "{:?}", report.error);
 }
 
@@ -223,7 +228,10 @@ async fn types_that_cannot_be_converted_are_found_before_anything_runs() {
     let (report, events) = run(&session, script).await;
     let (code, message, _) = error_of(&report);
     assert_eq!((code, report.exit_code(), events.len()), ("E2003", 2, 0), "{message}");
-    assert!(message.contains("column `dt` of type DATE cannot take a whole number; write a date in quotes: '${bizdate}'"), "{message}");
+    assert!(
+        message.contains("column `dt` of type DATE cannot take a whole number; write a date in quotes: '${bizdate}'"),
+        "{message}"
+    );
     assert!(!message.contains("Int64"), "{message}");
 }
 
