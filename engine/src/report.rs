@@ -66,9 +66,9 @@ pub struct StatementReport {
     pub status: StatementStatus,
     /// The write mode that was used.
     pub write_mode: Option<String>,
-    /// Rows that the scans read.
+    /// Rows that the scans read, with those that they rejected.
     pub rows_read: Option<u64>,
-    /// Rows that are visible in the target.
+    /// Rows that are visible in the target; where the outcome is not known, those that are known to be.
     pub rows_written: Option<u64>,
     /// Rows left out.
     pub rows_rejected: Option<u64>,
@@ -78,7 +78,7 @@ pub struct StatementReport {
     pub bytes_written: Option<u64>,
     /// Seconds from start to end.
     pub seconds: Option<f64>,
-    /// Labels of committed loads.
+    /// Labels of committed loads; of a write that is partly committed or unknown, also of those in doubt.
     pub labels: Vec<String>,
     /// The file of rejects, if there are any.
     pub rejects_file: Option<String>,

@@ -9,7 +9,16 @@ use crate::token::{TextKind, Token, TokenKind, tokenize};
 
 /// Parts of the names of properties and URL options whose values are secret.
 const SECRET_NAMES: &[&str] = &[
-    "password", "passwd", "pwd", "secret", "token", "access_key", "accesskey", "credential", "authorization", "cookie",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "access_key",
+    "accesskey",
+    "credential",
+    "authorization",
+    "cookie",
     "signature",
 ];
 
@@ -97,9 +106,9 @@ fn in_text(text: &str, place: Range<usize>, found: &mut Vec<Range<usize>>) {
     }
     for (equals, _) in part.match_indices('=') {
         let name = part[..equals].trim_end().trim_end_matches(['"', '\'', '`', '\\']);
-        let start = name.rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))).map_or(0, |at| {
-            at + name[at..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = name
+            .rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
+            .map_or(0, |at| at + name[at..].chars().next().map_or(1, char::len_utf8));
         if is_secret_name(&name[start..]) {
             let value = &part[equals + 1..];
             let skipped = value.len() - value.trim_start_matches([' ', '\t', '"', '\'', '`', '\\']).len();

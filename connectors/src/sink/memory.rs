@@ -121,7 +121,9 @@ impl Sink for MemorySinkRef {
         self.0.staged.lock().clear();
         self.0.call("abort");
         match self.0.fault {
-            Fault::StuckAfter(_) => Err(ConnectorError::new(ErrorCode::PartlyCommitted, "load memory-0 is visible and stays")),
+            Fault::StuckAfter(_) => {
+                Err(ConnectorError::new(ErrorCode::PartlyCommitted, "load memory-0 is visible and stays"))
+            }
             _ => Ok(()),
         }
     }

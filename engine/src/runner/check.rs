@@ -258,7 +258,8 @@ impl Changes {
     fn may_concern(&self, scope: &Scope, parts: &[String]) -> Option<String> {
         let name = parts.join(".");
         let changed = |place: &Place| not_before(place, &name);
-        let of_view = || format!("not checked: {name} is a view over tables that an earlier statement may create or change");
+        let of_view =
+            || format!("not checked: {name} is a view over tables that an earlier statement may create or change");
         match names::place_of_table(scope, parts) {
             Ok(TablePlace::Remote { catalog, table, .. }) => self.touch(&catalog, &table).map(changed),
             Ok(TablePlace::Either { catalog, table, .. }) => {
@@ -375,9 +376,9 @@ async fn check_statement(
         }
         Statement::Native(native) => {
             let touched = native.names.iter().filter_map(|name| name.parts.last());
-            let touched = touched.into_iter().find_map(|table| {
-                changes.touch(&native.catalog, table).map(|place| not_before(place, table))
-            });
+            let touched = touched
+                .into_iter()
+                .find_map(|table| changes.touch(&native.catalog, table).map(|place| not_before(place, table)));
             if let Some(why) = touched.or_else(|| changes.in_catalog(&native.catalog)) {
                 return Ok(NamesCheck::Deferred(why));
             }

@@ -18,10 +18,7 @@ pub(super) async fn run(context: &Context, statement: &SessionStatement, report:
 }
 
 /// Columns and rows of what a statement shows; None if it shows nothing. Names that do not exist are errors.
-pub(super) async fn answer(
-    scope: &Scope,
-    statement: &SessionStatement,
-) -> Result<Option<(Vec<&'static str>, Rows)>> {
+pub(super) async fn answer(scope: &Scope, statement: &SessionStatement) -> Result<Option<(Vec<&'static str>, Rows)>> {
     let answer = match statement {
         SessionStatement::ShowCatalogs { like } => (vec!["Catalog", "Type", "Comment"], catalogs(scope, like)),
         SessionStatement::ShowCreateCatalog(name) => {
@@ -34,9 +31,7 @@ pub(super) async fn answer(
         SessionStatement::ShowDatabases { catalog, like } => {
             (vec!["Database"], databases(scope, catalog.as_ref(), like).await?)
         }
-        SessionStatement::ShowTables { from, like } => {
-            (vec!["Table"], tables(scope, from.as_ref(), like).await?)
-        }
+        SessionStatement::ShowTables { from, like } => (vec!["Table"], tables(scope, from.as_ref(), like).await?),
         SessionStatement::ShowCreateTable(name) => {
             let (table, text) = create_table(scope, name).await?;
             (vec!["Table", "Create Table"], vec![vec![Some(table), Some(text)]])

@@ -108,7 +108,8 @@ impl Write {
 
 /// The value of a delimiter, read as typed between the quotes, in the one spelling that every connector takes: `\x` and hex digits.
 fn delimiter_of(property: &statement::Property) -> Result<Option<String>> {
-    let is_delimiter = ["column_separator", "row_delimiter"].iter().any(|name| property.name.eq_ignore_ascii_case(name));
+    let is_delimiter =
+        ["column_separator", "row_delimiter"].iter().any(|name| property.name.eq_ignore_ascii_case(name));
     let statement::PropertyValue::Text { raw, .. } = &property.value else { return Ok(None) };
     if !is_delimiter {
         return Ok(None);

@@ -237,8 +237,12 @@ fn check_pair(field: &Field, target: &TargetColumn) -> Result<()> {
     }
     let is_temporal = matches!(target.kind, T::Date | T::DateTime { .. });
     let way_out = match target.kind {
-        T::Date if source.is_integer() => "write a date in quotes: '${bizdate}' or '20240807', or CAST(CAST(x AS STRING) AS DATE)",
-        T::DateTime { .. } if source.is_integer() => "write a time in quotes, such as '2024-08-07 12:34:56'; from seconds: to_timestamp_seconds(x)",
+        T::Date if source.is_integer() => {
+            "write a date in quotes: '${bizdate}' or '20240807', or CAST(CAST(x AS STRING) AS DATE)"
+        }
+        T::DateTime { .. } if source.is_integer() => {
+            "write a time in quotes, such as '2024-08-07 12:34:56'; from seconds: to_timestamp_seconds(x)"
+        }
         _ if is_temporal => "CAST it to a date or a time in the SELECT",
         _ => "CAST it in the SELECT",
     };

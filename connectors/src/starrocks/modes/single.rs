@@ -58,7 +58,15 @@ enum State {
 impl SingleSink {
     pub(in super::super) fn new(target: Arc<WriteTarget>, beyond: Beyond) -> Self {
         let state = Mutex::new(State::Holding(HeldRows::default()));
-        Self { shared: Arc::new(Single { target, beyond, state, cancelled: CancellationToken::new(), sent: AtomicBool::new(false) }) }
+        Self {
+            shared: Arc::new(Single {
+                target,
+                beyond,
+                state,
+                cancelled: CancellationToken::new(),
+                sent: AtomicBool::new(false),
+            }),
+        }
     }
 }
 
