@@ -171,17 +171,21 @@ async fn a_date_beside_a_number_or_another_text_is_an_error_never_an_empty_resul
         ("dt = 20240807", "= '2024-08-07'"),
         ("20240807 = dt", "= '2024-08-07'"),
         ("dt >= 5", "'2024-08-07'"),
-        ("dt IN (20240807)", "IN '2024-08-07'"),
-        ("dt BETWEEN 20240801 AND 20240831", "BETWEEN '2024-08-01'"),
+        ("dt IN (20240807)", "dt IN ('2024-08-07')"),
+        ("dt BETWEEN 20240801 AND 20240831", "dt BETWEEN '2024-08-01' AND '…'"),
         ("dt = n", "CAST"),
         ("dt IN (SELECT n FROM logs)", "CAST"),
         ("ts > 20240807", "> '2024-08-07'"),
         ("dt = '7.8.2024'", "'20240807'"),
         ("dt = ''", "'20240807'"),
         ("dt IN ('2024-13-01')", "'20240807'"),
+        ("cast(20240807 AS date) = dt", "CAST('2024-08-07' AS DATE)"),
+        ("cast(n AS date) = dt", "CAST(CAST(n AS CHAR) AS DATE)"),
+        ("ts < 'soon'", "'2024-08-07 12:34:56'"),
     ] {
         let error = rows(&format!("SELECT 1 FROM logs WHERE {condition}")).await.unwrap_err();
         assert!(error.to_string().contains(hint), "{condition}: {error}");
+        assert!(!error.to_string().contains("Int64("), "{condition}: {error}");
     }
     let error = rows("SELECT 1 FROM logs a JOIN logs b ON a.dt = b.n").await.unwrap_err();
     assert!(error.to_string().contains("is a DATE and is compared with the whole number"), "{error}");
@@ -306,6 +310,18 @@ async fn a_datetime_as_text_has_a_blank() {
         ("SELECT CAST(CAST('9999-12-31 23:59:59' AS DATETIME) AS CHAR)", "9999-12-31 23:59:59"),
         ("SELECT CAST('5' AS SIGNED), CAST(5 AS UNSIGNED), CAST(5 AS CHAR)", "5|5|5"),
         ("SELECT date_format(ts, '%Y%m%d %H:%i:%s %f %W %M %p %%x%Z') FROM logs", "20240807 12:00:00 000000 Wednesday August PM %xZ"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_datetime_meets_text_of_any_year() {
+    for (sql, found) in [
+        ("SELECT ts < '9999-12-31', ts = '9999-12-31 23:59:59.999999', ts > '1000-01-01' FROM logs", "true|false|true"),
+        ("SELECT ts BETWEEN '1000-01-01' AND '9999-12-31', ts IN ('0001-01-01', '20240807') FROM logs", "true|false"),
+        ("SELECT cast(CASE WHEN n = 1 THEN ts ELSE '9999-12-31 00:00:00' END AS char) FROM logs", "9999-12-31 00:00:00"),
+        ("SELECT cast(CASE WHEN n = 1 THEN '9999-12-31' ELSE ts END AS char) FROM logs", "2024-08-07 12:00:00"),
     ] {
         assert_eq!(row(sql).await, found, "{sql}");
     }
