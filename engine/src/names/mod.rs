@@ -86,6 +86,7 @@ pub(crate) async fn plan_query(
 
     mysql::restore_div(&mut ast);
     let hidden = outputs::name(&mut ast, &columns);
+    mysql::put_functions(&mut ast);
 
     let mut state = state(catalog_list(providers)?);
     state.mark_start_execution();

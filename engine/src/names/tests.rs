@@ -326,3 +326,33 @@ async fn a_datetime_meets_text_of_any_year() {
         assert_eq!(row(sql).await, found, "{sql}");
     }
 }
+
+#[tokio::test]
+async fn everyday_functions_are_mysqls() {
+    for (sql, found) in [
+        ("SELECT if(n > 1, 'y', 'n'), ifnull(NULL, 2), isnull(NULL), mod(7, 2), mod(7, 0) FROM logs", "y|2|true|1|"),
+        ("SELECT year(dt), month(ts), day(dt), hour(ts), minute(ts), second(ts) FROM logs", "2024|8|7|12|0|0"),
+        ("SELECT datediff(dt, '2024-08-01'), datediff('2024-08-01', ts) FROM logs", "6|-6"),
+        ("SELECT date_add(dt, INTERVAL 1 DAY), date_sub(dt, INTERVAL 1 MONTH), date_add('2024-02-28', 2) FROM logs", "2024-08-08|2024-07-07|2024-03-01"),
+        ("SELECT concat('a', NULL), concat('a', 1, uid) FROM logs", "|a1u1"),
+        ("SELECT length('é'), char_length('é'), ucase('a'), locate('b', 'abc')", "2|1|A|2"),
+        ("SELECT cast(coalesce(ts, '9999-12-31') AS char), ifnull(ts, '9999-12-31') < now() FROM logs", "2024-08-07 12:00:00|true"),
+        ("SELECT now(6) = now()", "true"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+    assert_eq!(column_names("SELECT year(dt), concat(uid, 'x') FROM logs").await.join("; "), "year(dt); concat(uid, 'x')");
+}
+
+#[tokio::test]
+async fn exists_is_a_value() {
+    for (sql, found) in [
+        ("SELECT EXISTS (SELECT 1 FROM logs WHERE n = 1), NOT EXISTS (SELECT * FROM logs)", "false|false"),
+        ("SELECT (NOT EXISTS (SELECT 1 FROM logs WHERE n = 1))", "true"),
+        ("SELECT CASE WHEN EXISTS (SELECT uid FROM logs LIMIT 1) THEN 'y' ELSE 'n' END", "y"),
+        ("SELECT EXISTS (SELECT count(*) FROM logs WHERE n = 1)", "true"),
+        ("SELECT EXISTS (SELECT 1 FROM users u WHERE u.UID = l.uid), EXISTS (SELECT 1 FROM users u WHERE u.UID = l.sdt) FROM logs l", "true|false"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+}
