@@ -90,8 +90,7 @@ pub(crate) async fn plan_query(
 
     let mut state = state(catalog_list(providers)?);
     state.mark_start_execution();
-    state.execution_props_mut().query_execution_start_time =
-        Some(std::time::SystemTime::from(scope.started).into());
+    state.execution_props_mut().query_execution_start_time = Some(std::time::SystemTime::from(scope.started).into());
     let statement = PlannerStatement::Statement(Box::new(ast::Statement::Query(Box::new(ast.clone()))));
     let plan = state.statement_to_plan(statement).await.map_err(|error| explain_error(error, &ast, query))?;
     SQLOptions::new()

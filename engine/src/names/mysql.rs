@@ -143,7 +143,9 @@ fn fill(template: &str, args: Vec<Expr>) -> Option<Expr> {
                 && let Some(arg) = self.0.get(place)
             {
                 *expr = match arg {
-                    Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) | Expr::Function(_) => arg.clone(),
+                    Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) | Expr::Function(_) => {
+                        arg.clone()
+                    }
                     other => Expr::Nested(Box::new(other.clone())),
                 };
             }
