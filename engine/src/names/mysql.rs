@@ -192,7 +192,7 @@ fn count_of(subquery: &Query) -> Option<Expr> {
             let TableFactor::Derived { subquery: rows, .. } = &mut counter.from.first_mut()?.relation else {
                 return None;
             };
-            *rows = Box::new(subquery.clone());
+            **rows = subquery.clone();
         }
     }
     Some(counting)
