@@ -9,7 +9,9 @@ use datafusion::logical_expr::{
 
 /// `now()`, `current_date()` and `unix_timestamp()`.
 pub(super) fn all(timezone: &str) -> Vec<ScalarUDF> {
-    [Reading::Now, Reading::Today, Reading::Seconds].map(|reading| ScalarUDF::from(Clock::new(reading, timezone))).into()
+    [Reading::Now, Reading::Today, Reading::Seconds]
+        .map(|reading| ScalarUDF::from(Clock::new(reading, timezone)))
+        .into()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,19 +4,21 @@
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, expr::InList};
+use datafusion::logical_expr::{Between, BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, expr::InList};
 
 use crate::error::{Result, SynclineError, codes};
 
 /// Checks and rewrites all comparisons of a plan.
 pub(super) fn check_comparisons(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut mistake = None;
-    let plan = plan.transform_down_with_subqueries(|node| {
+    let plan = plan.transform_up_with_subqueries(|node| {
         let inputs = node.inputs();
         if inputs.is_empty() {
             return Ok(Transformed::no(node));
         }
+        let names = NamePreserver::new(&node);
         let schema = merge_schema(&inputs);
         if let LogicalPlan::Join(join) = &node {
             for (left, right) in &join.on {
@@ -24,10 +26,13 @@ pub(super) fn check_comparisons(plan: LogicalPlan) -> Result<LogicalPlan> {
             }
         }
         node.map_expressions(|expr| {
-            expr.transform_up(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform_up(|expr| {
                 comparison(expr, &schema).map(Transformed::yes).map_err(|error| note(&mut mistake, error))
-            })
-        })
+            })?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })?
+        .map_data(LogicalPlan::recompute_schema)
     });
     match (plan, mistake) {
         (_, Some(error)) => Err(error),
@@ -88,8 +93,96 @@ fn comparison(expr: Expr, schema: &DFSchema) -> Result<Expr> {
             }
             Expr::InSubquery(subquery)
         }
+        Expr::Cast(cast) => {
+            check_cast(&cast.expr, cast.field.data_type(), schema)?;
+            Expr::Cast(cast)
+        }
+        Expr::TryCast(cast) => {
+            check_cast(&cast.expr, cast.field.data_type(), schema)?;
+            Expr::TryCast(cast)
+        }
+        Expr::Case(case) => one_moment_case(case, schema),
+        Expr::ScalarFunction(mut call) if is_choice(call.name()) => {
+            call.args = one_moment(call.args, schema);
+            Expr::ScalarFunction(call)
+        }
         other => other,
     })
+}
+
+/// Refuses a whole number as a date: DataFusion would count days (or units of time) from 1970.
+fn check_cast(from: &Expr, to: &DataType, schema: &DFSchema) -> Result<()> {
+    if !is_moment(to) || !from.get_type(schema).is_ok_and(|from| from.is_integer()) {
+        return Ok(());
+    }
+    let name = type_name(to);
+    let hint = match from {
+        Expr::Literal(value, _) => match parse_date(&value.to_string()) {
+            Some(day) => format!("write CAST('{}' AS {name})", show_date(day)),
+            None => format!("write the date in quotes, such as CAST('2024-08-07' AS {name})"),
+        },
+        other => format!("if it reads as yyyymmdd, write CAST(CAST({} AS CHAR) AS {name})", shown(other)),
+    };
+    Err(SynclineError::new(codes::PLAN, format!("the whole number {} is no {name}", shown(from))).hint(hint))
+}
+
+/// Functions that return one of their arguments.
+fn is_choice(name: &str) -> bool {
+    ["coalesce", "ifnull", "nvl", "nvl2", "nullif", "greatest", "least"].contains(&name)
+}
+
+/// Text literals among DATETIMEs become DATETIMEs, if they read as such.
+fn one_moment(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    let has_moment = exprs.iter().any(|expr| matches!(expr.get_type(schema), Ok(DataType::Timestamp(_, None))));
+    if !has_moment {
+        return exprs;
+    }
+    exprs.into_iter().map(|expr| text_of(&expr).and_then(moment_literal).unwrap_or(expr)).collect()
+}
+
+fn one_moment_case(mut case: Case, schema: &DFSchema) -> Expr {
+    let (whens, results): (Vec<_>, Vec<_>) = case.when_then_expr.into_iter().unzip();
+    let mut results: Vec<Expr> = results.into_iter().map(|result| *result).collect();
+    let has_else = case.else_expr.is_some();
+    results.extend(case.else_expr.take().map(|expr| *expr));
+    let mut results = one_moment(results, schema);
+    case.else_expr = if has_else { results.pop().map(Box::new) } else { None };
+    case.when_then_expr = whens.into_iter().zip(results.into_iter().map(Box::new)).collect();
+    Expr::Case(case)
+}
+
+fn text_of(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(
+            ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)),
+            _,
+        ) => Some(text),
+        _ => None,
+    }
+}
+
+/// A DATETIME of microseconds: nanoseconds would end in the year 2262.
+fn moment_literal(text: &str) -> Option<Expr> {
+    let moment = match parse_date(text) {
+        Some(day) => jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(day)).ok()?.at(0, 0, 0, 0),
+        None => text.trim().parse().ok()?,
+    };
+    let micros = moment.duration_since(jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0)).as_micros();
+    let value = ScalarValue::TimestampMicrosecond(Some(i64::try_from(micros).ok()?), None);
+    Some(Expr::Literal(value, None))
+}
+
+fn type_name(data_type: &DataType) -> &'static str {
+    if matches!(data_type, DataType::Date32 | DataType::Date64) { "DATE" } else { "DATETIME" }
+}
+
+/// An expression as it is written.
+fn shown(expr: &Expr) -> String {
+    match expr {
+        Expr::Literal(value, _) => value.to_string(),
+        Expr::Column(column) => column.name.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn is_distinct(op: datafusion::logical_expr::Operator) -> bool {
@@ -109,45 +202,52 @@ fn check_pair(left: &Expr, right: &Expr, schema: &DFSchema, op: &str) -> Result<
     };
     let hint = match number {
         Expr::Literal(value, _) => match parse_date(&value.to_string()) {
-            Some(day) => format!("write {date} {op} '{}'", show_date(day)),
-            None => format!("write the date in quotes, such as {date} {op} '2024-08-07'"),
+            Some(day) => format!("write {}", written(&shown(date), op, &show_date(day))),
+            None => format!("write the date in quotes, such as {}", written(&shown(date), op, "2024-08-07")),
         },
         _ => "CAST one side to the other's type".to_owned(),
     };
-    Err(mistake(date, &date_type, &format!("the whole number {number}"), &hint))
+    Err(mistake(date, &date_type, &format!("the whole number {}", shown(number)), &hint))
 }
 
 fn mistake(date: &Expr, date_type: &DataType, what: &str, hint: &str) -> SynclineError {
-    let type_name = if matches!(date_type, DataType::Date32 | DataType::Date64) { "DATE" } else { "DATETIME" };
-    SynclineError::new(codes::PLAN, format!("{date} is a {type_name} and is compared with {what}")).hint(hint)
+    let what = format!("{} is a {} and is compared with {what}", shown(date), type_name(date_type));
+    SynclineError::new(codes::PLAN, what).hint(hint)
+}
+
+/// A comparison with a date, as SQL that works.
+fn written(date: &str, op: &str, day: &str) -> String {
+    match op {
+        "IN" => format!("{date} IN ('{day}')"),
+        "BETWEEN" => format!("{date} BETWEEN '{day}' AND '…'"),
+        op => format!("{date} {op} '{day}'"),
+    }
 }
 
 /// The date that a text literal beside a date stands for.
 fn date_for(date: &Expr, text: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
-    let Expr::Literal(value, _) = text else { return Ok(None) };
-    let (ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text))) =
-        value
-    else {
-        return Ok(None);
-    };
+    let Some(text) = text_of(text) else { return Ok(None) };
     match date.get_type(schema) {
         Ok(DataType::Date32) => {}
+        Ok(DataType::Timestamp(_, None)) => {
+            let what = format!("{} is a DATETIME and is compared with the text '{text}', which is none", shown(date));
+            return match moment_literal(text) {
+                Some(moment) => Ok(Some(moment)),
+                None => Err(SynclineError::new(codes::PLAN, what).hint("write it as '2024-08-07 12:34:56'")),
+            };
+        }
         _ => return Ok(None),
     }
     if let Some(day) = parse_date(text) {
         return Ok(Some(Expr::Literal(ScalarValue::Date32(Some(day)), None)));
     }
     // a day with a time of day is no DATE: it must be compared as a DATETIME, or nothing would match in silence
-    if text.parse::<jiff::civil::DateTime>().is_ok() {
-        let text = text.clone();
-        return Ok(Some(
-            Expr::Literal(ScalarValue::Utf8(Some(text)), None)
-                .cast_to(&DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None), schema)?,
-        ));
+    if let Some(moment) = moment_literal(text) {
+        return Ok(Some(moment));
     }
     Err(SynclineError::new(
         codes::PLAN,
-        format!("{date} is a DATE and is compared with the text '{text}', which is no date"),
+        format!("{} is a DATE and is compared with the text '{text}', which is no date", shown(date)),
     )
     .hint("write the date as '2024-08-07' or '20240807'"))
 }

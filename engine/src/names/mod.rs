@@ -86,11 +86,11 @@ pub(crate) async fn plan_query(
 
     mysql::restore_div(&mut ast);
     let hidden = outputs::name(&mut ast, &columns);
+    mysql::put_functions(&mut ast);
 
     let mut state = state(catalog_list(providers)?);
     state.mark_start_execution();
-    state.execution_props_mut().query_execution_start_time =
-        Some(std::time::SystemTime::from(scope.started).into());
+    state.execution_props_mut().query_execution_start_time = Some(std::time::SystemTime::from(scope.started).into());
     let statement = PlannerStatement::Statement(Box::new(ast::Statement::Query(Box::new(ast.clone()))));
     let plan = state.statement_to_plan(statement).await.map_err(|error| explain_error(error, &ast, query))?;
     SQLOptions::new()

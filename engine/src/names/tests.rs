@@ -171,17 +171,21 @@ async fn a_date_beside_a_number_or_another_text_is_an_error_never_an_empty_resul
         ("dt = 20240807", "= '2024-08-07'"),
         ("20240807 = dt", "= '2024-08-07'"),
         ("dt >= 5", "'2024-08-07'"),
-        ("dt IN (20240807)", "IN '2024-08-07'"),
-        ("dt BETWEEN 20240801 AND 20240831", "BETWEEN '2024-08-01'"),
+        ("dt IN (20240807)", "dt IN ('2024-08-07')"),
+        ("dt BETWEEN 20240801 AND 20240831", "dt BETWEEN '2024-08-01' AND '…'"),
         ("dt = n", "CAST"),
         ("dt IN (SELECT n FROM logs)", "CAST"),
         ("ts > 20240807", "> '2024-08-07'"),
         ("dt = '7.8.2024'", "'20240807'"),
         ("dt = ''", "'20240807'"),
         ("dt IN ('2024-13-01')", "'20240807'"),
+        ("cast(20240807 AS date) = dt", "CAST('2024-08-07' AS DATE)"),
+        ("cast(n AS date) = dt", "CAST(CAST(n AS CHAR) AS DATE)"),
+        ("ts < 'soon'", "'2024-08-07 12:34:56'"),
     ] {
         let error = rows(&format!("SELECT 1 FROM logs WHERE {condition}")).await.unwrap_err();
         assert!(error.to_string().contains(hint), "{condition}: {error}");
+        assert!(!error.to_string().contains("Int64("), "{condition}: {error}");
     }
     let error = rows("SELECT 1 FROM logs a JOIN logs b ON a.dt = b.n").await.unwrap_err();
     assert!(error.to_string().contains("is a DATE and is compared with the whole number"), "{error}");
@@ -248,7 +252,8 @@ async fn column_names(sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_clock_is_the_runs_start_in_its_zone() {
     let wall = jiff::Timestamp::now().to_zoned(crate::clock::zone("Asia/Shanghai").unwrap()).datetime();
-    for sql in ["SELECT now()", "SELECT current_timestamp", "SELECT CURRENT_TIMESTAMP()", "SELECT max(now()) FROM logs"] {
+    for sql in ["SELECT now()", "SELECT current_timestamp", "SELECT CURRENT_TIMESTAMP()", "SELECT max(now()) FROM logs"]
+    {
         let told: jiff::civil::DateTime = row(sql).await.parse().unwrap();
         let late = told.duration_since(wall).as_secs();
         assert!((-60..60).contains(&late), "{sql}: {told} at {wall}");
@@ -301,11 +306,74 @@ async fn a_quotient_of_whole_numbers_has_a_fraction_and_one_by_zero_is_null() {
 #[tokio::test]
 async fn a_datetime_as_text_has_a_blank() {
     for (sql, found) in [
-        ("SELECT cast(ts AS string), concat(ts, 'x'), ts || 'x' FROM logs", "2024-08-07 12:00:00|2024-08-07 12:00:00x|2024-08-07 12:00:00x"),
+        (
+            "SELECT cast(ts AS string), concat(ts, 'x'), ts || 'x' FROM logs",
+            "2024-08-07 12:00:00|2024-08-07 12:00:00x|2024-08-07 12:00:00x",
+        ),
         ("SELECT CAST(CAST('2024-08-07 12:00:00.5' AS DATETIME) AS CHAR)", "2024-08-07 12:00:00.500000"),
         ("SELECT CAST(CAST('9999-12-31 23:59:59' AS DATETIME) AS CHAR)", "9999-12-31 23:59:59"),
         ("SELECT CAST('5' AS SIGNED), CAST(5 AS UNSIGNED), CAST(5 AS CHAR)", "5|5|5"),
-        ("SELECT date_format(ts, '%Y%m%d %H:%i:%s %f %W %M %p %%x%Z') FROM logs", "20240807 12:00:00 000000 Wednesday August PM %xZ"),
+        (
+            "SELECT date_format(ts, '%Y%m%d %H:%i:%s %f %W %M %p %%x%Z') FROM logs",
+            "20240807 12:00:00 000000 Wednesday August PM %xZ",
+        ),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_datetime_meets_text_of_any_year() {
+    for (sql, found) in [
+        ("SELECT ts < '9999-12-31', ts = '9999-12-31 23:59:59.999999', ts > '1000-01-01' FROM logs", "true|false|true"),
+        ("SELECT ts BETWEEN '1000-01-01' AND '9999-12-31', ts IN ('0001-01-01', '20240807') FROM logs", "true|false"),
+        (
+            "SELECT cast(CASE WHEN n = 1 THEN ts ELSE '9999-12-31 00:00:00' END AS char) FROM logs",
+            "9999-12-31 00:00:00",
+        ),
+        ("SELECT cast(CASE WHEN n = 1 THEN '9999-12-31' ELSE ts END AS char) FROM logs", "2024-08-07 12:00:00"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn everyday_functions_are_mysqls() {
+    for (sql, found) in [
+        ("SELECT if(n > 1, 'y', 'n'), ifnull(NULL, 2), isnull(NULL), mod(7, 2), mod(7, 0) FROM logs", "y|2|true|1|"),
+        ("SELECT year(dt), month(ts), day(dt), hour(ts), minute(ts), second(ts) FROM logs", "2024|8|7|12|0|0"),
+        ("SELECT datediff(dt, '2024-08-01'), datediff('2024-08-01', ts) FROM logs", "6|-6"),
+        (
+            "SELECT date_add(dt, INTERVAL 1 DAY), date_sub(dt, INTERVAL 1 MONTH), date_add('2024-02-28', 2) FROM logs",
+            "2024-08-08|2024-07-07|2024-03-01",
+        ),
+        ("SELECT concat('a', NULL), concat('a', 1, uid) FROM logs", "|a1u1"),
+        ("SELECT length('é'), char_length('é'), ucase('a'), locate('b', 'abc')", "2|1|A|2"),
+        (
+            "SELECT cast(coalesce(ts, '9999-12-31') AS char), ifnull(ts, '9999-12-31') < now() FROM logs",
+            "2024-08-07 12:00:00|true",
+        ),
+        ("SELECT now(6) = now()", "true"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+    assert_eq!(
+        column_names("SELECT year(dt), concat(uid, 'x') FROM logs").await.join("; "),
+        "year(dt); concat(uid, 'x')"
+    );
+}
+
+#[tokio::test]
+async fn exists_is_a_value() {
+    for (sql, found) in [
+        ("SELECT EXISTS (SELECT 1 FROM logs WHERE n = 1), NOT EXISTS (SELECT * FROM logs)", "false|false"),
+        ("SELECT (NOT EXISTS (SELECT 1 FROM logs WHERE n = 1))", "true"),
+        ("SELECT CASE WHEN EXISTS (SELECT uid FROM logs LIMIT 1) THEN 'y' ELSE 'n' END", "y"),
+        ("SELECT EXISTS (SELECT count(*) FROM logs WHERE n = 1)", "true"),
+        (
+            "SELECT EXISTS (SELECT 1 FROM users u WHERE u.UID = l.uid), EXISTS (SELECT 1 FROM users u WHERE u.UID = l.sdt) FROM logs l",
+            "true|false",
+        ),
     ] {
         assert_eq!(row(sql).await, found, "{sql}");
     }
