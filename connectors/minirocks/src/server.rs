@@ -91,6 +91,10 @@ impl ServerConfig {
 /// The newest release whose behaviour was read for this crate.
 const DEFAULT_VERSION: &str = "3.5.2";
 
+/// How often, and after which pause, a stopping server looks whether its data is still held.
+const STOP_TRIES: usize = 300;
+const STOP_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Server {
@@ -148,9 +152,16 @@ impl Server {
         &self.warehouse
     }
 
-    /// Closes the ports and all connections, and waits until their tasks have ended.
+    /// Closes the ports and all connections, and waits until their tasks have ended and nothing of them holds the data folder.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
+        // a statement on the blocking pool ends a moment after the task that waited for it; a caller's own handle is not waited for for ever
+        for _ in 0..STOP_TRIES {
+            if Arc::strong_count(&self.warehouse) == 1 {
+                break;
+            }
+            tokio::time::sleep(STOP_PAUSE).await;
+        }
     }
 }
 

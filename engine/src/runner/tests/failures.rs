@@ -228,7 +228,8 @@ async fn types_that_cannot_be_converted_are_found_before_anything_runs() {
     let (code, message, _) = error_of(&report);
     assert_eq!((code, report.exit_code(), events.len()), ("E2003", 2, 0), "{message}");
     assert!(
-        message.contains("column `dt` of type date cannot take a whole number; write a date in quotes: '${bizdate}'"),
+        message.contains("column `dt` of type date cannot take a whole number")
+            && message.contains("write a date in quotes: '${bizdate}'"),
         "{message}"
     );
     assert!(!message.contains("Int64"), "{message}");
