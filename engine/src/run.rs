@@ -184,6 +184,8 @@ pub enum RunEvent {
         bytes_read: u64,
         /// Bytes sent, as encoded.
         bytes_written: u64,
+        /// The part of the input that is read, 0 to 1, by the sources' own estimates; None where one has none.
+        done: Option<f64>,
     },
     /// A result set begins.
     ResultSchema {

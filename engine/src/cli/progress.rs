@@ -54,9 +54,9 @@ impl Progress {
                     bar.enable_steady_tick(Duration::from_millis(100));
                 }
             }
-            RunEvent::Progress { rows_read, rows_written, bytes_written, .. } => {
+            RunEvent::Progress { rows_read, rows_written, bytes_written, done, .. } => {
                 let seconds = self.since.elapsed().as_secs_f64().max(0.001);
-                let line = format!(
+                let mut line = format!(
                     "{} rows read, {} written, {} sent, {} rows/s, {:.0} s",
                     human_count(*rows_read),
                     human_count(*rows_written),
@@ -64,6 +64,9 @@ impl Progress {
                     human_count((*rows_read as f64 / seconds) as u64),
                     seconds
                 );
+                if let Some(left) = done.and_then(|done| time_left(done, seconds)) {
+                    line.push_str(&left);
+                }
                 match &self.bar {
                     Some(bar) => bar.set_message(line),
                     None if self.shows_statements && self.last_line.elapsed() >= PLAIN_EVERY => {
@@ -116,6 +119,13 @@ fn title(index: u32, target: Option<&str>, text: &str) -> String {
         Some(target) if verb == "INSERT" => format!("[{index}] INSERT {}", visible(target)),
         _ => format!("[{index}] {}", visible(&shown)),
     }
+}
+
+/// `, 40 %, about 12 s left`, of a part that is read and the seconds it took; nothing while it says too little.
+fn time_left(done: f64, seconds: f64) -> Option<String> {
+    let left = seconds * (1.0 - done) / done;
+    ((0.01..1.0).contains(&done) && left.is_finite())
+        .then(|| format!(", {:.0} %, about {left:.0} s left", done * 100.0))
 }
 
 /// The first rejects of a statement, a line each, and where the others are.
@@ -174,6 +184,13 @@ fn finished(title: &str, report: &StatementReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_left_follows_the_part_that_is_read() {
+        assert_eq!(time_left(0.25, 10.0).as_deref(), Some(", 25 %, about 30 s left"));
+        assert_eq!(time_left(0.0, 10.0), None);
+        assert_eq!(time_left(1.0, 10.0), None);
+    }
 
     #[test]
     fn a_title_is_one_short_line_without_control_characters() {

@@ -3,17 +3,39 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use datafusion::common::stats::Precision;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::statistics::StatisticsArgs;
 
 use crate::planning::StreamRows;
 
 /// What the scans of a plan have read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct ScanNumbers {
     pub(super) rows: u64,
     /// Where the scans count them.
     pub(super) bytes: Option<u64>,
+    /// The sum of the parts (0 to 1) that the scans have read, by their own estimates, and the number of scans; None if one has no estimate.
+    parts: Option<(f64, u32)>,
+}
+
+impl ScanNumbers {
+    /// The part of the input that is read, 0 to 1, where every scan has an estimate of its size.
+    pub(super) fn done(&self) -> Option<f64> {
+        self.parts.filter(|(_, scans)| *scans > 0).map(|(sum, scans)| sum / f64::from(scans))
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            bytes: match (self.bytes, other.bytes) {
+                (None, None) => None,
+                (left, right) => Some(left.unwrap_or(0) + right.unwrap_or(0)),
+            },
+            parts: self.parts.zip(other.parts).map(|(left, right)| (left.0 + right.0, left.1 + right.1)),
+        }
+    }
 }
 
 /// Names under which scans count the bytes that they receive: ours, and those of DataFusion's file scans.
@@ -23,22 +45,43 @@ const BYTES: &[&str] = &["bytes_read", "bytes_received", "bytes_scanned"];
 pub(super) fn scan_numbers(plan: &Arc<dyn ExecutionPlan>, state: &SessionState) -> ScanNumbers {
     let streamed = state.config().get_extension::<StreamRows>().map_or(0, |rows| rows.0.load(Ordering::Relaxed));
     let scanned = leaves(plan);
-    ScanNumbers { rows: scanned.rows + streamed, bytes: scanned.bytes }
+    ScanNumbers { rows: scanned.rows + streamed, ..scanned }
 }
 
 /// Adds up the leaves of a plan.
 fn leaves(plan: &Arc<dyn ExecutionPlan>) -> ScanNumbers {
     let children = plan.children();
-    if children.is_empty() {
-        let Some(metrics) = plan.metrics() else { return ScanNumbers::default() };
-        let bytes = BYTES.iter().find_map(|name| metrics.sum_by_name(name)).map(|value| value.as_usize() as u64);
-        return ScanNumbers { rows: metrics.output_rows().unwrap_or(0) as u64, bytes };
+    if !children.is_empty() {
+        let none = ScanNumbers { parts: Some((0.0, 0)), ..ScanNumbers::default() };
+        return children.into_iter().map(leaves).fold(none, ScanNumbers::and);
     }
-    children.into_iter().map(leaves).fold(ScanNumbers::default(), |sum, child| ScanNumbers {
-        rows: sum.rows + child.rows,
-        bytes: match (sum.bytes, child.bytes) {
-            (None, None) => None,
-            (left, right) => Some(left.unwrap_or(0) + right.unwrap_or(0)),
-        },
-    })
+    let Some(metrics) = plan.metrics() else { return ScanNumbers::default() };
+    let bytes = BYTES.iter().find_map(|name| metrics.sum_by_name(name)).map(|value| value.as_usize() as u64);
+    let rows = metrics.output_rows().unwrap_or(0) as u64;
+    ScanNumbers { rows, bytes, parts: part(plan, rows, bytes).map(|part| (part, 1)) }
+}
+
+/// The part of a scan that is read, by its estimate of its bytes or rows.
+fn part(scan: &Arc<dyn ExecutionPlan>, rows: u64, bytes: Option<u64>) -> Option<f64> {
+    let estimate = scan.statistics_from_inputs(&[], &StatisticsArgs::new()).ok()?;
+    let of = |read: u64, all: Precision<usize>| {
+        let all = *all.get_value().filter(|all| **all > 0)?;
+        Some((read as f64 / all as f64).min(1.0))
+    };
+    bytes.and_then(|bytes| of(bytes, estimate.total_byte_size)).or_else(|| of(rows, estimate.num_rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_that_is_read_is_known_only_if_every_scan_knows_its_size() {
+        let scan = |part| ScanNumbers { rows: 1, bytes: None, parts: Some((part, 1)) };
+        let none = ScanNumbers { parts: Some((0.0, 0)), ..ScanNumbers::default() };
+        assert_eq!(none.and(scan(0.5)).and(scan(1.0)).done(), Some(0.75));
+        assert_eq!(none.done(), None);
+        let unknown = ScanNumbers { parts: None, ..scan(0.0) };
+        assert_eq!(none.and(scan(0.5)).and(unknown).done(), None);
+    }
 }

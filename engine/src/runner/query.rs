@@ -158,6 +158,7 @@ async fn send_rows(
                     rows_written: 0,
                     bytes_read: 0,
                     bytes_written: 0,
+                    done: None,
                 });
             }
         }

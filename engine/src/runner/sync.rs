@@ -310,6 +310,7 @@ async fn execute(
                     rows_written: written.rows,
                     bytes_read: scanned.bytes.unwrap_or(0),
                     bytes_written: written.bytes,
+                    done: scanned.done(),
                 });
             }
         }
