@@ -200,22 +200,32 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConnectorError> {
 /// Whether a literal value of this option must not be shown or stored.
 pub(crate) fn is_secret(option: &str) -> bool {
     let option = option.to_ascii_lowercase();
-    ["password", "secret", "token", "access_key", "accesskey", "authorization", "cookie", "credential"]
+    ["password", "passwd", "pwd", "secret", "token", "access_key", "accesskey", "authorization", "cookie", "credential"]
         .iter()
         .any(|word| option.contains(word))
         || option.starts_with("header.")
 }
 
-/// A URL without the password in front of its host and without the values of its query.
+/// A URL or LOCATION without what may be a secret in it: of a database's URL the password and the secret options, of any other URL the
+/// whole login and every value of its query, because a signature can bear any name. A path of this machine stays as it is: `?` is a wildcard there.
 pub(crate) fn without_password(url: &str) -> String {
+    let scheme = url.split_once(":/").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let is_database = match scheme.as_deref() {
+        None | Some("file") => return url.to_owned(),
+        Some(scheme) if scheme.contains('/') => return url.to_owned(),
+        Some(scheme) => scheme == "mysql" || scheme == "jdbc:mysql",
+    };
+    // a fragment is never sent, and may hold what the query holds
+    let url = if is_database { url } else { url.split_once('#').map_or(url, |(sent, _)| sent) };
     let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
     let mut shown = match head.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
             let authority = match authority.rsplit_once('@') {
                 Some((login, host)) => match login.split_once(':') {
-                    Some((user, _)) => format!("{user}:***@{host}"),
-                    None => authority.to_owned(),
+                    Some((user, _)) if is_database => format!("{user}:***@{host}"),
+                    None if is_database => authority.to_owned(),
+                    _ => format!("***@{host}"),
                 },
                 None => authority.to_owned(),
             };
@@ -227,9 +237,8 @@ pub(crate) fn without_password(url: &str) -> String {
         let pairs: Vec<String> = query
             .split('&')
             .map(|pair| match pair.split_once('=') {
-                Some((name, _)) if is_secret(name) || name.to_ascii_lowercase().contains("signature") => {
-                    format!("{name}=***")
-                }
+                Some((name, _)) if !is_database || is_secret(name) => format!("{name}=***"),
+                None if !is_database && !pair.is_empty() => "***".to_owned(),
                 _ => pair.to_owned(),
             })
             .collect();
@@ -247,6 +256,28 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_a_secret_in_it() {
+        for (url, shown) in [
+            ("https://h/x?sig=S3CRET&sv=2024", "https://h/x?sig=***&sv=***"),
+            ("https://h/x?S3CRET", "https://h/x?***"),
+            ("https://h/x?X-Amz-Signature=S3CRET#part", "https://h/x?X-Amz-Signature=***"),
+            ("https://S3CRET@h/x", "https://***@h/x"),
+            ("https://user:S3CRET@h/x", "https://***@h/x"),
+            ("https://h/x", "https://h/x"),
+            (
+                "jdbc:mysql://u:S3CRET@h:9030/d?useSSL=true&pwd=S3CRET",
+                "jdbc:mysql://u:***@h:9030/d?useSSL=true&pwd=***",
+            ),
+            ("mysql://u@h/d", "mysql://u@h/d"),
+            ("web:/log.txt?sig=S3CRET", "web:/log.txt?sig=***"),
+            ("data/part-?.txt", "data/part-?.txt"),
+            ("file:///data/part-?.txt", "file:///data/part-?.txt"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 
     #[test]
     fn a_definition_is_shown_without_secrets() {
