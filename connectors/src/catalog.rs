@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
 
-use crate::error::Result;
+use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::object_store::FileLocation;
 use crate::options::Options;
-use crate::sink::{PlannedWrite, WriteRequest};
+use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
 /// The kinds of system that a catalog can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,6 +109,15 @@ pub trait RemoteCatalog: Catalog {
     async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult>;
     /// Resolves the target and its columns, and checks the write's options; no effect on the target.
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite>;
+    /// Ends an attempt to write that a run left: forward if its commit was decided, else back. Idempotent, bounded in time. An error of code
+    /// [`Unknown`](crate::error::ErrorCode::Unknown) or [`PartlyCommitted`](crate::error::ErrorCode::PartlyCommitted) says what could not be
+    /// ended; calling it again goes on.
+    async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("catalog {}: a write to it cannot be resumed (attempt {})", self.name(), open.attempt.label_prefix),
+        ))
+    }
     /// A table's definition (`SHOW CREATE TABLE`).
     async fn show_create_table(&self, database: &str, table: &str) -> Result<String>;
 }

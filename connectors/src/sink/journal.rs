@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use super::WriteSummary;
 use crate::error::Result;
 
 /// Who writes: the parts of a label in front of attempt, writer and sequence.
@@ -36,12 +37,33 @@ pub struct AttemptRecord {
     pub writers: usize,
     /// The write mode.
     pub write_mode: String,
+    /// What recovery must know beside the labels, in the sink's own words (a staging table's name); empty if nothing. Never a secret.
+    pub details: String,
+}
+
+/// An attempt that a run left without an end, as the journal has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAttempt {
+    /// The attempt.
+    pub attempt: AttemptRecord,
+    /// The labels of the decision to commit; None if it was not recorded.
+    pub decision: Option<Vec<String>>,
+}
+
+/// How recovery ended an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovered {
+    /// Its rows are committed: the statement is done. Counts that are not known are 0.
+    Committed(WriteSummary),
+    /// Nothing of it is or will be visible: the statement runs again.
+    RolledBack,
 }
 
 /// Records labels and decisions. The engine implements it over its state store; every call is durable when it returns.
 #[async_trait]
 pub trait CommitJournal: fmt::Debug + Send + Sync {
-    /// Before `begin`: from now on labels of this attempt may exist on the server.
+    /// Before `begin`: from now on labels of this attempt may exist on the server. Recorded again under the same id it replaces what was
+    /// there (a write that goes on in another mode), a decision excepted, which must not be there yet.
     async fn record_attempt(&self, attempt: AttemptRecord) -> Result<()>;
     /// The decision to commit: from now on recovery goes forward with these labels.
     async fn record_decision(&self, id: &WriteId, labels: &[String]) -> Result<()>;

@@ -38,7 +38,7 @@ use crate::error::Result;
 use crate::options::Options;
 pub use commit_exec::CommitExec;
 pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
-pub use journal::{CommitJournal, WriteId};
+pub use journal::{CommitJournal, OpenAttempt, Recovered, WriteId};
 pub use mapping::map_columns;
 pub use provider::{PlannedInsert, check_types, plan_insert};
 pub use reject::{FoundBy, Reject, RejectLog};
@@ -183,4 +183,6 @@ pub struct WriteSummary {
     pub write_mode: String,
     /// What the user should know, though the write is committed.
     pub warnings: Vec<String>,
+    /// For what a write has left ([`Sink::remains`]): until when `--resume` can finish it. None where that has no end, or is not known.
+    pub resume_until: Option<jiff::Timestamp>,
 }

@@ -38,7 +38,7 @@ impl CommitJournal for StateJournal {
             store.write(|database| {
                 database.execute(
                     "INSERT OR REPLACE INTO attempt (run_id, statement, attempt, job, catalog, database, table_name,
-                       label_prefix, writers, write_mode) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                       label_prefix, writers, write_mode, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     params![
                         id.run,
                         id.statement,
@@ -49,7 +49,8 @@ impl CommitJournal for StateJournal {
                         attempt.table,
                         attempt.label_prefix,
                         writers,
-                        attempt.write_mode
+                        attempt.write_mode,
+                        attempt.details
                     ],
                 )
             })?;

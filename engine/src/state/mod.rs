@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS run (
 CREATE TABLE IF NOT EXISTS attempt (
   run_id TEXT NOT NULL, statement INTEGER NOT NULL, attempt INTEGER NOT NULL, job TEXT NOT NULL,
   catalog TEXT NOT NULL, database TEXT NOT NULL, table_name TEXT NOT NULL,
-  label_prefix TEXT NOT NULL, writers INTEGER NOT NULL, write_mode TEXT NOT NULL,
+  label_prefix TEXT NOT NULL, writers INTEGER NOT NULL, write_mode TEXT NOT NULL, details TEXT NOT NULL DEFAULT '',
   decision TEXT, finished INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, statement, attempt));
 ";

@@ -64,6 +64,7 @@ async fn labels_and_decisions_survive_the_process() {
         label_prefix: "job-r1-3-1".into(),
         writers: 4,
         write_mode: "single".into(),
+        details: String::new(),
     };
     let store = Arc::new(StateStore::in_folder(folder.path().to_owned()));
     let journal = StateJournal(Arc::clone(&store));

@@ -176,6 +176,7 @@ fn summary(committed: Committed) -> WriteSummary {
         labels: vec![committed.label.to_string()],
         write_mode: "single".into(),
         warnings: committed.warnings,
+        resume_until: None,
     }
 }
 

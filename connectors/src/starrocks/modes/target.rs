@@ -166,6 +166,7 @@ impl WriteTarget {
             label_prefix: self.prefix.as_str().to_owned(),
             writers,
             write_mode: write_mode.to_owned(),
+            details: String::new(),
         };
         self.journal.record_attempt(record).await
     }
