@@ -20,6 +20,7 @@ pub mod mysql_protocol;
 pub mod object_store;
 pub mod options;
 pub mod registry;
+pub mod scan_settings;
 pub mod sink;
 pub mod starrocks;
 pub mod text;

@@ -11,7 +11,6 @@ use crate::error::Result;
 pub mod catalog;
 pub mod options;
 pub mod scan;
-pub mod split;
 pub mod table;
 pub mod types;
 

@@ -137,7 +137,7 @@ impl StarrocksCatalog {
 
     /// A table of these columns.
     pub(super) fn table_of(&self, database: &str, table: &str, columns: &[Column]) -> StarrocksTable {
-        StarrocksTable::new(self.pool.clone(), database, table, columns)
+        StarrocksTable::new(self.pool.clone(), database, table, columns, self.options.scan_settings.clone())
     }
 
     fn name_error(&self, message: String) -> ConnectorError {
