@@ -453,6 +453,7 @@ impl Context {
             timezone: shared.timezone.name.clone(),
             rejects,
             clean_up: shared.clean_up.clone(),
+            settings: self.scope.write_settings(),
         }
     }
 
