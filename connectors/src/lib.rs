@@ -12,6 +12,7 @@ pub mod catalog;
 #[cfg(test)]
 mod conformance;
 pub mod csv;
+pub mod definition;
 pub mod error;
 pub mod http;
 pub mod http_client;

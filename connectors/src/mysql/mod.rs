@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, CatalogConfig};
 use crate::error::Result;
 
 pub mod catalog;
+mod definition;
 pub mod options;
 pub mod scan;
 pub mod table;

@@ -2,10 +2,12 @@
 //!
 //! `catalog` answers for names, definitions and native statements; `table` and `scan` read, with `filters` deciding what the
 //! server filters, `splits` cutting a table into pieces, `top_k` handing on `ORDER BY … LIMIT`, and `decode` turning the server's text into
-//! Arrow; `types` is the table of types. A write is planned in `sink` with the options
+//! Arrow; `types` is the table of types. `ddl` writes CREATE TABLE after tables
+//! of other systems. A write is planned in `sink` with the options
 //! of `write_options`, runs in one of `modes`, and reaches the server through `stream_load`.
 
 pub mod catalog;
+mod ddl;
 mod decode;
 mod error;
 mod filters;

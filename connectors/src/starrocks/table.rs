@@ -13,6 +13,8 @@ use mysql_async::Row;
 use super::scan::{ScanDescriptor, StarrocksExec};
 use super::types::{arrow_type, sorts_alike, target_type};
 use super::{filters, splits};
+use crate::catalog::CatalogKind;
+use crate::definition::{DefinedColumn, TableDefinition};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::quote::text_literal;
@@ -33,6 +35,8 @@ pub(super) struct Column {
     /// Whether the server computes it, so that a write cannot name it.
     pub(super) is_generated: bool,
     pub(super) comment: String,
+    /// Whether rows are one for each value of it and the other key columns (`COLUMN_KEY` is PRI or UNI).
+    pub(super) is_key: bool,
 }
 
 impl Column {
@@ -62,6 +66,35 @@ pub(super) async fn columns(connection: &mut Connection, database: &str, table: 
     Ok(rows.iter().filter(is_exact).filter_map(column).collect())
 }
 
+/// The table as other systems can make it. Key columns are the first ones of a table.
+pub(super) fn definition(columns: &[Column], comment: String) -> TableDefinition {
+    let mut keys = 0;
+    let column = |column: &Column| DefinedColumn {
+        name: column.name.clone(),
+        kind: target_type(&column.column_type),
+        native_type: column.column_type.clone(),
+        nullable: column.nullable,
+        comment: column.comment.clone(),
+        key_position: column.is_key.then(|| {
+            keys += 1;
+            keys
+        }),
+    };
+    TableDefinition { system: Some(CatalogKind::Starrocks), comment, columns: columns.iter().map(column).collect() }
+}
+
+/// A table's comment.
+pub(super) async fn comment(connection: &mut Connection, database: &str, table: &str) -> Result<String> {
+    let sql = format!(
+        "SELECT TABLE_NAME, TABLE_COMMENT FROM information_schema.tables WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        text_literal(database),
+        text_literal(table)
+    );
+    let rows = connection.query(&sql).await?;
+    let of_table = rows.iter().find(|row| text(row, "TABLE_NAME").is_some_and(|found| found == table));
+    Ok(of_table.and_then(|row| text(row, "TABLE_COMMENT")).unwrap_or_default())
+}
+
 /// Whether it is a table whose NOT NULL holds for what is read: what a view's outer joins make of a column, its description does not tell.
 pub(super) async fn is_base_table(connection: &mut Connection, database: &str, table: &str) -> Result<bool> {
     let sql = format!(
@@ -85,6 +118,8 @@ fn column(row: &Row) -> Option<Column> {
         has_default: text(row, "COLUMN_DEFAULT").is_some() || extra.contains("auto_increment") || is_generated,
         is_generated,
         comment: text(row, "COLUMN_COMMENT").unwrap_or_default(),
+        is_key: text(row, "COLUMN_KEY")
+            .is_some_and(|key| ["PRI", "UNI"].iter().any(|word| key.eq_ignore_ascii_case(word))),
     })
 }
 
