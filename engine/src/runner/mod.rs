@@ -1,6 +1,7 @@
 //! Runs scripts: reads and checks everything first, then does statement after statement, and reports what came of each.
 
 mod check;
+mod create_table;
 mod events;
 mod explain;
 mod native_names;
@@ -393,6 +394,7 @@ impl Context {
         match &step.statement {
             Statement::Native(native) => self.until_stopped(query::run_native(self, native, report)).await,
             Statement::Sync(insert) => sync::run(self, insert, report).await,
+            Statement::CreateTable(create) => create_table::run(self, create, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
             Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
             Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, report)).await,

@@ -44,6 +44,7 @@ impl Step {
         match &self.statement {
             Statement::Native(native) => Some(native.catalog.clone()),
             Statement::Sync(insert) => Some(insert.target.to_string()),
+            Statement::CreateTable(create) => Some(create.target.to_string()),
             _ => None,
         }
     }
@@ -75,7 +76,7 @@ impl Step {
 fn kind_of(statement: &Statement) -> StatementKind {
     match statement {
         Statement::Native(_) => StatementKind::Native,
-        Statement::Sync(_) => StatementKind::Sync,
+        Statement::Sync(_) | Statement::CreateTable(_) => StatementKind::Sync,
         Statement::Query(_) => StatementKind::Query,
         Statement::Session(_) => StatementKind::Session,
         Statement::Assert(_) => StatementKind::Assert,
