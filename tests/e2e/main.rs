@@ -5,5 +5,6 @@
 mod commands;
 mod failures;
 mod job;
+mod resume;
 mod slt;
 mod support;
