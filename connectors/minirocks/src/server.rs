@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::abilities::{Abilities, Version};
 use crate::error::{Error, Result};
 use crate::http::{self, HttpState, Role};
 use crate::load::ErrorLogs;
@@ -29,7 +30,8 @@ pub struct ServerConfig {
     pub mysql_port: u16,
     /// Password of user `root`, the only user; `None` or empty means none.
     pub password: Option<String>,
-    /// The StarRocks version that `current_version()` reports, such as `3.5.2`; `None` for the default.
+    /// The StarRocks version that is emulated and that `current_version()` reports, such as `3.3` or `2.5.22`; `None` for
+    /// the newest known. What it lacks is switched off ([`Abilities`]).
     pub emulate_version: Option<String>,
     /// Counts the rows of CSV loads and drops them, for benchmarks of clients.
     pub discard: bool,
@@ -77,7 +79,18 @@ impl ServerConfig {
         self.emulate_version.as_deref().unwrap_or(DEFAULT_VERSION)
     }
 
+    /// What the emulated version can do. A version that cannot be read, which [`Server::start`] refuses, can do everything.
+    pub fn abilities(&self) -> Abilities {
+        Abilities::of(Version::parse(self.version()).unwrap_or(NEWEST))
+    }
+
     fn check(&self) -> Result<()> {
+        if Version::parse(self.version()).is_none() {
+            return Err(Error::Config(format!(
+                "'{}' is no version of StarRocks; write one such as 3.3 or {DEFAULT_VERSION}",
+                self.version()
+            )));
+        }
         if self.password().is_none() && !self.listen.is_loopback() {
             return Err(Error::Config(format!(
                 "refusing to listen on {} without a password; set one or listen on 127.0.0.1",
@@ -89,7 +102,8 @@ impl ServerConfig {
 }
 
 /// The newest release whose behaviour was read for this crate.
-const DEFAULT_VERSION: &str = "3.5.2";
+const DEFAULT_VERSION: &str = "4.2.0";
+const NEWEST: Version = Version::new(4, 2, 0);
 
 /// How often, and after which pause, a stopping server looks whether its data is still held.
 const STOP_TRIES: usize = 300;
