@@ -45,6 +45,9 @@ pub enum Ability {
     JsonCompression,
     /// `Db` and `Table` in the answer of a Stream Load.
     NamesInAnswer,
+    /// The text `Value count does not match column count: expected = …` for a row with the wrong number of values; before, it
+    /// is `… Expect 2, but got 1`.
+    ExpectedActualColumnCount,
     /// The text `Target column count: …` for a row with the wrong number of values.
     TargetColumnCount,
     /// `SET dynamic_overwrite = true`.
@@ -56,9 +59,10 @@ pub enum Ability {
 }
 
 /// From which version on.
-const SINCE: [(Ability, Version); 10] = [
+const SINCE: [(Ability, Version); 11] = [
     (Ability::TransactionInterface, Version::new(2, 4, 0)),
     (Ability::EncloseEscape, Version::new(3, 0, 0)),
+    (Ability::ExpectedActualColumnCount, Version::new(3, 0, 0)),
     (Ability::AutomaticListPartitions, Version::new(3, 1, 0)),
     (Ability::DelimiterEscapes, Version::new(3, 1, 0)),
     (Ability::JsonCompression, Version::new(3, 2, 7)),
@@ -144,8 +148,8 @@ mod tests {
 
     fn missing(version: &str) -> usize {
         match version {
-            "2.1" => 10,
-            "2.5" => 9,
+            "2.1" => 11,
+            "2.5" => 10,
             "3.3" => 3,
             _ => 0,
         }

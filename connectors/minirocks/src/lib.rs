@@ -36,4 +36,4 @@ pub mod types;
 
 pub use abilities::{Abilities, Ability, Version};
 pub use error::{Error, Result};
-pub use server::{Server, ServerConfig};
+pub use server::{Server, ServerConfig, TransactionLimits};
