@@ -24,6 +24,7 @@ mod write;
 
 pub use database::Database;
 pub use definition::{ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, TableDefinition};
+pub(crate) use label::MAX_RUNNING;
 pub use label::{Label, LabelState, Transaction, TransactionInfo};
 pub use partition::{Partition, PartitionTuple, PartitionValue, TableSnapshot};
 pub use table::Table;
