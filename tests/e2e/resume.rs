@@ -15,7 +15,7 @@ use crate::support::tap::{Message, Verdict};
 use crate::support::{Cli, Database, Files, Tap, Warehouse, traps};
 
 /// Rows of the table and lines of the file.
-const ROWS: usize = 2_000;
+const ROWS: usize = 20_000;
 
 /// Where in a write the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +48,8 @@ impl fmt::Display for Phase {
 struct Mode {
     name: &'static str,
     load_bytes: u64,
-    /// The write of the job, before its PROPERTIES and its SELECT.
-    insert: &'static str,
+    /// The writes of the job, with `{properties}`.
+    writes: [&'static str; 2],
     phases: &'static [Phase],
     /// Of a message: what it is to the write.
     event: fn(&Message) -> Option<Event>,
@@ -70,10 +70,16 @@ enum Event {
     CommitDone,
 }
 
+/// From MySQL by two writers, and from the file by one.
+const INSERTS: [&str; 2] = [
+    "INSERT INTO sr.users {properties} SELECT * FROM src.users WHERE id % 2 = 0 UNION ALL SELECT * FROM src.users WHERE id % 2 = 1",
+    "INSERT INTO sr.log {properties} SELECT line, col FROM log",
+];
+
 const TRANSACTION: Mode = Mode {
     name: "transaction",
-    load_bytes: 16_000,
-    insert: "INSERT INTO",
+    load_bytes: 64_000,
+    writes: INSERTS,
     phases: &[BeforeBegin, DuringALoad, BetweenPrepares, AfterTheDecision, BetweenCommits, AfterTheLastCommit],
     event: |message| match message {
         Message::Request(step) if step == "begin" => Some(Event::Begin),
@@ -89,8 +95,8 @@ const TRANSACTION: Mode = Mode {
 /// One load that is sent while the source is read: the commit is decided before its last bytes.
 const STREAMED: Mode = Mode {
     name: "single",
-    load_bytes: 16_000,
-    insert: "INSERT INTO",
+    load_bytes: 64_000,
+    writes: INSERTS,
     phases: &[BeforeBegin, DuringALoad, AfterTheLastCommit],
     event: |message| match message {
         Message::Request(step) if step == "_stream_load" => Some(Event::Begin),
@@ -110,6 +116,20 @@ const HELD: Mode = Mode {
         other => (STREAMED.event)(other),
     },
     ..STREAMED
+};
+
+/// Statements that StarRocks runs by itself, under a label of ours.
+const NATIVE: Mode = Mode {
+    name: "native",
+    load_bytes: 0,
+    writes: ["INSERT INTO sr.users SELECT * FROM sr.seed_users", "INSERT INTO sr.log SELECT * FROM sr.seed_log"],
+    phases: &[BeforeBegin, AfterTheLastCommit],
+    event: |message| match message {
+        Message::Sql(sql) if sql.contains("WITH LABEL") => Some(Event::Begin),
+        Message::SqlAnswer(sql) if sql.contains("WITH LABEL") => Some(Event::CommitDone),
+        _ => None,
+    },
+    commits_pieces: false,
 };
 
 /// Makes the choices of a test: xorshift, the same for the same seed.
@@ -184,6 +204,8 @@ struct World {
     files: Files,
     cli: Cli,
     dice: Dice,
+    /// The tables of the target before any write.
+    tables: Vec<Vec<Option<String>>>,
 }
 
 /// The rows of both targets: count and digest of each.
@@ -199,8 +221,10 @@ impl World {
         target.execute(&[
             "CREATE DATABASE ods",
             "CREATE TABLE ods.users (id BIGINT, uid STRING, gender STRING, age_range STRING, zodiac STRING, \
-             score DECIMAL(10,2), created DATETIME) DUPLICATE KEY(id) DISTRIBUTED BY HASH(id)",
-            "CREATE TABLE ods.log (line BIGINT, col STRING) DUPLICATE KEY(line) DISTRIBUTED BY HASH(line)",
+             score DECIMAL(10,2), created DATETIME) DUPLICATE KEY(id) \
+             PARTITION BY RANGE(id) (PARTITION p1 VALUES LESS THAN (\"1000000\")) DISTRIBUTED BY HASH(id)",
+            "CREATE TABLE ods.log (line BIGINT, col STRING) DUPLICATE KEY(line) \
+             PARTITION BY RANGE(line) (PARTITION p1 VALUES LESS THAN (\"1000000\")) DISTRIBUTED BY HASH(line)",
         ]);
         let tap = target.tap();
         let files = Files::start();
@@ -212,20 +236,39 @@ impl World {
         ));
         let properties =
             format!("PROPERTIES (\"write_mode\" = \"{}\", \"load_bytes\" = \"{}\")", mode.name, mode.load_bytes);
-        let insert = mode.insert;
+        let [users, log] = mode.writes.map(|write| write.replace("{properties}", &properties));
         cli.file(
             "job.sql",
             &format!(
                 "CREATE EXTERNAL TABLE log (line BIGINT, col STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' \
                  LOCATION 'web:/log.txt';\n\
-                 {insert} sr.users {properties} SELECT * FROM src.users;\n\
-                 {insert} sr.log {properties} SELECT line, col FROM log;\n\
+                 {users};\n\
+                 {log};\n\
                  DROP TABLE log;\n"
             ),
         );
-        let mut world = Self { source, target, tap, files, cli, dice: Dice::new() };
+        let mut world = Self { source, target, tap, files, cli, dice: Dice::new(), tables: Vec::new() };
         world.put_log(0);
+        if mode.name == NATIVE.name {
+            world.fill_seeds();
+        }
+        world.tables = world.tables_of_target();
         world
+    }
+
+    /// Tables within the target that hold what source and file do.
+    fn fill_seeds(&self) {
+        self.target.execute(&["CREATE TABLE ods.seed_users LIKE ods.users", "CREATE TABLE ods.seed_log LIKE ods.log"]);
+        let fill = "CREATE EXTERNAL TABLE log (line BIGINT, col STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' \
+             LOCATION 'web:/log.txt';
+             INSERT INTO sr.seed_users SELECT * FROM src.users; INSERT INTO sr.seed_log SELECT line, col FROM log; DROP TABLE log;";
+        self.cli.file("seeds.sql", fill);
+        let ran = self.cli.run(&["run", "seeds.sql"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+
+    fn tables_of_target(&self) -> Vec<Vec<Option<String>>> {
+        self.target.rows("SHOW TABLES FROM ods").into_iter().map(traps::fields).collect()
     }
 
     /// The file of an edition: 1 % of its lines differ from edition to edition.
@@ -301,6 +344,8 @@ impl World {
         let mut progress = Progress::default();
         let mut left = nth;
         let mut is_dead = false;
+        // what a process has sent may arrive though it is dead
+        let last_words = if self.dice.below(2) == 0 { Verdict::Drop } else { Verdict::Pass };
         self.tap.watch(move |message| {
             if is_dead {
                 return Verdict::Drop;
@@ -317,7 +362,7 @@ impl World {
                 // the process may speak before the test has its handle
                 if let Some(child) = victim.lock().unwrap().as_mut() {
                     child.kill().unwrap();
-                    return Verdict::Drop;
+                    return last_words;
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -347,8 +392,8 @@ impl World {
 
     /// Nothing is left on the server that a write makes for itself.
     fn assert_clean(&self, what: &str) {
-        let tables: Vec<_> = self.target.rows("SHOW TABLES FROM ods").into_iter().map(traps::fields).collect();
-        assert_eq!(tables, [[Some("log".to_owned())], [Some("users".to_owned())]], "{what}");
+        assert_eq!(self.tables_of_target(), self.tables, "{what}");
+        assert_eq!(self.tap.open_labels("ods"), [], "{what}: open on the server");
     }
 }
 
@@ -456,6 +501,11 @@ fn kill_9_at_every_step_of_a_single_load_then_resume_is_exactly_once() {
 }
 
 #[test]
+fn kill_9_around_a_native_insert_then_resume_is_exactly_once() {
+    kill_and_resume(&NATIVE, kills(3));
+}
+
+#[test]
 fn a_source_that_changes_between_kill_and_resume_never_makes_a_mix() {
     kill_change_and_resume(&TRANSACTION, kills(2));
 }
@@ -470,9 +520,11 @@ fn ctrl_c_within_transactions_rolls_them_back_within_seconds() {
     world.tap.watch(move |message| {
         if (TRANSACTION.event)(message) == Some(Event::PieceDone) {
             pieces += 1;
-            if pieces == 3 {
+            if pieces == 2 {
                 signal(victim.lock().unwrap().as_ref().unwrap(), "INT");
                 *at.lock().unwrap() = Some(Instant::now());
+                // the process has time to notice before it hears that the piece is prepared
+                std::thread::sleep(Duration::from_millis(300));
             }
         }
         Verdict::Pass
