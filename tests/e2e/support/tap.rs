@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Message {
     /// A request reaches the frontend or backend; not yet passed on. `load` and `_stream_load` have sent their head only.
-    Request(String),
+    Request { step: String, label: Option<String> },
     /// So many bytes of a load's body have passed.
     Body(String, usize),
     /// The server has answered with success; the answer is not yet passed on.
@@ -140,8 +140,9 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
     let text = String::from_utf8_lossy(&head).into_owned();
     let step = step_of(&text);
     let label = text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("label")));
-    wire.labels.lock().unwrap().extend(label.map(|(_, label)| label.trim().to_owned()));
-    if !wire.passes(&Message::Request(step.clone())) {
+    let label = label.map(|(_, label)| label.trim().to_owned());
+    wire.labels.lock().unwrap().extend(label.clone());
+    if !wire.passes(&Message::Request { step: step.clone(), label }) {
         return;
     }
     let Ok(mut upstream) = TcpStream::connect(server).await else { return };
