@@ -388,6 +388,36 @@ impl World {
         Some(run_id(&stderr))
     }
 
+    /// Kills, resumes and compares so often in one phase, at one of its steps each time. Returns how often the process was killed there.
+    fn kill_in_phase(
+        &mut self,
+        mode: &'static Mode,
+        phase: Phase,
+        steps: usize,
+        kills: usize,
+        expected: &Content,
+    ) -> usize {
+        let (mut done, mut misses) = (0, 0);
+        while done < kills {
+            let nth = self.dice.below(steps);
+            let what = format!("{}, killed {phase}, step {nth}", mode.name);
+            match self.kill_at(mode, phase, nth) {
+                Some(run_id) => {
+                    self.resume(&run_id);
+                    done += 1;
+                }
+                None => {
+                    misses += 1;
+                    assert!(misses < 10, "{what}: the run was over before");
+                }
+            }
+            assert_eq!(self.target_content(), *expected, "{what}");
+            self.assert_clean(&what);
+            self.empty_target();
+        }
+        done
+    }
+
     /// Resumes a run until it is done. Returns how often that was needed.
     fn resume(&self, run_id: &str) -> usize {
         for times in 1..=5 {
@@ -438,33 +468,30 @@ fn kills(default: usize) -> usize {
     std::env::var("SYNCLINE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(default)
 }
 
-/// Kills a job so often in each phase of its mode, resumes it, and compares.
+/// Kills a job so often in each phase of its mode, resumes it, and compares. Two worlds share the work.
 fn kill_and_resume(mode: &'static Mode, kills: usize) {
     let started = Instant::now();
-    let mut world = World::start(mode);
-    let steps = world.measure(mode);
-    let expected = world.source_content();
-    let mut histogram: BTreeMap<Phase, usize> = BTreeMap::new();
-    for phase in mode.phases {
-        let mut misses = 0;
-        while histogram.get(phase).copied().unwrap_or(0) < kills {
-            let nth = world.dice.below(steps[phase]);
-            let what = format!("{}, killed {phase}, step {nth}", mode.name);
-            if let Some(run_id) = world.kill_at(mode, *phase, nth) {
-                world.resume(&run_id);
-                *histogram.entry(*phase).or_insert(0) += 1;
-            } else {
-                misses += 1;
-                assert!(misses < 10, "{what}: the run was over before");
-            }
-            assert_eq!(world.target_content(), expected, "{what}");
-            world.assert_clean(&what);
-            world.empty_target();
+    let phases = Mutex::new(mode.phases.to_vec());
+    let next = || phases.lock().unwrap().pop();
+    let work = |seed: usize| {
+        let mut world = World::start(mode);
+        world.dice.below(seed);
+        let steps = world.measure(mode);
+        let expected = world.source_content();
+        let mut histogram = Vec::new();
+        while let Some(phase) = next() {
+            histogram.push((phase, world.kill_in_phase(mode, phase, steps[&phase], kills, &expected)));
         }
-    }
+        histogram
+    };
+    let mut histogram = std::thread::scope(|scope| {
+        let workers = [scope.spawn(|| work(1)), scope.spawn(|| work(2))];
+        workers.map(|worker| worker.join().unwrap()).concat()
+    });
+    histogram.sort_unstable();
     println!("{}: kill -9 and --resume in {:.0} s", mode.name, started.elapsed().as_secs_f64());
-    for (phase, kills) in &histogram {
-        println!("  {:<24}{kills:>4} {}", phase.to_string(), "#".repeat(*kills));
+    for (phase, kills) in histogram {
+        println!("  {:<24}{kills:>4} {}", phase.to_string(), "#".repeat(kills));
     }
 }
 

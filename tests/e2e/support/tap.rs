@@ -167,6 +167,10 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
                 }
                 answer.clear();
             }
+            // a server may keep a connection open on which it still expects a body
+            if is_complete(&answer) {
+                break;
+            }
         }
         let text = String::from_utf8_lossy(&answer);
         let is_success = text.starts_with("HTTP/1.1 200") && (text.contains("\"OK\"") || text.contains("\"Success\""));
@@ -183,6 +187,14 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
         () = &mut answers => {}
         is_whole = &mut requests => if is_whole { answers.await },
     }
+}
+
+/// Whether an answer is there to the end of its body, by its `Content-Length`.
+fn is_complete(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| answer.len() >= end + 4 + length)
 }
 
 /// Passes a body on; false if it was cut off.
