@@ -2,6 +2,7 @@
 //! Both send rows that are [`held`] until a load is full, to one [`target`].
 
 pub(super) mod held;
+mod loads;
 pub(super) mod plain;
 pub(super) mod single;
 pub(super) mod target;
