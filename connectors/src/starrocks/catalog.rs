@@ -60,6 +60,10 @@ impl StarrocksCatalog {
         &self.options
     }
 
+    pub(super) fn pool(&self) -> &ConnectionPool {
+        &self.pool
+    }
+
     /// The client for loads.
     pub(super) fn stream_load(&self) -> Result<Arc<StreamLoadClient>> {
         let mut client = self.client.lock();

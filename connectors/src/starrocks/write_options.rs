@@ -141,7 +141,11 @@ fn refuse_what_cannot_be_kept(headers: &[(String, String)]) -> Result<()> {
 
 fn refuse_modes_of_a_later_version(mode: WriteMode) -> Result<()> {
     match mode {
-        WriteMode::Auto | WriteMode::Single | WriteMode::Plain => Ok(()),
+        WriteMode::Auto
+        | WriteMode::Single
+        | WriteMode::StagingTable
+        | WriteMode::TemporaryPartition
+        | WriteMode::Plain => Ok(()),
         later => Err(ConnectorError::new(
             ErrorCode::Unsupported,
             format!("write_mode '{}' is not built yet; use SET syncline.write_mode = 'single' | 'plain'", later.name()),

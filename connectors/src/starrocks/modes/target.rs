@@ -133,6 +133,10 @@ impl WriteTarget {
         &self.client
     }
 
+    pub(super) fn shared_client(&self) -> Arc<StreamLoadClient> {
+        self.client.clone()
+    }
+
     pub(super) fn database(&self) -> &str {
         &self.database
     }
