@@ -58,7 +58,7 @@ pub(super) async fn delete(
         }
     }
     let database = view.open_database(name.database.as_deref())?;
-    let transaction = database.begin(&Label::random("delete_"), table.name())?;
+    let transaction = database.begin(&Label::random("delete_"), table.name())?.of_statement();
     let (label, id) = (transaction.label().to_owned(), transaction.id());
     let version = snapshot.version;
     tokio::task::spawn_blocking(move || table.replace_rows(version, replaced, transaction))

@@ -8,7 +8,9 @@ use super::error::SqlError;
 use super::system_table::CellType::{Int, Text};
 use super::system_table::{Cell, Columns, SystemTable};
 use super::{INFORMATION_SCHEMA, Services};
-use crate::storage::{ColumnDefinition, Distribution, LabelState, Partition, PartitionScheme, Table, TableDefinition};
+use crate::storage::{
+    ColumnDefinition, Distribution, LabelState, Partition, PartitionScheme, Table, TableDefinition, TransactionInfo,
+};
 use crate::types::{ColumnType, LARGEINT_DIGITS};
 
 const SCHEMATA: Columns = &[
@@ -474,16 +476,12 @@ fn loads(services: &Services, rows: &mut SystemTable) {
 }
 
 fn stream_loads(services: &Services, rows: &mut SystemTable) {
-    load_rows(services, rows, |label| !is_insert(label));
+    load_rows(services, rows, |transaction| !transaction.is_statement);
 }
 
-fn is_insert(label: &str) -> bool {
-    label.starts_with("insert_") || label.starts_with("delete_")
-}
-
-fn load_rows(services: &Services, rows: &mut SystemTable, wanted: impl Fn(&str) -> bool) {
+fn load_rows(services: &Services, rows: &mut SystemTable, wanted: impl Fn(&TransactionInfo) -> bool) {
     for database in services.warehouse.databases() {
-        for transaction in database.transactions().into_iter().filter(|transaction| wanted(&transaction.label)) {
+        for transaction in database.transactions().into_iter().filter(|transaction| wanted(transaction)) {
             let state = match transaction.state {
                 LabelState::Prepare => "LOADING",
                 LabelState::Prepared => "PREPARED",
@@ -498,7 +496,7 @@ fn load_rows(services: &Services, rows: &mut SystemTable, wanted: impl Fn(&str) 
                 transaction.table.as_str().into(),
                 state.into(),
                 if state == "FINISHED" { "100%" } else { "0%" }.into(),
-                if is_insert(&transaction.label) { "INSERT" } else { "STREAM_LOAD" }.into(),
+                if transaction.is_statement { "INSERT" } else { "STREAM_LOAD" }.into(),
                 transaction.rows.into(),
                 0_i64.into(),
                 0_i64.into(),

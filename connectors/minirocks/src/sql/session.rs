@@ -89,8 +89,19 @@ impl Session {
         parsed: ParsedStatement,
         parameters: &[Literal],
     ) -> Result<Outcome, SqlError> {
-        let run = AssertUnwindSafe(self.execute_parsed(parsed, parameters)).catch_unwind();
-        run.await.unwrap_or_else(|_| Err(SqlError::internal("the statement failed")))
+        let before = if parsed.hints.is_empty() { None } else { Some(self.variables.clone()) };
+        let hinted = parsed.hints.iter().try_for_each(|hint| self.variables.set(&hint.name, &hint.value));
+        let outcome = match hinted {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let run = AssertUnwindSafe(self.execute_parsed(parsed, parameters)).catch_unwind();
+                run.await.unwrap_or_else(|_| Err(SqlError::internal("the statement failed")))
+            }
+        };
+        if let Some(before) = before {
+            self.variables = before;
+        }
+        outcome
     }
 
     async fn execute_parsed(&mut self, parsed: ParsedStatement, parameters: &[Literal]) -> Result<Outcome, SqlError> {
@@ -123,7 +134,7 @@ impl Session {
 }
 
 fn initial_variables(services: &Services) -> Variables {
-    Variables::new(format!("{}-minirocks", services.config.version()))
+    Variables::new(services.config.version())
 }
 
 async fn execute(view: &SessionView<'_>, statement: Statement, parameters: &[Literal]) -> Result<Outcome, SqlError> {

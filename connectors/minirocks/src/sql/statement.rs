@@ -96,6 +96,25 @@ pub(crate) struct Distribution {
     pub(crate) buckets: Option<u32>,
 }
 
+/// PARTITION BY.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct PartitionBy {
+    /// The columns; empty when there is no such clause.
+    pub(crate) columns: Vec<String>,
+    /// `LIST (…)`: rows bring no partitions into being.
+    pub(crate) list: bool,
+    /// The partitions that a table by LIST begins with.
+    pub(crate) partitions: Vec<ListPartition>,
+}
+
+/// `PARTITION name VALUES IN (…)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListPartition {
+    pub(crate) name: String,
+    pub(crate) if_not_exists: bool,
+    pub(crate) values: Vec<Vec<Option<String>>>,
+}
+
 /// CREATE TABLE.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CreateTable {
@@ -105,7 +124,7 @@ pub(crate) struct CreateTable {
     /// The key clause; `None` when not written, which means DUPLICATE.
     pub(crate) keys: Option<(KeyModel, Vec<String>)>,
     pub(crate) comment: String,
-    pub(crate) partition_by: Vec<String>,
+    pub(crate) partition_by: PartitionBy,
     pub(crate) distribution: Option<Distribution>,
     pub(crate) order_by: Vec<String>,
     pub(crate) properties: Vec<(String, String)>,
@@ -117,10 +136,8 @@ pub(crate) struct CreateTable {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TableChange {
     AddPartition {
-        name: String,
-        if_not_exists: bool,
+        partition: ListPartition,
         temporary: bool,
-        values: Vec<Vec<Option<String>>>,
     },
     DropPartitions {
         names: Vec<String>,

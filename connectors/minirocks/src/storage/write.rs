@@ -213,6 +213,7 @@ impl StagedWrite {
                     change.set_rows(index, Vec::new(), Vec::new())?;
                 }
             }
+            let mut touched = HashSet::new();
             for group in groups {
                 if group.batches.is_empty() {
                     continue;
@@ -237,8 +238,9 @@ impl StagedWrite {
                         ));
                     }
                 };
+                let is_first = touched.insert(index);
                 let old = match mode {
-                    WriteMode::OverwriteTouched => Vec::new(),
+                    WriteMode::OverwriteTouched if is_first => Vec::new(),
                     _ => change.partitions[index].batches.clone(),
                 };
                 if key.is_empty() {

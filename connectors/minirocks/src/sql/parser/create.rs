@@ -3,7 +3,9 @@
 use super::Parser;
 use crate::sql::error::SqlError;
 use crate::sql::lexer::TokenKind;
-use crate::sql::statement::{ColumnDefault, ColumnDefinition, CreateTable, Distribution, KeyModel, Statement};
+use crate::sql::statement::{
+    ColumnDefault, ColumnDefinition, CreateTable, Distribution, KeyModel, PartitionBy, Statement,
+};
 use crate::types::ColumnType;
 
 impl Parser<'_> {
@@ -47,7 +49,7 @@ impl Parser<'_> {
             columns: Vec::new(),
             keys: None,
             comment: String::new(),
-            partition_by: Vec::new(),
+            partition_by: PartitionBy::default(),
             distribution: None,
             order_by: Vec::new(),
             properties: Vec::new(),
@@ -233,7 +235,7 @@ impl Parser<'_> {
                 "PARTITION" => {
                     self.advance()?;
                     self.expect_word("BY")?;
-                    table.partition_by = self.partition_columns()?;
+                    table.partition_by = self.partition_by()?;
                 }
                 "DISTRIBUTED" => {
                     self.advance()?;
@@ -256,20 +258,19 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `(col, …)`, `col, …`, or `LIST (col, …) ()`; each partition is made when its first row comes.
-    fn partition_columns(&mut self) -> Result<Vec<String>, SqlError> {
+    /// `(col, …)` or `col, …`, which makes each partition when its first row comes; or `LIST (col, …) (PARTITION …)`.
+    fn partition_by(&mut self) -> Result<PartitionBy, SqlError> {
         if self.is_word("RANGE") {
             return Err(SqlError::unsupported(
                 "PARTITION BY RANGE; PARTITION BY (column) makes a partition for each value",
             ));
         }
-        let list = self.take_word("LIST")?;
+        let mut by = PartitionBy { list: self.take_word("LIST")?, ..PartitionBy::default() };
         let parentheses = self.take_symbol("(")?;
-        let mut columns = Vec::new();
         loop {
-            columns.push(self.name("a partition column")?);
+            by.columns.push(self.name("a partition column")?);
             if self.is_symbol("(") {
-                return Err(SqlError::unsupported(format!("PARTITION BY {}(…); name a column", columns.concat())));
+                return Err(SqlError::unsupported(format!("PARTITION BY {}(…); name a column", by.columns.concat())));
             }
             if !self.take_symbol(",")? {
                 break;
@@ -278,15 +279,19 @@ impl Parser<'_> {
         if parentheses {
             self.expect_symbol(")")?;
         }
-        if list && self.take_symbol("(")? && !self.take_symbol(")")? {
-            return Err(SqlError::unsupported(
-                "a list of partitions in CREATE TABLE; add them with ALTER TABLE … ADD PARTITION",
-            ));
+        if by.list && self.take_symbol("(")? {
+            while self.take_word("PARTITION")? {
+                by.partitions.push(self.list_partition()?);
+                if !self.take_symbol(",")? {
+                    break;
+                }
+            }
+            self.expect_symbol(")")?;
         }
-        Ok(columns)
+        Ok(by)
     }
 
-    fn distribution(&mut self) -> Result<Distribution, SqlError> {
+    pub(super) fn distribution(&mut self) -> Result<Distribution, SqlError> {
         let columns = if self.take_word("HASH")? {
             self.name_list("a distribution column")?
         } else {

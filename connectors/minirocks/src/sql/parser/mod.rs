@@ -16,7 +16,7 @@ mod tests;
 
 use super::error::SqlError;
 use super::lexer::{Lexer, Token, TokenKind};
-use super::statement::{Statement, TableName};
+use super::statement::{Assignment, Statement, TableName};
 pub(crate) use query::PARAMETER;
 pub(crate) use show::SHOW_RESULT;
 
@@ -28,6 +28,8 @@ const MAX_STATEMENTS: usize = 10_000;
 pub(crate) struct ParsedStatement {
     pub(crate) statement: Statement,
     pub(crate) parameters: usize,
+    /// Variables that hold for this statement only: `/*+ SET_VAR(name = value) */`.
+    pub(crate) hints: Vec<Assignment>,
 }
 
 /// Reads all statements of one request. A text of blanks and comments is one empty statement.
@@ -43,14 +45,16 @@ pub(crate) fn parse(text: &str) -> Result<Vec<ParsedStatement>, SqlError> {
             return Err(parser.error(format!("more than {MAX_STATEMENTS} statements in one request")));
         }
         parser.parameters = 0;
+        let start = parser.current.start;
         let statement = parser.statement()?;
+        let hints = session::hints(&text[start..parser.current.start])?;
         if !parser.at_end() && !parser.is_symbol(";") {
             return Err(parser.unexpected("the end of the statement"));
         }
-        statements.push(ParsedStatement { statement, parameters: parser.parameters });
+        statements.push(ParsedStatement { statement, parameters: parser.parameters, hints });
     }
     if statements.is_empty() {
-        statements.push(ParsedStatement { statement: Statement::Empty, parameters: 0 });
+        statements.push(ParsedStatement { statement: Statement::Empty, parameters: 0, hints: Vec::new() });
     }
     Ok(statements)
 }
