@@ -4,7 +4,7 @@ use super::error::SqlError;
 use super::session::SessionView;
 use super::statement::{
     ColumnDefault as WrittenDefault, ColumnDefinition as WrittenColumn, CreateTable,
-    Distribution as WrittenDistribution, KeyModel as WrittenKeyModel, Statement, TableChange, TableName,
+    Distribution as WrittenDistribution, Statement, TableChange, TableName,
 };
 use crate::storage::{
     ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, PartitionTuple, Table, TableDefinition,
@@ -136,9 +136,13 @@ pub(super) fn create_table(view: &SessionView<'_>, table: &CreateTable) -> Resul
 
 fn definition(table: &CreateTable) -> Result<TableDefinition, SqlError> {
     let (key_model, key_columns) = match &table.keys {
+        Some(keys) => keys.clone(),
+        // StarRocks: columns with an aggregation make an aggregate key table whose key are the others
+        None if table.columns.iter().any(|column| column.aggregation.is_some()) => {
+            let keys = table.columns.iter().filter(|column| column.aggregation.is_none());
+            (KeyModel::Aggregate, keys.map(|column| column.name.clone()).collect())
+        }
         None => (KeyModel::Duplicate, Vec::new()),
-        Some((WrittenKeyModel::Duplicate, columns)) => (KeyModel::Duplicate, columns.clone()),
-        Some((WrittenKeyModel::Primary, columns)) => (KeyModel::Primary, columns.clone()),
     };
     check_properties(&table.properties)?;
     let columns: Vec<_> = table
@@ -226,6 +230,6 @@ fn column_definition(column: &WrittenColumn, keys: &[String], model: KeyModel) -
         nullable,
         default,
         comment: column.comment.clone(),
-        aggregation: None,
+        aggregation: column.aggregation,
     })
 }

@@ -33,7 +33,7 @@ pub(super) fn describe(view: &SessionView<'_>, name: &TableName) -> Result<Recor
             yes_no(column.nullable).into(),
             if definition.is_key(index) { "true" } else { "false" }.into(),
             default_text(column).into(),
-            "".into(),
+            extra_text(definition, index).into(),
         ]);
     }
     rows.into_batch()
@@ -104,6 +104,15 @@ fn system_fields(services: &Services, name: &TableName) -> Result<Vec<(String, S
         .iter()
         .map(|field| (field.name().clone(), kind(field.data_type().is_numeric()).to_owned()))
         .collect())
+}
+
+/// How a column's values become one value, as DESC prints it behind a key.
+fn extra_text(definition: &TableDefinition, index: usize) -> &'static str {
+    match (definition.key_model, definition.columns[index].aggregation) {
+        (KeyModel::Unique, _) if !definition.is_key(index) => "REPLACE",
+        (_, Some(aggregation)) => aggregation.sql(),
+        _ => "",
+    }
 }
 
 /// A column's DEFAULT as DESC prints it.
@@ -203,7 +212,8 @@ pub(super) fn column_text(column: &ColumnDefinition) -> String {
         ColumnDefault::CurrentTimestamp => " DEFAULT CURRENT_TIMESTAMP".to_owned(),
     };
     let name = quoted_name(&column.name);
-    format!("{name} {} {null}{default} COMMENT \"{}\"", column.column_type.sql(), escaped(&column.comment))
+    let aggregation = column.aggregation.map(|aggregation| format!(" {}", aggregation.sql())).unwrap_or_default();
+    format!("{name} {}{aggregation} {null}{default} COMMENT \"{}\"", column.column_type.sql(), escaped(&column.comment))
 }
 
 pub(super) fn quoted_name(name: &str) -> String {

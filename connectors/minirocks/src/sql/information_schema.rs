@@ -9,7 +9,8 @@ use super::system_table::CellType::{Int, Text};
 use super::system_table::{Cell, Columns, SystemTable};
 use super::{INFORMATION_SCHEMA, Services};
 use crate::storage::{
-    ColumnDefinition, Distribution, LabelState, Partition, PartitionScheme, Table, TableDefinition, TransactionInfo,
+    ColumnDefinition, Distribution, KeyModel, LabelState, Partition, PartitionScheme, Table, TableDefinition,
+    TransactionInfo,
 };
 use crate::types::{ColumnType, LARGEINT_DIGITS};
 
@@ -374,7 +375,8 @@ fn tables_config(services: &Services, rows: &mut SystemTable) {
     for table in all_tables(services) {
         let definition = table.definition();
         let key = name_list(&definition.key_columns);
-        let primary = if definition.key_model.replaces() { key.as_str() } else { "" };
+        let primary =
+            if matches!(definition.key_model, KeyModel::Primary | KeyModel::Unique) { key.as_str() } else { "" };
         let (distribution, columns, buckets) = distribution_parts(&definition.distribution);
         let sort_key = if definition.order_by.is_empty() { key.clone() } else { name_list(&definition.order_by) };
         let properties: serde_json::Map<String, serde_json::Value> =

@@ -90,6 +90,7 @@ pub(super) async fn create_table_as(
             nullable: None,
             default: None,
             comment: String::new(),
+            aggregation: None,
         });
     }
     drop(rows);

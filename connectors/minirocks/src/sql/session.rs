@@ -12,7 +12,9 @@ use super::parser::ParsedStatement;
 use super::statement::{Literal, Statement, TableName};
 use super::system_table::{Cell, SystemTable};
 use super::variables::Variables;
-use super::{CATALOG, INFORMATION_SCHEMA, OkInfo, Outcome, RowStream, Services, ddl, delete, describe, insert, show};
+use super::{
+    CATALOG, INFORMATION_SCHEMA, OkInfo, Outcome, RowStream, Services, ddl, delete, describe, insert, show, update,
+};
 use crate::storage::{Database, Table};
 
 /// One client's session.
@@ -148,6 +150,7 @@ async fn execute(view: &SessionView<'_>, statement: Statement, parameters: &[Lit
         Statement::Delete { table, partitions, filter } => {
             delete::delete(view, &table, &partitions, filter.as_deref(), parameters).await.map(Outcome::Done)
         }
+        Statement::Update(update) => update::update(view, &update, parameters).await.map(Outcome::Done),
         Statement::Show(show) => show::show(view, &show).await.map(Outcome::Rows),
         Statement::Describe(table) => Ok(Outcome::Rows(RowStream::from_batch(describe::describe(view, &table)?))),
         Statement::CreateTable(mut table) => {

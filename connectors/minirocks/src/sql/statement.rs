@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{Expr, Query};
 
+use crate::storage::{Aggregation, KeyModel};
 use crate::types::ColumnType;
 
 /// A table's name as written; without a database the session's is meant.
@@ -62,6 +63,15 @@ pub(crate) struct Insert {
     pub(crate) source: InsertSource,
 }
 
+/// `UPDATE t [alias] SET column = value, … [WHERE …]`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Update {
+    pub(crate) table: TableName,
+    pub(crate) alias: Option<String>,
+    pub(crate) assignments: Vec<(String, Box<Expr>)>,
+    pub(crate) filter: Option<Box<Expr>>,
+}
+
 /// A column's DEFAULT clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ColumnDefault {
@@ -79,13 +89,7 @@ pub(crate) struct ColumnDefinition {
     pub(crate) nullable: Option<bool>,
     pub(crate) default: Option<ColumnDefault>,
     pub(crate) comment: String,
-}
-
-/// The table model named by the key clause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyModel {
-    Duplicate,
-    Primary,
+    pub(crate) aggregation: Option<Aggregation>,
 }
 
 /// DISTRIBUTED BY.
@@ -260,6 +264,7 @@ pub(crate) enum Statement {
         partitions: Vec<String>,
         filter: Option<Box<Expr>>,
     },
+    Update(Box<Update>),
     Use(String),
     Set(Vec<Assignment>),
     Show(Box<Show>),

@@ -3,9 +3,8 @@
 use super::Parser;
 use crate::sql::error::SqlError;
 use crate::sql::lexer::TokenKind;
-use crate::sql::statement::{
-    ColumnDefault, ColumnDefinition, CreateTable, Distribution, KeyModel, PartitionBy, Statement,
-};
+use crate::sql::statement::{ColumnDefault, ColumnDefinition, CreateTable, Distribution, PartitionBy, Statement};
+use crate::storage::{Aggregation, KeyModel};
 use crate::types::ColumnType;
 
 impl Parser<'_> {
@@ -85,9 +84,17 @@ impl Parser<'_> {
     pub(super) fn column_definition(&mut self) -> Result<ColumnDefinition, SqlError> {
         let name = self.name("a column name")?;
         let column_type = self.column_type()?;
-        let mut column = ColumnDefinition { name, column_type, nullable: None, default: None, comment: String::new() };
+        let mut column = ColumnDefinition {
+            name,
+            column_type,
+            nullable: None,
+            default: None,
+            comment: String::new(),
+            aggregation: None,
+        };
         while let TokenKind::Word(word) = &self.current.kind {
-            match word.to_ascii_uppercase().as_str() {
+            let word = word.to_ascii_uppercase();
+            match word.as_str() {
                 "NULL" => {
                     self.advance()?;
                     column.nullable = Some(true);
@@ -117,16 +124,17 @@ impl Parser<'_> {
                     self.expect_word("SET")?;
                     self.advance()?;
                 }
-                refused @ ("AUTO_INCREMENT"
-                | "AS"
-                | "SUM"
-                | "MIN"
-                | "MAX"
-                | "REPLACE"
-                | "REPLACE_IF_NOT_NULL"
-                | "HLL_UNION"
-                | "BITMAP_UNION"
-                | "PERCENTILE_UNION") => {
+                "SUM" | "MIN" | "MAX" | "REPLACE" | "REPLACE_IF_NOT_NULL" => {
+                    self.advance()?;
+                    column.aggregation = match word.as_str() {
+                        "SUM" => Some(Aggregation::Sum),
+                        "MIN" => Some(Aggregation::Min),
+                        "MAX" => Some(Aggregation::Max),
+                        "REPLACE" => Some(Aggregation::Replace),
+                        _ => Some(Aggregation::ReplaceIfNotNull),
+                    };
+                }
+                refused @ ("AUTO_INCREMENT" | "AS" | "HLL_UNION" | "BITMAP_UNION" | "PERCENTILE_UNION") => {
                     return Err(SqlError::unsupported(format!("{refused} on column '{}'", column.name)));
                 }
                 _ => break,
@@ -214,19 +222,16 @@ impl Parser<'_> {
                     self.take_symbol("=")?;
                     self.advance()?;
                 }
-                "DUPLICATE" | "PRIMARY" => {
-                    let model = if self.take_word("DUPLICATE")? {
-                        KeyModel::Duplicate
-                    } else {
-                        self.advance()?;
-                        KeyModel::Primary
+                model @ ("DUPLICATE" | "PRIMARY" | "UNIQUE" | "AGGREGATE") => {
+                    let model = match model {
+                        "DUPLICATE" => KeyModel::Duplicate,
+                        "PRIMARY" => KeyModel::Primary,
+                        "UNIQUE" => KeyModel::Unique,
+                        _ => KeyModel::Aggregate,
                     };
+                    self.advance()?;
                     self.expect_word("KEY")?;
                     table.keys = Some((model, self.name_list("a key column")?));
-                }
-                "UNIQUE" | "AGGREGATE" => {
-                    let word = word.to_ascii_uppercase();
-                    return Err(SqlError::unsupported(format!("{word} KEY tables; use DUPLICATE KEY or PRIMARY KEY")));
                 }
                 "COMMENT" => {
                     self.advance()?;

@@ -14,6 +14,8 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+use datafusion::sql::sqlparser::ast::Expr;
+
 use super::error::SqlError;
 use super::lexer::{Lexer, Token, TokenKind};
 use super::statement::{Assignment, Statement, TableName};
@@ -68,6 +70,13 @@ pub(crate) fn parse_one(text: &str) -> Result<ParsedStatement, SqlError> {
     }
 }
 
+/// Reads an expression that stands by itself.
+pub(crate) fn parse_expression(text: &str) -> Result<Box<Expr>, SqlError> {
+    let mut parser = Parser::new(text)?;
+    let expression = parser.last_expression()?;
+    if parser.at_end() && parser.parameters == 0 { Ok(expression) } else { Err(parser.unexpected("<EOF>")) }
+}
+
 /// The state of reading: cloned to look ahead, assigned to go back.
 #[derive(Debug, Clone)]
 pub(super) struct Parser<'a> {
@@ -97,6 +106,7 @@ impl<'a> Parser<'a> {
             "EXPLAIN" => self.explain(),
             "INSERT" => self.insert(),
             "DELETE" => self.delete(),
+            "UPDATE" => self.update(),
             "CREATE" => self.create(),
             "DROP" => self.drop_statement(),
             "TRUNCATE" => self.truncate(),
@@ -106,8 +116,8 @@ impl<'a> Parser<'a> {
             "SHOW" => self.show(),
             "DESC" | "DESCRIBE" => self.describe(),
             "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => self.transaction(),
-            "KILL" | "ANALYZE" | "REFRESH" | "ADMIN" | "UPDATE" | "GRANT" | "REVOKE" | "LOAD" | "EXPORT" | "CALL"
-            | "SUBMIT" | "CANCEL" | "RECOVER" | "BACKUP" | "RESTORE" | "MERGE" | "REPLACE" => {
+            "KILL" | "ANALYZE" | "REFRESH" | "ADMIN" | "GRANT" | "REVOKE" | "LOAD" | "EXPORT" | "CALL" | "SUBMIT"
+            | "CANCEL" | "RECOVER" | "BACKUP" | "RESTORE" | "MERGE" | "REPLACE" => {
                 let what = first.to_ascii_uppercase();
                 Err(SqlError::unsupported(what))
             }
