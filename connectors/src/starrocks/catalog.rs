@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::modes::{staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 use super::stream_load::client::{Patience, StreamLoadClient};
@@ -23,7 +24,7 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::{table_name, text_literal};
 use crate::options::nearest;
-use crate::sink::{PlannedWrite, WriteRequest};
+use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
 /// How long one connection to an HTTP port may take; a frontend that is down is passed over after that.
 const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -287,6 +288,17 @@ impl RemoteCatalog for StarrocksCatalog {
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
         sink::plan(self, request).await
+    }
+
+    async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
+        match open.attempt.write_mode.as_str() {
+            "staging_table" => staging_table::recover(self, open).await,
+            "temporary_partition" => temporary_partition::recover(self, open).await,
+            mode => Err(ConnectorError::new(
+                ErrorCode::Unsupported,
+                format!("catalog {}: a write in mode '{mode}' cannot be resumed", self.name),
+            )),
+        }
     }
 
     async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {

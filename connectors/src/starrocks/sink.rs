@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
+
 use super::catalog::StarrocksCatalog;
 use super::modes::constant_columns::ConstantColumns;
 use super::modes::partition_places;
@@ -42,6 +44,8 @@ pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> R
 /// What PARTITION and OVERWRITE mean for the target.
 struct Partitions {
     clause: PartitionClause,
+    /// The columns that have one value, with it.
+    constants: Vec<(TargetColumn, ArrayRef)>,
     /// The columns that the table is partitioned by; not looked up where the statement has no PARTITION.
     by: Vec<PartitionColumn>,
     /// None for INSERT INTO.
@@ -54,6 +58,8 @@ async fn plan_partitions(
     writable: &[TargetColumn],
 ) -> Result<Partitions> {
     let clause = PartitionClause::read(&request.partition, writable)?;
+    let arrays = clause.arrays(&request.timezone)?;
+    let constants = clause.values.iter().map(|(column, _)| column.clone()).zip(arrays).collect();
     let mut by = Vec::new();
     if !request.partition.is_empty() {
         let mut connection = catalog.pool().get().await?;
@@ -75,7 +81,7 @@ async fn plan_partitions(
         connection.release();
     }
     let replaced = if request.overwrite { Some(clause.replaced(&by)?) } else { None };
-    Ok(Partitions { clause, by, replaced })
+    Ok(Partitions { clause, constants, by, replaced })
 }
 
 /// Plans a write into a table of these columns. `timezone` is that of the catalog's connections, as the server took it.
@@ -88,11 +94,9 @@ fn plan_into(
     request: WriteRequest,
 ) -> Result<PlannedWrite> {
     let shown = shown(catalog.name(), &request);
-    let Partitions { clause, by, replaced } = partitions;
+    let Partitions { clause, constants, by, replaced } = partitions;
     let mapped =
         clause.map_columns(&request.mapping, &request.source, writable).map_err(|error| named(&shown, error))?;
-    let constants = clause.arrays(&request.timezone).map_err(|error| named(&shown, error))?;
-    let constants: Vec<_> = clause.values.iter().map(|(column, _)| column.clone()).zip(constants).collect();
     // The columns of a load: those of the SELECT, then those of one value.
     let columns: Vec<TargetColumn> = mapped.iter().chain(constants.iter().map(|(column, _)| column)).cloned().collect();
     if columns.is_empty() {
