@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod overwrite;
 mod prepared;
 mod pymysql;
 mod statements;
