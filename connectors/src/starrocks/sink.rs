@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 
 use super::catalog::StarrocksCatalog;
+use super::modes::choice::{Choice, Question, Then, choose};
+use super::modes::gate::GateSink;
 use super::modes::constant_columns::ConstantColumns;
 use super::modes::partition_places;
 use super::modes::plain::PlainSink;
@@ -14,6 +16,7 @@ use super::modes::target::WriteTarget;
 use super::modes::temporary_partition::{Places, TemporaryPartitionSink};
 use super::partition_clause::{PartitionClause, Replaced};
 use super::partitions::{self, PartitionColumn, Which};
+use super::modes::transaction::TransactionSink;
 use super::stream_load::headers::columns_value;
 use super::table::Column;
 use super::write_options::{Format, WriteOptions};
@@ -24,21 +27,29 @@ use crate::sink::{PlannedWrite, Sink, TargetColumn, WriteMode, WriteRequest};
 /// Writers of one write: a load is one thread of one backend (StarRocks: a load's dop is 1), so that a few are needed to keep a cluster busy.
 const MAX_WRITERS: usize = 4;
 
+/// The longest timeout of a transaction, as of a load (StarRocks: STREAM_LOAD docs), in seconds.
+const MAX_TIMEOUT_S: u64 = 259_200;
+
 /// Resolves the target and its columns and checks the write's options.
 pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> Result<PlannedWrite> {
     let mut options = WriteOptions::parse(&request.properties, &request.settings, &catalog.options().settings)
         .map_err(|error| named(&shown(catalog.name(), &request), error))?;
     let (columns, timezone) = catalog.columns(&request.database, &request.table).await?;
-    if options.settings.write_mode == WriteMode::Single && matches!(options.format, Format::CsvOrJson(_)) {
+    let mode = options.settings.write_mode;
+    if mode == WriteMode::Single && matches!(options.format, Format::CsvOrJson(_)) {
         options.has_enclosed_csv = catalog.has_enclosed_csv().await?;
     }
+    let client = catalog.stream_load()?;
+    let asks_for_transactions = !request.overwrite && matches!(mode, WriteMode::Auto | WriteMode::Transaction);
+    let has_transactions =
+        asks_for_transactions && catalog.abilities().transactions(&client, &request.database, &request.table).await?;
     // What the server computes cannot be written.
     let writable: Vec<TargetColumn> =
         columns.iter().filter(|column| !column.is_generated).map(Column::target).collect();
     let partitions = plan_partitions(catalog, &request, &writable)
         .await
         .map_err(|error| named(&shown(catalog.name(), &request), error))?;
-    plan_into(catalog, &writable, &timezone, options, partitions, request)
+    plan_into(catalog, &writable, &timezone, has_transactions, options, partitions, request)
 }
 
 /// What PARTITION and OVERWRITE mean for the target.
@@ -89,6 +100,7 @@ fn plan_into(
     catalog: &StarrocksCatalog,
     writable: &[TargetColumn],
     timezone: &str,
+    has_transactions: bool,
     mut options: WriteOptions,
     partitions: Partitions,
     request: WriteRequest,
@@ -111,41 +123,61 @@ fn plan_into(
             "{shown}: the property \"{header}\" names partitions beside PARTITION or OVERWRITE; name them by PARTITION (…) alone"
         )));
     }
-    let mode = choose(&options, replaced.as_ref(), &shown)?;
-    if mode == WriteMode::StagingTable {
-        refuse_what_cannot_be_staged(&options, replaced.is_some(), &shown)?;
-    } else if replaced.is_none() && !clause.names.is_empty() {
+    if replaced.is_none() && !clause.names.is_empty() {
         options.headers.push(("partitions".to_owned(), clause.names.join(",")));
     }
+    // Partitions of an INSERT INTO, whichever way they are named.
+    let names = options.header("partitions").unwrap_or_default().split(',').map(str::trim);
+    let names: Vec<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let no_staging_table = no_staging_table(&options, &columns);
     add_default(&mut options, "strict_mode", "true".to_owned());
     add_default(&mut options, "timezone", timezone.to_owned());
-    let names =
+    let header =
         columns_value(columns.iter().map(|column| column.name.as_str())).map_err(|error| named(&shown, error))?;
-    add_default(&mut options, "columns", names);
+    add_default(&mut options, "columns", header);
 
+    check_transaction_timeouts(&options).map_err(|error| named(&shown, error))?;
+    let choice = choose(&Question {
+        asked: options.settings.write_mode,
+        is_overwrite: request.overwrite,
+        names_partitions: matches!(replaced, Some(Replaced::Names(_) | Replaced::Value(_))),
+        no_transactions: no_transactions(has_transactions, &options).as_deref(),
+        no_staging_table,
+    })
+    .map_err(|why| unsupported(&shown, &why))?;
     let error_limit = options.settings.error_limit;
-    let description = format!("{shown}, {}", describe(&options, mode, replaced.as_ref()));
-    let max_writers = match mode {
+    let description = format!("{shown}, {}", describe(&choice, &options, replaced.as_ref()));
+    let max_writers = match choice {
         // One load of any size is one stream.
-        WriteMode::Single => 1,
+        Choice::Single => 1,
         _ => MAX_WRITERS,
     };
-    let target = Arc::new(WriteTarget::new(catalog.name(), catalog.stream_load()?, request, columns, options));
-    let pool = catalog.pool().clone();
-    let sink: Arc<dyn Sink> = match (mode, replaced) {
-        (WriteMode::StagingTable, Some(what)) => {
-            Arc::new(StagingTableSink::new(&target, pool, Move::Replace { what, by }))
+    let client = catalog.stream_load()?;
+    let target = Arc::new(WriteTarget::new(catalog.name(), client, request, columns, options));
+    let staging_table = |partitions: Vec<String>| {
+        let replaced = replaced.clone();
+        let rows = replaced.map_or(Move::Add { partitions }, |what| Move::Replace { what, by: by.clone() });
+        Arc::new(StagingTableSink::new(&target, catalog.pool().clone(), rows))
+    };
+    let sink: Arc<dyn Sink> = match choice {
+        Choice::Single => Arc::new(SingleSink::new(target, Beyond::IsStreamed)),
+        Choice::Plain => Arc::new(PlainSink::new(target)),
+        Choice::Transaction => Arc::new(TransactionSink::new(target)),
+        Choice::StagingTable => staging_table(names),
+        Choice::TemporaryPartition => {
+            let places = replaced.as_ref().and_then(Places::of);
+            let places = places.ok_or_else(|| ConnectorError::internal("no partitions are named"))?;
+            Arc::new(TemporaryPartitionSink::new(&target, catalog.pool().clone(), places))
         }
-        (WriteMode::StagingTable, None) => {
-            Arc::new(StagingTableSink::new(&target, pool, Move::Add { partitions: clause.names }))
+        Choice::Gate(Then::Nothing(_)) => Arc::new(SingleSink::new(target, Beyond::IsAnError)),
+        Choice::Gate(Then::Transaction) => {
+            let next = Arc::new(TransactionSink::new(target.clone()));
+            Arc::new(GateSink::new(target, next))
         }
-        (WriteMode::TemporaryPartition, Some(replaced)) => {
-            let places = Places::of(&replaced).ok_or_else(|| ConnectorError::internal("no partitions are named"))?;
-            Arc::new(TemporaryPartitionSink::new(&target, pool, places))
+        Choice::Gate(Then::StagingTable) => {
+            let next = staging_table(names);
+            Arc::new(GateSink::new(target, next))
         }
-        (WriteMode::Single, _) => Arc::new(SingleSink::new(target, Beyond::IsStreamed)),
-        (WriteMode::Plain, _) => Arc::new(PlainSink::new(target)),
-        _ => Arc::new(SingleSink::new(target, Beyond::IsAnError)),
     };
     let sink: Arc<dyn Sink> = if constants.is_empty() {
         sink
@@ -156,48 +188,43 @@ fn plan_into(
     Ok(PlannedWrite { columns: mapped, sink, error_limit, max_writers, description })
 }
 
-/// The mode of a write, where PARTITION and OVERWRITE leave no other: see the table of modes in ARCHITECTURE.md.
-fn choose(options: &WriteOptions, replaced: Option<&Replaced>, shown: &str) -> Result<WriteMode> {
-    let asked = options.settings.write_mode;
-    let choices = match (asked, replaced) {
-        (WriteMode::TemporaryPartition, None) => {
-            "replaces partitions, which INSERT INTO does not; SET syncline.write_mode = 'auto' | 'single' | 'staging_table' | 'plain'"
-        }
-        (asked, None) => return Ok(asked),
-        (WriteMode::Auto | WriteMode::TemporaryPartition, Some(Replaced::Names(_) | Replaced::Value(_))) => {
-            return Ok(WriteMode::TemporaryPartition);
-        }
-        (WriteMode::Auto | WriteMode::StagingTable, Some(_)) => return Ok(WriteMode::StagingTable),
-        (WriteMode::TemporaryPartition, Some(_)) => {
-            "needs partitions that are named, PARTITION (dt = '…') or PARTITION (p1); SET syncline.write_mode = 'auto' | 'staging_table'"
-        }
-        (_, Some(Replaced::Names(_) | Replaced::Value(_))) => {
-            "cannot replace rows in one step; for INSERT OVERWRITE of named partitions SET syncline.write_mode = 'auto' | 'temporary_partition' | 'staging_table'"
-        }
-        (_, Some(_)) => {
-            "cannot replace rows in one step; for INSERT OVERWRITE SET syncline.write_mode = 'auto' | 'staging_table'"
-        }
-    };
-    Err(unsupported(shown, &format!("write_mode '{}' {choices}", asked.name())))
+/// Why transactions cannot carry this write. Their loads read no header that is listed here (StarRocks: the transaction interface of Stream
+/// Load knows plain CSV and JSON only), so that the server would read something else than what was asked for.
+fn no_transactions(has_transactions: bool, options: &WriteOptions) -> Option<String> {
+    const IGNORED: [&str; 5] = ["enclose", "escape", "skip_header", "trim_space", "log_rejected_record_num"];
+    if !has_transactions {
+        return Some("the server has no transaction interface (StarRocks 2.4 and later)".to_owned());
+    }
+    let is_on = |value: &str| !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false");
+    let ignored = IGNORED.into_iter().find(|name| options.header(name).is_some_and(is_on));
+    ignored.map(|name| format!("their loads do not read the header \"{name}\""))
 }
 
-/// What would get lost between the staging table and the table.
-fn refuse_what_cannot_be_staged(options: &WriteOptions, overwrite: bool, shown: &str) -> Result<()> {
-    let is_on = |name: &str| options.header(name).is_some_and(|value| !value.eq_ignore_ascii_case("false"));
-    let Some(header) = ["columns", "partial_update", "merge_condition"].into_iter().find(|name| is_on(name)) else {
-        return Ok(());
+/// Why a staging table cannot take this write: its rows reach the target by a SELECT, which updates no part of a row and deletes none.
+fn no_staging_table(options: &WriteOptions, columns: &[TargetColumn]) -> Option<&'static str> {
+    let is_on = |name: &str| {
+        options.header(name).is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "" | "false"))
     };
-    let way_out = if overwrite {
-        "name the partitions, PARTITION (dt = '…'), which are then loaded directly"
-    } else {
-        "SET syncline.write_mode = 'auto' | 'single' | 'plain'"
-    };
-    Err(unsupported(
-        shown,
-        &format!(
-            "the property \"{header}\" does not work with write_mode 'staging_table', which moves rows from one table to another; {way_out}"
-        ),
-    ))
+    let has_op = columns.iter().any(|column| column.name == "__op")
+        || options.header("columns").is_some_and(|columns| columns.contains("__op"));
+    match () {
+        () if has_op => Some("it has no deletes (\"__op\")"),
+        () if is_on("partial_update") => Some("it has no \"partial_update\""),
+        () if is_on("merge_condition") => Some("it has no \"merge_condition\""),
+        () if is_on("columns") => Some("it has no \"columns\" of the user's, which would be computed twice or not at all"),
+        () if is_on("temporary_partitions") => Some("it has no \"temporary_partitions\""),
+        () => None,
+    }
+}
+
+fn check_transaction_timeouts(options: &WriteOptions) -> Result<()> {
+    for name in ["idle_transaction_timeout", "prepared_timeout"] {
+        let is_seconds = |value: &str| value.parse::<u64>().is_ok_and(|seconds| (1..=MAX_TIMEOUT_S).contains(&seconds));
+        if options.header(name).is_some_and(|value| !is_seconds(value)) {
+            return Err(ConnectorError::option(format!("\"{name}\" must be 1 to {MAX_TIMEOUT_S} seconds")));
+        }
+    }
+    Ok(())
 }
 
 /// `catalog.database.table`, for messages.
@@ -226,7 +253,7 @@ fn unsupported(shown: &str, message: &str) -> ConnectorError {
 }
 
 /// Mode and format, for EXPLAIN.
-fn describe(options: &WriteOptions, mode: WriteMode, replaced: Option<&Replaced>) -> String {
+fn describe(choice: &Choice, options: &WriteOptions, replaced: Option<&Replaced>) -> String {
     let size = bytes_text(options.settings.load_bytes);
     let replaced = match replaced {
         None => String::new(),
@@ -238,16 +265,19 @@ fn describe(options: &WriteOptions, mode: WriteMode, replaced: Option<&Replaced>
             format!("replaces the partition of {}, ", value.join(", "))
         }
     };
-    let mode = match mode {
-        WriteMode::Single => "mode=single (one load of any size)".to_owned(),
-        WriteMode::Plain => format!("mode=plain (loads of up to {size}, visible one by one)"),
-        WriteMode::StagingTable => {
+    let mode = match choice {
+        Choice::Single => "mode=single (one load of any size)".to_owned(),
+        Choice::Plain => format!("mode=plain (loads of up to {size}, visible one by one)"),
+        Choice::Transaction => format!("mode=transaction (transactions of {size} or more, committed together)"),
+        Choice::StagingTable => {
             format!("mode=staging_table (loads of up to {size} into a staging table, then one INSERT on the server)")
         }
-        WriteMode::TemporaryPartition => {
+        Choice::TemporaryPartition => {
             format!("mode=temporary_partition (loads of up to {size}, visible when the partition is replaced)")
         }
-        _ => format!("mode=auto (single up to {size}, beyond it an error: other modes are not built yet)"),
+        Choice::Gate(Then::Transaction) => format!("mode=auto (single up to {size}, else transaction)"),
+        Choice::Gate(Then::StagingTable) => format!("mode=auto (single up to {size}, else staging_table)"),
+        Choice::Gate(Then::Nothing(why)) => format!("mode=auto (single up to {size}, else an error: {why})"),
     };
     let format = match &options.format {
         Format::CsvOrJson(_) => "format=csv, or json where csv cannot carry a row",
