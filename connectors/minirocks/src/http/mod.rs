@@ -12,7 +12,7 @@ mod body;
 mod frontend;
 mod request;
 #[cfg(test)]
-mod test_client;
+pub(crate) mod test_client;
 #[cfg(test)]
 mod tests;
 mod transaction_backend;
