@@ -6,17 +6,17 @@ use arrow::array::ArrayRef;
 
 use super::catalog::StarrocksCatalog;
 use super::modes::choice::{Choice, Question, Then, choose};
-use super::modes::gate::GateSink;
 use super::modes::constant_columns::ConstantColumns;
+use super::modes::gate::GateSink;
 use super::modes::partition_places;
 use super::modes::plain::PlainSink;
 use super::modes::single::{Beyond, SingleSink};
 use super::modes::staging_table::{Move, StagingTableSink};
 use super::modes::target::WriteTarget;
 use super::modes::temporary_partition::{Places, TemporaryPartitionSink};
+use super::modes::transaction::TransactionSink;
 use super::partition_clause::{PartitionClause, Replaced};
 use super::partitions::{self, PartitionColumn, Which};
-use super::modes::transaction::TransactionSink;
 use super::stream_load::headers::columns_value;
 use super::table::Column;
 use super::write_options::{Format, WriteOptions};
@@ -211,7 +211,9 @@ fn no_staging_table(options: &WriteOptions, columns: &[TargetColumn]) -> Option<
         () if has_op => Some("it has no deletes (\"__op\")"),
         () if is_on("partial_update") => Some("it has no \"partial_update\""),
         () if is_on("merge_condition") => Some("it has no \"merge_condition\""),
-        () if is_on("columns") => Some("it has no \"columns\" of the user's, which would be computed twice or not at all"),
+        () if is_on("columns") => {
+            Some("it has no \"columns\" of the user's, which would be computed twice or not at all")
+        }
         () if is_on("temporary_partitions") => Some("it has no \"temporary_partitions\""),
         () => None,
     }

@@ -91,7 +91,7 @@ pub(super) fn numbered(name: &str, n: u32) -> String {
 /// Cancels the loads of an attempt that still run: each writer's labels in order, up to the first that the server does not know. What cannot
 /// be asked for is left to the end of what it loads into.
 pub(super) async fn cancel_loads(client: &StreamLoadClient, attempt: &AttemptRecord, table: &str) {
-    let prefix = LabelPrefix::recorded(&attempt.label_prefix);
+    let Some(prefix) = LabelPrefix::recorded(&attempt.label_prefix) else { return };
     for writer in 0..attempt.writers {
         for sequence in 0.. {
             let label = prefix.label(writer, sequence);

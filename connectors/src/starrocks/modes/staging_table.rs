@@ -21,7 +21,7 @@ use super::super::stream_load::response::LabelState;
 use super::super::table::text;
 use super::loads::ParallelLoads;
 use super::partition_places::{self, cancel_loads};
-use super::statement::{Ended, Variable, name_of, pause, repeat, run};
+use super::statement::{Ended, ON_ITS_WAY, Variable, name_of, pause, repeat, run};
 use super::target::{VISIBLE_PAUSE, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -48,6 +48,8 @@ pub(in super::super) struct StagingTableSink {
     move_of: Move,
     staging: String,
     writers: AtomicUsize,
+    /// Whether `begin` was started and is not known to have ended: a statement of it may still be on its way.
+    is_beginning: AtomicBool,
     /// Whether the server may have the statement.
     sent: AtomicBool,
 }
@@ -124,6 +126,7 @@ impl StagingTableSink {
             move_of,
             staging,
             writers: AtomicUsize::new(0),
+            is_beginning: AtomicBool::new(false),
             sent: AtomicBool::new(false),
         }
     }
@@ -358,7 +361,10 @@ impl Sink for StagingTableSink {
     async fn begin(&self, writers: usize) -> Result<()> {
         self.writers.store(writers, Ordering::Relaxed);
         self.record(&self.details()).await?;
-        self.make_staging_table().await
+        self.is_beginning.store(true, Ordering::Relaxed);
+        let made = self.make_staging_table().await;
+        self.is_beginning.store(false, Ordering::Relaxed);
+        made
     }
 
     async fn open(&self, writer: usize, writers: usize) -> Result<Box<dyn Writer>> {
@@ -402,7 +408,12 @@ impl Sink for StagingTableSink {
             // Without its table it cannot become visible.
             tracing::debug!(%error, "a load into a staging table could not be rolled back");
         }
-        match self.server.drop_table(&self.staging).await {
+        let mut dropped = self.server.drop_table(&self.staging).await;
+        if dropped.is_ok() && self.is_beginning.load(Ordering::Relaxed) {
+            tokio::time::sleep(ON_ITS_WAY).await;
+            dropped = self.server.drop_table(&self.staging).await;
+        }
+        match dropped {
             Ok(()) => {
                 self.target.forget().await;
                 Ok(())
@@ -599,10 +610,9 @@ pub(in super::super) async fn recover(catalog: &StarrocksCatalog, open: &OpenAtt
         database: database.clone(),
         table: table.clone(),
     };
-    let details: Details = serde_json::from_str(details).map_err(|error| {
-        ConnectorError::internal(format!("the journal's entry of {label_prefix} cannot be read")).with_source(error)
-    })?;
-    let label = LabelPrefix::recorded(label_prefix).statement_label();
+    let unreadable = || ConnectorError::internal(format!("the journal's entry of {label_prefix} cannot be read"));
+    let details: Details = serde_json::from_str(details).map_err(|error| unreadable().with_source(error))?;
+    let label = LabelPrefix::recorded(label_prefix).ok_or_else(unreadable)?.statement_label();
     if open.decision.is_none() {
         cancel_loads(&server.client, &open.attempt, &details.staging).await;
         server.drop_table(&details.staging).await?;

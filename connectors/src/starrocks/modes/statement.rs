@@ -16,6 +16,8 @@ use crate::sink::WriteId;
 
 /// How long a statement that changes definitions may take: tables of thousands of tablets are made in a minute or two.
 pub(super) const DEFINITION_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a statement that nobody waits for any more may be on its way to the server.
+pub(super) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// The longest name of a table or partition that every version takes (StarRocks: 64 characters up to 2.5).
 const MAX_NAME_BYTES: usize = 64;
 

@@ -137,20 +137,8 @@ impl WriteTarget {
         &self.catalog
     }
 
-    pub(super) fn client(&self) -> &StreamLoadClient {
-        &self.client
-    }
-
     pub(super) fn shared_client(&self) -> Arc<StreamLoadClient> {
         self.client.clone()
-    }
-
-    pub(super) fn database(&self) -> &str {
-        &self.database
-    }
-
-    pub(super) fn table(&self) -> &str {
-        &self.table
     }
 
     pub(super) fn id(&self) -> &WriteId {

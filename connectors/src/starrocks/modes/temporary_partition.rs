@@ -16,7 +16,7 @@ use super::super::partitions::{self, Partition, PartitionColumn, Which};
 use super::super::stream_load::client::{Patience, StreamLoadClient};
 use super::loads::ParallelLoads;
 use super::partition_places::{add, cancel_loads, clause_of, numbered};
-use super::statement::{DEFINITION_TIMEOUT, Ended, name_of, pause, repeat, run};
+use super::statement::{DEFINITION_TIMEOUT, Ended, ON_ITS_WAY, name_of, pause, repeat, run};
 use super::target::WriteTarget;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -62,6 +62,8 @@ pub(in super::super) struct TemporaryPartitionSink {
     places: Places,
     writers: AtomicUsize,
     details: Mutex<Details>,
+    /// Whether `begin` was started and is not known to have ended: a statement of it may still be on its way.
+    is_beginning: AtomicBool,
     /// Whether the server may have been told to replace.
     sent: AtomicBool,
 }
@@ -117,6 +119,7 @@ impl TemporaryPartitionSink {
             places,
             writers: AtomicUsize::new(0),
             details: Mutex::default(),
+            is_beginning: AtomicBool::new(false),
             sent: AtomicBool::new(false),
         }
     }
@@ -165,10 +168,10 @@ impl Sink for TemporaryPartitionSink {
         self.writers.store(writers, Ordering::Relaxed);
         let details = Details { partitions: self.replacements().await?, ..Details::default() };
         self.record(&details).await?;
-        for replacement in &details.partitions {
-            self.server.add_temporary(replacement).await?;
-        }
-        Ok(())
+        self.is_beginning.store(true, Ordering::Relaxed);
+        let added = self.server.add_temporary(&details).await;
+        self.is_beginning.store(false, Ordering::Relaxed);
+        added
     }
 
     async fn open(&self, writer: usize, writers: usize) -> Result<Box<dyn Writer>> {
@@ -205,7 +208,12 @@ impl Sink for TemporaryPartitionSink {
             tracing::debug!(%error, "a load into a temporary partition could not be rolled back");
         }
         let details = self.details.lock().clone();
-        match self.server.drop_temporary(&details).await {
+        let mut dropped = self.server.drop_temporary(&details).await;
+        if dropped.is_ok() && self.is_beginning.load(Ordering::Relaxed) {
+            tokio::time::sleep(ON_ITS_WAY).await;
+            dropped = self.server.drop_temporary(&details).await;
+        }
+        match dropped {
             Ok(()) => {
                 self.target.forget().await;
                 Ok(())
@@ -257,24 +265,27 @@ impl Server {
         Ok(found)
     }
 
-    async fn add_temporary(&self, replacement: &Replacement) -> Result<()> {
-        let sql = format!(
-            "ALTER TABLE {} ADD TEMPORARY PARTITION IF NOT EXISTS {} {}",
-            self.qualified()?,
-            identifier(&replacement.temporary)?,
-            replacement.clause
-        );
-        repeat(&self.pool, self.patience(), &sql).await.map_err(|error| {
-            let error = self.named(&error);
-            ConnectorError::new(
-                error.code(),
-                format!(
-                    "{}; the temporary partition cannot be made (SHOW TEMPORARY PARTITIONS lists one that another write may have left); \
-                     SET syncline.write_mode = 'staging_table' does without",
-                    error.message()
-                ),
-            )
-        })
+    async fn add_temporary(&self, details: &Details) -> Result<()> {
+        for replacement in &details.partitions {
+            let sql = format!(
+                "ALTER TABLE {} ADD TEMPORARY PARTITION IF NOT EXISTS {} {}",
+                self.qualified()?,
+                identifier(&replacement.temporary)?,
+                replacement.clause
+            );
+            repeat(&self.pool, self.patience(), &sql).await.map_err(|error| {
+                let error = self.named(&error);
+                ConnectorError::new(
+                    error.code(),
+                    format!(
+                        "{}; the temporary partition cannot be made (SHOW TEMPORARY PARTITIONS lists one that another write may have left); \
+                         SET syncline.write_mode = 'staging_table' does without",
+                        error.message()
+                    ),
+                )
+            })?;
+        }
+        Ok(())
     }
 
     async fn drop_temporary(&self, details: &Details) -> Result<()> {

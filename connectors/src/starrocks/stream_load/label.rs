@@ -62,11 +62,6 @@ impl LabelPrefix {
         &self.0
     }
 
-    /// The prefix of an attempt as the journal has it; it was made by [`new`](Self::new).
-    pub(crate) fn recorded(prefix: &str) -> Self {
-        Self(prefix.to_owned())
-    }
-
     /// The label of the server-side statement that ends an attempt.
     pub(crate) fn statement_label(&self) -> Label {
         Label(format!("{}-insert", self.0))

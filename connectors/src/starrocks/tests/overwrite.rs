@@ -385,10 +385,10 @@ async fn what_partition_cannot_mean_is_said_before_anything_is_done() {
     assert!(text.contains("no name of a partition"), "{text}");
     for (mode, partition) in [("single", vec![]), ("plain", vec![name("dt")]), ("temporary_partition", vec![])] {
         let text = message(overwrite(&partition).mode(mode), &both).await;
-        assert!(text.contains(mode) && text.contains("SET syncline.write_mode = 'auto'"), "{text}");
+        assert!(text.contains(mode) && text.contains("SET syncline.write_mode = 'auto'"), "{mode}: {text}");
     }
     let text = message(insert().mode("temporary_partition"), &both).await;
-    assert!(text.contains("INSERT INTO does not"), "{text}");
+    assert!(text.contains("INSERT INTO must not"), "{text}");
     for (header, value) in [("partial_update", "true"), ("merge_condition", "id"), ("columns", "id,dt")] {
         let text = message(insert().mode("staging_table").with(header, value), &both).await;
         assert!(text.contains(header) && text.contains("staging_table"), "{text}");
