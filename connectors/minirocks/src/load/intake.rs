@@ -131,8 +131,9 @@ impl Loaded {
     /// The server's rules before a commit: not too many rows filtered, and at least one loaded. Clients match on the texts.
     #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
     pub(super) fn check(&self) -> Result<()> {
-        let Counts { total, filtered, loaded, .. } = self.counts;
-        if total > 0 && filtered as f64 / total as f64 > self.max_filter_ratio {
+        let Counts { total, filtered, unselected, loaded, .. } = self.counts;
+        let selected = total.saturating_sub(unselected);
+        if selected > 0 && filtered as f64 / selected as f64 > self.max_filter_ratio {
             return Err(Error::backend("too many filtered rows"));
         }
         if loaded == 0 {

@@ -7,6 +7,7 @@
 
 mod column_list;
 mod columns;
+mod computed;
 mod encoding;
 mod error_log;
 mod intake;
@@ -18,6 +19,8 @@ mod publish;
 mod rows;
 #[cfg(test)]
 pub(crate) mod test_support;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod transaction_reply;
 
@@ -75,6 +78,8 @@ pub(crate) struct Counts {
     pub(crate) total: u64,
     pub(crate) loaded: u64,
     pub(crate) filtered: u64,
+    /// Rows for which the `where` header is not true.
+    pub(crate) unselected: u64,
     pub(crate) bytes: u64,
 }
 

@@ -147,7 +147,7 @@ pub(crate) fn reply_json(label: &str, backend: &str, result: &Result<Transaction
                     put("NumberTotalRows", counts.total.into());
                     put("NumberLoadedRows", counts.loaded.into());
                     put("NumberFilteredRows", counts.filtered.into());
-                    put("NumberUnselectedRows", 0.into());
+                    put("NumberUnselectedRows", counts.unselected.into());
                     put("LoadBytes", counts.bytes.into());
                     put("LoadTimeMs", milliseconds(*load).into());
                     put("StreamLoadPlanTimeMs", milliseconds(*plan).into());

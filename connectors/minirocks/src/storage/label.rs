@@ -105,6 +105,9 @@ pub struct TransactionInfo {
     pub ended_at: Option<Timestamp>,
     /// Rows written.
     pub rows: u64,
+    /// Whether it is an INSERT, UPDATE or DELETE rather than a load over HTTP.
+    #[serde(default)]
+    pub is_statement: bool,
 }
 
 /// The labels of one database.
@@ -156,6 +159,7 @@ impl LabelTable {
             began_at: Timestamp::now(),
             ended_at: None,
             rows: 0,
+            is_statement: false,
         };
         entries.by_label.insert(info.label.clone(), info.clone());
         Ok(Transaction { labels: Arc::clone(self), info, ended: false })
@@ -247,6 +251,14 @@ impl Transaction {
     /// The transaction's label.
     pub fn label(&self) -> &str {
         &self.info.label
+    }
+
+    /// Says that this is an INSERT, UPDATE or DELETE, which SHOW LOAD lists.
+    #[must_use]
+    pub fn of_statement(mut self) -> Self {
+        self.info.is_statement = true;
+        self.labels.update(&self.info);
+        self
     }
 
     /// Rolls back and says why; the reason is shown by `get_load_state`.
