@@ -6,5 +6,6 @@ mod commands;
 mod create_table;
 mod failures;
 mod job;
+mod resume;
 mod slt;
 mod support;

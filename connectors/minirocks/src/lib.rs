@@ -23,8 +23,10 @@
 //! # Ok(()) }
 //! ```
 
+mod abilities;
 mod csv;
 mod error;
+mod faults;
 mod http;
 mod load;
 pub(crate) mod mysql;
@@ -33,5 +35,7 @@ pub(crate) mod sql;
 pub mod storage;
 pub mod types;
 
+pub use abilities::{Abilities, Ability, Version};
 pub use error::{Error, Result};
-pub use server::{Server, ServerConfig};
+pub use faults::{Fault, FaultId, FaultKind, FaultPlace, FaultStep, Faults, FiredFault, Node};
+pub use server::{Server, ServerConfig, TransactionLimits};

@@ -6,6 +6,7 @@
 //! of other systems. A write is planned in `sink` with the options
 //! of `write_options`, runs in one of `modes`, and reaches the server through `stream_load`.
 
+mod abilities;
 pub mod catalog;
 mod ddl;
 mod decode;
@@ -13,6 +14,8 @@ mod error;
 mod filters;
 mod modes;
 mod options;
+mod partition_clause;
+mod partitions;
 mod query;
 pub mod scan;
 mod sink;

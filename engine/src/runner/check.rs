@@ -12,6 +12,7 @@ use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 use super::native_names::NativeNames;
 use super::read_only::only_reads;
 use super::redact::redact;
+use super::resume::Resumed;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
 use super::{create_table, show, sync};
@@ -25,14 +26,16 @@ use crate::sql_front;
 const SOURCE_DEPTH: usize = 16;
 
 /// Scripts as statements. `scope` is a copy that the statements change as they would when run.
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     pub(super) steps: Vec<Step>,
     job: usize,
+    /// What an earlier process has done of the run; learns the scopes that it needs.
+    resumed: &'a mut Resumed,
 }
 
-impl Reader {
-    pub(super) fn new() -> Self {
-        Self { steps: Vec::new(), job: 0 }
+impl<'a> Reader<'a> {
+    pub(super) fn new(resumed: &'a mut Resumed) -> Self {
+        Self { steps: Vec::new(), job: 0, resumed }
     }
 
     /// Reads one job. Statements that parse before a mistake are in `steps`.
@@ -69,9 +72,17 @@ impl Reader {
             names: NamesCheck::Done,
         };
         permitted(&step.statement, scope)?;
-        open_catalogs(&step.statement, scope)?;
+        self.resumed.keep_scope(index, scope);
+        let is_done = self.resumed.is_done(&step);
+        if !is_done {
+            open_catalogs(&step.statement, scope)?;
+        }
         if let Statement::Session(session) = &step.statement {
-            session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
+            let applied = session::apply(session, step.folder.as_deref(), scope, Effect::Checked);
+            // what is done already may not be possible a second time
+            if !is_done {
+                applied?;
+            }
         }
         let source = match &step.statement {
             Statement::Session(session) => match session.as_ref() {
@@ -306,12 +317,19 @@ fn is_unplanned_view(scope: &Scope, name: &str) -> bool {
 }
 
 /// Resolves names statement by statement; `scopes` has one of each job, which changes as it would when run.
-pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>) -> Result<()> {
+pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>, resumed: &Resumed) -> Result<()> {
     let mut changes = Changes::default();
     let mut native_names = NativeNames::default();
     for step in steps {
         let Some(scope) = scopes.get_mut(step.job) else { continue };
-        step.names = check_step(step, scope, &changes, &mut native_names)
+        if resumed.is_done(step) {
+            if let Statement::Session(session) = &step.statement {
+                // its effect is stored; here it only matters to the names that follow
+                let _ = session::apply(session, step.folder.as_deref(), scope, Effect::Checked);
+            }
+            continue;
+        }
+        step.names = check_step(step, scope, &changes, &mut native_names, resumed)
             .await
             .map_err(|error| error.at(step.position.clone()))?;
         changes.note(step, scope);
@@ -324,8 +342,12 @@ async fn check_step(
     scope: &mut Scope,
     changes: &Changes,
     native_names: &mut NativeNames,
+    resumed: &Resumed,
 ) -> Result<NamesCheck> {
     match &step.statement {
+        Statement::CreateTable(create) => {
+            check_create_table(create, scope, changes, resumed.last_attempt(step.index) > 0).await
+        }
         Statement::Session(session) => {
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
             match session.as_ref() {
@@ -386,7 +408,8 @@ async fn check_statement(
             Err(why) => NamesCheck::Deferred(why),
         }),
         Statement::Sync(insert) => check_insert(insert, scope, changes).await,
-        Statement::CreateTable(create) => check_create_table(create, scope, changes).await,
+        // EXPLAIN says if there is a table of that name
+        Statement::CreateTable(create) => check_create_table(create, scope, changes, true).await,
         Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes, native_names)).await,
         Statement::Explain(explain) => {
             Box::pin(check_statement(&explain.statement, scope, changes, native_names)).await
@@ -435,7 +458,13 @@ async fn check_insert(insert: &Insert, scope: &Scope, changes: &Changes) -> Resu
     }
 }
 
-async fn check_create_table(create: &CreateTable, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
+/// `may_exist`: the table is no mistake, because an earlier attempt has made it or because nothing is made.
+async fn check_create_table(
+    create: &CreateTable,
+    scope: &Scope,
+    changes: &Changes,
+    may_exist: bool,
+) -> Result<NamesCheck> {
     let query = match &create.source {
         TableSource::Like(like) => match changes.may_concern(scope, &like.parts) {
             Some(why) => return Ok(NamesCheck::Deferred(why)),
@@ -450,6 +479,8 @@ async fn check_create_table(create: &CreateTable, scope: &Scope, changes: &Chang
         return Ok(NamesCheck::Deferred(why));
     }
     let planned = create_table::plan(scope, create, query.as_ref()).await?;
-    create_table::refuse_existing(create, &planned)?;
+    if !may_exist {
+        create_table::refuse_existing(create, &planned)?;
+    }
     Ok(NamesCheck::Done)
 }

@@ -102,8 +102,12 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
     };
     let planned = context.until_stopped(planning).await?;
     report.target = Some(planned.target.to_string());
-    refuse_existing(create, &planned)?;
-    if planned.exists {
+    // An attempt to write that is recorded began behind the making of the table.
+    let is_made = planned.exists && context.resumed.last_attempt(report.index) > 0;
+    if !is_made {
+        refuse_existing(create, &planned)?;
+    }
+    if planned.exists && !is_made {
         let nothing = match create.source {
             TableSource::Like(_) => "it stays as it is",
             TableSource::Query(_) => "nothing is written; INSERT INTO it writes",
@@ -112,16 +116,18 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
         return Ok(());
     }
     let remote = scope.remote(&planned.target.catalog)?;
-    // The server says it if another has made the table meanwhile, so that only our own table is dropped again. Not stopped half way: it is
-    // one short statement.
-    let sql = planned.sql(remote.as_ref(), false).await?;
-    remote.execute(None, &sql).await.map_err(|error| {
-        SynclineError::from(ConnectorError::new(
-            error.code(),
-            format!("table {} was not made: {}", planned.target, error.message()),
-        ))
-        .at(create.target.position.clone())
-    })?;
+    if !is_made {
+        // The server says it if another has made the table meanwhile, so that only our own table is dropped again. Not stopped half way:
+        // it is one short statement.
+        let sql = planned.sql(remote.as_ref(), false).await?;
+        remote.execute(None, &sql).await.map_err(|error| {
+            SynclineError::from(ConnectorError::new(
+                error.code(),
+                format!("table {} was not made: {}", planned.target, error.message()),
+            ))
+            .at(create.target.position.clone())
+        })?;
+    }
     let query = match &create.source {
         TableSource::Query(query) => query,
         TableSource::Like(like) => {
@@ -151,6 +157,8 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
             || error.is_unknown_outcome();
         let warning = if may_hold_rows {
             format!("the new table {} stays, as it may hold rows of this statement", planned.target)
+        } else if is_made {
+            format!("table {}, which an earlier attempt has made, stays", planned.target)
         } else {
             remove(remote.as_ref(), &planned.target).await
         };

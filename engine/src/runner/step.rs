@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use syncline_sql::Position;
 use syncline_sql::Statement;
+use syncline_sql::statement::{SessionStatement, TableSource};
 
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 
@@ -49,6 +50,26 @@ impl Step {
         }
     }
 
+    /// Whether its effect outlives the session, so that a resumed run does not do it again. A session is set up anew by every process.
+    pub(super) fn is_lasting(&self) -> bool {
+        match &self.statement {
+            Statement::Session(session) => {
+                matches!(**session, SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. })
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether its success is recorded when it is done; writes and native statements record it themselves, with what they left.
+    pub(super) fn is_recorded_when_done(&self) -> bool {
+        let records_itself = match &self.statement {
+            Statement::Sync(_) | Statement::Native(_) => true,
+            Statement::CreateTable(create) => matches!(create.source, TableSource::Query(_)),
+            _ => false,
+        };
+        self.is_lasting() && !records_itself
+    }
+
     /// A report that says how far the statement got.
     pub(super) fn report(&self, status: StatementStatus) -> StatementReport {
         StatementReport {
@@ -66,6 +87,7 @@ impl Step {
             bytes_written: None,
             seconds: None,
             labels: Vec::new(),
+            resume_until: None,
             rejects_file: None,
             error: None,
             warnings: Vec::new(),

@@ -4,22 +4,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::mpsc;
 
 use super::auth::{self, Denied};
+use super::body::{WAITING_PIECES, announced_length, send_body};
+use super::fault::{BodyStop, closed, meet};
 use super::request::{parameter, segments};
-use super::{Answer, Connection, HttpState, answer_early, json, not_found, with_type};
+use super::{Answer, Connection, HttpState, answer_early, json, not_found, transaction_backend, with_type};
 use crate::error::{Error, Result};
-use crate::load::{LoadOptions, LoadOutcome, Piece, PreparedLoad};
+use crate::faults::{FaultPlace, FaultStep};
+use crate::load::{LoadOptions, LoadOutcome, PreparedLoad, Published};
 use crate::storage::Label;
-
-/// Pieces of a body that wait for the thread that reads them; with hyper's pieces of up to half a megabyte, a few megabytes.
-const WAITING_PIECES: usize = 8;
 
 pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
@@ -32,17 +30,25 @@ pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, reques
             stream_load(state, connection, &head, body, database, table).await
         }
         (&Method::GET | &Method::HEAD, ["api", "_load_error_log"]) => {
-            let log = parameter(head.uri.query(), "file").and_then(|file| state.error_logs.get(&file));
-            match log {
-                Some(text) => with_type(StatusCode::OK, "text/plain; charset=utf-8", text.to_string()),
-                None => not_found(),
+            let struck = meet(&state, &connection, &head, FaultStep::ErrorLog, FaultPlace::Backend, "").await;
+            match struck {
+                Ok(struck) => struck.answer(error_log(&state, &head)).await,
+                Err(answer) => answer,
             }
         }
         (&Method::GET, ["api", "health"]) => json(r#"{"status": "OK","msg": "To Be Added"}"#.to_owned()),
-        (_, ["api", "transaction", _]) => {
-            answer_early(json(r#"{"status":"FAILED","msg":"Not implemented"}"#.to_owned()), body, &connection)
+        (_, ["api", "transaction", operation]) => {
+            transaction_backend::answer(state, connection, &head, body, operation).await
         }
         _ => answer_early(not_found(), body, &connection),
+    }
+}
+
+fn error_log(state: &HttpState, head: &Parts) -> Answer {
+    let log = parameter(head.uri.query(), "file").and_then(|file| state.error_logs.get(&file));
+    match log {
+        Some(text) => with_type(StatusCode::OK, "text/plain; charset=utf-8", text.to_string()),
+        None => not_found(),
     }
 }
 
@@ -58,42 +64,53 @@ async fn stream_load(
     let backend = connection.local.to_string();
     let label = head.headers.get("label").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let label = label.filter(|label| !label.is_empty());
+    let named = label.as_deref().unwrap_or_default();
+    let struck = match meet(&state, &connection, head, FaultStep::StreamLoad, FaultPlace::Backend, named).await {
+        Ok(struck) => struck,
+        Err(answer) => return answer_early(answer, body, &connection),
+    };
     let mut outcome = LoadOutcome::new(label.as_deref().unwrap_or(""), database, table);
     let load = match prepare(&state, head, label.as_deref(), &mut outcome) {
         Ok(load) => load,
         Err(error) => {
             outcome.fail(&error);
             outcome.timings.total = begun.elapsed();
-            return answer_early(json(outcome.to_json(&backend)), body, &connection);
+            let answer = struck.answer(json(outcome.to_json(&backend))).await;
+            return answer_early(answer, body, &connection);
         }
     };
 
-    let timeout = load.timeout();
+    let timeout = load.options().timeout;
     let (sender, receiver) = mpsc::channel(WAITING_PIECES);
     let limits = load.options().clone();
     let mut read_outcome = outcome.clone();
     let logs = Arc::clone(&state);
+    let publish = struck.publish();
     let reader = tokio::task::spawn_blocking(move || {
-        let result = load.run(receiver, &mut read_outcome, &logs.error_logs);
+        let late = logs.transactions.late();
+        let result = load.run(receiver, publish, &mut read_outcome, &logs.error_logs, late);
         (result, read_outcome)
     });
-    let sent = tokio::time::timeout(timeout, send_body(&mut body, sender, &limits)).await;
+    let sent = tokio::time::timeout(timeout, send_body(&mut body, sender, &limits, struck.body())).await;
     let (result, mut outcome) = match reader.await {
         Ok(ended) => ended,
         Err(error) => (Err(Error::invalid(format!("the load was interrupted: {error}"))), outcome),
     };
     // Why the body ended too early says more than that it did.
     let result = match (sent, result) {
-        (_, Ok(())) => Ok(()),
-        (Ok(Ok(())), Err(error)) | (Ok(Err(error)), Err(_)) => Err(error),
+        (Ok(Err(BodyStop::Closed)), _) => return closed(),
+        (_, Ok(published)) => Ok(published),
+        (Ok(Ok(())), Err(error)) | (Ok(Err(BodyStop::Refused(error))), Err(_)) => Err(error),
         (Err(_), Err(_)) => Err(Error::invalid(format!("load timed out after {} seconds", timeout.as_secs()))),
     };
-    if let Err(error) = &result {
-        outcome.fail(error);
+    match result {
+        Ok(Published::Visible) => {}
+        Ok(Published::Committed | Published::Open) => outcome.publish_timeout(),
+        Err(error) => outcome.fail(&error),
     }
     outcome.timings.total = begun.elapsed();
     tracing::debug!(label = outcome.label, table, rows = outcome.counts.loaded, "a stream load ended");
-    let answer = json(outcome.to_json(&backend));
+    let answer = struck.answer(json(outcome.to_json(&backend))).await;
     answer_early(answer, body, &connection)
 }
 
@@ -114,26 +131,9 @@ fn prepare(state: &HttpState, head: &Parts, label: Option<&str>, outcome: &mut L
         .map_err(|_| Error::invalid(format!("unknown database, database={}", outcome.database)))?;
     let table = outcome.table.clone();
     let options = || {
-        let options = LoadOptions::parse(&head.headers)?;
-        let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-        options.check_body_size(announced.unwrap_or(0))?;
+        let options = LoadOptions::parse(&head.headers, state.config.abilities())?;
+        options.check_body_size(announced_length(head))?;
         Ok(options)
     };
-    PreparedLoad::new(&database, &table, &label, options, state.config.discard, outcome)
-}
-
-/// Hands the body on as it arrives; the channel holds the client back. Ends early if the reader has.
-async fn send_body(body: &mut Incoming, sender: mpsc::Sender<Piece>, limits: &LoadOptions) -> Result<()> {
-    let mut received = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Error::invalid(format!("cannot read the body: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        received += data.len() as u64;
-        limits.check_body_size(received)?;
-        if sender.send(Piece::Bytes(data)).await.is_err() {
-            return Ok(());
-        }
-    }
-    let _ = sender.send(Piece::End).await;
-    Ok(())
+    PreparedLoad::new(&database, &table, &label, options, &state.config, outcome)
 }

@@ -9,19 +9,21 @@
 //! | `packet` | cutting and joining packets, length-encoded fields |
 //! | `handshake` | greeting, login, password |
 //! | `connection` | the command loop |
+//! | `fault` | what an armed fault does to a statement |
 //! | `parameters` | values of COM_STMT_EXECUTE |
 //! | `response`, `rows` | OK, errors, columns; rows in text and binary form |
 //!
 //! What statements mean is in [`sql`](crate::sql).
 
 mod connection;
+mod fault;
 mod handshake;
 mod packet;
 mod parameters;
 mod response;
 mod rows;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

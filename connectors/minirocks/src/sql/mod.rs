@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `lexer`, `parser`, `statement` | text to statements |
 //! | `session` | the state of a connection, and which file executes which statement |
-//! | `ddl`, `insert`, `delete` | changes |
+//! | `ddl`, `insert`, `delete`, `update` | changes |
+//! | `evaluate`, `load_expression` | expressions over rows |
 //! | `assign` | values to columns, with StarRocks's checks |
 //! | `query` | SELECT through DataFusion, with StarRocks's comparisons, functions and names |
 //! | `show`, `describe`, `information_schema`, `variables` | what a server says of itself |
@@ -15,9 +16,11 @@ mod ddl;
 mod delete;
 mod describe;
 mod error;
+mod evaluate;
 mod information_schema;
 mod insert;
 mod lexer;
+mod load_expression;
 mod parser;
 mod query;
 mod rows;
@@ -26,6 +29,7 @@ mod show;
 mod statement;
 mod system_table;
 mod temporal;
+mod update;
 mod value_text;
 mod values;
 mod variables;
@@ -36,6 +40,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use error::SqlError;
+pub(crate) use load_expression::{LoadEvaluator, LoadExpression, fitted};
 pub(crate) use parser::{ParsedStatement, parse, parse_one};
 pub(crate) use query::{column_type_of, display_name};
 pub(crate) use rows::RowStream;
@@ -43,6 +48,7 @@ pub(crate) use session::Session;
 pub(crate) use statement::Literal;
 pub(crate) use value_text::{push_text, writable};
 
+use crate::faults::Faults;
 use crate::server::ServerConfig;
 use crate::storage::Warehouse;
 
@@ -59,6 +65,7 @@ pub(crate) struct Services {
     pub(crate) addresses: Addresses,
     pub(crate) engine: query::QueryEngine,
     pub(crate) started_at: Timestamp,
+    pub(crate) faults: Faults,
 }
 
 /// Where the three ports are, for SHOW BACKENDS and SHOW FRONTENDS.
@@ -74,8 +81,10 @@ impl Services {
         warehouse: Arc<Warehouse>,
         config: Arc<ServerConfig>,
         addresses: Addresses,
+        faults: Faults,
     ) -> crate::error::Result<Self> {
-        Ok(Self { warehouse, config, addresses, engine: query::QueryEngine::new()?, started_at: Timestamp::now() })
+        let engine = query::QueryEngine::new()?;
+        Ok(Self { warehouse, config, addresses, engine, started_at: Timestamp::now(), faults })
     }
 
     pub(crate) fn password(&self) -> Option<&str> {

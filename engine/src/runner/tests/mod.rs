@@ -5,6 +5,7 @@ mod failures;
 mod job;
 mod mariadb;
 mod reading;
+mod resume;
 mod statements;
 
 use minirocks::{Server, ServerConfig};
