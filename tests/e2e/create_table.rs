@@ -226,7 +226,7 @@ fn a_table_of_a_session_or_of_another_starrocks_can_be_a_model_too() {
         "CREATE DATABASE lake",
         "CREATE TABLE lake.events (id BIGINT NOT NULL COMMENT 'the id', large LARGEINT, tags ARRAY<INT>, doc JSON, name VARCHAR(20)) \
          PRIMARY KEY(id) DISTRIBUTED BY HASH(id)",
-        "INSERT INTO lake.events VALUES (1, 170141183460469231731687303715884105727, [1, 2], '{\"a\": 1}', 'x')",
+        "INSERT INTO lake.events VALUES (1, 170141183460469231731687303715884105727, '[1,2]', '{\"a\": 1}', 'x')",
     ]);
     systems.cli.file("log.txt", "first\nsecond\n");
     let cli = Cli::new(&format!("{}{}", systems.target.config("starrocks", "ods"), other.config("lake", "lake")));
