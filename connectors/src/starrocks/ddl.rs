@@ -203,10 +203,10 @@ fn type_text(column: &DefinedColumn, system: Option<CatalogKind>) -> Result<Stri
             // The next wider type holds what is unsigned.
             let needed = if *signed { *bits } else { bits + 1 };
             match needed {
-                ..=8 => "TINYINT",
-                ..=16 => "SMALLINT",
-                ..=32 => "INT",
-                ..=64 => "BIGINT",
+                0..=8 => "TINYINT",
+                9..=16 => "SMALLINT",
+                17..=32 => "INT",
+                33..=64 => "BIGINT",
                 _ => "LARGEINT",
             }
             .to_owned()
