@@ -239,10 +239,10 @@ impl<'a> Headers<'a> {
         let mut csv = CsvOptions::default();
         // A separator may be white space, which HTTP strips from around a header; `\t` and `\x20` are how clients write it.
         if let Some(text) = self.text("column_separator")? {
-            csv.column_separator = delimiter(text, "column separator")?;
+            csv.column_separator = delimiter(text, "column separator", self.abilities)?;
         }
         if let Some(text) = self.text("row_delimiter")? {
-            csv.row_delimiter = delimiter(text, "row delimiter")?;
+            csv.row_delimiter = delimiter(text, "row delimiter", self.abilities)?;
         }
         if !self.abilities.has(Ability::EncloseEscape) {
             return Ok(csv);
