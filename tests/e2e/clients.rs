@@ -58,17 +58,18 @@ assert inspector.get_schema_names() == ["information_schema", "ods"]
 assert inspector.get_table_names() == ["logs", "users"] and inspector.get_view_names() == []
 assert inspector.has_table("users") and not inspector.has_table("nosuch")
 columns = {column["name"]: column for column in inspector.get_columns("users")}
-types = {name: str(column["type"]) for name, column in columns.items()}
-assert types == {"id": "BIGINT(20)", "name": "VARCHAR(50)", "score": "DECIMAL(10, 2)", "born": "DATE", "seen": "DATETIME",
-    "ok": "BOOLEAN", "big": "LARGEINT", "tags": "ARRAY<VARCHAR(65533)>", "props": "JSON", "m": "MAP<INTEGER,VARCHAR(65533)>",
-    "s": "STRUCT<a INTEGER,b VARCHAR(65533)>"}, types
+types = {name: repr(column["type"]) for name, column in columns.items()}
+assert types == {"id": "BIGINT(display_width=20)", "name": "VARCHAR(length=50)", "score": "DECIMAL(precision=10, scale=2)", "born": "DATE()",
+    "seen": "DATETIME()", "ok": "BOOLEAN()", "big": "LARGEINT()", "tags": "ARRAY(VARCHAR(length=65533))", "props": "JSON()",
+    "m": "MAP(INTEGER(display_width=11), VARCHAR(length=65533))",
+    "s": "STRUCT(a=INTEGER(display_width=11), b=VARCHAR(length=65533))"}, types
 assert not columns["id"]["nullable"] and columns["score"]["nullable"] and columns["id"]["comment"] == "the key"
 assert inspector.get_pk_constraint("users")["constrained_columns"] == ["id"]
 assert inspector.get_table_comment("users") == {"text": "people"}
 options = inspector.get_table_options("users")
 assert options["starrocks_primary_key"] == "id" and options["starrocks_distributed_by"] == "HASH(`id`) BUCKETS 2", options
 options = inspector.get_table_options("logs")
-assert options["starrocks_aggregate_key"] == "k, dt" and options["starrocks_partition_by"] == "`dt`", options
+assert options["starrocks_aggregate_key"] == "k, dt" and repr(options["starrocks_partition_by"]) == "'`dt`'", options
 (sum_column,) = [column for column in inspector.get_columns("logs") if column["name"] == "v"]
 assert sum_column["dialect_options"] == {"starrocks_agg_type": "SUM"}, sum_column
 
