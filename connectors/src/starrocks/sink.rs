@@ -8,9 +8,10 @@ use super::modes::single::{Beyond, SingleSink};
 use super::modes::target::WriteTarget;
 use super::stream_load::client::StreamLoadClient;
 use super::stream_load::headers::columns_value;
-use super::table::Column;
+use super::upsert;
 use super::write_options::{Format, WriteOptions};
 use crate::catalog::Catalog;
+use crate::csv::ArrowEncoder;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{PartitionItem, PlannedWrite, Sink, TargetColumn, WriteMode, WriteRequest, map_columns};
 
@@ -23,12 +24,24 @@ pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> R
         .map_err(|error| named(&shown(catalog.name(), &request), error))?;
     refuse_overwrite(catalog.name(), &request)?;
     let (columns, timezone) = catalog.columns(&request.database, &request.table).await?;
-    if options.settings.write_mode == WriteMode::Single && matches!(options.format, Format::CsvOrJson(_)) {
+    if matches!(options.format, Format::CsvOrJson(_)) || options.encloses {
         options.has_enclosed_csv = catalog.has_enclosed_csv().await?;
     }
-    // What the server computes cannot be written.
-    let writable: Vec<TargetColumn> =
-        columns.iter().filter(|column| !column.is_generated).map(Column::target).collect();
+    let shown = shown(catalog.name(), &request);
+    if options.encloses && !options.has_enclosed_csv {
+        return Err(unsupported(
+            &shown,
+            "\"enclose\" is read by StarRocks 3.0 and later; leave the format to syncline",
+        ));
+    }
+    let writable = upsert::writable(&columns, &request.mapping, &request.source, &mut options)
+        .map_err(|error| named(&shown, error))?;
+    if options.settings.write_mode == WriteMode::StagingTable && options.needs_direct_load() {
+        return Err(unsupported(
+            &shown,
+            "write_mode 'staging_table' cannot delete rows by __op, update parts of rows or merge by a condition; use another write_mode",
+        ));
+    }
     plan_into(catalog.name(), catalog.stream_load()?, &writable, &timezone, options, request)
 }
 
@@ -45,6 +58,9 @@ pub(super) fn plan_into(
     let columns = map_columns(&request.mapping, &request.source, writable).map_err(|error| named(&shown, error))?;
     if columns.is_empty() {
         return Err(ConnectorError::new(ErrorCode::Name, format!("{shown}: the SELECT has no column to write")));
+    }
+    if options.format == Format::Arrow {
+        ArrowEncoder::check(&columns).map_err(|error| named(&shown, error))?;
     }
     let is_column = |name: &str| writable.iter().any(|column| column.name.eq_ignore_ascii_case(name));
     if let Some(partitions) = partitions(&request.partition, &shown, is_column)? {
@@ -147,12 +163,15 @@ fn describe(options: &WriteOptions) -> String {
         WriteMode::Plain => format!("mode=plain (loads of up to {size}, visible one by one)"),
         _ => format!("mode=auto (single up to {size}, beyond it an error: other modes are not built yet)"),
     };
-    let format = match &options.format {
-        Format::CsvOrJson(_) => "format=csv, or json where csv cannot carry a row",
-        Format::Csv(_) => "format=csv",
-        Format::Json => "format=json",
+    let format = match (&options.format, options.compression) {
+        (Format::CsvOrJson(_), _) => "csv, or enclosed csv, json or arrow where csv cannot carry a row".to_owned(),
+        (Format::Csv(_), Some(codec)) => format!("csv, compressed by {}", codec.csv_format()),
+        (Format::Csv(_), None) => "csv".to_owned(),
+        (Format::Json, Some(codec)) => format!("json, compressed by {}", codec.json_header()),
+        (Format::Json, None) => "json".to_owned(),
+        (Format::Arrow, _) => "arrow".to_owned(),
     };
-    format!("{mode}, {format}")
+    format!("{mode}, format={format}")
 }
 
 /// `64 MB`, or bytes where that is not exact.

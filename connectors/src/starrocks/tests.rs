@@ -525,6 +525,7 @@ async fn filters_on_documents_and_sketches_stay_here() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     let sr = MiniRocks::start().await;
     let types = ["json", "array<int(11)>", "map<int(11),int(11)>", "struct<a int(11)>", "hll", "bitmap", "percentile"];
@@ -740,6 +741,7 @@ async fn a_column_that_is_not_null_is_so_here_and_a_null_in_it_is_an_error() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     // A table that changed after it was looked up, and sketches, which are read as NULL.
     let promised = [column("id", "int(11)"), column("s", "varchar(20)")];

@@ -46,6 +46,7 @@ impl PlainSink {
 #[async_trait]
 impl Sink for PlainSink {
     async fn begin(&self, writers: usize) -> Result<()> {
+        self.shared.target.check_format().await?;
         self.shared.target.record_attempt(writers, "plain").await
     }
 
@@ -198,6 +199,7 @@ impl PlainWriter {
     /// Sends what is held as one load and waits for its outcome.
     async fn flush(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
+        held.prepare(&self.shared.target).await;
         let encoded = held.encode(&self.shared.target)?;
         if encoded.rows == 0 {
             return Ok(());

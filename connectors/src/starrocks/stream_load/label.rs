@@ -16,6 +16,11 @@ const MAX_RUN_BYTES: usize = 48;
 pub(crate) struct Label(String);
 
 impl Label {
+    /// A label for a load that is meant to be refused: no two are the same, and none is recorded.
+    pub(crate) fn throw_away() -> Self {
+        Self(format!("syncline-probe-{:016x}", rand::random::<u64>()))
+    }
+
     /// The text, safe in a header and in a query string as it is.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
