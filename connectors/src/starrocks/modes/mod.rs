@@ -3,6 +3,7 @@
 
 pub(super) mod encode;
 pub(super) mod held;
+mod loads;
 pub(super) mod plain;
 pub(super) mod single;
 pub(super) mod target;

@@ -94,7 +94,6 @@ impl Single {
 #[async_trait]
 impl Sink for SingleSink {
     async fn begin(&self, writers: usize) -> Result<()> {
-        self.shared.target.check_format().await?;
         self.shared.target.record_attempt(writers, "single").await
     }
 
