@@ -1,5 +1,7 @@
 //! The connector as a whole, against MiniRocks.
 
+mod formats;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +60,12 @@ impl MiniRocks {
     async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         let NativeResult::Rows(rows) = self.catalog.execute(None, sql).await.unwrap() else { panic!("no rows: {sql}") };
         as_text(&rows.try_collect::<Vec<_>>().await.unwrap())
+    }
+
+    /// The rows of a table of `d` as text, from the server's memory, so that a fault in reading does not look like one in writing.
+    async fn rows_of(&self, table: &str) -> Vec<Vec<Option<String>>> {
+        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
+        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
     }
 
     /// A session in which the tables of `d` stand under their own names.
@@ -153,10 +161,8 @@ impl SinkUnderTest for MiniRocks {
         self.catalog.plan_write(request).await
     }
 
-    /// From the server's memory, so that a fault in reading does not look like one in writing.
     async fn read(&self, table: &str) -> Vec<Vec<Option<String>>> {
-        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
-        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
+        self.rows_of(table).await
     }
 
     fn properties(&self) -> Options {
