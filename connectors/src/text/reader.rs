@@ -14,6 +14,7 @@ use super::decompress::{Decompress, MAGIC_BYTES};
 use super::fields::FieldSplitter;
 use super::lines::{Line, Lines, Next, TooLong};
 use super::options::{BadValue, TextTableOptions};
+use super::places::place_columns;
 use super::values;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::convert::shown_value;
@@ -31,8 +32,10 @@ pub(super) struct ReadPlan {
     pub(super) options: TextTableOptions,
     /// Which of the columns to give out, in order.
     pub(super) projection: Vec<usize>,
-    /// The schema of those.
+    /// The schema of those, and of the places.
     pub(super) schema: SchemaRef,
+    /// Whether file and line follow the columns.
+    pub(super) has_places: bool,
     /// Rows in a batch.
     pub(super) batch_rows: usize,
 }
@@ -67,6 +70,8 @@ pub(super) struct TextReader {
     fields: Vec<Range<usize>>,
     check: Check,
     columns: Vec<Column>,
+    /// The line of each row of the batch, where places are wanted.
+    line_numbers: Vec<u64>,
     rows: usize,
     row_bytes: usize,
     extra_fields: ExtraFields,
@@ -124,6 +129,7 @@ impl TextReader {
             decode,
             fields: Vec::new(),
             columns,
+            line_numbers: Vec::new(),
             rows: 0,
             row_bytes: 0,
             extra_fields: ExtraFields::default(),
@@ -273,6 +279,9 @@ impl TextReader {
                 self.extra_fields.first = line.number;
             }
         }
+        if plan.has_places {
+            self.line_numbers.push(line.number);
+        }
         self.rows += 1;
         self.row_bytes += if self.columns.is_empty() { 0 } else { text.len() };
         Ok(())
@@ -356,7 +365,10 @@ impl TextReader {
     }
 
     fn take_batch(&mut self) -> Result<RecordBatch> {
-        let arrays: Vec<ArrayRef> = self.columns.iter_mut().map(Column::finish).collect();
+        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(Column::finish).collect();
+        if self.plan.has_places {
+            arrays.extend(place_columns(&self.file, std::mem::take(&mut self.line_numbers)));
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         self.rows = 0;
         self.row_bytes = 0;

@@ -40,6 +40,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::{Reject, RejectLog, RowValues, TargetColumn, TargetType};
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::text::places::place_of;
 use temporal::Zone;
 
 /// A reject's value is cut to so many bytes: enough to find it, and it fits a line.
@@ -89,7 +90,7 @@ impl Converter {
         &self.schema
     }
 
-    /// The rows of `batch` that the target can hold. The others go to the reject log, numbered from `first_row`;
+    /// The rows of `batch` that the target can hold, without the columns for file and line that may stand behind its own. The others go to the reject log, numbered from `first_row`;
     /// the error is the log's when there are too many.
     pub fn convert(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch> {
         let mut failures = Failures::new(batch.num_rows());
@@ -125,8 +126,11 @@ impl Converter {
         for failure in failures {
             let names = self.columns.iter().map(|column| column.target.name.as_str());
             let values = RowValues::of(names, batch, failure.row);
+            let (file, line) = place_of(batch, self.columns.len(), failure.row).unzip();
             self.rejects.reject(Reject {
                 row: Some(first_row + failure.row as u64),
+                file,
+                line,
                 ..Reject::of_row(values, failure.column, failure.reason)
             })?;
         }
