@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use super::error::SqlError;
 use super::statement::Literal;
+use crate::abilities::{Abilities, Ability};
 
 /// Longest `query_timeout` (StarRocks: 259200 s).
 const MAX_QUERY_TIMEOUT: u64 = 259_200;
+/// Lets INSERT OVERWRITE replace only the partitions that get rows.
+const DYNAMIC_OVERWRITE: &str = "dynamic_overwrite";
 /// Most variables that a session may add to those that are there.
 const MAX_VARIABLES: usize = 10_000;
 
 /// Variables that a new session has (StarRocks: `SHOW VARIABLES`, those that clients read).
-const DEFAULTS: [(&str, &str); 48] = [
+const DEFAULTS: [(&str, &str); 47] = [
     ("auto_increment_increment", "1"),
     ("autocommit", "true"),
     ("big_query_profile_threshold", "0s"),
@@ -26,7 +29,6 @@ const DEFAULTS: [(&str, &str); 48] = [
     ("collation_database", "utf8mb4_general_ci"),
     ("collation_server", "utf8mb4_general_ci"),
     ("div_precision_increment", "4"),
-    ("dynamic_overwrite", "false"),
     ("enable_insert_strict", "true"),
     ("exec_mem_limit", "2147483648"),
     ("group_concat_max_len", "65535"),
@@ -70,11 +72,14 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
-    /// The defaults. `version_comment` is the StarRocks version that is emulated.
-    pub(crate) fn new(version_comment: String) -> Self {
+    /// The defaults of the StarRocks version that is emulated, such as `3.5.2`, with what it can do.
+    pub(crate) fn new(version: &str, abilities: Abilities) -> Self {
         let mut values: BTreeMap<String, String> =
             DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        values.insert("version_comment".to_owned(), version_comment);
+        if abilities.has(Ability::DynamicOverwrite) {
+            values.insert(DYNAMIC_OVERWRITE.to_owned(), "false".to_owned());
+        }
+        values.insert("version_comment".to_owned(), format!("{version}-minirocks"));
         Self { values }
     }
 
@@ -105,6 +110,7 @@ impl Variables {
             "time_zone" if time_zone(&text).is_none() => {
                 return Err(SqlError::new(1298, format!("Unknown or incorrect time zone: '{text}'")));
             }
+            DYNAMIC_OVERWRITE if !self.values.contains_key(DYNAMIC_OVERWRITE) => return Err(unknown(name)),
             "version" | "version_comment" | "system_time_zone" | "license" => {
                 return Err(SqlError::new(1238, format!("Variable '{name}' is a read only variable")));
             }
@@ -129,7 +135,7 @@ impl Variables {
             if name.starts_with('@') {
                 return Ok(Literal::Null);
             }
-            return Err(SqlError::new(1193, format!("Unknown system variable '{name}'")));
+            return Err(unknown(&name));
         };
         Ok(match value.as_str() {
             "true" => Literal::Boolean(true),
@@ -152,13 +158,17 @@ impl Variables {
 
     /// Whether INSERT OVERWRITE replaces only the partitions that get rows.
     pub(crate) fn dynamic_overwrite(&self) -> bool {
-        self.text("dynamic_overwrite") == "true"
+        self.text(DYNAMIC_OVERWRITE) == "true"
     }
 
     /// The zone of now() and of timestamps shown to the client.
     pub(crate) fn time_zone(&self) -> jiff::tz::TimeZone {
         time_zone(self.text("time_zone")).unwrap_or(jiff::tz::TimeZone::UTC)
     }
+}
+
+fn unknown(name: &str) -> SqlError {
+    SqlError::new(1193, format!("Unknown system variable '{name}'"))
 }
 
 fn invalid(name: &str, value: &str) -> SqlError {
