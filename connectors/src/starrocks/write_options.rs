@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::stream_load::compress::Compression;
 use super::stream_load::headers::{LOAD_PREFIX, USER_HEADERS, checked_value, header_of};
+use super::upsert::OPERATION;
 use crate::csv::CsvFormat;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::{Options, nearest};
@@ -60,7 +61,6 @@ impl WriteOptions {
                 None => return Err(unknown(name)),
             }
         }
-        refuse_modes_of_a_later_version(settings.write_mode)?;
         let encloses = take_enclose(&mut headers)?;
         let (format, compression) = take_format(&mut headers, encloses)?;
         let timeout =
@@ -87,7 +87,11 @@ impl WriteOptions {
     /// Whether the rows must be loaded into the table itself: what a load does with existing rows (`__op`, partial updates, conditions of
     /// a merge) has no equal in a server-side INSERT from a staging table.
     pub(super) fn needs_direct_load(&self) -> bool {
-        self.has_operations || self.is_on("partial_update") || self.header("merge_condition").is_some()
+        let names_operations = || self.header("columns").is_some_and(|columns| columns.contains(OPERATION));
+        self.has_operations
+            || names_operations()
+            || self.is_on("partial_update")
+            || self.header("merge_condition").is_some()
     }
 
     /// Whether the user wrote a header with the value true.
@@ -216,16 +220,6 @@ fn refuse_what_cannot_be_kept(headers: &[(String, String)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn refuse_modes_of_a_later_version(mode: WriteMode) -> Result<()> {
-    match mode {
-        WriteMode::Auto | WriteMode::Single | WriteMode::Plain => Ok(()),
-        later => Err(ConnectorError::new(
-            ErrorCode::Unsupported,
-            format!("write_mode '{}' is not built yet; use SET syncline.write_mode = 'single' | 'plain'", later.name()),
-        )),
-    }
 }
 
 fn parse_timeout(text: &str) -> Result<Duration> {
@@ -363,13 +357,6 @@ mod tests {
         assert!(!properties(&[("partial_update", "false")]).unwrap().needs_direct_load());
         assert!(properties(&[("partial_update", "true")]).unwrap().needs_direct_load());
         assert!(properties(&[("merge_condition", "v")]).unwrap().needs_direct_load());
-    }
-
-    #[test]
-    fn modes_of_a_later_version_say_so() {
-        let error = properties(&[("write_mode", "transaction")]).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::Unsupported);
-        assert!(error.message().contains("SET syncline.write_mode = 'single' | 'plain'"), "{error}");
     }
 
     #[test]

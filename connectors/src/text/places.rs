@@ -8,6 +8,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
@@ -50,7 +51,8 @@ pub(crate) fn with_places(plan: &Arc<dyn ExecutionPlan>) -> DataFusionResult<Opt
             None => return Ok(None),
         }
     }
-    Arc::clone(plan).with_new_children(inputs).map(Some)
+    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+    Arc::clone(plan).replace_children(inputs, options).map(Some)
 }
 
 /// A scan's schema with the two columns.

@@ -1,12 +1,18 @@
-//! Write modes: how loads become one write. [`single`] is one load, all or nothing; [`plain`] is many, each visible by itself.
-//! Both send rows that are [`held`] until a load is full, [`encode`] them, and send them to one [`target`].
+//! Write modes: how loads become one write. [`single`] is one load, all or nothing; [`transaction`] is any number of transactions that
+//! are committed together; [`plain`] is many loads, each visible by itself. All [`encode`] their rows and send them to one [`target`].
 
-pub(super) mod encode;
+pub(super) mod choice;
+mod decided;
+mod encode;
+pub(super) mod gate;
 pub(super) mod held;
 mod loads;
 pub(super) mod plain;
 pub(super) mod single;
+mod spill;
 pub(super) mod target;
+pub(super) mod transaction;
+mod transaction_writer;
 
 #[cfg(test)]
 mod tests;
