@@ -1,6 +1,7 @@
 //! The connector as a whole, against MiniRocks.
 
 mod formats;
+mod models;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

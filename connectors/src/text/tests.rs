@@ -796,9 +796,8 @@ async fn rejected_places(sql: &str, target_partitions: usize) -> Vec<String> {
 async fn a_row_that_a_conversion_rejects_is_named_with_its_file_and_line() {
     let expected = |keep: &dyn Fn(usize) -> bool, show: &dyn Fn(usize) -> String| {
         let rows = (7..2000).step_by(100).filter(|n| keep(*n));
-        let mut expected: Vec<_> = rows
-            .map(|n| format!("{}.txt:{} {}", if n < 1000 { "a" } else { "b" }, n % 1000 + 2, show(n)))
-            .collect();
+        let mut expected: Vec<_> =
+            rows.map(|n| format!("{}.txt:{} {}", if n < 1000 { "a" } else { "b" }, n % 1000 + 2, show(n))).collect();
         expected.sort();
         expected
     };
@@ -806,7 +805,8 @@ async fn a_row_that_a_conversion_rejects_is_named_with_its_file_and_line() {
     for partitions in [1, 4] {
         assert_eq!(rejected_places("SELECT n, s FROM t", partitions).await, expected(&|_| true, &as_it_is));
         assert_eq!(
-            rejected_places("SELECT concat(n, '!') AS a, 'c' AS b FROM t WHERE s = 'a' AND n <> 'x7'", partitions).await,
+            rejected_places("SELECT concat(n, '!') AS a, 'c' AS b FROM t WHERE s = 'a' AND n <> 'x7'", partitions)
+                .await,
             expected(&|n| n != 7, &|n| format!("x{n}!"))
         );
         assert_eq!(

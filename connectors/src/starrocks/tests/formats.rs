@@ -82,8 +82,7 @@ fn what_is_written_is_read_back_or_rejected_and_never_changed() {
     let config = Config { cases: 60, failure_persistence: None, ..Config::default() };
     let mut runner =
         TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, b"syncline formats seed 1 ........"));
-    let input = (1_usize..=3)
-        .prop_flat_map(|width| prop::collection::vec(prop::collection::vec(trap(), width), 1..8));
+    let input = (1_usize..=3).prop_flat_map(|width| prop::collection::vec(prop::collection::vec(trap(), width), 1..8));
     let (cases, rejects) = (Mutex::new(0), Mutex::new(BTreeMap::<usize, usize>::new()));
     runner
         .run(&input, |rows| {
@@ -93,12 +92,12 @@ fn what_is_written_is_read_back_or_rejected_and_never_changed() {
                 *cases
             };
             for (number, way) in WAYS.iter().enumerate() {
-                let (arrived, rejected) =
-                    runtime.block_on(round_trip(&sr, &format!("t_{case}_{number}"), &rows, way));
+                let (arrived, rejected) = runtime.block_on(round_trip(&sr, &format!("t_{case}_{number}"), &rows, way));
                 *rejects.lock().entry(number).or_default() += rejected.len();
                 for (id, row) in rows.iter().enumerate() {
                     let id = id as i64;
-                    let times = usize::from(arrived.contains_key(&id)) + rejected.iter().filter(|it| **it == id).count();
+                    let times =
+                        usize::from(arrived.contains_key(&id)) + rejected.iter().filter(|it| **it == id).count();
                     prop_assert_eq!(times, 1, "{:?}: row {} {:?}", way, id, row);
                     if let Some(found) = arrived.get(&id) {
                         prop_assert_eq!(found, row, "{:?}", way);
@@ -140,7 +139,9 @@ async fn bytes_go_as_they_are_or_are_rejects() {
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
     let batch = RecordBatch::try_from_iter([("id", ids), ("b", bytes)]).unwrap();
     for (number, (way, rows)) in
-        [(&[][..], 3), (&[("enclose", "\"")], 3), (&[("format", "json"), ("error_limit", "1")], 2)].into_iter().enumerate()
+        [(&[][..], 3), (&[("enclose", "\"")], 3), (&[("format", "json"), ("error_limit", "1")], 2)]
+            .into_iter()
+            .enumerate()
     {
         let table = format!("bytes_{number}");
         sr.run(&format!("CREATE TABLE d.{table} (id BIGINT, b VARBINARY) DUPLICATE KEY(id)")).await;
