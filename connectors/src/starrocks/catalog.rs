@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::abilities::Abilities;
-use super::modes::{staging_table, temporary_partition};
+use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 use super::stream_load::client::{Patience, StreamLoadClient};
@@ -301,10 +301,7 @@ impl RemoteCatalog for StarrocksCatalog {
         match open.attempt.write_mode.as_str() {
             "staging_table" => staging_table::recover(self, open).await,
             "temporary_partition" => temporary_partition::recover(self, open).await,
-            mode => Err(ConnectorError::new(
-                ErrorCode::Unsupported,
-                format!("catalog {}: a write in mode '{mode}' cannot be resumed", self.name),
-            )),
+            _ => recovery::recover(&self.name, &*self.stream_load()?, open).await,
         }
     }
 

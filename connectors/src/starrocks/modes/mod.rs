@@ -11,6 +11,7 @@ pub(super) mod held;
 mod loads;
 pub(super) mod partition_places;
 pub(super) mod plain;
+pub(super) mod recovery;
 pub(super) mod single;
 mod spill;
 pub(super) mod staging_table;

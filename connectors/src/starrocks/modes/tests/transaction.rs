@@ -424,6 +424,7 @@ async fn an_abort_that_cannot_reach_the_server_keeps_the_journal() {
     assert_eq!(error.code(), ErrorCode::Unknown);
     assert!(error.message().contains("nothing was committed") && error.message().contains("job-r1-1-1-0-0"), "{error}");
     assert!(!server.journal().contains(&"forget".to_owned()));
+    assert_eq!(sink.remains().unwrap().labels, ["job-r1-1-1-0-0"]);
 }
 
 #[tokio::test]
