@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::abilities::Abilities;
+use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 use super::stream_load::client::{Patience, StreamLoadClient};
@@ -23,7 +25,7 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::{table_name, text_literal};
 use crate::options::nearest;
-use crate::sink::{PlannedWrite, WriteRequest};
+use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
 /// How long one connection to an HTTP port may take; a frontend that is down is passed over after that.
 const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,6 +39,7 @@ pub struct StarrocksCatalog {
     pool: ConnectionPool,
     /// Made at the first write, as it reads the certificates of `ssl_ca`.
     client: Mutex<Option<Arc<StreamLoadClient>>>,
+    abilities: Abilities,
 }
 
 impl fmt::Debug for StarrocksCatalog {
@@ -53,11 +56,20 @@ impl StarrocksCatalog {
     pub fn new(config: &CatalogConfig) -> Result<Self> {
         let options = StarrocksOptions::parse(config)?;
         let pool = ConnectionPool::new(options.connection.clone(), Dialect::StarRocks);
-        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None) })
+        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None), abilities: Abilities::default() })
     }
 
     pub(super) fn options(&self) -> &StarrocksOptions {
         &self.options
+    }
+
+    pub(super) fn pool(&self) -> &ConnectionPool {
+        &self.pool
+    }
+
+    /// What the server can do.
+    pub(super) fn abilities(&self) -> &Abilities {
+        &self.abilities
     }
 
     /// The client for loads.
@@ -283,6 +295,14 @@ impl RemoteCatalog for StarrocksCatalog {
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
         sink::plan(self, request).await
+    }
+
+    async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
+        match open.attempt.write_mode.as_str() {
+            "staging_table" => staging_table::recover(self, open).await,
+            "temporary_partition" => temporary_partition::recover(self, open).await,
+            _ => recovery::recover(&self.name, &*self.stream_load()?, open).await,
+        }
     }
 
     async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {

@@ -1,5 +1,11 @@
 //! The connector as a whole, against MiniRocks.
 
+mod formats;
+mod models;
+mod overwrite;
+mod recovery;
+mod transactions;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +41,7 @@ struct MiniRocks {
     server: Server,
     catalog: Arc<StarrocksCatalog>,
     properties: Options,
+    max_writers: Option<usize>,
 }
 
 impl MiniRocks {
@@ -47,7 +54,7 @@ impl MiniRocks {
         let server = Server::start(config).await.unwrap();
         server.warehouse().create_database("d", false).unwrap();
         let catalog = catalog(&server, server.mysql_addr(), &[]);
-        Self { server, catalog, properties: properties.iter().copied().collect() }
+        Self { server, catalog, properties: properties.iter().copied().collect(), max_writers: None }
     }
 
     async fn run(&self, sql: &str) {
@@ -58,6 +65,12 @@ impl MiniRocks {
     async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         let NativeResult::Rows(rows) = self.catalog.execute(None, sql).await.unwrap() else { panic!("no rows: {sql}") };
         as_text(&rows.try_collect::<Vec<_>>().await.unwrap())
+    }
+
+    /// The rows of a table of `d` as text, from the server's memory, so that a fault in reading does not look like one in writing.
+    async fn rows_of(&self, table: &str) -> Vec<Vec<Option<String>>> {
+        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
+        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
     }
 
     /// A session in which the tables of `d` stand under their own names.
@@ -150,13 +163,13 @@ impl SinkUnderTest for MiniRocks {
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        self.catalog.plan_write(request).await
+        let mut planned = self.catalog.plan_write(request).await?;
+        planned.max_writers = self.max_writers.unwrap_or(planned.max_writers);
+        Ok(planned)
     }
 
-    /// From the server's memory, so that a fault in reading does not look like one in writing.
     async fn read(&self, table: &str) -> Vec<Vec<Option<String>>> {
-        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
-        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
+        self.rows_of(table).await
     }
 
     fn properties(&self) -> Options {
@@ -181,6 +194,24 @@ async fn the_conformance_suite_passes_with_one_streamed_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_conformance_suite_passes_with_many_loads() {
     run_all(&MiniRocks::with_properties(&[("write_mode", "plain"), ("load_rows", "3000")]).await, "plain").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_transactions() {
+    let sr = MiniRocks::with_properties(&[("write_mode", "transaction"), ("load_bytes", "20000")]).await;
+    run_all(&sr, "transaction").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_transactions_of_16_writers() {
+    let properties = [("write_mode", "transaction"), ("load_bytes", "5000"), ("load_rows", "100")];
+    let sr = MiniRocks { max_writers: Some(16), ..MiniRocks::with_properties(&properties).await };
+    run_all(&sr, "writers").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_behind_the_gate() {
+    run_all(&MiniRocks::with_properties(&[("load_bytes", "50000")]).await, "gate").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -507,10 +538,12 @@ async fn a_write_that_cannot_work_is_refused_when_it_is_planned() {
         code(&|request| request.mapping = ColumnMapping::List(vec!["id".into(), "dx".into()])).await,
         ErrorCode::Name
     );
-    assert_eq!(code(&|request| request.overwrite = true).await, ErrorCode::Unsupported);
     assert_eq!(code(&|request| request.properties.set("strict_mod", "true")).await, ErrorCode::Option);
     assert_eq!(code(&|request| request.properties.set("label", "x")).await, ErrorCode::Option);
-    assert_eq!(code(&|request| request.settings.set("write_mode", "transaction")).await, ErrorCode::Unsupported);
+    assert_eq!(
+        code(&|request| request.settings.set("write_mode", "temporary_partition")).await,
+        ErrorCode::Unsupported
+    );
     let (plain, _) = request(&rows, vec![], &[("write_mode", "plain")]);
     let planned = sr.catalog.plan_write(plain).await.unwrap();
     assert!(planned.description.starts_with("sr.d.t, mode=plain"), "{}", planned.description);
@@ -525,6 +558,7 @@ async fn filters_on_documents_and_sketches_stay_here() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     let sr = MiniRocks::start().await;
     let types = ["json", "array<int(11)>", "map<int(11),int(11)>", "struct<a int(11)>", "hll", "bitmap", "percentile"];
@@ -710,7 +744,7 @@ async fn an_old_server_gets_no_quotes_that_it_would_take_for_data() {
     let server = Server::start(config).await.unwrap();
     server.warehouse().create_database("d", false).unwrap();
     let catalog = catalog(&server, server.mysql_addr(), &[]);
-    let sr = MiniRocks { server, catalog, properties: Options::new() };
+    let sr = MiniRocks { server, catalog, properties: Options::new(), max_writers: None };
     sr.run("CREATE TABLE d.t (id INT, dt STRING) DUPLICATE KEY(id)").await;
     let (batches, expected) = odd_rows(1000, |id| if id == 900 { "a\u{1}".to_owned() } else { " \"x\"".to_owned() });
     let (outcome, _, rejects) = streamed(&sr, &batches, &[]).await;
@@ -740,6 +774,7 @@ async fn a_column_that_is_not_null_is_so_here_and_a_null_in_it_is_an_error() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     // A table that changed after it was looked up, and sketches, which are read as NULL.
     let promised = [column("id", "int(11)"), column("s", "varchar(20)")];
