@@ -5,5 +5,6 @@
 mod commands;
 mod failures;
 mod job;
+mod loads;
 mod slt;
 mod support;
