@@ -6,5 +6,6 @@ mod clients;
 mod commands;
 mod failures;
 mod job;
+mod loads;
 mod slt;
 mod support;
