@@ -7,5 +7,6 @@ mod commands;
 mod failures;
 mod job;
 mod loads;
+mod resume;
 mod slt;
 mod support;
