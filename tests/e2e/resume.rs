@@ -524,7 +524,8 @@ fn wait(child: &Mutex<Option<Child>>) -> (Option<i32>, String) {
 
 /// The id in `run ID of job …`.
 fn run_id(stderr: &str) -> String {
-    let line = stderr.lines().find_map(|line| line.strip_prefix("run ")).unwrap_or_else(|| panic!("no run id: {stderr}"));
+    let line =
+        stderr.lines().find_map(|line| line.strip_prefix("run ")).unwrap_or_else(|| panic!("no run id: {stderr}"));
     line.split(' ').next().unwrap().to_owned()
 }
 
@@ -588,7 +589,10 @@ fn kill_change_and_resume(mode: &'static Mode, kills: usize) {
             world.reset_target(mode);
         }
     }
-    println!("{}: {old_states} statements kept the state before the change, {new_states} have the one after", mode.name);
+    println!(
+        "{}: {old_states} statements kept the state before the change, {new_states} have the one after",
+        mode.name
+    );
     assert!(old_states > 0 && new_states > 0);
 }
 
