@@ -6,13 +6,27 @@ use crate::mysql_protocol::options::ConnectionConfig;
 use crate::options::Options;
 
 use super::stream_load::address::{Endpoint, HostPort, refuse_login};
+use super::stream_load::client::Patience;
 use super::stream_load::redirect::{AddressMapping, AllowedHost};
 use crate::sink::WriteSettings;
+use crate::sink::settings::parse_duration;
 
 /// The port of a frontend's MySQL protocol (StarRocks: `query_port`).
 const MYSQL_PORT: u16 = 9030;
 /// The port of a frontend's HTTP server (StarRocks: FE `http_port`).
 const FRONTEND_HTTP_PORT: u16 = 8030;
+/// The options that only this kind of catalog has.
+const OWN: [&str; 7] = [
+    "load_url",
+    "be_address_map",
+    "allowed_be_hosts",
+    "retries",
+    "retry_backoff",
+    "retry_max_backoff",
+    "label_timeout",
+];
+/// As often as a load is tried again at most: with the longest waits it is a quarter of an hour.
+const MAX_RETRIES: u32 = 100;
 
 /// What a starrocks catalog was told.
 #[derive(Debug, Clone)]
@@ -23,6 +37,8 @@ pub(super) struct StarrocksOptions {
     pub(super) frontends: Vec<Endpoint>,
     pub(super) be_address_map: Vec<AddressMapping>,
     pub(super) allowed_be_hosts: Vec<AllowedHost>,
+    /// How long and how often a load or a question is tried.
+    pub(super) patience: Patience,
     /// Settings of writes that stand on the catalog.
     pub(super) settings: Options,
 }
@@ -37,8 +53,7 @@ impl StarrocksOptions {
         let (_, others) = WriteSettings::parse(&config.options, &Options::new(), &Options::new()).map_err(named)?;
         let is_setting = |name: &str| others.get(name).is_none();
         let settings = config.options.iter().filter(|(name, _)| is_setting(name)).collect();
-        let own: Vec<&str> =
-            ["load_url", "be_address_map", "allowed_be_hosts"].into_iter().chain(WriteSettings::names()).collect();
+        let own: Vec<&str> = OWN.into_iter().chain(WriteSettings::names()).collect();
         let connection =
             ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &own)?;
         let options = &config.options;
@@ -53,9 +68,32 @@ impl StarrocksOptions {
             frontends,
             be_address_map: map.unwrap_or_default(),
             allowed_be_hosts: allowed.unwrap_or_default(),
+            patience: patience(options).map_err(named)?,
             settings,
         })
     }
+}
+
+/// `retries`, `retry_backoff`, `retry_max_backoff` and `label_timeout`.
+fn patience(options: &Options) -> Result<Patience> {
+    let mut patience = Patience::default();
+    if let Some(text) = options.get("retries") {
+        let retries = text.trim().parse::<u32>().ok().filter(|retries| *retries <= MAX_RETRIES);
+        patience.attempts = 1 + retries.ok_or_else(|| {
+            ConnectorError::option(format!("retries is \"{text}\"; it is a number from 0 to {MAX_RETRIES}"))
+        })?;
+    }
+    let duration = |name: &str| options.get(name).map(|text| parse_duration(name, text.trim())).transpose();
+    if let Some(backoff) = duration("retry_backoff")? {
+        patience.backoff = backoff;
+    }
+    if let Some(max_backoff) = duration("retry_max_backoff")? {
+        patience.max_backoff = max_backoff;
+    }
+    if let Some(label_timeout) = duration("label_timeout")? {
+        patience.unknown_for = label_timeout;
+    }
+    Ok(patience)
 }
 
 /// `[http[s]://]host:port` separated by `;` or `,`.
@@ -75,6 +113,8 @@ fn frontends(text: &str) -> Result<Vec<Endpoint>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parse(options: &[(&str, &str)]) -> Result<StarrocksOptions> {
@@ -105,6 +145,19 @@ mod tests {
         assert!(error.contains("did you mean \"load_url\"?"), "{error}");
         let error = parse(&[("lode_bytes", "1")]).unwrap_err().to_string();
         assert!(error.contains("did you mean \"load_bytes\"?"), "{error}");
+    }
+
+    #[test]
+    fn how_long_and_how_often_is_tried_may_be_set() {
+        let patience = parse(&[("retries", "0"), ("retry_backoff", "20ms"), ("label_timeout", "1m")]).unwrap().patience;
+        assert_eq!((patience.attempts, patience.backoff), (1, Duration::from_millis(20)));
+        assert_eq!((patience.max_backoff, patience.unknown_for), (Duration::from_secs(10), Duration::from_secs(60)));
+        for (name, value) in [("retries", "-1"), ("retries", "101"), ("retry_max_backoff", "fast")] {
+            let error = parse(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+        let error = parse(&[("retry_backof", "1")]).unwrap_err().to_string();
+        assert!(error.contains("did you mean \"retry_backoff\"?"), "{error}");
     }
 
     #[test]
