@@ -4,6 +4,7 @@
 
 mod commands;
 mod failures;
+mod faults;
 mod job;
 mod slt;
 mod support;
