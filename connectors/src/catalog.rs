@@ -91,6 +91,8 @@ pub enum NativeResult {
         rows_affected: u64,
         /// The label of a server-side load, from the OK packet's info, where there is one.
         label: Option<String>,
+        /// Whether readers see the rows; false for a server-side load that is committed and still to be published.
+        is_visible: bool,
     },
 }
 

@@ -80,7 +80,8 @@ pub(crate) async fn run(
         Ok(Ok(Start::Done { rows_affected, info })) => {
             // The statement is done; what the task still does is to give the connection back.
             let _ = task.join().await;
-            Ok(NativeResult::Done { rows_affected, label: label_in(&info) })
+            let is_visible = field_in(&info, "status").is_none_or(|status| status == "VISIBLE");
+            Ok(NativeResult::Done { rows_affected, label: field_in(&info, "label"), is_visible })
         }
         Ok(Err(error)) => Err(error),
         Err(_) => Err(ConnectorError::internal("a statement ended without an answer")),
@@ -205,11 +206,12 @@ fn is_harmless(sql: &str) -> bool {
 }
 
 /// The label in the info of an OK packet, `{'label':'insert_…', 'status':'VISIBLE', 'txnId':'8'}`.
-fn label_in(info: &str) -> Option<String> {
-    let rest = &info[info.find("'label'")? + "'label'".len()..];
+fn field_in(info: &str, field: &str) -> Option<String> {
+    let name = format!("'{field}'");
+    let rest = &info[info.find(&name)? + name.len()..];
     let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('\'')?;
-    let label = &rest[..rest.find('\'')?];
-    (!label.is_empty()).then(|| label.to_owned())
+    let value = &rest[..rest.find('\'')?];
+    (!value.is_empty()).then(|| value.to_owned())
 }
 
 #[cfg(test)]
@@ -219,10 +221,11 @@ mod tests {
     #[test]
     fn the_label_is_read_from_the_info_of_an_insert() {
         let info = "{'label':'insert_1-2', 'status':'VISIBLE', 'txnId':'1008'}";
-        assert_eq!(label_in(info).as_deref(), Some("insert_1-2"));
-        assert_eq!(label_in("{'label' : 'a'}").as_deref(), Some("a"));
+        assert_eq!(field_in(info, "label").as_deref(), Some("insert_1-2"));
+        assert_eq!(field_in(info, "status").as_deref(), Some("VISIBLE"));
+        assert_eq!(field_in("{'label' : 'a'}", "label").as_deref(), Some("a"));
         for info in ["", "{}", "{'label':''}", "{'label':", "'label'"] {
-            assert_eq!(label_in(info), None, "{info}");
+            assert_eq!(field_in(info, "label"), None, "{info}");
         }
     }
 

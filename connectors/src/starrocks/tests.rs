@@ -332,7 +332,7 @@ async fn native_statements_keep_the_servers_dialect_and_errors() {
     let sr = MiniRocks::start().await;
     sr.run("CREATE TABLE d.t (id INT, s STRING) DUPLICATE KEY(id)").await;
     match sr.catalog.execute(Some("d"), "INSERT INTO t VALUES (1, 'a'), (2, 'b')").await.unwrap() {
-        NativeResult::Done { rows_affected, label } => {
+        NativeResult::Done { rows_affected, label, .. } => {
             assert_eq!(rows_affected, 2);
             assert!(label.is_some_and(|label| label.starts_with("insert_")));
         }

@@ -12,6 +12,7 @@ use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 use super::native_names::NativeNames;
 use super::read_only::only_reads;
 use super::redact::redact;
+use super::resume::Resumed;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
 use super::{show, sync};
@@ -25,14 +26,16 @@ use crate::sql_front;
 const SOURCE_DEPTH: usize = 16;
 
 /// Scripts as statements. `scope` is a copy that the statements change as they would when run.
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     pub(super) steps: Vec<Step>,
     job: usize,
+    /// What an earlier process has done of the run; learns the scopes that it needs.
+    resumed: &'a mut Resumed,
 }
 
-impl Reader {
-    pub(super) fn new() -> Self {
-        Self { steps: Vec::new(), job: 0 }
+impl<'a> Reader<'a> {
+    pub(super) fn new(resumed: &'a mut Resumed) -> Self {
+        Self { steps: Vec::new(), job: 0, resumed }
     }
 
     /// Reads one job. Statements that parse before a mistake are in `steps`.
@@ -69,9 +72,17 @@ impl Reader {
             names: NamesCheck::Done,
         };
         permitted(&step.statement, scope)?;
-        open_catalogs(&step.statement, scope)?;
+        self.resumed.keep_scope(index, scope);
+        let is_done = self.resumed.is_done(&step);
+        if !is_done {
+            open_catalogs(&step.statement, scope)?;
+        }
         if let Statement::Session(session) = &step.statement {
-            session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
+            let applied = session::apply(session, step.folder.as_deref(), scope, Effect::Checked);
+            // what is done already may not be possible a second time
+            if !is_done {
+                applied?;
+            }
         }
         let source = match &step.statement {
             Statement::Session(session) => match session.as_ref() {
@@ -290,11 +301,18 @@ fn is_unplanned_view(scope: &Scope, name: &str) -> bool {
 }
 
 /// Resolves names statement by statement; `scopes` has one of each job, which changes as it would when run.
-pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>) -> Result<()> {
+pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>, resumed: &Resumed) -> Result<()> {
     let mut changes = Changes::default();
     let mut native_names = NativeNames::default();
     for step in steps {
         let Some(scope) = scopes.get_mut(step.job) else { continue };
+        if resumed.is_done(step) {
+            if let Statement::Session(session) = &step.statement {
+                // its effect is stored; here it only matters to the names that follow
+                let _ = session::apply(session, step.folder.as_deref(), scope, Effect::Checked);
+            }
+            continue;
+        }
         step.names = check_step(step, scope, &changes, &mut native_names)
             .await
             .map_err(|error| error.at(step.position.clone()))?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use syncline_sql::Position;
 use syncline_sql::Statement;
+use syncline_sql::statement::SessionStatement;
 
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 
@@ -48,6 +49,21 @@ impl Step {
         }
     }
 
+    /// Whether its effect outlives the session, so that a resumed run does not do it again. A session is set up anew by every process.
+    pub(super) fn is_lasting(&self) -> bool {
+        match &self.statement {
+            Statement::Session(session) => {
+                matches!(**session, SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. })
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether its success is recorded when it is done; writes and native statements record it themselves, with what they left.
+    pub(super) fn is_recorded_when_done(&self) -> bool {
+        self.is_lasting() && !matches!(self.statement, Statement::Sync(_) | Statement::Native(_))
+    }
+
     /// A report that says how far the statement got.
     pub(super) fn report(&self, status: StatementStatus) -> StatementReport {
         StatementReport {
@@ -65,6 +81,7 @@ impl Step {
             bytes_written: None,
             seconds: None,
             labels: Vec::new(),
+            resume_until: None,
             rejects_file: None,
             error: None,
             warnings: Vec::new(),

@@ -187,11 +187,12 @@ pub(super) async fn run_write(
     context.record_run()?;
     let scope = &context.scope;
     let remote = scope.remote(&write.target.catalog)?;
-    let id = WriteId { job: context.job.clone(), run: context.run_id.clone(), statement: report.index, attempt: 1 };
-    let journal = Arc::new(StateJournal(Arc::clone(&scope.engine.shared.state)));
+    let id = context.write_id(report.index);
+    let attempt = id.attempt;
+    let journal = Arc::new(StateJournal::new(Arc::clone(&scope.engine.shared.state)));
     let PlannedQuery { state, plan } = planned;
     let planning = async {
-        let write = remote.plan_write(write.request(scope, &plan, id, journal, rejects.log())).await?;
+        let write = remote.plan_write(write.request(scope, &plan, id, Arc::clone(&journal) as _, rejects.log())).await?;
         Ok(plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?)
     };
     let insert = context.until_stopped(planning).await?;
@@ -221,6 +222,26 @@ pub(super) async fn run_write(
             context.warn(report, warning).await;
         }
     }
+    let result = outcome(context, &insert, rejects, settled, result, report).await;
+    // an attempt that ended well or badly is closed together with that; one in doubt stays open for --resume
+    let has_ended = match report.status {
+        StatementStatus::Succeeded => true,
+        StatementStatus::Unknown | StatementStatus::PartlyCommitted => false,
+        _ => journal.has_ended(),
+    };
+    context.record_end(report, has_ended.then_some(attempt)).await;
+    result
+}
+
+/// What came of a write, by the state that it settled in and the error that ended its plan.
+async fn outcome(
+    context: &Context,
+    insert: &PlannedInsert,
+    rejects: &StatementRejects,
+    settled: WriteState,
+    result: Result<()>,
+    report: &mut StatementReport,
+) -> Result<()> {
     match (settled, result) {
         // the count row or the commit's own answer decides; what came later is a warning
         (WriteState::Committed, Ok(())) => Ok(()),
@@ -228,7 +249,10 @@ pub(super) async fn run_write(
             context.warn(report, format!("the write is committed; afterwards: {error}")).await;
             Ok(())
         }
-        (state, Ok(())) => Err(SynclineError::new("E5999", format!("the write ended in the state {state:?}"))),
+        (state, Ok(())) => {
+            report.status = StatementStatus::Unknown;
+            Err(SynclineError::new("E5999", format!("the write ended in the state {state:?}")))
+        }
         (state, Err(error)) => {
             report.status = match state {
                 WriteState::RolledBack | WriteState::RollingBack => StatementStatus::RolledBack,
@@ -240,7 +264,7 @@ pub(super) async fn run_write(
             };
             report.rows_written = (report.status == StatementStatus::RolledBack).then_some(0);
             let error = match report.status {
-                StatementStatus::PartlyCommitted | StatementStatus::Unknown => what_remains(&insert, error, report),
+                StatementStatus::PartlyCommitted | StatementStatus::Unknown => what_remains(insert, error, report),
                 _ => error,
             };
             // other writers may have rejected more rows by now than when the first of them stopped
@@ -261,6 +285,7 @@ fn what_remains(insert: &PlannedInsert, error: SynclineError, report: &mut State
         report.bytes_written = Some(remains.bytes_written).filter(|bytes| *bytes > 0);
         report.labels = remains.labels;
         report.write_mode = Some(remains.write_mode);
+        report.resume_until = remains.resume_until.map(|until| until.to_string());
     }
     let code = match report.status {
         StatementStatus::PartlyCommitted => ErrorCode::PartlyCommitted,

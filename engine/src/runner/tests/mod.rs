@@ -4,6 +4,7 @@ mod embedding;
 mod failures;
 mod job;
 mod mariadb;
+mod resume;
 mod statements;
 
 use minirocks::{Server, ServerConfig};
