@@ -134,13 +134,6 @@ impl RowReader<'_> {
             self.rows.filter("the value should be object type", text);
             return Ok(());
         };
-        if self.options.paths.is_none() {
-            match members.get("__op") {
-                None | Some(Json::Null) => {}
-                Some(op) if matches!(op.as_i64(), Some(0)) || matches!(op.as_str(), Some("0" | "upsert")) => {}
-                Some(_) => return Err(Error::unsupported("deleting rows by __op")),
-            }
-        }
         let values: Vec<Option<&Json>> = match &self.options.paths {
             Some(paths) => paths.iter().map(|path| follow(json, path)).collect(),
             None => self.fields.iter().map(|name| members.get(name)).collect(),

@@ -6,6 +6,7 @@
 
 mod column_list;
 mod columns;
+mod computed;
 mod discard;
 mod encoding;
 mod error_log;
@@ -77,6 +78,8 @@ pub(crate) struct Counts {
     pub(crate) total: u64,
     pub(crate) loaded: u64,
     pub(crate) filtered: u64,
+    /// Rows for which the `where` header is not true.
+    pub(crate) unselected: u64,
     pub(crate) bytes: u64,
 }
 
@@ -171,7 +174,8 @@ impl PreparedLoad {
 /// The server's rule: more than this part of the rows filtered fails the load. Clients match on the text.
 #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
 fn check_filtered(counts: &Counts, max_filter_ratio: f64) -> Result<()> {
-    if counts.total > 0 && counts.filtered as f64 / counts.total as f64 > max_filter_ratio {
+    let selected = counts.total.saturating_sub(counts.unselected);
+    if selected > 0 && counts.filtered as f64 / selected as f64 > max_filter_ratio {
         return Err(Error::invalid("too many filtered rows"));
     }
     Ok(())

@@ -37,6 +37,12 @@ pub(crate) struct LoadOptions {
     pub(crate) strict_mode: bool,
     /// Part of the rows that may be filtered.
     pub(crate) max_filter_ratio: f64,
+    /// The `where` header: rows for which it is not true are not loaded.
+    pub(crate) filter: Option<String>,
+    /// `partial_update`: stored rows keep the values of columns that the load does not name.
+    pub(crate) partial_update: bool,
+    /// `merge_condition`: a row is written only if its value of this column is not smaller than the stored one.
+    pub(crate) merge_condition: Option<String>,
     /// How long the load may take.
     pub(crate) timeout: Duration,
     /// Zone of `now()` and of CURRENT_TIMESTAMP defaults.
@@ -104,6 +110,10 @@ impl LoadOptions {
                 .and_then(|text| text.trim().parse().ok())
                 .filter(|ratio: &f64| ratio.is_finite())
                 .unwrap_or(0.0),
+            filter: headers.text("where")?.map(str::to_owned),
+            partial_update: headers
+                .boolean("partial_update", "Invalid partial update flag format. Must be bool type")?,
+            merge_condition: headers.text("merge_condition")?.map(str::to_owned),
             timeout: Duration::from_secs(timeout),
             timezone: time_zone(timezone)?,
         })
@@ -152,12 +162,12 @@ impl<'a> Headers<'a> {
     }
 
     fn refuse_unsupported(&self) -> Result<()> {
-        for name in ["where", "merge_condition", "compression", "content-encoding"] {
+        for name in ["compression", "content-encoding"] {
             if self.text(name)?.is_some() {
                 return Err(Error::unsupported(format!("header {name}")));
             }
         }
-        for name in ["negative", "partial_update", "enable_merge_commit"] {
+        for name in ["negative", "enable_merge_commit"] {
             if self.is_true(name)? {
                 return Err(Error::unsupported(format!("header {name}: true")));
             }

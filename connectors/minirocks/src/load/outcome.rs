@@ -84,7 +84,7 @@ impl LoadOutcome {
             number_total_rows: self.counts.total,
             number_loaded_rows: self.counts.loaded,
             number_filtered_rows: self.counts.filtered,
-            number_unselected_rows: 0,
+            number_unselected_rows: self.counts.unselected,
             load_bytes: self.counts.bytes,
             load_time_ms: milliseconds(self.timings.total),
             begin_txn_time_ms: milliseconds(self.timings.begin),

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::BooleanArray;
-use arrow::compute::filter;
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
+use arrow::compute::{filter, filter_record_batch};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use serde_json::Value as Json;
 
 use super::Counts;
-use super::columns::{ColumnMapping, Source};
+use super::columns::{ColumnMapping, Operation, Source};
+use super::computed::{Computation, FieldTexts, compute, is_deletion, null_reason, operation_reason};
 use super::error_log::ErrorRows;
 use super::options::{Format, LoadOptions};
 use crate::csv::Record;
@@ -31,8 +32,12 @@ pub(super) struct RowLoader {
     /// The table's columns, all nullable: filtered rows leave NULLs until they are taken out.
     schema: SchemaRef,
     builders: Vec<ColumnBuilder>,
+    /// What expressions read.
+    texts: FieldTexts,
     /// Whether each row of the batch is kept.
     keep: Vec<bool>,
+    /// Whether each row of the batch deletes its key; empty unless a field says so.
+    deleted: Vec<bool>,
     batch_bytes: usize,
     staged: StagedWrite,
     counts: Counts,
@@ -49,10 +54,12 @@ impl RowLoader {
             builders: definition.columns.iter().map(|c| ColumnBuilder::new(&c.column_type)).collect(),
             schema: Arc::new(Schema::new(fields)),
             definition,
-            mapping,
+            texts: FieldTexts::new(&mapping),
             keep: Vec::new(),
+            deleted: Vec::new(),
             batch_bytes: 0,
-            staged,
+            staged: staged.merge_by(mapping.merge.clone()),
+            mapping,
             counts: Counts::default(),
             errors: ErrorRows::default(),
             strict,
@@ -79,6 +86,18 @@ impl RowLoader {
             return Ok(());
         }
         let mut reason = None;
+        self.texts.append(|field| {
+            let text = record.field(field).filter(|text| *text != NULL)?;
+            std::str::from_utf8(text).ok()
+        });
+        if let Operation::Field(field) = self.mapping.operation {
+            let text = record.field(field).unwrap_or(NULL);
+            let deletes = is_deletion(text);
+            if deletes.is_none() {
+                reason = Some(operation_reason(&if text == NULL { "NULL".to_owned() } else { lossy(text) }));
+            }
+            self.deleted.push(deletes == Some(true));
+        }
         for (index, builder) in self.builders.iter_mut().enumerate() {
             let is_null = match &self.mapping.sources[index] {
                 Source::Constant(value) => {
@@ -87,6 +106,10 @@ impl RowLoader {
                         builder.append_null();
                         true
                     } || *value == Value::Null
+                }
+                Source::Computed(_) => {
+                    builder.append_null();
+                    true
                 }
                 Source::Field(field) => {
                     let text = record.field(*field).unwrap_or(NULL);
@@ -113,9 +136,8 @@ impl RowLoader {
                     !is_value
                 }
             };
-            let column = &self.definition.columns[index];
-            if is_null && !column.nullable && reason.is_none() {
-                reason = Some(null_reason(&column.name));
+            if is_null && reason.is_none() && checks_null(&self.definition, &self.mapping, index) {
+                reason = Some(null_reason(&self.definition.columns[index].name));
             }
         }
         let bytes = record.raw.len();
@@ -130,10 +152,27 @@ impl RowLoader {
     pub(super) fn json_row(&mut self, values: &[Option<&Json>], bytes: usize, row: impl Fn() -> String) -> Result<()> {
         self.counts.total += 1;
         let mut reason = None;
+        let field = |field: usize| values.get(field).copied().flatten().filter(|json| !json.is_null());
+        self.texts.append(|position| field(position).map(json_text));
+        if let Operation::Field(position) = self.mapping.operation {
+            let deletes = match field(position) {
+                None => Some(false),
+                Some(json) => match json_text(json).as_str() {
+                    "upsert" => Some(false),
+                    "delete" => Some(true),
+                    text => is_deletion(text.as_bytes()),
+                },
+            };
+            if deletes.is_none() {
+                reason = Some(operation_reason(&field(position).map(json_text).unwrap_or_default()));
+            }
+            self.deleted.push(deletes == Some(true));
+        }
         for (index, builder) in self.builders.iter_mut().enumerate() {
             let column = &self.definition.columns[index];
             let value = match &self.mapping.sources[index] {
                 Source::Constant(value) => Some(value.clone()),
+                Source::Computed(_) => Some(Value::Null),
                 Source::Field(field) => {
                     let json = values.get(*field).copied().flatten().unwrap_or(&Json::Null);
                     let value = Value::from_json(&column.column_type, json, self.strict);
@@ -152,7 +191,7 @@ impl RowLoader {
             if builder.append(&value).is_err() {
                 builder.append_null();
             }
-            if value == Value::Null && !column.nullable && reason.is_none() {
+            if value == Value::Null && reason.is_none() && checks_null(&self.definition, &self.mapping, index) {
                 reason = Some(null_reason(&column.name));
             }
         }
@@ -185,10 +224,19 @@ impl RowLoader {
             return Ok(());
         }
         let keep = BooleanArray::from(std::mem::take(&mut self.keep));
+        let deleted = std::mem::take(&mut self.deleted);
         self.batch_bytes = 0;
         let mut columns = self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
         if keep.true_count() < keep.len() {
             columns = columns.iter().map(|column| Ok(filter(column, &keep)?)).collect::<Result<_>>()?;
+        }
+        let mut deleted = match self.mapping.operation {
+            Operation::Upsert | Operation::Computed(_) => None,
+            Operation::Delete => Some(BooleanArray::from(vec![true; keep.true_count()])),
+            Operation::Field(_) => Some(filter(&BooleanArray::from(deleted), &keep)?.as_boolean().clone()),
+        };
+        if self.mapping.computed.is_some() {
+            (columns, deleted) = self.compute(columns, deleted, &keep)?;
         }
         // Builders grow by doubling; what they did not use would stay with the table.
         for column in &mut columns {
@@ -197,7 +245,7 @@ impl RowLoader {
             }
         }
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        for row in self.staged.push(&batch)? {
+        for row in self.staged.push_changes(&batch, deleted.as_ref())? {
             self.counts.filtered += 1;
             self.errors.add(|| {
                 let reason = "The row is out of partition ranges. Please add a new partition.".to_owned();
@@ -205,6 +253,45 @@ impl RowLoader {
             });
         }
         Ok(())
+    }
+
+    /// Computes expressions and the `where` header for the rows that are kept, and takes out those that they leave out.
+    fn compute(
+        &mut self,
+        columns: Vec<ArrayRef>,
+        deleted: Option<BooleanArray>,
+        keep: &BooleanArray,
+    ) -> Result<(Vec<ArrayRef>, Option<BooleanArray>)> {
+        let rows = compute(
+            &Computation {
+                definition: &self.definition,
+                schema: &self.schema,
+                mapping: &self.mapping,
+                strict: self.strict,
+            },
+            &mut self.texts,
+            keep,
+            columns,
+        )?;
+        let deleted = rows.deleted.or(deleted);
+        let mut stays = Vec::with_capacity(rows.reasons.len());
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), rows.columns)?;
+        for (row, reason) in rows.reasons.into_iter().enumerate() {
+            let is_selected = rows.selected.value(row);
+            stays.push(is_selected && reason.is_none());
+            match reason {
+                _ if !is_selected => self.counts.unselected += 1,
+                Some(reason) => {
+                    self.counts.filtered += 1;
+                    self.errors.add(|| (reason, batch_row(&batch, row)));
+                }
+                None => {}
+            }
+        }
+        let stays = BooleanArray::from(stays);
+        let deleted = deleted.map(|deleted| filter(&deleted, &stays)).transpose()?;
+        let batch = filter_record_batch(&batch, &stays)?;
+        Ok((batch.columns().to_vec(), deleted.map(|deleted| deleted.as_boolean().clone())))
     }
 
     /// What was staged, the counts and the first reasons. To be called after a last `flush`.
@@ -215,8 +302,19 @@ impl RowLoader {
     }
 }
 
-fn null_reason(column: &str) -> String {
-    format!("NULL value in non-nullable column '{column}'")
+/// Whether a NULL in a column filters its row at once. What is computed is looked at when it is known, and a column that a
+/// partial update does not carry when the row meets a stored one.
+fn checks_null(definition: &TableDefinition, mapping: &ColumnMapping, index: usize) -> bool {
+    let is_carried = mapping.merge.partial_columns.as_ref().is_none_or(|partial| partial.contains(&index));
+    !definition.columns[index].nullable && mapping.computed.is_none() && is_carried
+}
+
+/// What an expression sees of a JSON value.
+fn json_text(json: &Json) -> String {
+    match json {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn column_count_reason(expected: usize, found: usize, options: &LoadOptions) -> String {

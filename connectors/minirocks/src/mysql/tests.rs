@@ -1,6 +1,7 @@
 //! The protocol as clients that are not ours see it: mysql_async here, pymysql in `pymysql`.
 
 mod hostile;
+mod overwrite;
 mod prepared;
 mod pymysql;
 mod statements;

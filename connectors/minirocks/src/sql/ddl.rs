@@ -4,10 +4,10 @@ use super::error::SqlError;
 use super::session::SessionView;
 use super::statement::{
     ColumnDefault as WrittenDefault, ColumnDefinition as WrittenColumn, CreateTable,
-    Distribution as WrittenDistribution, KeyModel as WrittenKeyModel, Statement, TableChange, TableName,
+    Distribution as WrittenDistribution, Statement, TableChange, TableName,
 };
 use crate::storage::{
-    ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, Table, TableDefinition,
+    ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, PartitionTuple, Table, TableDefinition,
 };
 use crate::types::ColumnType;
 
@@ -19,9 +19,7 @@ pub(super) fn execute(view: &SessionView<'_>, statement: Statement) -> Result<()
             warehouse.create_database(&name, if_not_exists)?;
         }
         Statement::CreateTableLike { name, like, if_not_exists } => {
-            let mut definition = view.open_table(&like)?.definition().as_ref().clone();
-            definition.name.clone_from(&name.table);
-            view.open_database(name.database.as_deref())?.create_table(definition, if_not_exists)?;
+            create_table_like(view, &name, &like, if_not_exists)?;
         }
         Statement::DropTable { name, if_exists } => drop_table(view, &name, if_exists)?,
         Statement::Truncate { table, partitions } => {
@@ -42,6 +40,49 @@ pub(super) fn execute(view: &SessionView<'_>, statement: Statement) -> Result<()
     Ok(())
 }
 
+/// CREATE TABLE … LIKE. As in StarRocks it is what SHOW CREATE TABLE of the other one would make: partitions that rows bring
+/// into being are not copied, those of a table by LIST are.
+fn create_table_like(
+    view: &SessionView<'_>,
+    name: &TableName,
+    like: &TableName,
+    if_not_exists: bool,
+) -> Result<(), SqlError> {
+    let other = view.open_table(like)?;
+    let mut definition = other.definition().as_ref().clone();
+    definition.name.clone_from(&name.table);
+    let partitions: Vec<_> = match &definition.partitioning {
+        PartitionScheme::List { automatic: false, .. } => {
+            other.snapshot().visible().map(|partition| (partition.name.clone(), partition.values.clone())).collect()
+        }
+        _ => Vec::new(),
+    };
+    create_partitioned(view, name, definition, partitions, if_not_exists)?;
+    Ok(())
+}
+
+/// Makes a table with its first partitions, or nothing. Returns false if IF NOT EXISTS found the name.
+fn create_partitioned(
+    view: &SessionView<'_>,
+    name: &TableName,
+    definition: TableDefinition,
+    partitions: Vec<(String, Vec<PartitionTuple>)>,
+    if_not_exists: bool,
+) -> Result<bool, SqlError> {
+    let database = view.open_database(name.database.as_deref())?;
+    if !database.create_table(definition, if_not_exists)? {
+        return Ok(false);
+    }
+    let table = database.table(&name.table)?;
+    for (partition, values) in partitions {
+        if let Err(error) = table.add_partition(&partition, values, false, false) {
+            database.drop_table(&name.table, true)?;
+            return Err(error.into());
+        }
+    }
+    Ok(true)
+}
+
 pub(super) fn drop_database(view: &SessionView<'_>, name: &str, if_exists: bool) -> Result<(), SqlError> {
     view.services.warehouse.drop_database(name, if_exists)?;
     Ok(())
@@ -58,19 +99,25 @@ fn drop_table(view: &SessionView<'_>, name: &TableName, if_exists: bool) -> Resu
 
 fn alter_table(table: &Table, change: TableChange) -> Result<(), SqlError> {
     match change {
-        TableChange::AddPartition { name, if_not_exists, temporary, values } => {
-            table.add_partition(&name, values, temporary, if_not_exists)?;
+        TableChange::AddPartition { partition, temporary } => {
+            table.add_partition(&partition.name, partition.values, temporary, partition.if_not_exists)?;
         }
         TableChange::DropPartitions { names, if_exists, temporary } => {
             table.drop_partitions(&names, temporary, if_exists)?;
         }
         TableChange::ReplacePartitions { names, with, properties } => {
             let property = |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-            if property("strict_range") == Some("false") {
-                return Err(SqlError::unsupported("REPLACE PARTITION with strict_range = false"));
-            }
-            let keep_names = property("use_temp_partition_name") != Some("true");
-            table.replace_partitions(&names, &with, keep_names)?;
+            let is_true = |name: &str, default: bool| match property(name) {
+                None => Ok(default),
+                Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+                Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+                Some(text) => {
+                    Err(SqlError::analysis(format!("Invalid value of {name}: {text}. It must be true or false")))
+                }
+            };
+            let strict_range = is_true("strict_range", true)?;
+            let keep_names = !is_true("use_temp_partition_name", false)?;
+            table.replace_partitions(&names, &with, strict_range, keep_names)?;
         }
         TableChange::SetProperties(_) => {}
         TableChange::AddColumn(_) | TableChange::DropColumn(_) | TableChange::RenameColumn { .. } => {
@@ -83,15 +130,19 @@ fn alter_table(table: &Table, change: TableChange) -> Result<(), SqlError> {
 
 /// CREATE TABLE. Returns false if IF NOT EXISTS found the name.
 pub(super) fn create_table(view: &SessionView<'_>, table: &CreateTable) -> Result<bool, SqlError> {
-    let database = view.open_database(table.name.database.as_deref())?;
-    Ok(database.create_table(definition(table)?, table.if_not_exists)?)
+    let partitions = table.partition_by.partitions.iter().map(|p| (p.name.clone(), p.values.clone())).collect();
+    create_partitioned(view, &table.name, definition(table)?, partitions, table.if_not_exists)
 }
 
 fn definition(table: &CreateTable) -> Result<TableDefinition, SqlError> {
     let (key_model, key_columns) = match &table.keys {
+        Some(keys) => keys.clone(),
+        // StarRocks: columns with an aggregation make an aggregate key table whose key are the others
+        None if table.columns.iter().any(|column| column.aggregation.is_some()) => {
+            let keys = table.columns.iter().filter(|column| column.aggregation.is_none());
+            (KeyModel::Aggregate, keys.map(|column| column.name.clone()).collect())
+        }
         None => (KeyModel::Duplicate, Vec::new()),
-        Some((WrittenKeyModel::Duplicate, columns)) => (KeyModel::Duplicate, columns.clone()),
-        Some((WrittenKeyModel::Primary, columns)) => (KeyModel::Primary, columns.clone()),
     };
     check_properties(&table.properties)?;
     let columns: Vec<_> = table
@@ -99,10 +150,11 @@ fn definition(table: &CreateTable) -> Result<TableDefinition, SqlError> {
         .iter()
         .map(|column| column_definition(column, &key_columns, key_model))
         .collect::<Result<_, _>>()?;
-    let partitioning = if table.partition_by.is_empty() {
+    let by = &table.partition_by;
+    let partitioning = if by.columns.is_empty() {
         PartitionScheme::None
     } else {
-        PartitionScheme::List { columns: table.partition_by.clone(), automatic: true }
+        PartitionScheme::List { columns: by.columns.clone(), automatic: !by.list }
     };
     let distribution = match (&table.distribution, key_model) {
         (Some(WrittenDistribution { columns, buckets }), _) if !columns.is_empty() => {
@@ -178,6 +230,6 @@ fn column_definition(column: &WrittenColumn, keys: &[String], model: KeyModel) -
         nullable,
         default,
         comment: column.comment.clone(),
-        aggregation: None,
+        aggregation: column.aggregation,
     })
 }

@@ -1,21 +1,14 @@
 //! DELETE: the rows that are left replace those that were read, if the table is still the same.
 
-use std::sync::Arc;
-
-use arrow::array::BooleanArray;
-use arrow::compute::filter_record_batch;
-use arrow::record_batch::RecordBatch;
-use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, SelectItem, SetExpr, TableFactor};
+use arrow::compute::{filter_record_batch, not};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::OkInfo;
 use super::error::SqlError;
-use super::parser;
+use super::evaluate::is_true;
 use super::session::SessionView;
-use super::statement::{Literal, Statement, TableName};
-use crate::storage::Label;
-
-/// The name under which the filter sees the rows of one partition.
-const PARTITION_ROWS: &str = "partition_rows";
+use super::statement::{Literal, TableName};
+use crate::storage::{KeyModel, Label, TableDefinition};
 
 pub(super) async fn delete(
     view: &SessionView<'_>,
@@ -28,6 +21,9 @@ pub(super) async fn delete(
     let Some(filter) = filter else {
         return Err(SqlError::analysis("Delete must specify where clause to prevent full table delete/truncate"));
     };
+    if table.definition().key_model != KeyModel::Primary {
+        check_condition(filter, table.definition())?;
+    }
     let snapshot = table.snapshot();
     for partition in partitions {
         if snapshot.partition(partition, false).is_none() {
@@ -47,9 +43,9 @@ pub(super) async fn delete(
         let mut kept = Vec::new();
         let before = partition.rows();
         for batch in &partition.batches {
-            let keep = rows_to_keep(view, name, batch, filter, parameters).await?;
-            let rest = filter_record_batch(batch, &keep).map_err(|error| SqlError::internal(error.to_string()))?;
-            kept.push(rest);
+            let matches = is_true(view, &name.table, batch, filter, parameters).await?;
+            let rest = not(&matches).and_then(|keep| filter_record_batch(batch, &keep));
+            kept.push(rest.map_err(|error| SqlError::internal(error.to_string()))?);
         }
         let after: u64 = kept.iter().map(|batch| batch.num_rows() as u64).sum();
         if after != before {
@@ -58,7 +54,7 @@ pub(super) async fn delete(
         }
     }
     let database = view.open_database(name.database.as_deref())?;
-    let transaction = database.begin(&Label::random("delete_"), table.name())?;
+    let transaction = database.begin(&Label::random("delete_"), table.name())?.of_statement();
     let (label, id) = (transaction.label().to_owned(), transaction.id());
     let version = snapshot.version;
     tokio::task::spawn_blocking(move || table.replace_rows(version, replaced, transaction))
@@ -68,43 +64,59 @@ pub(super) async fn delete(
     Ok(OkInfo { affected_rows: deleted, text })
 }
 
-/// For each row whether the filter is not true for it.
-async fn rows_to_keep(
-    view: &SessionView<'_>,
-    name: &TableName,
-    batch: &Arc<RecordBatch>,
-    filter: &Expr,
-    parameters: &[Literal],
-) -> Result<BooleanArray, SqlError> {
-    let Statement::Query(mut query) = parser::parse_one("SELECT 1 FROM t AS t")?.statement else {
-        return Err(SqlError::internal("SELECT was read as something else"));
-    };
-    let SetExpr::Select(select) = query.body.as_mut() else {
-        return Err(SqlError::internal("SELECT was read as something else"));
-    };
-    if let Some(TableFactor::Table { name: relation, alias, .. }) =
-        select.from.first_mut().map(|from| &mut from.relation)
-    {
-        *relation = ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('`', PARTITION_ROWS))]);
-        if let Some(alias) = alias {
-            alias.name = Ident::with_quote('`', name.table.as_str());
+/// What StarRocks deletes by in tables that are not primary key tables: columns compared with constants, joined by AND; in
+/// unique and aggregate key tables only key columns (StarRocks: DELETE, `DeleteAnalyzer`).
+fn check_condition(condition: &Expr, definition: &TableDefinition) -> Result<(), SqlError> {
+    let column = match condition {
+        Expr::Nested(inner) => return check_condition(inner, definition),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            check_condition(left, definition)?;
+            return check_condition(right, definition);
         }
+        Expr::BinaryOp { op: BinaryOperator::Or | BinaryOperator::Xor, .. } => {
+            return Err(SqlError::analysis("Compound predicate's op should be AND"));
+        }
+        Expr::BinaryOp { left, op, right } if is_comparison(op) && is_constant(right) => left.as_ref(),
+        Expr::IsNull(column) | Expr::IsNotNull(column) => column.as_ref(),
+        Expr::InList { expr, list, .. } if list.iter().all(is_constant) => expr.as_ref(),
+        Expr::Between { expr, negated: false, low, high } if is_constant(low) && is_constant(high) => expr.as_ref(),
+        _ => return Err(condition_form()),
+    };
+    let name = match column {
+        Expr::Identifier(name) => &name.value,
+        Expr::CompoundIdentifier(parts) => match parts.last() {
+            Some(name) => &name.value,
+            None => return Err(condition_form()),
+        },
+        _ => return Err(condition_form()),
+    };
+    // a column that is not there gets the words of the query engine
+    let Some(index) = definition.column_index(name) else { return Ok(()) };
+    if definition.key_model != KeyModel::Duplicate && !definition.is_key(index) {
+        return Err(SqlError::analysis(format!(
+            "column[{name}] is not key column or storage model is not duplicate or column type is float or double"
+        )));
     }
-    let delete = Expr::IsTrue(Box::new(Expr::Nested(Box::new(filter.clone()))));
-    select.projection = vec![SelectItem::ExprWithAlias { expr: delete, alias: Ident::new("is_deleted") }];
-    let extra = (PARTITION_ROWS, RecordBatch::clone(batch));
-    let mut rows = view.services.engine.rows_with(view, &query, parameters, Some(extra)).await?;
-    let mut keep = Vec::with_capacity(batch.num_rows());
-    while let Some(answer) = rows.next().await {
-        let answer = answer?;
-        let Some(deleted) = answer.column(0).as_any().downcast_ref::<BooleanArray>() else {
-            return Err(SqlError::internal("the filter is no truth value"));
-        };
-        keep.extend(deleted.iter().map(|deleted| deleted != Some(true)));
-    }
-    if keep.len() == batch.num_rows() {
-        Ok(BooleanArray::from(keep))
-    } else {
-        Err(SqlError::internal("the filter lost rows"))
+    Ok(())
+}
+
+fn condition_form() -> SqlError {
+    SqlError::analysis(
+        "Where clause only supports compound predicate, binary predicate, is_null predicate and in predicate",
+    )
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+/// A literal, a parameter or a call of a function without a column, such as `now()`.
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(_) | Expr::TypedString(_) | Expr::Function(_) => true,
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => is_constant(inner),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_constant(expr),
+        _ => false,
     }
 }

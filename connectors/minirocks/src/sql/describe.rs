@@ -10,7 +10,10 @@ use super::session::SessionView;
 use super::statement::TableName;
 use super::system_table::{Cell, SystemTable};
 use super::{INFORMATION_SCHEMA, Services};
-use crate::storage::{ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, TableDefinition};
+use crate::storage::{
+    ColumnDefault, ColumnDefinition, Distribution, KeyModel, Partition, PartitionScheme, PartitionTuple, Table,
+    TableDefinition,
+};
 
 /// DESC: a row for each column.
 pub(super) fn describe(view: &SessionView<'_>, name: &TableName) -> Result<RecordBatch, SqlError> {
@@ -30,7 +33,7 @@ pub(super) fn describe(view: &SessionView<'_>, name: &TableName) -> Result<Recor
             yes_no(column.nullable).into(),
             if definition.is_key(index) { "true" } else { "false" }.into(),
             default_text(column).into(),
-            "".into(),
+            extra_text(definition, index).into(),
         ]);
     }
     rows.into_batch()
@@ -103,6 +106,15 @@ fn system_fields(services: &Services, name: &TableName) -> Result<Vec<(String, S
         .collect())
 }
 
+/// How a column's values become one value, as DESC prints it behind a key.
+fn extra_text(definition: &TableDefinition, index: usize) -> &'static str {
+    match (definition.key_model, definition.columns[index].aggregation) {
+        (KeyModel::Unique, _) if !definition.is_key(index) => "REPLACE",
+        (_, Some(aggregation)) => aggregation.sql(),
+        _ => "",
+    }
+}
+
 /// A column's DEFAULT as DESC prints it.
 pub(super) fn default_text(column: &ColumnDefinition) -> Option<String> {
     match &column.default {
@@ -117,7 +129,8 @@ pub(super) fn yes_no(value: bool) -> &'static str {
 }
 
 /// CREATE TABLE in the form that StarRocks prints; it can be executed again.
-pub(super) fn create_table_text(definition: &TableDefinition) -> String {
+pub(super) fn create_table_text(table: &Table) -> String {
+    let definition = table.definition();
     let mut text = format!("CREATE TABLE {} (\n", quoted_name(&definition.name));
     let columns: Vec<String> = definition.columns.iter().map(|column| format!("  {}", column_text(column))).collect();
     text.push_str(&columns.join(",\n"));
@@ -133,7 +146,9 @@ pub(super) fn create_table_text(definition: &TableDefinition) -> String {
             let _ = write!(text, "\nPARTITION BY ({})", name_list(columns));
         }
         PartitionScheme::List { columns, automatic: false } => {
-            let _ = write!(text, "\nPARTITION BY LIST({})", name_list(columns));
+            let partitions: Vec<String> =
+                table.snapshot().visible().map(|partition| format!("  {}", list_partition_text(partition))).collect();
+            let _ = write!(text, "\nPARTITION BY LIST({})(\n{}\n)", name_list(columns), partitions.join(",\n"));
         }
     }
     let buckets = |buckets: &Option<u32>| buckets.map(|buckets| format!(" BUCKETS {buckets}")).unwrap_or_default();
@@ -154,6 +169,20 @@ pub(super) fn create_table_text(definition: &TableDefinition) -> String {
         .collect();
     let _ = write!(text, "\nPROPERTIES (\n{}\n);", properties.join(",\n"));
     text
+}
+
+/// `PARTITION p VALUES IN ('a', 'b')`; with several columns `(('a', '1'), …)`.
+fn list_partition_text(partition: &Partition) -> String {
+    let value = |value: &Option<String>| match value {
+        None => "NULL".to_owned(),
+        Some(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+    };
+    let tuple = |tuple: &PartitionTuple| {
+        let values: Vec<String> = tuple.iter().map(value).collect();
+        if values.len() == 1 { values.concat() } else { format!("({})", values.join(", ")) }
+    };
+    let values: Vec<String> = partition.values.iter().map(tuple).collect();
+    format!("PARTITION {} VALUES IN ({})", quoted_name(&partition.name), values.join(", "))
 }
 
 /// The properties that were written, and those that StarRocks always prints.
@@ -183,7 +212,8 @@ pub(super) fn column_text(column: &ColumnDefinition) -> String {
         ColumnDefault::CurrentTimestamp => " DEFAULT CURRENT_TIMESTAMP".to_owned(),
     };
     let name = quoted_name(&column.name);
-    format!("{name} {} {null}{default} COMMENT \"{}\"", column.column_type.sql(), escaped(&column.comment))
+    let aggregation = column.aggregation.map(|aggregation| format!(" {}", aggregation.sql())).unwrap_or_default();
+    format!("{name} {}{aggregation} {null}{default} COMMENT \"{}\"", column.column_type.sql(), escaped(&column.comment))
 }
 
 pub(super) fn quoted_name(name: &str) -> String {

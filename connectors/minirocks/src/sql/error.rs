@@ -9,6 +9,9 @@ use crate::error::Error;
 /// Everything that the parser and the analyzer refuse (MySQL: `ER_PARSE_ERROR`).
 const ANALYSIS: u16 = 1064;
 
+/// What stands before the reason of a row that an INSERT refuses.
+const FILTERED: &str = "Insert has filtered data in strict mode. ";
+
 /// What a client is told: the fields of a MySQL error packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -70,6 +73,11 @@ impl SqlError {
         Self::new(1105, format!("internal error: {}", what.as_ref()))
     }
 
+    /// Why a row is refused, without what a statement says around it.
+    pub(crate) fn reason(&self) -> &str {
+        self.message.strip_prefix(FILTERED).unwrap_or(&self.message)
+    }
+
     /// The five characters of the SQL state that belong to the number (MySQL: server error message reference).
     pub(crate) fn sql_state(&self) -> &'static [u8; 5] {
         match self.code {
@@ -100,7 +108,7 @@ impl From<Error> for SqlError {
                     analyzing(&text),
                 )
             }
-            Error::Row(_) => Self::new(ANALYSIS, format!("Insert has filtered data in strict mode. {text}")),
+            Error::Row(_) => Self::new(ANALYSIS, format!("{FILTERED}{text}")),
             _ => Self::new(code, text),
         }
     }

@@ -8,7 +8,10 @@ use super::error::SqlError;
 use super::system_table::CellType::{Int, Text};
 use super::system_table::{Cell, Columns, SystemTable};
 use super::{INFORMATION_SCHEMA, Services};
-use crate::storage::{ColumnDefinition, Distribution, LabelState, Partition, PartitionScheme, Table, TableDefinition};
+use crate::storage::{
+    ColumnDefinition, Distribution, KeyModel, LabelState, Partition, PartitionScheme, Table, TableDefinition,
+    TransactionInfo,
+};
 use crate::types::{ColumnType, LARGEINT_DIGITS};
 
 const SCHEMATA: Columns = &[
@@ -372,7 +375,8 @@ fn tables_config(services: &Services, rows: &mut SystemTable) {
     for table in all_tables(services) {
         let definition = table.definition();
         let key = name_list(&definition.key_columns);
-        let primary = if definition.key_model.replaces() { key.as_str() } else { "" };
+        let primary =
+            if matches!(definition.key_model, KeyModel::Primary | KeyModel::Unique) { key.as_str() } else { "" };
         let (distribution, columns, buckets) = distribution_parts(&definition.distribution);
         let sort_key = if definition.order_by.is_empty() { key.clone() } else { name_list(&definition.order_by) };
         let properties: serde_json::Map<String, serde_json::Value> =
@@ -474,16 +478,12 @@ fn loads(services: &Services, rows: &mut SystemTable) {
 }
 
 fn stream_loads(services: &Services, rows: &mut SystemTable) {
-    load_rows(services, rows, |label| !is_insert(label));
+    load_rows(services, rows, |transaction| !transaction.is_statement);
 }
 
-fn is_insert(label: &str) -> bool {
-    label.starts_with("insert_") || label.starts_with("delete_")
-}
-
-fn load_rows(services: &Services, rows: &mut SystemTable, wanted: impl Fn(&str) -> bool) {
+fn load_rows(services: &Services, rows: &mut SystemTable, wanted: impl Fn(&TransactionInfo) -> bool) {
     for database in services.warehouse.databases() {
-        for transaction in database.transactions().into_iter().filter(|transaction| wanted(&transaction.label)) {
+        for transaction in database.transactions().into_iter().filter(|transaction| wanted(transaction)) {
             let state = match transaction.state {
                 LabelState::Prepare => "LOADING",
                 LabelState::Prepared => "PREPARED",
@@ -498,7 +498,7 @@ fn load_rows(services: &Services, rows: &mut SystemTable, wanted: impl Fn(&str) 
                 transaction.table.as_str().into(),
                 state.into(),
                 if state == "FINISHED" { "100%" } else { "0%" }.into(),
-                if is_insert(&transaction.label) { "INSERT" } else { "STREAM_LOAD" }.into(),
+                if transaction.is_statement { "INSERT" } else { "STREAM_LOAD" }.into(),
                 transaction.rows.into(),
                 0_i64.into(),
                 0_i64.into(),

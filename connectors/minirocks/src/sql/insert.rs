@@ -30,7 +30,10 @@ pub(super) async fn insert(view: &SessionView<'_>, insert: Insert, parameters: &
     };
     let mode = match (insert.overwrite, view.variables.dynamic_overwrite()) {
         (false, _) => WriteMode::Append,
-        (true, true) if target == PartitionTarget::All => WriteMode::OverwriteTouched,
+        // without partitions of its own making there is nothing dynamic
+        (true, true) if target == PartitionTarget::All && table.definition().partitioning.is_automatic() => {
+            WriteMode::OverwriteTouched
+        }
         (true, _) => WriteMode::Overwrite,
     };
     let label = match &insert.label {
@@ -42,7 +45,7 @@ pub(super) async fn insert(view: &SessionView<'_>, insert: Insert, parameters: &
     match insert.source {
         InsertSource::Values(rows) => {
             writer.mapping = mapping(&writer.table, &insert.columns, rows.first().map_or(0, Vec::len), "value")?;
-            let transaction = database.begin(&label, writer.table.name())?;
+            let transaction = database.begin(&label, writer.table.name())?.of_statement();
             let result = writer.push_values(rows, parameters).await;
             writer.end(result, transaction, mode).await
         }
@@ -54,7 +57,7 @@ pub(super) async fn insert(view: &SessionView<'_>, insert: Insert, parameters: &
                 insert.columns
             };
             writer.mapping = mapping(&writer.table, &columns, rows.schema().fields().len(), "select")?;
-            let transaction = database.begin(&label, writer.table.name())?;
+            let transaction = database.begin(&label, writer.table.name())?.of_statement();
             let result = writer.push_query(rows).await;
             writer.end(result, transaction, mode).await
         }
@@ -87,6 +90,7 @@ pub(super) async fn create_table_as(
             nullable: None,
             default: None,
             comment: String::new(),
+            aggregation: None,
         });
     }
     drop(rows);

@@ -45,16 +45,21 @@ const SYMBOLS: [&str; 40] = [
     ";", ".", "=", "<", ">", "+", "-", "*", "/", "%", "!", "&", "|", "^", "~", ":", "[", "]", "{", "}", "\\",
 ];
 
+/// Where a comment begins that the server reads: `/*+ SET_VAR(…) */`.
+pub(crate) const HINT: &str = "/*+";
+
 /// Reads tokens from one text. Cheap to copy, which is how the parser looks ahead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     position: usize,
+    /// What stands in the last hint before the token that was read last.
+    hint: Option<&'a str>,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, position: 0 }
+        Self { text, position: 0, hint: None }
     }
 
     fn rest(&self) -> &'a str {
@@ -63,10 +68,16 @@ impl<'a> Lexer<'a> {
 
     /// Reads the next token; after the last it keeps returning [`TokenKind::End`].
     pub(crate) fn next_token(&mut self) -> Result<Token, SqlError> {
+        self.hint = None;
         self.skip_blanks_and_comments()?;
         let start = self.position;
         let kind = self.read(start)?;
         Ok(Token { kind, start, end: self.position })
+    }
+
+    /// The text inside of the hint before the token that was read last.
+    pub(crate) fn hint(&self) -> Option<&'a str> {
+        self.hint
     }
 
     fn read(&mut self, start: usize) -> Result<TokenKind, SqlError> {
@@ -124,6 +135,9 @@ impl<'a> Lexer<'a> {
                 let Some(end) = comment.find("*/") else {
                     return Err(SqlError::syntax(self.text, self.position, "a comment is not closed"));
                 };
+                if trimmed.starts_with(HINT) {
+                    self.hint = comment[..end].get(1..);
+                }
                 self.position += end + 4;
             } else {
                 return Ok(());

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `lexer`, `parser`, `statement` | text to statements |
 //! | `session` | the state of a connection, and which file executes which statement |
-//! | `ddl`, `insert`, `delete` | changes |
+//! | `ddl`, `insert`, `delete`, `update` | changes |
+//! | `evaluate`, `load_expression` | expressions over rows |
 //! | `assign` | values to columns, with StarRocks's checks |
 //! | `query` | SELECT through DataFusion, with StarRocks's comparisons, functions and names |
 //! | `show`, `describe`, `information_schema`, `variables` | what a server says of itself |
@@ -15,9 +16,11 @@ mod ddl;
 mod delete;
 mod describe;
 mod error;
+mod evaluate;
 mod information_schema;
 mod insert;
 mod lexer;
+mod load_expression;
 mod parser;
 mod query;
 mod rows;
@@ -26,6 +29,7 @@ mod show;
 mod statement;
 mod system_table;
 mod temporal;
+mod update;
 mod value_text;
 mod values;
 mod variables;
@@ -36,6 +40,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use error::SqlError;
+pub(crate) use load_expression::{LoadEvaluator, LoadExpression, fitted};
 pub(crate) use parser::{ParsedStatement, parse, parse_one};
 pub(crate) use query::{column_type_of, display_name};
 pub(crate) use rows::RowStream;

@@ -12,7 +12,9 @@ use super::parser::ParsedStatement;
 use super::statement::{Literal, Statement, TableName};
 use super::system_table::{Cell, SystemTable};
 use super::variables::Variables;
-use super::{CATALOG, INFORMATION_SCHEMA, OkInfo, Outcome, RowStream, Services, ddl, delete, describe, insert, show};
+use super::{
+    CATALOG, INFORMATION_SCHEMA, OkInfo, Outcome, RowStream, Services, ddl, delete, describe, insert, show, update,
+};
 use crate::storage::{Database, Table};
 
 /// One client's session.
@@ -89,8 +91,19 @@ impl Session {
         parsed: ParsedStatement,
         parameters: &[Literal],
     ) -> Result<Outcome, SqlError> {
-        let run = AssertUnwindSafe(self.execute_parsed(parsed, parameters)).catch_unwind();
-        run.await.unwrap_or_else(|_| Err(SqlError::internal("the statement failed")))
+        let before = if parsed.hints.is_empty() { None } else { Some(self.variables.clone()) };
+        let hinted = parsed.hints.iter().try_for_each(|hint| self.variables.set(&hint.name, &hint.value));
+        let outcome = match hinted {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let run = AssertUnwindSafe(self.execute_parsed(parsed, parameters)).catch_unwind();
+                run.await.unwrap_or_else(|_| Err(SqlError::internal("the statement failed")))
+            }
+        };
+        if let Some(before) = before {
+            self.variables = before;
+        }
+        outcome
     }
 
     async fn execute_parsed(&mut self, parsed: ParsedStatement, parameters: &[Literal]) -> Result<Outcome, SqlError> {
@@ -123,7 +136,7 @@ impl Session {
 }
 
 fn initial_variables(services: &Services) -> Variables {
-    Variables::new(format!("{}-minirocks", services.config.version()))
+    Variables::new(services.config.version())
 }
 
 async fn execute(view: &SessionView<'_>, statement: Statement, parameters: &[Literal]) -> Result<Outcome, SqlError> {
@@ -137,6 +150,7 @@ async fn execute(view: &SessionView<'_>, statement: Statement, parameters: &[Lit
         Statement::Delete { table, partitions, filter } => {
             delete::delete(view, &table, &partitions, filter.as_deref(), parameters).await.map(Outcome::Done)
         }
+        Statement::Update(update) => update::update(view, &update, parameters).await.map(Outcome::Done),
         Statement::Show(show) => show::show(view, &show).await.map(Outcome::Rows),
         Statement::Describe(table) => Ok(Outcome::Rows(RowStream::from_batch(describe::describe(view, &table)?))),
         Statement::CreateTable(mut table) => {

@@ -50,7 +50,7 @@ fn table(view: &SessionView<'_>, kind: &ShowKind) -> Result<SystemTable, SqlErro
         }
         ShowKind::CreateTable(name) => {
             let table = view.open_table(name)?;
-            Ok(one_row(&["Table", "Create Table"], &[table.name(), &describe::create_table_text(table.definition())]))
+            Ok(one_row(&["Table", "Create Table"], &[table.name(), &describe::create_table_text(&table)]))
         }
         ShowKind::CreateDatabase(name) => {
             let database = view.open_database(Some(name))?;
@@ -390,7 +390,7 @@ fn loads(view: &SessionView<'_>, database: Option<&str>, inserts: bool) -> Resul
         "Warehouse",
     ]);
     let database = view.open_database(database)?;
-    let wanted = |transaction: &TransactionInfo| transaction.label.starts_with("insert_") == inserts;
+    let wanted = |transaction: &TransactionInfo| transaction.is_statement == inserts;
     for transaction in database.transactions().into_iter().filter(wanted) {
         let finished = transaction.state == LabelState::Visible;
         let state = match transaction.state {

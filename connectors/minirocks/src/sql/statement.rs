@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{Expr, Query};
 
+use crate::storage::{Aggregation, KeyModel};
 use crate::types::ColumnType;
 
 /// A table's name as written; without a database the session's is meant.
@@ -62,6 +63,15 @@ pub(crate) struct Insert {
     pub(crate) source: InsertSource,
 }
 
+/// `UPDATE t [alias] SET column = value, … [WHERE …]`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Update {
+    pub(crate) table: TableName,
+    pub(crate) alias: Option<String>,
+    pub(crate) assignments: Vec<(String, Box<Expr>)>,
+    pub(crate) filter: Option<Box<Expr>>,
+}
+
 /// A column's DEFAULT clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ColumnDefault {
@@ -79,13 +89,7 @@ pub(crate) struct ColumnDefinition {
     pub(crate) nullable: Option<bool>,
     pub(crate) default: Option<ColumnDefault>,
     pub(crate) comment: String,
-}
-
-/// The table model named by the key clause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyModel {
-    Duplicate,
-    Primary,
+    pub(crate) aggregation: Option<Aggregation>,
 }
 
 /// DISTRIBUTED BY.
@@ -94,6 +98,25 @@ pub(crate) struct Distribution {
     /// The columns of HASH(…); empty for RANDOM.
     pub(crate) columns: Vec<String>,
     pub(crate) buckets: Option<u32>,
+}
+
+/// PARTITION BY.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct PartitionBy {
+    /// The columns; empty when there is no such clause.
+    pub(crate) columns: Vec<String>,
+    /// `LIST (…)`: rows bring no partitions into being.
+    pub(crate) list: bool,
+    /// The partitions that a table by LIST begins with.
+    pub(crate) partitions: Vec<ListPartition>,
+}
+
+/// `PARTITION name VALUES IN (…)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListPartition {
+    pub(crate) name: String,
+    pub(crate) if_not_exists: bool,
+    pub(crate) values: Vec<Vec<Option<String>>>,
 }
 
 /// CREATE TABLE.
@@ -105,7 +128,7 @@ pub(crate) struct CreateTable {
     /// The key clause; `None` when not written, which means DUPLICATE.
     pub(crate) keys: Option<(KeyModel, Vec<String>)>,
     pub(crate) comment: String,
-    pub(crate) partition_by: Vec<String>,
+    pub(crate) partition_by: PartitionBy,
     pub(crate) distribution: Option<Distribution>,
     pub(crate) order_by: Vec<String>,
     pub(crate) properties: Vec<(String, String)>,
@@ -117,10 +140,8 @@ pub(crate) struct CreateTable {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TableChange {
     AddPartition {
-        name: String,
-        if_not_exists: bool,
+        partition: ListPartition,
         temporary: bool,
-        values: Vec<Vec<Option<String>>>,
     },
     DropPartitions {
         names: Vec<String>,
@@ -243,6 +264,7 @@ pub(crate) enum Statement {
         partitions: Vec<String>,
         filter: Option<Box<Expr>>,
     },
+    Update(Box<Update>),
     Use(String),
     Set(Vec<Assignment>),
     Show(Box<Show>),

@@ -8,11 +8,15 @@ use super::statement::Literal;
 
 /// Longest `query_timeout` (StarRocks: 259200 s).
 const MAX_QUERY_TIMEOUT: u64 = 259_200;
+/// Lets INSERT OVERWRITE replace only the partitions that get rows.
+const DYNAMIC_OVERWRITE: &str = "dynamic_overwrite";
+/// The first version that knows it (StarRocks: release notes of 3.4).
+const DYNAMIC_OVERWRITE_SINCE: (u32, u32) = (3, 4);
 /// Most variables that a session may add to those that are there.
 const MAX_VARIABLES: usize = 10_000;
 
 /// Variables that a new session has (StarRocks: `SHOW VARIABLES`, those that clients read).
-const DEFAULTS: [(&str, &str); 48] = [
+const DEFAULTS: [(&str, &str); 47] = [
     ("auto_increment_increment", "1"),
     ("autocommit", "true"),
     ("big_query_profile_threshold", "0s"),
@@ -26,7 +30,6 @@ const DEFAULTS: [(&str, &str); 48] = [
     ("collation_database", "utf8mb4_general_ci"),
     ("collation_server", "utf8mb4_general_ci"),
     ("div_precision_increment", "4"),
-    ("dynamic_overwrite", "false"),
     ("enable_insert_strict", "true"),
     ("exec_mem_limit", "2147483648"),
     ("group_concat_max_len", "65535"),
@@ -70,11 +73,14 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
-    /// The defaults. `version_comment` is the StarRocks version that is emulated.
-    pub(crate) fn new(version_comment: String) -> Self {
+    /// The defaults of the StarRocks version that is emulated, such as `3.5.2`.
+    pub(crate) fn new(version: &str) -> Self {
         let mut values: BTreeMap<String, String> =
             DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        values.insert("version_comment".to_owned(), version_comment);
+        if is_at_least(version, DYNAMIC_OVERWRITE_SINCE) {
+            values.insert(DYNAMIC_OVERWRITE.to_owned(), "false".to_owned());
+        }
+        values.insert("version_comment".to_owned(), format!("{version}-minirocks"));
         Self { values }
     }
 
@@ -105,6 +111,7 @@ impl Variables {
             "time_zone" if time_zone(&text).is_none() => {
                 return Err(SqlError::new(1298, format!("Unknown or incorrect time zone: '{text}'")));
             }
+            DYNAMIC_OVERWRITE if !self.values.contains_key(DYNAMIC_OVERWRITE) => return Err(unknown(name)),
             "version" | "version_comment" | "system_time_zone" | "license" => {
                 return Err(SqlError::new(1238, format!("Variable '{name}' is a read only variable")));
             }
@@ -129,7 +136,7 @@ impl Variables {
             if name.starts_with('@') {
                 return Ok(Literal::Null);
             }
-            return Err(SqlError::new(1193, format!("Unknown system variable '{name}'")));
+            return Err(unknown(&name));
         };
         Ok(match value.as_str() {
             "true" => Literal::Boolean(true),
@@ -152,13 +159,23 @@ impl Variables {
 
     /// Whether INSERT OVERWRITE replaces only the partitions that get rows.
     pub(crate) fn dynamic_overwrite(&self) -> bool {
-        self.text("dynamic_overwrite") == "true"
+        self.text(DYNAMIC_OVERWRITE) == "true"
     }
 
     /// The zone of now() and of timestamps shown to the client.
     pub(crate) fn time_zone(&self) -> jiff::tz::TimeZone {
         time_zone(self.text("time_zone")).unwrap_or(jiff::tz::TimeZone::UTC)
     }
+}
+
+/// Whether a version such as `3.5.2` is this one or a later one.
+pub(crate) fn is_at_least(version: &str, (major, minor): (u32, u32)) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) >= (major, minor)
+}
+
+fn unknown(name: &str) -> SqlError {
+    SqlError::new(1193, format!("Unknown system variable '{name}'"))
 }
 
 fn invalid(name: &str, value: &str) -> SqlError {

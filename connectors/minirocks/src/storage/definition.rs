@@ -52,8 +52,58 @@ pub struct ColumnDefinition {
     pub default: ColumnDefault,
     /// COMMENT; empty for none.
     pub comment: String,
-    /// Aggregation such as `REPLACE`, of aggregate key tables.
-    pub aggregation: Option<String>,
+    /// How values of one key become one, in the columns behind the key of an aggregate key table.
+    pub aggregation: Option<Aggregation>,
+}
+
+/// How the values of one key become one value (StarRocks: CREATE TABLE, `agg_type`). HLL_UNION, BITMAP_UNION and
+/// PERCENTILE_UNION need types that are not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Aggregation {
+    /// The sum; NULL is passed over.
+    Sum,
+    /// The smallest; NULL is passed over.
+    Min,
+    /// The largest; NULL is passed over.
+    Max,
+    /// The last.
+    Replace,
+    /// The last that is not NULL.
+    ReplaceIfNotNull,
+}
+
+impl Aggregation {
+    /// The word of CREATE TABLE.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::Sum => "SUM",
+            Self::Min => "MIN",
+            Self::Max => "MAX",
+            Self::Replace => "REPLACE",
+            Self::ReplaceIfNotNull => "REPLACE_IF_NOT_NULL",
+        }
+    }
+
+    /// Whether values of the type can be put together in this way.
+    fn takes(self, column_type: &ColumnType) -> bool {
+        let is_number = matches!(
+            column_type,
+            ColumnType::TinyInt
+                | ColumnType::SmallInt
+                | ColumnType::Int
+                | ColumnType::BigInt
+                | ColumnType::LargeInt
+                | ColumnType::Float
+                | ColumnType::Double
+                | ColumnType::Decimal { .. }
+        );
+        match self {
+            Self::Sum => is_number,
+            Self::Min | Self::Max => is_number || column_type.can_be_key(),
+            Self::Replace | Self::ReplaceIfNotNull => true,
+        }
+    }
 }
 
 /// DEFAULT of a column.
@@ -80,6 +130,8 @@ pub enum KeyModel {
     Primary,
     /// UNIQUE KEY: the last row of a key is kept.
     Unique,
+    /// AGGREGATE KEY: rows of one key become one, column by column.
+    Aggregate,
 }
 
 impl KeyModel {
@@ -89,6 +141,7 @@ impl KeyModel {
             Self::Duplicate => "DUP_KEYS",
             Self::Primary => "PRI_KEYS",
             Self::Unique => "UNQ_KEYS",
+            Self::Aggregate => "AGG_KEYS",
         }
     }
 
@@ -98,6 +151,7 @@ impl KeyModel {
             Self::Duplicate => "DUP",
             Self::Primary => "PRI",
             Self::Unique => "UNI",
+            Self::Aggregate => "AGG",
         }
     }
 
@@ -107,11 +161,12 @@ impl KeyModel {
             Self::Duplicate => "DUPLICATE KEY",
             Self::Primary => "PRIMARY KEY",
             Self::Unique => "UNIQUE KEY",
+            Self::Aggregate => "AGGREGATE KEY",
         }
     }
 
-    /// Whether a new row replaces the old one of the same key.
-    pub fn replaces(self) -> bool {
+    /// Whether a key has one row at most.
+    pub fn is_unique(self) -> bool {
         self != Self::Duplicate
     }
 }
@@ -249,11 +304,9 @@ impl TableDefinition {
             if self.column_index(&column.name) != Some(index) {
                 return Err(Error::invalid(format!("Duplicate column name '{}'", column.name)));
             }
-            if column.aggregation.is_some() {
-                return Err(Error::unsupported("aggregate key tables"));
-            }
         }
         self.check_key()?;
+        self.check_aggregation()?;
         self.check_partitioning()?;
         if let Distribution::Hash { columns, .. } = &self.distribution {
             let found = self.spelled(columns, "Distribution")?;
@@ -278,7 +331,7 @@ impl TableDefinition {
 
     fn check_key(&mut self) -> Result<()> {
         if self.key_columns.is_empty() {
-            if self.key_model.replaces() {
+            if self.key_model.is_unique() {
                 return Err(Error::invalid(format!("{} needs at least one column", self.key_model.sql())));
             }
             self.key_columns = self.default_duplicate_key();
@@ -303,6 +356,30 @@ impl TableDefinition {
             for column in &mut self.columns[..self.key_columns.len()] {
                 column.nullable = false;
             }
+        }
+        Ok(())
+    }
+
+    fn check_aggregation(&self) -> Result<()> {
+        let table = self.key_model.table_model();
+        for (index, column) in self.columns.iter().enumerate() {
+            let name = &column.name;
+            let refusal = match (column.aggregation, self.is_key(index), self.key_model) {
+                (None, false, KeyModel::Aggregate) => {
+                    format!("{table} table should specify aggregate type for non-key column[{name}]")
+                }
+                (Some(aggregation), true, _) => {
+                    format!("Cannot specify aggregate function '{}' for key column '{name}'", aggregation.sql())
+                }
+                (Some(aggregation), false, KeyModel::Aggregate) if !aggregation.takes(&column.column_type) => {
+                    format!("Invalid aggregate function '{}' for '{name}'", aggregation.sql())
+                }
+                (Some(_), false, model) if model != KeyModel::Aggregate => {
+                    format!("{table} table should not specify aggregate type for non-key column[{name}]")
+                }
+                _ => continue,
+            };
+            return Err(Error::invalid(refusal));
         }
         Ok(())
     }
@@ -351,7 +428,7 @@ impl TableDefinition {
                     self.columns[index].column_type
                 )));
             }
-            if self.key_model.replaces() && !self.is_key(index) {
+            if self.key_model.is_unique() && !self.is_key(index) {
                 return Err(Error::invalid(format!(
                     "The partition column could not be aggregated column: {name} must be a key column"
                 )));

@@ -103,6 +103,9 @@ pub struct TransactionInfo {
     pub ended_at: Option<Timestamp>,
     /// Rows written.
     pub rows: u64,
+    /// Whether it is an INSERT, UPDATE or DELETE rather than a load over HTTP.
+    #[serde(default)]
+    pub is_statement: bool,
 }
 
 /// The labels of one database.
@@ -138,6 +141,7 @@ impl LabelTable {
             began_at: Timestamp::now(),
             ended_at: None,
             rows: 0,
+            is_statement: false,
         };
         entries.by_label.insert(info.label.clone(), info.clone());
         Ok(Transaction { labels: Arc::clone(self), info, ended: false })
@@ -224,6 +228,14 @@ impl Transaction {
     /// The transaction's label.
     pub fn label(&self) -> &str {
         &self.info.label
+    }
+
+    /// Says that this is an INSERT, UPDATE or DELETE, which SHOW LOAD lists.
+    #[must_use]
+    pub fn of_statement(mut self) -> Self {
+        self.info.is_statement = true;
+        self.labels.update(&self.info);
+        self
     }
 
     /// Rolls back and says why; the reason is shown by `get_load_state`.

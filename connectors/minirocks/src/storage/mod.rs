@@ -12,6 +12,7 @@ mod database;
 mod definition;
 mod files;
 mod label;
+mod merge;
 mod names;
 mod partition;
 mod partition_name;
@@ -23,8 +24,11 @@ mod warehouse;
 mod write;
 
 pub use database::Database;
-pub use definition::{ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, TableDefinition};
+pub use definition::{
+    Aggregation, ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, TableDefinition,
+};
 pub use label::{Label, LabelState, Transaction, TransactionInfo};
+pub use merge::RowMerge;
 pub use partition::{Partition, PartitionTuple, PartitionValue, TableSnapshot};
 pub use table::Table;
 pub use warehouse::Warehouse;

@@ -1,6 +1,6 @@
 //! A table: its definition, its snapshot, and the statements that change partitions.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -143,7 +143,8 @@ impl Table {
         }
         let values = values.into_iter().map(|tuple| self.canonical(&columns, tuple)).collect::<Result<Vec<_>>>()?;
         self.change(None, |change| {
-            if change.position(name, is_temp).is_some() {
+            // StarRocks: a temporary partition cannot have the name of another one, temporary or not
+            if [false, true].into_iter().any(|is_temp| change.position(name, is_temp).is_some()) {
                 return if if_not_exists { Ok(false) } else { Err(Error::PartitionExists(name.to_owned())) };
             }
             for tuple in &values {
@@ -200,18 +201,42 @@ impl Table {
 
     /// REPLACE PARTITION (names) WITH TEMPORARY PARTITION (temporary): the temporary ones take the place of the others, under
     /// the old names if `keep_names` and there are as many of both (`use_temp_partition_name` = false), else under their own.
-    /// Both must hold the same values (`strict_range`).
-    pub fn replace_partitions(&self, names: &[String], temporary: &[String], keep_names: bool) -> Result<()> {
+    /// With `strict_range` both must hold the same values; without, only no value of another partition.
+    pub fn replace_partitions(
+        &self,
+        names: &[String],
+        temporary: &[String],
+        strict_range: bool,
+        keep_names: bool,
+    ) -> Result<()> {
         self.change(None, |change| {
-            let old = change.positions(names, false)?;
-            let new = change.positions(temporary, true)?;
-            let values = |indexes: &[usize], change: &Change<'_>| -> HashSet<PartitionTuple> {
+            let find = |names: &[String], is_temp: bool, what: &str| -> Result<Vec<usize>> {
+                let position = |name: &String| {
+                    let missing = || Error::invalid(format!("{what}[{name}] does not exist"));
+                    change.position(name, is_temp).ok_or_else(missing)
+                };
+                names.iter().map(position).collect()
+            };
+            let old = find(names, false, "Partition")?;
+            let new = find(temporary, true, "Temp partition")?;
+            let values = |indexes: &[usize], change: &Change<'_>| -> BTreeSet<PartitionTuple> {
                 indexes.iter().flat_map(|&i| change.partitions[i].values.clone()).collect()
             };
-            if values(&old, change) != values(&new, change) {
-                return Err(Error::invalid(
-                    "the values of the partitions and of the temporary partitions are not the same",
-                ));
+            let (old_values, new_values) = (values(&old, change), values(&new, change));
+            if strict_range && old_values != new_values {
+                return Err(Error::invalid(format!(
+                    "2 list partitions are not strictly matched, {} vs {}",
+                    printed(&old_values),
+                    printed(&new_values)
+                )));
+            }
+            let others: Vec<usize> =
+                (0..change.partitions.len()).filter(|i| !change.partitions[*i].is_temp && !old.contains(i)).collect();
+            if let Some(taken) = values(&others, change).intersection(&new_values).next() {
+                return Err(Error::invalid(format!(
+                    "Temporary partition's value {} conflicts with the value of another partition",
+                    printed(&BTreeSet::from([taken.clone()]))
+                )));
             }
             let same_count = old.len() == new.len();
             let mut replaced = Vec::new();
@@ -436,6 +461,15 @@ impl Change<'_> {
         }
         Ok(())
     }
+}
+
+/// Values of partitions for a message: `[a, b]`, with several columns `[[a, 1], [b, 2]]`.
+fn printed(values: &BTreeSet<PartitionTuple>) -> String {
+    let tuple = |tuple: &PartitionTuple| {
+        let texts: Vec<&str> = tuple.iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
+        if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) }
+    };
+    format!("[{}]", values.iter().map(tuple).collect::<Vec<_>>().join(", "))
 }
 
 /// Whether a list begins with the same batches (not only equal ones) as another.

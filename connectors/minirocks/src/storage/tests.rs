@@ -184,7 +184,7 @@ fn a_partition_can_be_added_dropped_truncated_and_replaced() {
     assert_eq!(staged.push(&dates(&table, &[AUG_7, AUG_7, AUG_7 + 1])).unwrap(), [2]);
     staged.commit(transaction, WriteMode::Append).unwrap();
     assert_eq!(table.snapshot().rows(), 2);
-    table.replace_partitions(&["p20240807".to_owned()], &["tp".to_owned()], true).unwrap();
+    table.replace_partitions(&["p20240807".to_owned()], &["tp".to_owned()], true, true).unwrap();
     assert_eq!(table.snapshot().partition("p20240807", false).unwrap().rows(), 2);
     assert!(table.snapshot().partition("tp", true).is_none());
 

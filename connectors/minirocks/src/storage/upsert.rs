@@ -1,4 +1,4 @@
-//! Primary and unique key tables: the last row of a key is kept.
+//! Primary and unique key tables: the last row of a key is kept. What is not as plain is in [`merge`](super::merge).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, Rows, SortField};
 
+use super::write::StagedRows;
 use crate::error::Result;
 
 /// What is left of a partition's rows and of the new ones.
@@ -19,8 +20,8 @@ pub(super) struct Upserted {
 }
 
 /// Puts new rows over old ones by their key.
-pub(super) fn upsert(key: &[usize], old: &[Arc<RecordBatch>], new: &[RecordBatch]) -> Result<Upserted> {
-    let Some(first) = new.first() else {
+pub(super) fn upsert(key: &[usize], old: &[Arc<RecordBatch>], new: &[StagedRows]) -> Result<Upserted> {
+    let Some(StagedRows { batch: first, .. }) = new.first() else {
         return Ok(Upserted { kept: old.to_vec(), added: Vec::new() });
     };
     let fields = key.iter().map(|&i| SortField::new(first.column(i).data_type().clone())).collect();
@@ -30,7 +31,7 @@ pub(super) fn upsert(key: &[usize], old: &[Arc<RecordBatch>], new: &[RecordBatch
         Ok(converter.convert_columns(&columns)?)
     };
 
-    let new_keys = new.iter().map(rows_of).collect::<Result<Vec<_>>>()?;
+    let new_keys = new.iter().map(|rows| rows_of(&rows.batch)).collect::<Result<Vec<_>>>()?;
     let mut last: HashMap<&[u8], (usize, usize)> = HashMap::new();
     for (batch, keys) in new_keys.iter().enumerate() {
         for row in 0..keys.num_rows() {
@@ -38,7 +39,7 @@ pub(super) fn upsert(key: &[usize], old: &[Arc<RecordBatch>], new: &[RecordBatch
         }
     }
     let mut added = Vec::with_capacity(new.len());
-    for (index, (batch, keys)) in new.iter().zip(&new_keys).enumerate() {
+    for (index, (StagedRows { batch, .. }, keys)) in new.iter().zip(&new_keys).enumerate() {
         let mask: BooleanArray =
             (0..batch.num_rows()).map(|row| Some(last.get(keys.row(row).data()) == Some(&(index, row)))).collect();
         added.push(if mask.true_count() == batch.num_rows() {

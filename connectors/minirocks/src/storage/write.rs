@@ -3,16 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, UInt32Array};
+use arrow::compute::{take, take_record_batch};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, SortField};
 
+use super::definition::KeyModel;
 use super::label::Transaction;
+use super::merge::{self as merging, RowMerge};
 use super::partition::PartitionTuple;
 use super::partition_name::{automatic_name, unique_name};
 use super::table::{Table, partition_value};
-use super::upsert::upsert;
+use super::upsert::{Upserted, upsert};
 use crate::error::{Error, Result};
 
 /// Most new partitions of one write (StarRocks: `max_partitions_in_one_batch`, 4096).
@@ -62,6 +64,15 @@ pub struct StagedWrite {
     known: HashMap<Box<[u8]>, usize>,
     groups: Vec<Group>,
     rows: u64,
+    merge: RowMerge,
+}
+
+/// Rows of one partition that wait for their commit.
+#[derive(Debug)]
+pub(super) struct StagedRows {
+    pub(super) batch: RecordBatch,
+    /// The rows that only say that their key is to be deleted; `None` for none.
+    pub(super) deleted: Option<BooleanArray>,
 }
 
 #[derive(Debug)]
@@ -69,7 +80,7 @@ struct Group {
     values: PartitionTuple,
     /// False for values that have no partition and get none.
     is_allowed: bool,
-    batches: Vec<RecordBatch>,
+    batches: Vec<StagedRows>,
 }
 
 impl StagedWrite {
@@ -115,7 +126,16 @@ impl StagedWrite {
             known: HashMap::new(),
             groups,
             rows: 0,
+            merge: RowMerge::default(),
         })
+    }
+
+    /// Says how rows meet stored rows of their key, before the first are pushed. Only a primary key table knows anything but
+    /// the default.
+    #[must_use]
+    pub fn merge_by(mut self, merge: RowMerge) -> Self {
+        self.merge = merge;
+        self
     }
 
     /// Rows staged so far.
@@ -127,10 +147,17 @@ impl StagedWrite {
     /// the target, which are not taken (StarRocks: "The row is out of partition ranges"). A NULL in a NOT NULL column is an
     /// error.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<Vec<usize>> {
+        self.push_changes(batch, None)
+    }
+
+    /// [`push`](Self::push), where the rows that `deleted` marks say that the row of their key is to be deleted (StarRocks:
+    /// `__op` = 1). Only for primary key tables.
+    pub fn push_changes(&mut self, batch: &RecordBatch, deleted: Option<&BooleanArray>) -> Result<Vec<usize>> {
         let batch = self.checked(batch)?;
+        let deleted = deleted.filter(|deleted| deleted.true_count() > 0);
         let Some(converter) = &self.converter else {
             self.rows += batch.num_rows() as u64;
-            self.groups[0].batches.push(batch);
+            self.groups[0].batches.push(StagedRows { batch, deleted: deleted.cloned() });
             return Ok(Vec::new());
         };
         let columns: Vec<ArrayRef> = self.partition_columns.iter().map(|&i| Arc::clone(batch.column(i))).collect();
@@ -170,9 +197,14 @@ impl StagedWrite {
         self.rows += (batch.num_rows() - outside.len()) as u64;
         for (group, rows) in rows_of_group {
             let part = if rows.len() == batch.num_rows() {
-                batch.clone()
+                StagedRows { batch: batch.clone(), deleted: deleted.cloned() }
             } else {
-                take_record_batch(&batch, &UInt32Array::from(rows))?
+                let rows = UInt32Array::from(rows);
+                let deleted = deleted.map(|deleted| take(deleted, &rows, None)).transpose()?;
+                StagedRows {
+                    batch: take_record_batch(&batch, &rows)?,
+                    deleted: deleted.map(|deleted| deleted.as_boolean().clone()),
+                }
             };
             self.groups[group].batches.push(part);
         }
@@ -182,10 +214,15 @@ impl StagedWrite {
     /// The batch with the table's own schema.
     fn checked(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let schema = self.table.schema();
-        for (column, field) in batch.columns().iter().zip(schema.fields()) {
-            if !field.is_nullable() && column.null_count() > 0 {
+        for (index, (column, field)) in batch.columns().iter().zip(schema.fields()).enumerate() {
+            // a column that the rows do not carry is looked at when it is known which of them are new
+            let is_carried = self.merge.partial_columns.as_ref().is_none_or(|partial| partial.contains(&index));
+            if !field.is_nullable() && is_carried && column.null_count() > 0 {
                 return Err(Error::Row(format!("NULL value in non-nullable column '{}'", field.name())));
             }
+        }
+        if self.merge.partial_columns.is_some() {
+            return Ok(batch.clone());
         }
         Ok(RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec())?)
     }
@@ -194,9 +231,10 @@ impl StagedWrite {
     /// nothing is visible and the transaction is aborted. With a data folder this writes and syncs files: call it where
     /// blocking is allowed.
     pub fn commit(self, transaction: Transaction, mode: WriteMode) -> Result<Commit> {
-        let Self { table, target, groups, rows, .. } = self;
+        let Self { table, target, groups, rows, merge, .. } = self;
         let transaction_id = transaction.id();
-        let key = if table.definition().key_model.replaces() { table.definition().key_indexes() } else { Vec::new() };
+        let key = if table.definition().key_model.is_unique() { table.definition().key_indexes() } else { Vec::new() };
+        let is_plain = merge == RowMerge::default() && table.definition().key_model != KeyModel::Aggregate;
         let is_temp = matches!(target, PartitionTarget::Temporary(_));
         let may_create = target == PartitionTarget::All && table.definition().partitioning.is_automatic();
         table.change(Some((transaction, rows)), |change| {
@@ -213,6 +251,7 @@ impl StagedWrite {
                     change.set_rows(index, Vec::new(), Vec::new())?;
                 }
             }
+            let mut touched = HashSet::new();
             for group in groups {
                 if group.batches.is_empty() {
                     continue;
@@ -237,16 +276,19 @@ impl StagedWrite {
                         ));
                     }
                 };
+                let is_first = touched.insert(index);
                 let old = match mode {
-                    WriteMode::OverwriteTouched => Vec::new(),
+                    WriteMode::OverwriteTouched if is_first => Vec::new(),
                     _ => change.partitions[index].batches.clone(),
                 };
-                if key.is_empty() {
-                    change.set_rows(index, old, group.batches.into_iter().map(Arc::new).collect())?;
+                let upserted = if key.is_empty() {
+                    Upserted { kept: old, added: group.batches.into_iter().map(|rows| Arc::new(rows.batch)).collect() }
+                } else if is_plain && group.batches.iter().all(|rows| rows.deleted.is_none()) {
+                    upsert(&key, &old, &group.batches)?
                 } else {
-                    let upserted = upsert(&key, &old, &group.batches)?;
-                    change.set_rows(index, upserted.kept, upserted.added)?;
-                }
+                    merging::merge(table.definition(), table.schema(), &merge, &old, &group.batches)?
+                };
+                change.set_rows(index, upserted.kept, upserted.added)?;
             }
             Ok(())
         })?;

@@ -3,7 +3,7 @@
 use super::Parser;
 use crate::sql::error::SqlError;
 use crate::sql::lexer::TokenKind;
-use crate::sql::statement::{Statement, TableChange};
+use crate::sql::statement::{ListPartition, Statement, TableChange};
 
 impl Parser<'_> {
     pub(super) fn alter(&mut self) -> Result<Statement, SqlError> {
@@ -26,7 +26,7 @@ impl Parser<'_> {
         if self.take_word("ADD")? {
             let temporary = self.take_word("TEMPORARY")?;
             if self.take_word("PARTITION")? {
-                return self.add_partition(temporary);
+                return Ok(TableChange::AddPartition { partition: self.list_partition()?, temporary });
             }
             self.expect_word("COLUMN")?;
             if self.is_symbol("(") {
@@ -84,7 +84,7 @@ impl Parser<'_> {
     }
 
     /// `[IF NOT EXISTS] name VALUES IN ('a', 'b')` or, with several partition columns, `VALUES IN (('a', 1), ('b', 2))`.
-    fn add_partition(&mut self, temporary: bool) -> Result<TableChange, SqlError> {
+    pub(super) fn list_partition(&mut self) -> Result<ListPartition, SqlError> {
         let if_not_exists = self.if_not_exists()?;
         let name = self.name("a partition name")?;
         self.expect_word("VALUES")?;
@@ -115,7 +115,11 @@ impl Parser<'_> {
         if self.is_symbol("(") {
             self.properties()?;
         }
-        Ok(TableChange::AddPartition { name, if_not_exists, temporary, values })
+        // buckets of one partition; they have no effect here
+        if self.take_words(&["DISTRIBUTED", "BY"])? {
+            self.distribution()?;
+        }
+        Ok(ListPartition { name, if_not_exists, values })
     }
 
     fn partition_value(&mut self) -> Result<Option<String>, SqlError> {

@@ -3,7 +3,8 @@
 use super::Parser;
 use crate::sql::error::SqlError;
 use crate::sql::lexer::TokenKind;
-use crate::sql::statement::{ColumnDefault, ColumnDefinition, CreateTable, Distribution, KeyModel, Statement};
+use crate::sql::statement::{ColumnDefault, ColumnDefinition, CreateTable, Distribution, PartitionBy, Statement};
+use crate::storage::{Aggregation, KeyModel};
 use crate::types::ColumnType;
 
 impl Parser<'_> {
@@ -47,7 +48,7 @@ impl Parser<'_> {
             columns: Vec::new(),
             keys: None,
             comment: String::new(),
-            partition_by: Vec::new(),
+            partition_by: PartitionBy::default(),
             distribution: None,
             order_by: Vec::new(),
             properties: Vec::new(),
@@ -83,9 +84,17 @@ impl Parser<'_> {
     pub(super) fn column_definition(&mut self) -> Result<ColumnDefinition, SqlError> {
         let name = self.name("a column name")?;
         let column_type = self.column_type()?;
-        let mut column = ColumnDefinition { name, column_type, nullable: None, default: None, comment: String::new() };
+        let mut column = ColumnDefinition {
+            name,
+            column_type,
+            nullable: None,
+            default: None,
+            comment: String::new(),
+            aggregation: None,
+        };
         while let TokenKind::Word(word) = &self.current.kind {
-            match word.to_ascii_uppercase().as_str() {
+            let word = word.to_ascii_uppercase();
+            match word.as_str() {
                 "NULL" => {
                     self.advance()?;
                     column.nullable = Some(true);
@@ -115,16 +124,17 @@ impl Parser<'_> {
                     self.expect_word("SET")?;
                     self.advance()?;
                 }
-                refused @ ("AUTO_INCREMENT"
-                | "AS"
-                | "SUM"
-                | "MIN"
-                | "MAX"
-                | "REPLACE"
-                | "REPLACE_IF_NOT_NULL"
-                | "HLL_UNION"
-                | "BITMAP_UNION"
-                | "PERCENTILE_UNION") => {
+                "SUM" | "MIN" | "MAX" | "REPLACE" | "REPLACE_IF_NOT_NULL" => {
+                    self.advance()?;
+                    column.aggregation = match word.as_str() {
+                        "SUM" => Some(Aggregation::Sum),
+                        "MIN" => Some(Aggregation::Min),
+                        "MAX" => Some(Aggregation::Max),
+                        "REPLACE" => Some(Aggregation::Replace),
+                        _ => Some(Aggregation::ReplaceIfNotNull),
+                    };
+                }
+                refused @ ("AUTO_INCREMENT" | "AS" | "HLL_UNION" | "BITMAP_UNION" | "PERCENTILE_UNION") => {
                     return Err(SqlError::unsupported(format!("{refused} on column '{}'", column.name)));
                 }
                 _ => break,
@@ -212,19 +222,16 @@ impl Parser<'_> {
                     self.take_symbol("=")?;
                     self.advance()?;
                 }
-                "DUPLICATE" | "PRIMARY" => {
-                    let model = if self.take_word("DUPLICATE")? {
-                        KeyModel::Duplicate
-                    } else {
-                        self.advance()?;
-                        KeyModel::Primary
+                model @ ("DUPLICATE" | "PRIMARY" | "UNIQUE" | "AGGREGATE") => {
+                    let model = match model {
+                        "DUPLICATE" => KeyModel::Duplicate,
+                        "PRIMARY" => KeyModel::Primary,
+                        "UNIQUE" => KeyModel::Unique,
+                        _ => KeyModel::Aggregate,
                     };
+                    self.advance()?;
                     self.expect_word("KEY")?;
                     table.keys = Some((model, self.name_list("a key column")?));
-                }
-                "UNIQUE" | "AGGREGATE" => {
-                    let word = word.to_ascii_uppercase();
-                    return Err(SqlError::unsupported(format!("{word} KEY tables; use DUPLICATE KEY or PRIMARY KEY")));
                 }
                 "COMMENT" => {
                     self.advance()?;
@@ -233,7 +240,7 @@ impl Parser<'_> {
                 "PARTITION" => {
                     self.advance()?;
                     self.expect_word("BY")?;
-                    table.partition_by = self.partition_columns()?;
+                    table.partition_by = self.partition_by()?;
                 }
                 "DISTRIBUTED" => {
                     self.advance()?;
@@ -256,20 +263,19 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `(col, …)`, `col, …`, or `LIST (col, …) ()`; each partition is made when its first row comes.
-    fn partition_columns(&mut self) -> Result<Vec<String>, SqlError> {
+    /// `(col, …)` or `col, …`, which makes each partition when its first row comes; or `LIST (col, …) (PARTITION …)`.
+    fn partition_by(&mut self) -> Result<PartitionBy, SqlError> {
         if self.is_word("RANGE") {
             return Err(SqlError::unsupported(
                 "PARTITION BY RANGE; PARTITION BY (column) makes a partition for each value",
             ));
         }
-        let list = self.take_word("LIST")?;
+        let mut by = PartitionBy { list: self.take_word("LIST")?, ..PartitionBy::default() };
         let parentheses = self.take_symbol("(")?;
-        let mut columns = Vec::new();
         loop {
-            columns.push(self.name("a partition column")?);
+            by.columns.push(self.name("a partition column")?);
             if self.is_symbol("(") {
-                return Err(SqlError::unsupported(format!("PARTITION BY {}(…); name a column", columns.concat())));
+                return Err(SqlError::unsupported(format!("PARTITION BY {}(…); name a column", by.columns.concat())));
             }
             if !self.take_symbol(",")? {
                 break;
@@ -278,15 +284,19 @@ impl Parser<'_> {
         if parentheses {
             self.expect_symbol(")")?;
         }
-        if list && self.take_symbol("(")? && !self.take_symbol(")")? {
-            return Err(SqlError::unsupported(
-                "a list of partitions in CREATE TABLE; add them with ALTER TABLE … ADD PARTITION",
-            ));
+        if by.list && self.take_symbol("(")? {
+            while self.take_word("PARTITION")? {
+                by.partitions.push(self.list_partition()?);
+                if !self.take_symbol(",")? {
+                    break;
+                }
+            }
+            self.expect_symbol(")")?;
         }
-        Ok(columns)
+        Ok(by)
     }
 
-    fn distribution(&mut self) -> Result<Distribution, SqlError> {
+    pub(super) fn distribution(&mut self) -> Result<Distribution, SqlError> {
         let columns = if self.take_word("HASH")? {
             self.name_list("a distribution column")?
         } else {

@@ -1,9 +1,9 @@
-//! INSERT and DELETE.
+//! INSERT, DELETE and UPDATE.
 
 use super::Parser;
 use crate::sql::error::SqlError;
 use crate::sql::lexer::TokenKind;
-use crate::sql::statement::{Insert, InsertSource, InsertValue, Literal, Statement, TableName};
+use crate::sql::statement::{Insert, InsertSource, InsertValue, Literal, Statement, TableName, Update};
 
 impl Parser<'_> {
     /// `INSERT {INTO | OVERWRITE} [TABLE] t [[TEMPORARY] PARTITION (…)] [WITH LABEL l] [(columns) | BY NAME] {VALUES … | query}`.
@@ -66,6 +66,35 @@ impl Parser<'_> {
         }
         let filter = if self.take_word("WHERE")? { Some(self.last_expression()?) } else { None };
         Ok(Statement::Delete { table, partitions, filter })
+    }
+
+    /// `UPDATE t [[AS] alias] SET column = value, … [WHERE …]`.
+    pub(super) fn update(&mut self) -> Result<Statement, SqlError> {
+        self.expect_word("UPDATE")?;
+        let table = self.table_name()?;
+        let alias = match self.take_word("AS")? || !self.is_word("SET") {
+            true => Some(self.name("an alias")?),
+            false => None,
+        };
+        self.expect_word("SET")?;
+        let mut assignments = Vec::new();
+        loop {
+            let mut column = self.name("a column name")?;
+            // the table or its alias may stand before the column
+            while self.take_symbol(".")? {
+                column = self.name("a column name")?;
+            }
+            self.expect_symbol("=")?;
+            assignments.push((column, self.expression_before(&["WHERE", "FROM"])?));
+            if !self.take_symbol(",")? {
+                break;
+            }
+        }
+        if self.is_word("FROM") {
+            return Err(SqlError::unsupported("UPDATE … FROM"));
+        }
+        let filter = if self.take_word("WHERE")? { Some(self.last_expression()?) } else { None };
+        Ok(Statement::Update(Box::new(Update { table, alias, assignments, filter })))
     }
 
     /// `PARTITION (p, …)`, `PARTITION p`, `PARTITIONS (…)`, or nothing.

@@ -14,9 +14,11 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+use datafusion::sql::sqlparser::ast::Expr;
+
 use super::error::SqlError;
 use super::lexer::{Lexer, Token, TokenKind};
-use super::statement::{Statement, TableName};
+use super::statement::{Assignment, Statement, TableName};
 pub(crate) use query::PARAMETER;
 pub(crate) use show::SHOW_RESULT;
 
@@ -28,6 +30,8 @@ const MAX_STATEMENTS: usize = 10_000;
 pub(crate) struct ParsedStatement {
     pub(crate) statement: Statement,
     pub(crate) parameters: usize,
+    /// Variables that hold for this statement only: `/*+ SET_VAR(name = value) */`.
+    pub(crate) hints: Vec<Assignment>,
 }
 
 /// Reads all statements of one request. A text of blanks and comments is one empty statement.
@@ -43,14 +47,16 @@ pub(crate) fn parse(text: &str) -> Result<Vec<ParsedStatement>, SqlError> {
             return Err(parser.error(format!("more than {MAX_STATEMENTS} statements in one request")));
         }
         parser.parameters = 0;
+        let start = parser.current.start;
         let statement = parser.statement()?;
+        let hints = session::hints(&text[start..parser.current.start])?;
         if !parser.at_end() && !parser.is_symbol(";") {
             return Err(parser.unexpected("the end of the statement"));
         }
-        statements.push(ParsedStatement { statement, parameters: parser.parameters });
+        statements.push(ParsedStatement { statement, parameters: parser.parameters, hints });
     }
     if statements.is_empty() {
-        statements.push(ParsedStatement { statement: Statement::Empty, parameters: 0 });
+        statements.push(ParsedStatement { statement: Statement::Empty, parameters: 0, hints: Vec::new() });
     }
     Ok(statements)
 }
@@ -62,6 +68,13 @@ pub(crate) fn parse_one(text: &str) -> Result<ParsedStatement, SqlError> {
         (Some(statement), true) => Ok(statement),
         _ => Err(SqlError::unsupported("several statements in one prepared statement")),
     }
+}
+
+/// Reads an expression that stands by itself.
+pub(crate) fn parse_expression(text: &str) -> Result<Box<Expr>, SqlError> {
+    let mut parser = Parser::new(text)?;
+    let expression = parser.last_expression()?;
+    if parser.at_end() && parser.parameters == 0 { Ok(expression) } else { Err(parser.unexpected("<EOF>")) }
 }
 
 /// The state of reading: cloned to look ahead, assigned to go back.
@@ -93,6 +106,7 @@ impl<'a> Parser<'a> {
             "EXPLAIN" => self.explain(),
             "INSERT" => self.insert(),
             "DELETE" => self.delete(),
+            "UPDATE" => self.update(),
             "CREATE" => self.create(),
             "DROP" => self.drop_statement(),
             "TRUNCATE" => self.truncate(),
@@ -102,8 +116,8 @@ impl<'a> Parser<'a> {
             "SHOW" => self.show(),
             "DESC" | "DESCRIBE" => self.describe(),
             "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => self.transaction(),
-            "KILL" | "ANALYZE" | "REFRESH" | "ADMIN" | "UPDATE" | "GRANT" | "REVOKE" | "LOAD" | "EXPORT" | "CALL"
-            | "SUBMIT" | "CANCEL" | "RECOVER" | "BACKUP" | "RESTORE" | "MERGE" | "REPLACE" => {
+            "KILL" | "ANALYZE" | "REFRESH" | "ADMIN" | "GRANT" | "REVOKE" | "LOAD" | "EXPORT" | "CALL" | "SUBMIT"
+            | "CANCEL" | "RECOVER" | "BACKUP" | "RESTORE" | "MERGE" | "REPLACE" => {
                 let what = first.to_ascii_uppercase();
                 Err(SqlError::unsupported(what))
             }

@@ -38,7 +38,17 @@ impl Parser<'_> {
 
     /// An expression up to `,` or `)` outside of inner parentheses.
     pub(super) fn expression(&mut self) -> Result<Box<Expr>, SqlError> {
-        let tokens = self.tokens_until(|symbol, depth| depth == 0 && (symbol == "," || symbol == ")"))?;
+        let tokens = self.tokens_until(|token, depth| depth == 0 && is_end_of_item(token))?;
+        parse_tokens(tokens, |parser| parser.parse_expr().map(Box::new))
+    }
+
+    /// An expression up to `,` or one of these words outside of parentheses.
+    pub(super) fn expression_before(&mut self, words: &[&str]) -> Result<Box<Expr>, SqlError> {
+        let is_end = |token: &TokenKind| match token {
+            TokenKind::Word(found) => words.iter().any(|word| found.eq_ignore_ascii_case(word)),
+            token => is_end_of_item(token),
+        };
+        let tokens = self.tokens_until(|token, depth| depth == 0 && is_end(token))?;
         parse_tokens(tokens, |parser| parser.parse_expr().map(Box::new))
     }
 
@@ -58,18 +68,18 @@ impl Parser<'_> {
         Ok(Statement::Explain(self.query()?))
     }
 
-    /// The tokens from here up to `;`, the end, or a symbol that `stop` accepts at its depth of parentheses.
-    fn tokens_until(&mut self, stop: impl Fn(&str, usize) -> bool) -> Result<Vec<TokenWithSpan>, SqlError> {
+    /// The tokens from here up to `;`, the end, or a token that `stop` accepts at its depth of parentheses.
+    fn tokens_until(&mut self, stop: impl Fn(&TokenKind, usize) -> bool) -> Result<Vec<TokenWithSpan>, SqlError> {
         let mut tokens = Vec::new();
         let mut depth = 0_usize;
         let mut operators = 0_usize;
         let mut set_operations = 0_usize;
         let mut line_start = LineStart::default();
         while !self.at_end() && !self.is_symbol(";") {
+            if stop(&self.current.kind, depth) {
+                break;
+            }
             if let TokenKind::Symbol(symbol) = self.current.kind {
-                if stop(symbol, depth) {
-                    break;
-                }
                 match symbol {
                     "(" => depth += 1,
                     ")" => depth = depth.saturating_sub(1),
@@ -97,6 +107,11 @@ impl Parser<'_> {
         }
         Ok(tokens)
     }
+}
+
+/// Whether a list goes on or ends here.
+fn is_end_of_item(token: &TokenKind) -> bool {
+    matches!(token, TokenKind::Symbol("," | ")"))
 }
 
 const OPERATOR_WORDS: [&str; 12] =

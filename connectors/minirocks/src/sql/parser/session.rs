@@ -2,8 +2,33 @@
 
 use super::Parser;
 use crate::sql::error::SqlError;
-use crate::sql::lexer::TokenKind;
+use crate::sql::lexer::{HINT, Lexer, TokenKind};
 use crate::sql::statement::{Assignment, Literal, Statement};
+
+/// What the hints of a statement set. A hint that is no SET_VAR steers an optimiser that is not here.
+pub(super) fn hints(statement: &str) -> Result<Vec<Assignment>, SqlError> {
+    let mut assignments = Vec::new();
+    // most statements have none, and an INSERT may hold millions of tokens
+    if !statement.contains(HINT) {
+        return Ok(assignments);
+    }
+    let mut lexer = Lexer::new(statement);
+    while lexer.next_token()?.kind != TokenKind::End {
+        let Some(hint) = lexer.hint() else { continue };
+        let mut parser = Parser::new(hint)?;
+        while parser.take_word("SET_VAR")? {
+            parser.expect_symbol("(")?;
+            loop {
+                assignments.push(parser.assignment()?);
+                if !parser.take_symbol(",")? {
+                    break;
+                }
+            }
+            parser.expect_symbol(")")?;
+        }
+    }
+    Ok(assignments)
+}
 
 impl Parser<'_> {
     pub(super) fn use_database(&mut self) -> Result<Statement, SqlError> {

@@ -2,8 +2,9 @@
 
 use super::{ParsedStatement, parse, parse_one};
 use crate::sql::statement::{
-    ColumnDefault, InsertSource, InsertValue, KeyModel, Literal, ShowKind, Statement, TableChange,
+    ColumnDefault, InsertSource, InsertValue, ListPartition, Literal, ShowKind, Statement, TableChange,
 };
+use crate::storage::KeyModel;
 use crate::types::ColumnType;
 
 fn statement(text: &str) -> Statement {
@@ -29,7 +30,8 @@ fn create_table_reads_every_clause() {
     assert_eq!(table.columns[3].default, Some(ColumnDefault::CurrentTimestamp));
     assert_eq!(table.columns[4].column_type, ColumnType::Decimal { precision: 10, scale: 2 });
     assert_eq!(table.keys, Some((KeyModel::Primary, vec!["k".to_owned()])));
-    assert_eq!(table.partition_by, ["dt", "x"]);
+    assert_eq!(table.partition_by.columns, ["dt", "x"]);
+    assert!(table.partition_by.list);
     assert_eq!(table.distribution.unwrap().buckets, Some(8));
     assert_eq!(table.order_by, ["k", "ts"]);
     assert_eq!(table.properties.len(), 2);
@@ -42,7 +44,7 @@ fn partition_by_needs_no_parentheses_and_random_distribution_no_columns() {
     else {
         panic!("not CREATE TABLE")
     };
-    assert_eq!(table.partition_by, ["dt"]);
+    assert_eq!(table.partition_by.columns, ["dt"]);
     assert!(table.distribution.unwrap().columns.is_empty());
 }
 
@@ -67,10 +69,15 @@ fn alter_table_changes_partitions() {
     assert_eq!(
         change("ALTER TABLE t ADD PARTITION IF NOT EXISTS p VALUES IN (('2024-08-07', -1), (NULL, 'x'))"),
         TableChange::AddPartition {
-            name: "p".to_owned(),
-            if_not_exists: true,
+            partition: ListPartition {
+                name: "p".to_owned(),
+                if_not_exists: true,
+                values: vec![
+                    vec![Some("2024-08-07".to_owned()), Some("-1".to_owned())],
+                    vec![None, Some("x".to_owned())]
+                ],
+            },
             temporary: false,
-            values: vec![vec![Some("2024-08-07".to_owned()), Some("-1".to_owned())], vec![None, Some("x".to_owned())]],
         }
     );
 }
@@ -78,7 +85,7 @@ fn alter_table_changes_partitions() {
 #[test]
 fn insert_reads_literals_parameters_defaults_and_expressions() {
     let text = "INSERT INTO d.t PARTITION (p1, p2) WITH LABEL l_1 (a, `b`) VALUES (-1.5, 'x\\'y'), (?, DEFAULT), (NULL, TRUE), (1 + 2, now()), (x'4142', ?)";
-    let ParsedStatement { statement, parameters } = parse_one(text).unwrap();
+    let ParsedStatement { statement, parameters, .. } = parse_one(text).unwrap();
     assert_eq!(parameters, 2);
     let Statement::Insert(insert) = statement else { panic!("not INSERT") };
     assert_eq!(insert.partitions, ["p1", "p2"]);
@@ -157,12 +164,11 @@ fn errors_name_line_column_and_the_text_there() {
 #[test]
 fn what_starrocks_has_and_minirocks_has_not_is_named() {
     for (text, named) in [
-        ("CREATE TABLE t (k INT) UNIQUE KEY(k)", "UNIQUE KEY tables"),
-        ("CREATE TABLE t (k INT, v INT SUM) AGGREGATE KEY(k)", "SUM on column 'v'"),
+        ("CREATE TABLE t (k INT, v INT HLL_UNION) AGGREGATE KEY(k)", "HLL_UNION on column 'v'"),
         ("CREATE TABLE t (dt DATE) PARTITION BY RANGE(dt) ()", "PARTITION BY RANGE"),
         ("CREATE TABLE t (dt DATE) PARTITION BY date_trunc('day', dt)", "PARTITION BY date_trunc"),
         ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED"),
-        ("UPDATE t SET a = 1", "UPDATE"),
+        ("UPDATE t SET a = 1 FROM u WHERE t.k = u.k", "UPDATE … FROM"),
         ("ALTER TABLE t SWAP WITH u", "ALTER TABLE … SWAP"),
     ] {
         let error = parse(text).unwrap_err();
