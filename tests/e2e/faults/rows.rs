@@ -11,8 +11,20 @@ pub(super) const DAYS: [&str; 3] = ["2024-08-07", "2024-08-08", "2024-08-09"];
 pub(super) type Row = [Option<String>; 4];
 
 /// What naive encoders change, and plain CSV carries.
-const TRAPS: [&str; 12] =
-    ["", "NULL", "null", "it's", "say \"hi\"", "back\\slash", "a|b", "tab\there", " both ", "line\nfeed", "crlf\r\n", "白羊座 😀"];
+const TRAPS: [&str; 12] = [
+    "",
+    "NULL",
+    "null",
+    "it's",
+    "say \"hi\"",
+    "back\\slash",
+    "a|b",
+    "tab\there",
+    " both ",
+    "line\nfeed",
+    "crlf\r\n",
+    "白羊座 😀",
+];
 /// What plain CSV of `\x01` and `\x02` cannot carry.
 const HARD_TRAPS: [&str; 5] = ["one\x01two", "one\x02two", "\\N", "\0nul", "\x01"];
 /// How the source's files write NULL.
@@ -49,7 +61,8 @@ pub(super) fn source_row(id: u64, flavour: Flavour) -> Row {
         2 if flavour == Flavour::Hard && id > 300 && id % 3 == 0 => Some(trap(&HARD_TRAPS)),
         _ => Some(format!("name of {id}, {}", "xyz".repeat(usize::try_from(id % 13).unwrap()))),
     };
-    let score = (id % 11 != 5).then(|| format!("{}{}.{:02}", if id % 9 == 4 { "-" } else { "" }, id % 1_000 + 1, id % 100));
+    let score =
+        (id % 11 != 5).then(|| format!("{}{}.{:02}", if id % 9 == 4 { "-" } else { "" }, id % 1_000 + 1, id % 100));
     let day = if id % 3 == 0 { DAYS[1] } else { DAYS[0] };
     [Some(id.to_string()), Some(day.to_owned()), name, score]
 }

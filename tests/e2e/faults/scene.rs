@@ -117,7 +117,14 @@ impl Scene {
         // mostly so many that several loads are under way
         let rows = *dice.pick(&[0, 1, 37, 600, 1_100, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS]);
         let load_bytes = *dice.pick(&["4KB", "10KB", "10KB", "30KB", "64MB"]);
-        let rejects = *dice.pick(&[Rejects::None, Rejects::None, Rejects::None, Rejects::None, Rejects::Allowed, Rejects::TooMany]);
+        let rejects = *dice.pick(&[
+            Rejects::None,
+            Rejects::None,
+            Rejects::None,
+            Rejects::None,
+            Rejects::Allowed,
+            Rejects::TooMany,
+        ]);
         Self {
             seed,
             version,
@@ -185,7 +192,8 @@ impl Scene {
         if self.rejects == Rejects::Allowed {
             properties.push(("error_limit", "1000".to_owned()));
         }
-        let properties: Vec<String> = properties.iter().map(|(name, value)| format!("\"{name}\" = \"{value}\"")).collect();
+        let properties: Vec<String> =
+            properties.iter().map(|(name, value)| format!("\"{name}\" = \"{value}\"")).collect();
         let (insert, filter) = match self.way {
             Way::OverwritePartition => {
                 let first = DAYS[0];

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use minirocks::storage::LabelState;
-use minirocks::{Server, ServerConfig};
+use minirocks::{FaultId, Server, ServerConfig};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use syncline::{Engine, Options};
@@ -61,13 +61,34 @@ impl Stage {
         Conn::new(opts).await.unwrap()
     }
 
+    /// Lets the scene's fault strike from now on.
+    pub(super) fn arm(&self, scene: &Scene) -> Vec<FaultId> {
+        let faults = self.server(scene.version).faults();
+        scene.blow.armed.iter().map(|fault| faults.arm(fault.clone())).collect()
+    }
+
+    /// Takes the fault away.
+    pub(super) fn heal(&self, scene: &Scene) {
+        self.server(scene.version).faults().clear();
+    }
+
+    /// Whether one of these has struck.
+    pub(super) fn has_struck(&self, scene: &Scene, armed: &[FaultId]) -> bool {
+        self.server(scene.version).faults().fired().iter().any(|fired| armed.contains(&fired.id))
+    }
+
     /// Makes the target, with the rows that are there before.
     pub(super) async fn prepare(&self, scene: &Scene) {
         let database = scene.database();
         let values: Vec<String> = rows_before()
             .iter()
             .map(|[id, day, name, _]| {
-                format!("({}, '{}', '{}', NULL)", id.as_deref().unwrap(), day.as_deref().unwrap(), name.as_deref().unwrap())
+                format!(
+                    "({}, '{}', '{}', NULL)",
+                    id.as_deref().unwrap(),
+                    day.as_deref().unwrap(),
+                    name.as_deref().unwrap()
+                )
             })
             .collect();
         let partitioning = match scene.version {

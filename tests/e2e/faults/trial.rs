@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use syncline::{Engine, RunOptions, RunReport, RunStatus, Script};
+use minirocks::FaultId;
+use syncline::report::{RunReport, RunStatus};
+use syncline::{Engine, RunOptions, Script};
 
+use super::fault::Fault;
 use super::rows::{difference, rows_before, sorted, source_table};
 use super::scene::{Scene, Way};
 use super::stage::{PASSWORD, Stage};
@@ -37,7 +40,9 @@ pub(super) struct Verdict {
 pub(super) async fn try_scene(stage: &Stage, scene: &Scene) -> Result<Verdict, String> {
     stage.prepare(scene).await;
     let trial = Trial { stage, scene, script: scene.script(&source_table(stage.folder(), scene.flavour)) };
-    let verdict = trial.run().await;
+    let armed = stage.arm(scene);
+    let verdict = trial.run(&armed).await;
+    stage.heal(scene);
     stage.clear(scene).await;
     verdict
 }
@@ -49,9 +54,17 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    async fn run(&self) -> Result<Verdict, String> {
+    async fn run(&self, armed: &[FaultId]) -> Result<Verdict, String> {
         let first = self.start(RunOptions::default().job_name("faults"), self.scene.blow.cancel_after).await?;
-        let struck = self.scene.blow.cancel_after.is_some() && first.status == RunStatus::Cancelled;
+        // the fault that the scene is about was armed last; those before it lead to its step
+        let struck = match self.scene.blow.fault {
+            Fault::Cancelled => first.status == RunStatus::Cancelled,
+            Fault::Chaos => self.stage.has_struck(self.scene, armed),
+            _ => armed.last().is_some_and(|armed| self.stage.has_struck(self.scene, &[*armed])),
+        };
+        if !matches!(first.status, RunStatus::PartlyCommitted | RunStatus::Unknown) || self.scene.way == Way::Plain {
+            self.stage.heal(self.scene);
+        }
         let ending = match first.status {
             RunStatus::Succeeded => self.holds_the_rows(&first, Ending::Committed).await?,
             RunStatus::Failed | RunStatus::RolledBack => self.holds_what_it_held(&first, Ending::RolledBack).await?,
@@ -67,7 +80,9 @@ impl Trial<'_> {
         let engine = self.stage.engine(self.scene).await;
         let report = tokio::time::timeout(RUN_TIMEOUT, self.follow(&engine, options, cancel_after)).await;
         let report = report.map_err(|_| "the run hangs".to_owned())??;
-        tokio::time::timeout(RUN_TIMEOUT, engine.shutdown()).await.map_err(|_| "the engine does not stop".to_owned())?;
+        tokio::time::timeout(RUN_TIMEOUT, engine.shutdown())
+            .await
+            .map_err(|_| "the engine does not stop".to_owned())?;
         let text = format!("{report:?}");
         if text.contains(PASSWORD) {
             return Err(format!("the report holds the password: {text}"));
@@ -138,12 +153,19 @@ impl Trial<'_> {
     async fn resume(&self, first: &RunReport) -> Result<Ending, String> {
         self.check_exit_code(first, 3)?;
         let mut told = vec![first.clone()];
-        for _ in 0..RESUMES {
+        for attempt in 0..RESUMES {
+            if attempt > 0 || !self.scene.fault_outlasts_run {
+                self.stage.heal(self.scene);
+            }
             let options = RunOptions::default().job_name("faults").resume(&first.run_id);
             let report = self.start(options, None).await?;
             match report.status {
-                RunStatus::Succeeded => return self.holds_the_rows(&report, Ending::Resumed).await,
+                RunStatus::Succeeded => {
+                    self.stage.heal(self.scene);
+                    return self.holds_the_rows(&report, Ending::Resumed).await;
+                }
                 RunStatus::Failed | RunStatus::RolledBack if self.scene.must_fail() => {
+                    self.stage.heal(self.scene);
                     return self.holds_what_it_held(&report, Ending::RolledBack).await;
                 }
                 _ => told.push(report),
