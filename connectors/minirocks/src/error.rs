@@ -48,6 +48,12 @@ pub enum Error {
     /// The request breaks a rule; the text is the analyzer's.
     #[error("{0}")]
     Invalid(String),
+    /// A header's value cannot be used; the text is the BE's (StarRocks: `INVALID_ARGUMENT`).
+    #[error("{0}")]
+    Argument(String),
+    /// The BE refuses or has failed; the text is its own (StarRocks: `INTERNAL_ERROR`).
+    #[error("{0}")]
+    Backend(String),
     /// StarRocks can do this and this version of MiniRocks cannot.
     #[error("not supported by MiniRocks: {0}")]
     Unsupported(String),
@@ -85,6 +91,16 @@ impl Error {
     /// A broken rule, in the analyzer's words.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid(message.into())
+    }
+
+    /// A header's value that cannot be used.
+    pub(crate) fn argument(message: impl Into<String>) -> Self {
+        Self::Argument(message.into())
+    }
+
+    /// A refusal or failure of the BE.
+    pub(crate) fn backend(message: impl Into<String>) -> Self {
+        Self::Backend(message.into())
     }
 
     /// Something that StarRocks has and this version does not.

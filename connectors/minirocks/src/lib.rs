@@ -23,6 +23,7 @@
 //! # Ok(()) }
 //! ```
 
+mod abilities;
 mod csv;
 mod error;
 mod http;
@@ -33,5 +34,6 @@ pub(crate) mod sql;
 pub mod storage;
 pub mod types;
 
+pub use abilities::{Abilities, Ability, Version};
 pub use error::{Error, Result};
-pub use server::{Server, ServerConfig};
+pub use server::{Server, ServerConfig, TransactionLimits};

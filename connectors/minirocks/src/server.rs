@@ -3,16 +3,18 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::abilities::{Abilities, Version};
 use crate::error::{Error, Result};
 use crate::http::{self, HttpState, Role};
-use crate::load::ErrorLogs;
+use crate::load::{ErrorLogs, TransactionLoads};
 use crate::mysql;
 use crate::sql::{Addresses, Services};
-use crate::storage::Warehouse;
+use crate::storage::{MAX_RUNNING, Warehouse};
 
 /// How a server is started. The default listens on free ports of 127.0.0.1, has no password and keeps everything in memory.
 #[derive(Clone)]
@@ -29,10 +31,28 @@ pub struct ServerConfig {
     pub mysql_port: u16,
     /// Password of user `root`, the only user; `None` or empty means none.
     pub password: Option<String>,
-    /// The StarRocks version that `current_version()` reports, such as `3.5.2`; `None` for the default.
+    /// The StarRocks version that is emulated and that `current_version()` reports, such as `3.3` or `2.5.22`; `None` for
+    /// the newest known. What it lacks is switched off ([`Abilities`]).
     pub emulate_version: Option<String>,
     /// Counts the rows of CSV loads and drops them, for benchmarks of clients.
     pub discard: bool,
+    /// Limits of transactions.
+    pub transactions: TransactionLimits,
+}
+
+/// How many transactions there may be, and how soon those that have run out of time are aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionLimits {
+    /// Transactions of one database that may be open at a time (StarRocks: `max_running_txn_num_per_db`, 1000).
+    pub max_running: usize,
+    /// Pause between two looks at the timeouts of transactions (StarRocks: 30 s; half a second here).
+    pub clean_every: Duration,
+}
+
+impl Default for TransactionLimits {
+    fn default() -> Self {
+        Self { max_running: MAX_RUNNING, clean_every: Duration::from_millis(500) }
+    }
 }
 
 impl Default for ServerConfig {
@@ -46,6 +66,7 @@ impl Default for ServerConfig {
             password: None,
             emulate_version: None,
             discard: false,
+            transactions: TransactionLimits::default(),
         }
     }
 }
@@ -62,6 +83,7 @@ impl std::fmt::Debug for ServerConfig {
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("emulate_version", &self.emulate_version)
             .field("discard", &self.discard)
+            .field("transactions", &self.transactions)
             .finish()
     }
 }
@@ -77,7 +99,18 @@ impl ServerConfig {
         self.emulate_version.as_deref().unwrap_or(DEFAULT_VERSION)
     }
 
+    /// What the emulated version can do. A version that cannot be read, which [`Server::start`] refuses, can do everything.
+    pub fn abilities(&self) -> Abilities {
+        Abilities::of(Version::parse(self.version()).unwrap_or(NEWEST))
+    }
+
     fn check(&self) -> Result<()> {
+        if Version::parse(self.version()).is_none() {
+            return Err(Error::Config(format!(
+                "'{}' is no version of StarRocks; write one such as 3.3 or {DEFAULT_VERSION}",
+                self.version()
+            )));
+        }
         if self.password().is_none() && !self.listen.is_loopback() {
             return Err(Error::Config(format!(
                 "refusing to listen on {} without a password; set one or listen on 127.0.0.1",
@@ -89,11 +122,12 @@ impl ServerConfig {
 }
 
 /// The newest release whose behaviour was read for this crate.
-const DEFAULT_VERSION: &str = "3.5.2";
+const DEFAULT_VERSION: &str = "4.2.0";
+const NEWEST: Version = Version::new(4, 2, 0);
 
 /// How often, and after which pause, a stopping server looks whether its data is still held.
 const STOP_TRIES: usize = 300;
-const STOP_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+const STOP_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
@@ -122,8 +156,10 @@ impl Server {
             warehouse: Arc::clone(&warehouse),
             config: Arc::clone(&config),
             error_logs: ErrorLogs::default(),
+            transactions: Arc::default(),
             be_port: be_addr.port(),
         });
+        tasks.spawn(clean_transactions(Arc::clone(&state.transactions), config.transactions.clean_every));
         tasks.spawn(http::serve(http_listener, Role::Frontend, Arc::clone(&state)));
         tasks.spawn(http::serve(be, Role::Backend, state));
         let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
@@ -162,6 +198,14 @@ impl Server {
             }
             tokio::time::sleep(STOP_PAUSE).await;
         }
+    }
+}
+
+/// Aborts transactions that have run out of time, until the task is dropped.
+async fn clean_transactions(transactions: Arc<TransactionLoads>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        transactions.clean();
     }
 }
 

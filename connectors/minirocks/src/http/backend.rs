@@ -4,22 +4,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::mpsc;
 
 use super::auth::{self, Denied};
+use super::body::{WAITING_PIECES, announced_length, send_body};
 use super::request::{parameter, segments};
-use super::{Answer, Connection, HttpState, answer_early, json, not_found, with_type};
+use super::{Answer, Connection, HttpState, answer_early, json, not_found, transaction_backend, with_type};
 use crate::error::{Error, Result};
-use crate::load::{LoadOptions, LoadOutcome, Piece, PreparedLoad};
+use crate::load::{LoadOptions, LoadOutcome, PreparedLoad, Publish, Published};
 use crate::storage::Label;
-
-/// Pieces of a body that wait for the thread that reads them; with hyper's pieces of up to half a megabyte, a few megabytes.
-const WAITING_PIECES: usize = 8;
 
 pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
@@ -39,8 +35,8 @@ pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, reques
             }
         }
         (&Method::GET, ["api", "health"]) => json(r#"{"status": "OK","msg": "To Be Added"}"#.to_owned()),
-        (_, ["api", "transaction", _]) => {
-            answer_early(json(r#"{"status":"FAILED","msg":"Not implemented"}"#.to_owned()), body, &connection)
+        (_, ["api", "transaction", operation]) => {
+            transaction_backend::answer(state, connection, &head, body, operation).await
         }
         _ => answer_early(not_found(), body, &connection),
     }
@@ -68,13 +64,14 @@ async fn stream_load(
         }
     };
 
-    let timeout = load.timeout();
+    let timeout = load.options().timeout;
     let (sender, receiver) = mpsc::channel(WAITING_PIECES);
     let limits = load.options().clone();
     let mut read_outcome = outcome.clone();
     let logs = Arc::clone(&state);
     let reader = tokio::task::spawn_blocking(move || {
-        let result = load.run(receiver, &mut read_outcome, &logs.error_logs);
+        let late = logs.transactions.late();
+        let result = load.run(receiver, Publish::Now, &mut read_outcome, &logs.error_logs, late);
         (result, read_outcome)
     });
     let sent = tokio::time::timeout(timeout, send_body(&mut body, sender, &limits)).await;
@@ -84,12 +81,14 @@ async fn stream_load(
     };
     // Why the body ended too early says more than that it did.
     let result = match (sent, result) {
-        (_, Ok(())) => Ok(()),
+        (_, Ok(published)) => Ok(published),
         (Ok(Ok(())), Err(error)) | (Ok(Err(error)), Err(_)) => Err(error),
         (Err(_), Err(_)) => Err(Error::invalid(format!("load timed out after {} seconds", timeout.as_secs()))),
     };
-    if let Err(error) = &result {
-        outcome.fail(error);
+    match result {
+        Ok(Published::Visible) => {}
+        Ok(Published::Committed | Published::Open) => outcome.publish_timeout(),
+        Err(error) => outcome.fail(&error),
     }
     outcome.timings.total = begun.elapsed();
     tracing::debug!(label = outcome.label, table, rows = outcome.counts.loaded, "a stream load ended");
@@ -114,26 +113,9 @@ fn prepare(state: &HttpState, head: &Parts, label: Option<&str>, outcome: &mut L
         .map_err(|_| Error::invalid(format!("unknown database, database={}", outcome.database)))?;
     let table = outcome.table.clone();
     let options = || {
-        let options = LoadOptions::parse(&head.headers)?;
-        let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-        options.check_body_size(announced.unwrap_or(0))?;
+        let options = LoadOptions::parse(&head.headers, state.config.abilities())?;
+        options.check_body_size(announced_length(head))?;
         Ok(options)
     };
-    PreparedLoad::new(&database, &table, &label, options, state.config.discard, outcome)
-}
-
-/// Hands the body on as it arrives; the channel holds the client back. Ends early if the reader has.
-async fn send_body(body: &mut Incoming, sender: mpsc::Sender<Piece>, limits: &LoadOptions) -> Result<()> {
-    let mut received = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Error::invalid(format!("cannot read the body: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        received += data.len() as u64;
-        limits.check_body_size(received)?;
-        if sender.send(Piece::Bytes(data)).await.is_err() {
-            return Ok(());
-        }
-    }
-    let _ = sender.send(Piece::End).await;
-    Ok(())
+    PreparedLoad::new(&database, &table, &label, options, &state.config, outcome)
 }

@@ -3,14 +3,18 @@
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, EXPECT, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 use serde_json::json;
 
 use super::auth::{self, Denied};
 use super::request::{parameter, segments};
-use super::{Answer, Connection, HttpState, answer_early, json, not_found, with_type};
+use super::{Answer, Connection, HttpState, answer_early, json, not_found, transaction_frontend, with_type};
 use crate::error::Error;
 use crate::load::pretty;
+
+/// What the FE says to a load without `Expect: 100-continue`.
+pub(super) const NO_EXPECT: &str = "There is no 100-continue header";
 
 pub(super) async fn answer(state: &HttpState, connection: Connection, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
@@ -39,14 +43,12 @@ pub(super) async fn answer(state: &HttpState, connection: Connection, request: R
     }
     let query = head.uri.query();
     let answer = match path.as_slice() {
-        ["api", "transaction", _] => json(r#"{"status":"FAILED","msg":"Not implemented"}"#.to_owned()),
+        ["api", "transaction", operation] => transaction_frontend::answer(state, &connection, &head, operation).await,
         [_, _, _, "_stream_load"] => {
-            let expects_continue =
-                head.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-            if head.version >= Version::HTTP_11 && !expects_continue {
-                ddl_exception("There is no 100-continue header")
+            if lacks_expect(&head) {
+                failed_with("com.starrocks.common.DdlException", NO_EXPECT)
             } else {
-                redirect(state, &connection, head.uri.path_and_query().map_or("/", |p| p.as_str()))
+                redirect(state, &connection, &head)
             }
         }
         [_, database, "get_load_state"] => load_state(state, database, parameter(query, "label").as_deref()),
@@ -56,8 +58,15 @@ pub(super) async fn answer(state: &HttpState, connection: Connection, request: R
     answer_early(answer, body, &connection)
 }
 
+/// Whether a request with a body does not wait for `100 Continue`, which HTTP/1.0 cannot.
+pub(super) fn lacks_expect(head: &Parts) -> bool {
+    let expects = head.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    head.version >= Version::HTTP_11 && !expects
+}
+
 /// Sends the client to the BE, under the host that it has reached us by.
-fn redirect(state: &HttpState, connection: &Connection, path_and_query: &str) -> Answer {
+pub(super) fn redirect(state: &HttpState, connection: &Connection, head: &Parts) -> Answer {
+    let path_and_query = head.uri.path_and_query().map_or("/", |p| p.as_str());
     let host = std::net::SocketAddr::new(connection.local.ip(), state.be_port);
     let Ok(location) = HeaderValue::from_str(&format!("http://{host}{path_and_query}")) else {
         return not_found();
@@ -79,9 +88,9 @@ fn unauthorized(denied: &Denied, connection: &Connection) -> Answer {
     answer
 }
 
-/// How `LoadAction` says that it refuses: HTTP 200 with the class of its exception.
-fn ddl_exception(message: &str) -> Answer {
-    let message = format!("class com.starrocks.common.DdlException: {message}");
+/// How the FE's load actions say that they refuse: HTTP 200 with the class of the exception.
+pub(super) fn failed_with(class: &str, message: &str) -> Answer {
+    let message = format!("class {class}: {message}");
     json(pretty(&json!({"Status": "FAILED", "Message": message}), 2))
 }
 

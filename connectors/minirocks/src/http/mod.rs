@@ -8,10 +8,17 @@
 
 mod auth;
 mod backend;
+mod body;
 mod frontend;
 mod request;
 #[cfg(test)]
+mod test_client;
+#[cfg(test)]
 mod tests;
+mod transaction_backend;
+mod transaction_frontend;
+#[cfg(test)]
+mod transaction_tests;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,7 +36,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::load::ErrorLogs;
+use crate::load::{ErrorLogs, TransactionLoads};
 use crate::server::ServerConfig;
 use crate::storage::Warehouse;
 
@@ -54,6 +61,7 @@ pub(crate) struct HttpState {
     pub(crate) warehouse: Arc<Warehouse>,
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) error_logs: ErrorLogs,
+    pub(crate) transactions: Arc<TransactionLoads>,
     /// The port of the BE, for redirects.
     pub(crate) be_port: u16,
 }

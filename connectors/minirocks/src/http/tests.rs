@@ -14,11 +14,11 @@ use crate::types::ColumnType;
 use crate::{Server, ServerConfig};
 
 /// A server with a database `ods` and three tables.
-async fn server() -> Server {
+pub(super) async fn server() -> Server {
     server_with(ServerConfig::default()).await
 }
 
-async fn server_with(config: ServerConfig) -> Server {
+pub(super) async fn server_with(config: ServerConfig) -> Server {
     let server = Server::start(config).await.unwrap();
     let warehouse = server.warehouse();
     warehouse.create_database("ods", false).unwrap();
@@ -53,7 +53,7 @@ fn table(server: &Server, name: &str) -> Arc<Table> {
 }
 
 /// The rows as text, sorted.
-fn rows(server: &Server, name: &str) -> Vec<String> {
+pub(super) fn rows(server: &Server, name: &str) -> Vec<String> {
     let mut rows = Vec::new();
     for batch in table(server, name).snapshot().batches() {
         for row in 0..batch.num_rows() {
@@ -108,7 +108,7 @@ async fn get(server: &Server, path: &str) -> String {
 }
 
 /// Writes a request to an address and returns everything that comes back until the server closes, or `None` after a while.
-async fn exchange(address: std::net::SocketAddr, request: &[u8]) -> Option<String> {
+pub(super) async fn exchange(address: std::net::SocketAddr, request: &[u8]) -> Option<String> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
@@ -546,14 +546,11 @@ async fn a_json_body_beyond_its_limit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_paths_and_the_transaction_interface_are_answered_plainly() {
+async fn other_paths_are_answered_plainly() {
     let server = server().await;
     for path in ["/", "/api", "/api/ods/users", "/api/a/b/c/d", "/%ff"] {
         assert_eq!(get(&server, path).await, "Not Found", "{path}");
     }
-    let url = format!("http://{}/api/transaction/begin", server.http_addr());
-    let probe = curl(&["-u", "root:", "-X", "POST", "-H", "label:x", "-H", "db:ods", &url], b"").await;
-    assert_eq!(probe, r#"{"status":"FAILED","msg":"Not implemented"}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -612,7 +609,7 @@ async fn without_a_password_only_a_loopback_address_is_listened_on() {
     assert!(error.to_string().contains("without a password"), "{error}");
 }
 
-async fn wait_for(condition: impl Fn() -> bool) {
+pub(super) async fn wait_for(condition: impl Fn() -> bool) {
     for _ in 0..200 {
         if condition() {
             return;

@@ -10,6 +10,7 @@ use super::column_list::{ColumnItem, column_items};
 use super::encoding::Encoding;
 use super::json_path::{PathStep, json_path};
 use super::{MAX_BODY, MAX_JSON_BODY};
+use crate::abilities::{Abilities, Ability};
 use crate::csv::{CsvOptions, delimiter};
 use crate::error::{Error, Result};
 use crate::storage::PartitionTarget;
@@ -47,6 +48,8 @@ pub(crate) struct LoadOptions {
     pub(crate) timeout: Duration,
     /// Zone of `now()` and of CURRENT_TIMESTAMP defaults.
     pub(crate) timezone: TimeZone,
+    /// What the emulated version can do.
+    pub(crate) abilities: Abilities,
 }
 
 /// How rows are written.
@@ -72,14 +75,14 @@ pub(crate) struct JsonOptions {
 }
 
 impl LoadOptions {
-    /// Reads the headers.
-    pub(crate) fn parse(headers: &HeaderMap) -> Result<Self> {
-        let headers = Headers(headers);
+    /// Reads the headers of a Stream Load.
+    pub(crate) fn parse(headers: &HeaderMap, abilities: Abilities) -> Result<Self> {
+        let headers = Headers { headers, abilities };
         headers.refuse_unsupported()?;
         let (format, encoding) = headers.format()?;
         let partitions = match (headers.text("partitions")?, headers.text("temporary_partitions")?) {
             (Some(_), Some(_)) => {
-                return Err(Error::invalid("Can not specify both partitions and temporary partitions"));
+                return Err(Error::argument("Can not specify both partitions and temporary partitions"));
             }
             (Some(names), None) => PartitionTarget::Named(name_list(names)),
             (None, Some(names)) => PartitionTarget::Temporary(name_list(names)),
@@ -94,7 +97,7 @@ impl LoadOptions {
                         "Invalid timeout: timeout must be between 1 and {MAX_TIMEOUT}"
                     )));
                 }
-                Err(_) => return Err(Error::invalid("Invalid timeout format")),
+                Err(_) => return Err(Error::argument("Invalid timeout format")),
             },
         };
         let timezone = headers.text("timezone")?.unwrap_or(DEFAULT_TIMEZONE.0);
@@ -116,7 +119,18 @@ impl LoadOptions {
             merge_condition: headers.text("merge_condition")?.map(str::to_owned),
             timeout: Duration::from_secs(timeout),
             timezone: time_zone(timezone)?,
+            abilities,
         })
+    }
+
+    /// Reads the headers of a `load` call of the transaction interface, which knows fewer of them (StarRocks:
+    /// `TransactionStreamLoadAction::_parse_request`) and does not know Arrow.
+    pub(crate) fn parse_transaction(headers: &HeaderMap, abilities: Abilities) -> Result<Self> {
+        let mut known = headers.clone();
+        for name in ["skip_header", "trim_space", "enclose", "escape", "log_rejected_record_num", "timeout"] {
+            known.remove(name);
+        }
+        Self::parse(&known, abilities)
     }
 
     /// Refuses a body that is too long; called with the announced length and again with what has arrived.
@@ -125,12 +139,12 @@ impl LoadOptions {
             && !json.ignore_size
             && bytes > MAX_JSON_BODY
         {
-            return Err(Error::invalid(format!(
+            return Err(Error::backend(format!(
                 "The size of this batch exceed the max size [{MAX_JSON_BODY}]  of json type data  data [ {bytes} ]. Set ignore_json_size to skip the check, although it may lead huge memory consuming."
             )));
         }
         if bytes > MAX_BODY {
-            return Err(Error::invalid(format!(
+            return Err(Error::backend(format!(
                 "body size {bytes} exceed limit: {MAX_BODY}. You can increase the limit by setting streaming_load_max_mb in be.conf."
             )));
         }
@@ -138,12 +152,15 @@ impl LoadOptions {
     }
 }
 
-struct Headers<'a>(&'a HeaderMap);
+struct Headers<'a> {
+    headers: &'a HeaderMap,
+    abilities: Abilities,
+}
 
 impl<'a> Headers<'a> {
     /// A header's text; an empty one counts as none.
     fn text(&self, name: &str) -> Result<Option<&'a str>> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let Some(value) = self.headers.get(name) else { return Ok(None) };
         let text =
             std::str::from_utf8(value.as_bytes()).map_err(|_| Error::invalid(format!("header {name} is not UTF-8")))?;
         Ok((!text.is_empty()).then_some(text))
@@ -153,7 +170,7 @@ impl<'a> Headers<'a> {
         match self.text(name)?.map(str::to_ascii_lowercase).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(Error::invalid(error)),
+            Some(_) => Err(Error::argument(error)),
         }
     }
 
@@ -187,7 +204,7 @@ impl<'a> Headers<'a> {
             "gzip" => Ok((Format::Csv(self.csv()?), Encoding::Gzip)),
             "deflate" => Ok((Format::Csv(self.csv()?), Encoding::Deflate)),
             "json" => Ok((Format::Json(self.json()?), Encoding::Plain)),
-            _ => Err(Error::invalid(format!("unknown data format, format={name}"))),
+            _ => Err(Error::backend(format!("unknown data format, format={name}"))),
         }
     }
 
@@ -200,10 +217,13 @@ impl<'a> Headers<'a> {
         if let Some(text) = self.text("row_delimiter")? {
             csv.row_delimiter = delimiter(text, "row delimiter")?;
         }
+        if !self.abilities.has(Ability::EncloseEscape) {
+            return Ok(csv);
+        }
         if let Some(text) = self.text("skip_header")? {
-            let rows: i64 = text.trim().parse().map_err(|_| Error::invalid("Invalid csv load skip_header format"))?;
+            let rows: i64 = text.trim().parse().map_err(|_| Error::argument("Invalid csv load skip_header format"))?;
             csv.skip_header =
-                rows.try_into().map_err(|_| Error::invalid("skip_header must be equal or greater than 0"))?;
+                rows.try_into().map_err(|_| Error::argument("skip_header must be equal or greater than 0"))?;
         }
         csv.trim_space = self.boolean("trim_space", "Invalid trim space format. Must be bool type")?;
         let first_byte = |text: Option<&str>| text.and_then(|t| t.bytes().next()).unwrap_or(0);

@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::{Counts, Timings};
 use crate::error::Error;
 
+/// What the BE says when the rows of a commit are not readable in time.
+pub(super) const PUBLISH_TIMEOUT: &str = "Publish timeout. The data will be visible after a while";
+
 /// What became of a load.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadOutcome {
@@ -36,6 +39,8 @@ pub(crate) struct LoadOutcome {
 pub(crate) enum LoadStatus {
     /// Visible.
     Success,
+    /// Committed, and readable later.
+    PublishTimeout,
     /// Rolled back, or never begun.
     Fail,
     /// Another load had the label; with the state of that load.
@@ -66,10 +71,17 @@ impl LoadOutcome {
         self.message = error.to_string();
     }
 
+    /// Says that the rows are committed and become readable later.
+    pub(crate) fn publish_timeout(&mut self) {
+        self.status = LoadStatus::PublishTimeout;
+        PUBLISH_TIMEOUT.clone_into(&mut self.message);
+    }
+
     /// The answer's text. `backend` is the address under which the client knows the BE.
     pub(crate) fn to_json(&self, backend: &str) -> String {
         let (status, existing_job_status) = match self.status {
             LoadStatus::Success => ("Success", None),
+            LoadStatus::PublishTimeout => ("Publish Timeout", None),
             LoadStatus::Fail => ("Fail", None),
             LoadStatus::LabelAlreadyExists(existing) => ("Label Already Exists", Some(existing)),
         };
@@ -110,7 +122,7 @@ pub(crate) fn pretty(value: &impl Serialize, spaces: usize) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

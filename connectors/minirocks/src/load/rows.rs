@@ -13,6 +13,7 @@ use super::columns::{ColumnMapping, Operation, Source};
 use super::computed::{Computation, FieldTexts, compute, is_deletion, null_reason, operation_reason};
 use super::error_log::ErrorRows;
 use super::options::{Format, LoadOptions};
+use crate::abilities::Ability;
 use crate::csv::Record;
 use crate::error::Result;
 use crate::storage::{StagedWrite, Table, TableDefinition};
@@ -319,12 +320,20 @@ fn json_text(json: &Json) -> String {
 
 fn column_count_reason(expected: usize, found: usize, options: &LoadOptions) -> String {
     let Format::Csv(csv) = &options.format else { return String::new() };
+    if !options.abilities.has(Ability::ExpectedActualColumnCount) {
+        return format!("Value count does not match column count. Expect {expected}, but got {found}");
+    }
     let printed = |delimiter: &[u8]| delimiter.escape_ascii().to_string();
-    format!(
-        "Target column count: {expected} doesn't match source value column count: {found}. Column separator: '{}', Row delimiter: '{}'",
+    let delimiters = format!(
+        "Column separator: '{}', Row delimiter: '{}'",
         printed(&csv.column_separator),
         printed(&csv.row_delimiter)
-    )
+    );
+    if options.abilities.has(Ability::TargetColumnCount) {
+        format!("Target column count: {expected} doesn't match source value column count: {found}. {delimiters}")
+    } else {
+        format!("Value count does not match column count: expected = {expected}, actual = {found}. {delimiters}")
+    }
 }
 
 fn batch_row(batch: &RecordBatch, row: usize) -> String {

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::storage::{ColumnDefinition, TableDefinition, Warehouse};
+use crate::storage::{ColumnDefinition, TableDefinition, Warehouse, WriteMode};
 
 /// What a load of bytes left.
 #[derive(Debug)]
@@ -52,22 +52,22 @@ pub(crate) fn load_csv(
     if needs_key {
         map.insert("columns", HeaderValue::from_str(&names.join(",")).unwrap());
     }
-    let options = LoadOptions::parse(&map)?;
+    let options = LoadOptions::parse(&map, ServerConfig::default().abilities())?;
     let table = database.table("t")?;
     let (sender, receiver) = mpsc::channel(body.len() + 1);
     for bytes in body.chunks(piece.min(body.len()).max(1)) {
         sender.try_send(Piece::Bytes(Bytes::copy_from_slice(bytes))).map_err(|_| Error::invalid("full"))?;
     }
     sender.try_send(Piece::End).map_err(|_| Error::invalid("full"))?;
-    let mapping = ColumnMapping::new(table.definition(), &options)?;
-    let mut rows = RowLoader::new(&table, mapping, table.stage(&options.partitions)?, options.strict_mode);
-    read_body(&options, receiver, &mut rows)?;
-    rows.flush()?;
-    let (staged, counts, _) = rows.into_parts();
-    staged.commit(database.begin(&Label::random("t_"), "t")?, WriteMode::Append)?;
+    let mut intake = Intake::new(&table, options, false)?;
+    intake.read(receiver)?;
+    let (ended, loaded) = intake.finish();
+    ended?;
+    let filtered = loaded.counts.filtered;
+    loaded.staged.commit(database.begin(&Label::random("t_"), "t")?, WriteMode::Append)?;
     let first = usize::from(needs_key);
     let rows = table.snapshot().batches().flat_map(|batch| json_rows(batch, first)).collect();
-    Ok(RowOutcome { rows, filtered: counts.filtered })
+    Ok(RowOutcome { rows, filtered })
 }
 
 /// The rows of a batch as JSON arrays, from the column `first` on.

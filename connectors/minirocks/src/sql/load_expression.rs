@@ -71,7 +71,7 @@ impl LoadEvaluator {
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         let addresses = Addresses { mysql: nowhere, http: nowhere, be: nowhere };
         let config = Arc::new(ServerConfig::default());
-        let mut variables = Variables::new(config.version());
+        let mut variables = Variables::new(config.version(), config.abilities());
         let services = Services::new(Warehouse::in_memory(), config, addresses)?;
         let zone = match (timezone.to_fixed_offset(), timezone.iana_name()) {
             (Ok(offset), _) => {

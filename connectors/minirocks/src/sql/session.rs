@@ -136,7 +136,7 @@ impl Session {
 }
 
 fn initial_variables(services: &Services) -> Variables {
-    Variables::new(services.config.version())
+    Variables::new(services.config.version(), services.config.abilities())
 }
 
 async fn execute(view: &SessionView<'_>, statement: Statement, parameters: &[Literal]) -> Result<Outcome, SqlError> {

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::error::SqlError;
 use super::statement::Literal;
+use crate::abilities::{Abilities, Ability};
 
 /// Longest `query_timeout` (StarRocks: 259200 s).
 const MAX_QUERY_TIMEOUT: u64 = 259_200;
 /// Lets INSERT OVERWRITE replace only the partitions that get rows.
 const DYNAMIC_OVERWRITE: &str = "dynamic_overwrite";
-/// The first version that knows it (StarRocks: release notes of 3.4).
-const DYNAMIC_OVERWRITE_SINCE: (u32, u32) = (3, 4);
 /// Most variables that a session may add to those that are there.
 const MAX_VARIABLES: usize = 10_000;
 
@@ -73,11 +72,11 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
-    /// The defaults of the StarRocks version that is emulated, such as `3.5.2`.
-    pub(crate) fn new(version: &str) -> Self {
+    /// The defaults of the StarRocks version that is emulated, such as `3.5.2`, with what it can do.
+    pub(crate) fn new(version: &str, abilities: Abilities) -> Self {
         let mut values: BTreeMap<String, String> =
             DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        if is_at_least(version, DYNAMIC_OVERWRITE_SINCE) {
+        if abilities.has(Ability::DynamicOverwrite) {
             values.insert(DYNAMIC_OVERWRITE.to_owned(), "false".to_owned());
         }
         values.insert("version_comment".to_owned(), format!("{version}-minirocks"));
@@ -166,12 +165,6 @@ impl Variables {
     pub(crate) fn time_zone(&self) -> jiff::tz::TimeZone {
         time_zone(self.text("time_zone")).unwrap_or(jiff::tz::TimeZone::UTC)
     }
-}
-
-/// Whether a version such as `3.5.2` is this one or a later one.
-pub(crate) fn is_at_least(version: &str, (major, minor): (u32, u32)) -> bool {
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
-    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) >= (major, minor)
 }
 
 fn unknown(name: &str) -> SqlError {

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::definition::TableDefinition;
 use super::files::{self, DATABASE_MANIFEST, DatabaseManifest, TableFolder};
-use super::label::{Label, LabelTable, Transaction, TransactionInfo};
+use super::label::{Label, LabelTable, MAX_RUNNING, Transaction, TransactionInfo};
 use super::names;
 use super::partition::{Partition, TableSnapshot};
 use super::table::{Ids, Table};
@@ -187,9 +187,14 @@ impl Database {
     }
 
     /// Begins a transaction under a label. Fails with [`Error::LabelUsed`] if the label belongs to one that is open or
-    /// committed.
+    /// committed, and if a thousand transactions run in the database.
     pub fn begin(&self, label: &Label, table: &str) -> Result<Transaction> {
-        self.labels.begin(label, table, self.ids.transaction())
+        self.begin_within(label, table, MAX_RUNNING)
+    }
+
+    /// As [`begin`](Self::begin), with another limit of running transactions.
+    pub(crate) fn begin_within(&self, label: &Label, table: &str, most_running: usize) -> Result<Transaction> {
+        self.labels.begin(label, table, self.ids.transaction(), (self.id, most_running))
     }
 
     /// What is known of a label.

@@ -1,6 +1,6 @@
 //! Labels and transactions: which load was committed, asked by its label.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 /// Ended transactions that a database remembers (StarRocks: `label_keep_max_num` 1000; more here, since old labels decide
 /// whether a retried load is sent again).
 const MAX_ENDED: usize = 100_000;
+/// Transactions of a database that may be open at a time (StarRocks: `max_running_txn_num_per_db`).
+pub(crate) const MAX_RUNNING: usize = 1000;
 /// Longest label.
 const MAX_LABEL: usize = 128;
 
@@ -119,10 +121,19 @@ struct Entries {
     by_label: HashMap<String, TransactionInfo>,
     /// Labels in the order they ended, the oldest first; forgotten from the front.
     ended: VecDeque<(String, u64)>,
+    /// Ids of the transactions that are open or not readable yet.
+    running: HashSet<u64>,
 }
 
 impl LabelTable {
-    pub(super) fn begin(self: &Arc<Self>, label: &Label, table: &str, id: u64) -> Result<Transaction> {
+    /// Begins a transaction, unless its label is taken or as many as `most` run in the database.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        label: &Label,
+        table: &str,
+        id: u64,
+        (database_id, most): (u64, usize),
+    ) -> Result<Transaction> {
         let mut entries = self.entries.lock();
         if let Some(known) = entries.by_label.get(label.as_str())
             && known.state != LabelState::Aborted
@@ -132,6 +143,13 @@ impl LabelTable {
                 existing_job_status: known.state.existing_job_status(),
             });
         }
+        let running = entries.running.len();
+        if running >= most {
+            return Err(Error::invalid(format!(
+                "current running txns on db {database_id} is {running}, larger than limit {most}"
+            )));
+        }
+        entries.running.insert(id);
         let info = TransactionInfo {
             id,
             label: label.as_str().to_owned(),
@@ -188,9 +206,13 @@ impl LabelTable {
 
     fn update(&self, info: &TransactionInfo) {
         let mut entries = self.entries.lock();
+        if info.state.has_ended() {
+            entries.running.remove(&info.id);
+        }
         match entries.by_label.get_mut(&info.label) {
             // The label may belong to a later transaction by now, after this one was cancelled.
-            Some(entry) if entry.id == info.id => *entry = info.clone(),
+            // What was cancelled stays so, with the reason that was given then.
+            Some(entry) if entry.id == info.id && entry.state != LabelState::Aborted => *entry = info.clone(),
             _ => return,
         }
         if info.state.has_ended() {
@@ -201,6 +223,7 @@ impl LabelTable {
 
 impl Entries {
     fn remember(&mut self, ended: (String, u64)) {
+        self.running.remove(&ended.1);
         self.ended.push_back(ended);
         while self.ended.len() > MAX_ENDED {
             let Some((label, id)) = self.ended.pop_front() else { break };
@@ -243,6 +266,37 @@ impl Transaction {
         self.end_aborted(reason.into());
     }
 
+    /// Says that the transaction's data is complete; only its commit or its end by a timeout is open. Fails if the
+    /// transaction was cancelled.
+    pub(crate) fn prepare(&mut self) -> Result<()> {
+        self.advance(LabelState::Prepared)
+    }
+
+    /// Decides for the commit without making the rows readable, as a slow publication leaves it. `StagedWrite::commit` makes
+    /// them readable later.
+    pub(crate) fn decide_only(&mut self) -> Result<()> {
+        self.advance(LabelState::Committed)
+    }
+
+    fn advance(&mut self, state: LabelState) -> Result<()> {
+        let mut entries = self.labels.entries.lock();
+        match entries.by_label.get_mut(&self.info.label) {
+            Some(entry) if entry.id == self.info.id && entry.state != LabelState::Aborted => {
+                self.info.state = state;
+                *entry = self.info.clone();
+                Ok(())
+            }
+            entry => {
+                let reason = entry.map_or("", |entry| entry.reason.as_str());
+                self.ended = true;
+                Err(Error::invalid(format!(
+                    "transaction [{}] is already aborted. abort reason: {reason}",
+                    self.info.id
+                )))
+            }
+        }
+    }
+
     fn end_aborted(&mut self, reason: String) {
         if self.ended {
             return;
@@ -265,6 +319,7 @@ impl Transaction {
                 *entry = self.info.clone();
             }
             _ => {
+                entries.running.remove(&self.info.id);
                 self.ended = true;
                 return Err(Error::invalid(format!(
                     "transaction {} with label {} was cancelled",

@@ -27,6 +27,7 @@ pub use database::Database;
 pub use definition::{
     Aggregation, ColumnDefault, ColumnDefinition, Distribution, KeyModel, PartitionScheme, TableDefinition,
 };
+pub(crate) use label::MAX_RUNNING;
 pub use label::{Label, LabelState, Transaction, TransactionInfo};
 pub use merge::RowMerge;
 pub use partition::{Partition, PartitionTuple, PartitionValue, TableSnapshot};

@@ -118,7 +118,7 @@ assert error('SELECT nosuch FROM d.t') == (1064, "Getting analyzing error. Detai
 assert error("INSERT INTO d.t VALUES ('abc')")[0] == 1064
 conn.ping(reconnect=False)
 cursor.execute('SELECT VERSION(), @@version_comment, current_version(), @@max_allowed_packet')
-assert cursor.fetchone() == ('8.0.33', '3.5.2-minirocks', '3.5.2 minirocks', 67108864)
+assert cursor.fetchone() == ('8.0.33', '4.2.0-minirocks', '4.2.0 minirocks', 67108864)
 "#,
     )
     .await;

@@ -201,7 +201,7 @@ async fn preludes_of_drivers_and_tools_are_answered() {
         [["autocommit", "true"], ["version", "8.0.33"]]
     );
     assert_eq!(one(&mut conn, "SELECT DATABASE()").await, "ods");
-    assert_eq!(one(&mut conn, "select current_version() as ver;").await, "3.5.2 minirocks");
+    assert_eq!(one(&mut conn, "select current_version() as ver;").await, "4.2.0 minirocks");
     assert_eq!(one(&mut conn, "SELECT @a + 1").await, "6");
     assert_eq!(error(&mut conn, "SELECT @@nosuch").await.0, 1193);
     assert_eq!(error(&mut conn, "SET time_zone = 'Mars/Olympus'").await.0, 1298);
