@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::abilities::Abilities;
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 use super::stream_load::client::StreamLoadClient;
@@ -37,6 +38,7 @@ pub struct StarrocksCatalog {
     pool: ConnectionPool,
     /// Made at the first write, as it reads the certificates of `ssl_ca`.
     client: Mutex<Option<Arc<StreamLoadClient>>>,
+    abilities: Abilities,
 }
 
 impl fmt::Debug for StarrocksCatalog {
@@ -53,11 +55,16 @@ impl StarrocksCatalog {
     pub fn new(config: &CatalogConfig) -> Result<Self> {
         let options = StarrocksOptions::parse(config)?;
         let pool = ConnectionPool::new(options.connection.clone(), Dialect::StarRocks);
-        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None) })
+        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None), abilities: Abilities::default() })
     }
 
     pub(super) fn options(&self) -> &StarrocksOptions {
         &self.options
+    }
+
+    /// What the server can do.
+    pub(super) fn abilities(&self) -> &Abilities {
+        &self.abilities
     }
 
     /// The client for loads.

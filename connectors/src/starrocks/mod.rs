@@ -4,6 +4,7 @@
 //! server filters and `decode` turning its text into Arrow; `types` is the table of types. A write is planned in `sink` with the options
 //! of `write_options`, runs in one of `modes`, and reaches the server through `stream_load`.
 
+mod abilities;
 pub mod catalog;
 mod decode;
 mod error;

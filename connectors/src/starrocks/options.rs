@@ -16,7 +16,7 @@ const MYSQL_PORT: u16 = 9030;
 /// The port of a frontend's HTTP server (StarRocks: FE `http_port`).
 const FRONTEND_HTTP_PORT: u16 = 8030;
 /// The options that only this kind of catalog has.
-const OWN: [&str; 7] = [
+const OWN: [&str; 10] = [
     "load_url",
     "be_address_map",
     "allowed_be_hosts",
@@ -24,6 +24,9 @@ const OWN: [&str; 7] = [
     "retry_backoff",
     "retry_max_backoff",
     "label_timeout",
+    "commit_timeout",
+    "rollback_timeout",
+    "transaction_limit_timeout",
 ];
 /// As often as a load is tried again at most: with the longest waits it is a quarter of an hour.
 const MAX_RETRIES: u32 = 100;
@@ -74,7 +77,7 @@ impl StarrocksOptions {
     }
 }
 
-/// `retries`, `retry_backoff`, `retry_max_backoff` and `label_timeout`.
+/// `retries`, `retry_backoff`, `retry_max_backoff` and the timeouts.
 fn patience(options: &Options) -> Result<Patience> {
     let mut patience = Patience::default();
     if let Some(text) = options.get("retries") {
@@ -83,16 +86,19 @@ fn patience(options: &Options) -> Result<Patience> {
             ConnectorError::option(format!("retries is \"{text}\"; it is a number from 0 to {MAX_RETRIES}"))
         })?;
     }
-    let duration = |name: &str| options.get(name).map(|text| parse_duration(name, text.trim())).transpose();
-    if let Some(backoff) = duration("retry_backoff")? {
-        patience.backoff = backoff;
+    for (name, wait) in [
+        ("retry_backoff", &mut patience.backoff),
+        ("retry_max_backoff", &mut patience.max_backoff),
+        ("label_timeout", &mut patience.unknown_for),
+        ("commit_timeout", &mut patience.commit_for),
+        ("rollback_timeout", &mut patience.roll_back_for),
+        ("transaction_limit_timeout", &mut patience.limit_for),
+    ] {
+        if let Some(text) = options.get(name) {
+            *wait = parse_duration(name, text.trim())?;
+        }
     }
-    if let Some(max_backoff) = duration("retry_max_backoff")? {
-        patience.max_backoff = max_backoff;
-    }
-    if let Some(label_timeout) = duration("label_timeout")? {
-        patience.unknown_for = label_timeout;
-    }
+    patience.limit_backoff = patience.limit_backoff.min(patience.max_backoff);
     Ok(patience)
 }
 

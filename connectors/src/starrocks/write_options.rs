@@ -50,7 +50,6 @@ impl WriteOptions {
                 None => return Err(unknown(name)),
             }
         }
-        refuse_modes_of_a_later_version(settings.write_mode)?;
         let format = take_format(&mut headers)?;
         let timeout = take(&mut headers, "timeout").map(|text| parse_timeout(&text)).transpose()?;
         refuse_what_cannot_be_kept(&headers)?;
@@ -137,16 +136,6 @@ fn refuse_what_cannot_be_kept(headers: &[(String, String)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn refuse_modes_of_a_later_version(mode: WriteMode) -> Result<()> {
-    match mode {
-        WriteMode::Auto | WriteMode::Single | WriteMode::Plain => Ok(()),
-        later => Err(ConnectorError::new(
-            ErrorCode::Unsupported,
-            format!("write_mode '{}' is not built yet; use SET syncline.write_mode = 'single' | 'plain'", later.name()),
-        )),
-    }
 }
 
 fn parse_timeout(text: &str) -> Result<Duration> {
@@ -256,13 +245,6 @@ mod tests {
             assert!(properties(&[(name, value)]).is_err(), "{name}");
         }
         assert!(properties(&[("skip_header", "0"), ("trim_space", "false"), ("strip_outer_array", "true")]).is_ok());
-    }
-
-    #[test]
-    fn modes_of_a_later_version_say_so() {
-        let error = properties(&[("write_mode", "transaction")]).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::Unsupported);
-        assert!(error.message().contains("SET syncline.write_mode = 'single' | 'plain'"), "{error}");
     }
 
     #[test]

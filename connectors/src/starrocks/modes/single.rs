@@ -1,5 +1,6 @@
 //! One load, all or nothing. Rows of all writers are held together until the input ends; then they are sent as one load. If they
-//! grow beyond `load_bytes`, the write fails (`auto`), or what is held becomes the head of one streamed load (`single`).
+//! grow beyond `load_bytes`, what is held becomes the head of one streamed load (`single`), or the write fails (`auto`, where no other
+//! mode can take it).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,7 +81,7 @@ impl Single {
         ConnectorError::new(
             ErrorCode::Unsupported,
             format!(
-                "{}: the rows are more than one load of {} (\"load_bytes\"), and the modes for more are not built yet; nothing was written. \
+                "{}: the rows are more than one load of {} (\"load_bytes\"), and no mode that is all or nothing can take more of them, for the reason that EXPLAIN names; nothing was written. \
                  Choose one: a larger \"load_bytes\" (SET syncline.load_bytes = '…', which are held in memory), or \
                  SET syncline.write_mode = 'single' | 'plain' ('single' is one load of any size, all or nothing; \
                  'plain' is many loads, visible one by one)",
@@ -117,22 +118,7 @@ impl Sink for SingleSink {
             State::Ended => return Err(ConnectorError::internal("a write is committed that has ended")),
         };
         let promised: u64 = tokens.iter().map(|token| token.rows).sum();
-        if promised != held.rows() {
-            return Err(ConnectorError::internal(format!("writers report {promised} rows, {} are held", held.rows())));
-        }
-        let encoded = held.encode(target)?;
-        // Rows that the format cannot carry may have become rejects just now.
-        target.rejects().check(encoded.rows + target.rejects().count())?;
-        if encoded.rows == 0 {
-            // The server refuses an empty load.
-            target.forget().await;
-            return Ok(WriteSummary { write_mode: "single".into(), ..WriteSummary::default() });
-        }
-        target.record_decision(&[shared.label().to_string()]).await?;
-        shared.sent.store(true, Ordering::Relaxed);
-        let committed = target.send(shared.label(), encoded).await?;
-        target.forget().await;
-        Ok(summary(committed))
+        send_held(target, held, promised, &shared.sent).await
     }
 
     async fn abort(&self) -> Result<()> {
@@ -162,6 +148,33 @@ impl Sink for SingleSink {
         let labels = if sent { vec![self.shared.label().to_string()] } else { Vec::new() };
         Some(WriteSummary { write_mode: "single".into(), labels, ..WriteSummary::default() })
     }
+}
+
+/// Sends what all writers held as one load. `promised` is the number of rows that the writers say they held; `sent` is set when the server
+/// may have the label.
+pub(super) async fn send_held(
+    target: &WriteTarget,
+    held: HeldRows,
+    promised: u64,
+    sent: &AtomicBool,
+) -> Result<WriteSummary> {
+    if promised != held.rows() {
+        return Err(ConnectorError::internal(format!("writers report {promised} rows, {} are held", held.rows())));
+    }
+    let encoded = held.encode(target)?;
+    // Rows that the format cannot carry may have become rejects just now.
+    target.rejects().check(encoded.rows + target.rejects().count())?;
+    if encoded.rows == 0 {
+        // The server refuses an empty load.
+        target.forget().await;
+        return Ok(WriteSummary { write_mode: "single".into(), ..WriteSummary::default() });
+    }
+    let label = target.label(0, 0);
+    target.record_decision(&[label.to_string()]).await?;
+    sent.store(true, Ordering::Relaxed);
+    let committed = target.send(label, encoded).await?;
+    target.forget().await;
+    Ok(summary(committed))
 }
 
 fn ended() -> ConnectorError {

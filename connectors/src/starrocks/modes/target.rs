@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::error::{refused_load, server_reject};
 use super::super::stream_load::body::Body;
 use super::super::stream_load::client::{Load, Outcome, StreamLoadClient};
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::{Label, LabelPrefix};
-use super::super::stream_load::response::{LabelState, LoadResponse, RefusedRow};
+use super::super::stream_load::response::{LoadResponse, RefusedRow};
+use super::super::stream_load::roll_back::{Ended, Opened};
+use super::super::stream_load::transaction::{Timeouts, Transaction};
 use super::super::write_options::{Format, WriteOptions};
 use super::held::Encoded;
 use crate::csv::{CsvEncoder, JsonEncoder};
@@ -21,10 +23,13 @@ use crate::sink::{CommitJournal, ErrorLimit, RejectLog, TargetColumn, WriteId, W
 const KEPT_TIMEOUT: Duration = Duration::from_secs(600);
 /// `timeout` of a load that is streamed from a source of any speed: four hours.
 const STREAMED_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
-/// How long a label may be unknown, while rolling back, before its load is taken for one that never began.
-const UNKNOWN_TIME: Duration = Duration::from_secs(1);
-/// Between two questions while rolling back.
-const ROLL_BACK_PAUSE: Duration = Duration::from_millis(200);
+/// `idle_transaction_timeout`: a transaction of a process that is gone holds one of the database's places for so long; one of a source
+/// that is slower is begun again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1800);
+/// `prepared_timeout`: a day, the server's own default, is how long `--resume` can finish a write.
+const PREPARED_TIMEOUT: Duration = Duration::from_secs(86_400);
+/// Headers that `begin` and `prepare` read, and loads do not.
+const TRANSACTION_HEADERS: [&str; 2] = ["idle_transaction_timeout", "prepared_timeout"];
 
 /// How a load is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +143,18 @@ impl WriteTarget {
         &*self.rejects
     }
 
+    pub(super) fn client(&self) -> &StreamLoadClient {
+        &self.client
+    }
+
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub(super) fn table(&self) -> &str {
+        &self.table
+    }
+
     /// The label of a writer's load.
     pub(super) fn label(&self, writer: usize, sequence: u64) -> Label {
         self.prefix.label(writer, sequence)
@@ -228,6 +245,28 @@ impl WriteTarget {
         }
     }
 
+    /// A transaction whose loads are encoded so. The server may leave out any number of rows: the limit is decided here, before the commit.
+    pub(super) fn transaction(&self, label: Label, encoding: Encoding) -> Transaction {
+        let timeouts = transaction_timeouts(&self.options);
+        let mut load_headers = self.load(label.clone(), encoding, timeouts.total, None).headers;
+        load_headers.retain(|(name, _)| !TRANSACTION_HEADERS.contains(&name.as_str()) && name != "max_filter_ratio");
+        load_headers.push(("max_filter_ratio".to_owned(), "1".to_owned()));
+        let warehouse = self.options.header("warehouse").map(|value| ("warehouse".to_owned(), value.to_owned()));
+        Transaction {
+            database: self.database.clone(),
+            table: self.table.clone(),
+            label,
+            load_headers,
+            begin_headers: warehouse.into_iter().collect(),
+            timeouts,
+        }
+    }
+
+    /// How long the server keeps a prepared transaction.
+    pub(super) fn prepared_timeout(&self) -> Duration {
+        transaction_timeouts(&self.options).prepared
+    }
+
     /// What the limit leaves to the server after our own rejects, as a part of this load's rows, and at most what the user wrote for the
     /// server. A load whose rows are not counted yet gets none: it could not be taken back if the limit turned out to be passed.
     fn max_filter_ratio(&self, rows: Option<u64>) -> f64 {
@@ -292,7 +331,7 @@ impl WriteTarget {
     }
 
     /// Hands the rows that the server refused to the reject log: those it names, and the number of the rest.
-    async fn report_refused_rows(
+    pub(super) async fn report_refused_rows(
         &self,
         response: &LoadResponse,
         warnings: &mut Vec<String>,
@@ -320,37 +359,26 @@ impl WriteTarget {
 
     /// Makes sure that a load whose answer nobody awaits any more does not become visible later. Returns whether it is committed.
     pub(super) async fn roll_back(&self, label: &Label) -> Result<bool> {
-        let started = Instant::now();
-        let mut unknown_since: Option<Instant> = None;
-        loop {
-            let trouble = match self.client.label_state(&self.database, label).await {
-                Ok(LabelState::Visible | LabelState::Committed) => return Ok(true),
-                Ok(LabelState::Aborted(_)) => return Ok(false),
-                Ok(LabelState::Unknown) => {
-                    if unknown_since.get_or_insert_with(Instant::now).elapsed() >= UNKNOWN_TIME {
-                        return Ok(false);
-                    }
-                    "the server does not know it".to_owned()
-                }
-                Ok(LabelState::Running) => {
-                    unknown_since = None;
-                    match self.client.cancel(&self.database, &self.table, label).await {
-                        Ok(()) => "it still runs".to_owned(),
-                        Err(error) => error.message().to_owned(),
-                    }
-                }
-                Err(error) => error.message().to_owned(),
-            };
-            if started.elapsed() >= self.client.patience().roll_back_for {
-                return Err(ConnectorError::new(
-                    ErrorCode::Unknown,
-                    format!(
-                        "{}: load {label} could not be rolled back and may become visible: {trouble}",
-                        self.shown()
-                    ),
-                ));
-            }
-            tokio::time::sleep(ROLL_BACK_PAUSE).await;
+        match self.client.roll_back(&self.database, &self.table, label, Opened::ByLoad).await {
+            Ok(ended) => Ok(ended == Ended::Committed),
+            Err(error) => Err(ConnectorError::new(
+                error.code(),
+                format!(
+                    "{}: load {label} could not be rolled back and may become visible: {}",
+                    self.shown(),
+                    error.message()
+                ),
+            )),
         }
+    }
+}
+
+/// The timeouts of a transaction; those that the user wrote were checked with the options.
+fn transaction_timeouts(options: &WriteOptions) -> Timeouts {
+    let seconds = |name: &str| options.header(name)?.parse().ok().map(Duration::from_secs);
+    Timeouts {
+        total: options.timeout.unwrap_or(STREAMED_TIMEOUT),
+        idle: seconds("idle_transaction_timeout").unwrap_or(IDLE_TIMEOUT),
+        prepared: seconds("prepared_timeout").unwrap_or(PREPARED_TIMEOUT),
     }
 }

@@ -1,5 +1,9 @@
 //! The write modes against a server of one frontend and one backend, without the MySQL side.
 
+mod gate;
+mod transaction;
+mod transactions_server;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +11,7 @@ use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use super::super::stream_load::client::StreamLoadClient;
 use super::super::stream_load::fault_server::{Act, FaultServer, Seen, client, ok, redirect};
 use super::super::write_options::WriteOptions;
 use super::plain::PlainSink;
@@ -83,36 +88,8 @@ impl Cluster {
     }
 
     fn target(&self, properties: &[(&str, &str)]) -> Arc<WriteTarget> {
-        let properties: Options = properties.iter().copied().collect();
-        let options = WriteOptions::parse(&properties, &Options::new(), &Options::new()).unwrap();
-        self.rejects.set_limit(options.settings.error_limit);
-        let column = |name: &str, kind| TargetColumn {
-            name: name.into(),
-            kind,
-            nullable: true,
-            has_default: false,
-            type_name: "t".into(),
-        };
-        let columns = vec![
-            column("id", TargetType::Integer { bits: 64, signed: true }),
-            column("name", TargetType::Text { max_bytes: None, max_chars: None }),
-        ];
-        let request = WriteRequest {
-            database: "d".into(),
-            table: "t".into(),
-            overwrite: false,
-            partition: vec![],
-            mapping: ColumnMapping::Position,
-            source: batch(&[]).schema(),
-            properties,
-            settings: Options::new(),
-            id: WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 },
-            journal: self.journal.clone(),
-            rejects: self.rejects.clone(),
-            timezone: "UTC".into(),
-        };
-        let client = Arc::new(client(&[&self.fe.at], &[&self.be.at]));
-        Arc::new(WriteTarget::new("sr", client, request, columns, options))
+        let client = client(&[&self.fe.at], &[&self.be.at]);
+        target(client, self.journal.clone(), self.rejects.clone(), properties)
     }
 
     /// The loads that reached the backend.
@@ -123,6 +100,44 @@ impl Cluster {
     fn journal(&self) -> Vec<String> {
         self.journal.0.lock().clone()
     }
+}
+
+/// The target of a write into `d.t (id BIGINT, name STRING)`.
+fn target(
+    client: StreamLoadClient,
+    journal: Arc<Journal>,
+    rejects: Arc<RejectCollector>,
+    properties: &[(&str, &str)],
+) -> Arc<WriteTarget> {
+    let properties: Options = properties.iter().copied().collect();
+    let options = WriteOptions::parse(&properties, &Options::new(), &Options::new()).unwrap();
+    rejects.set_limit(options.settings.error_limit);
+    let column = |name: &str, kind| TargetColumn {
+        name: name.into(),
+        kind,
+        nullable: true,
+        has_default: false,
+        type_name: "t".into(),
+    };
+    let columns = vec![
+        column("id", TargetType::Integer { bits: 64, signed: true }),
+        column("name", TargetType::Text { max_bytes: None, max_chars: None }),
+    ];
+    let request = WriteRequest {
+        database: "d".into(),
+        table: "t".into(),
+        overwrite: false,
+        partition: vec![],
+        mapping: ColumnMapping::Position,
+        source: batch(&[]).schema(),
+        properties,
+        settings: Options::new(),
+        id: WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 },
+        journal,
+        rejects,
+        timezone: "UTC".into(),
+    };
+    Arc::new(WriteTarget::new("sr", Arc::new(client), request, columns, options))
 }
 
 fn batch(rows: &[(i64, &str)]) -> RecordBatch {

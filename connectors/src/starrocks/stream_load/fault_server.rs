@@ -116,6 +116,9 @@ pub(crate) fn client(frontends: &[&Endpoint], nodes: &[&Endpoint]) -> StreamLoad
         unknown_for: Duration::from_millis(50),
         answer_margin: Duration::from_millis(500),
         roll_back_for: Duration::from_secs(1),
+        limit_for: Duration::from_millis(200),
+        limit_backoff: Duration::from_millis(20),
+        commit_for: Duration::from_secs(1),
     };
     let http = Http::new(Arc::new(tls), Duration::from_secs(2));
     StreamLoadClient::new("sr", http, frontends, rules, "root", &Secret::new("hunter2"), patience)
