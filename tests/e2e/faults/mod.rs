@@ -4,6 +4,7 @@
 //!
 //! `SYNCLINE_FAULT_SEED=17` repeats one run and shows its report; `SYNCLINE_FAULT_RUNS=5000` runs more of them.
 
+mod binary;
 mod dice;
 mod fault;
 mod rows;
