@@ -26,6 +26,7 @@
 mod abilities;
 mod csv;
 mod error;
+mod faults;
 mod http;
 mod load;
 pub(crate) mod mysql;
@@ -36,4 +37,5 @@ pub mod types;
 
 pub use abilities::{Abilities, Ability, Version};
 pub use error::{Error, Result};
+pub use faults::{Fault, FaultId, FaultKind, FaultPlace, FaultStep, Faults, FiredFault, Node};
 pub use server::{Server, ServerConfig, TransactionLimits};

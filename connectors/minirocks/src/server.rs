@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::abilities::{Abilities, Version};
 use crate::error::{Error, Result};
+use crate::faults::Faults;
 use crate::http::{self, HttpState, Role};
 use crate::load::{ErrorLogs, TransactionLoads};
 use crate::mysql;
@@ -136,6 +137,7 @@ pub struct Server {
     mysql_addr: SocketAddr,
     http_addr: SocketAddr,
     be_addr: SocketAddr,
+    faults: Faults,
     tasks: JoinSet<()>,
 }
 
@@ -152,20 +154,22 @@ impl Server {
         let (mysql, mysql_addr) = bind(config.listen, config.mysql_port).await?;
         let config = Arc::new(config);
         let mut tasks = JoinSet::new();
+        let faults = Faults::default();
         let state = Arc::new(HttpState {
             warehouse: Arc::clone(&warehouse),
             config: Arc::clone(&config),
             error_logs: ErrorLogs::default(),
             transactions: Arc::default(),
+            faults: faults.clone(),
             be_port: be_addr.port(),
         });
         tasks.spawn(clean_transactions(Arc::clone(&state.transactions), config.transactions.clean_every));
         tasks.spawn(http::serve(http_listener, Role::Frontend, Arc::clone(&state)));
         tasks.spawn(http::serve(be, Role::Backend, state));
         let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
-        let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses)?;
+        let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses, faults.clone())?;
         tasks.spawn(mysql::serve(mysql, Arc::new(services)));
-        Ok(Self { warehouse, mysql_addr, http_addr, be_addr, tasks })
+        Ok(Self { warehouse, mysql_addr, http_addr, be_addr, faults, tasks })
     }
 
     /// Where the MySQL protocol is spoken.
@@ -186,6 +190,11 @@ impl Server {
     /// The data, for tests and embedding programs.
     pub fn warehouse(&self) -> &Arc<Warehouse> {
         &self.warehouse
+    }
+
+    /// The switch for faults, for tests of clients.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// Closes the ports and all connections, and waits until their tasks have ended and nothing of them holds the data folder.

@@ -11,10 +11,12 @@ use tokio::sync::mpsc;
 
 use super::auth::{self, Denied};
 use super::body::{WAITING_PIECES, announced_length, send_body};
+use super::fault::{BodyStop, closed, meet};
 use super::request::{parameter, segments};
 use super::{Answer, Connection, HttpState, answer_early, json, not_found, transaction_backend, with_type};
 use crate::error::{Error, Result};
-use crate::load::{LoadOptions, LoadOutcome, PreparedLoad, Publish, Published};
+use crate::faults::{FaultPlace, FaultStep};
+use crate::load::{LoadOptions, LoadOutcome, PreparedLoad, Published};
 use crate::storage::Label;
 
 pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, request: Request<Incoming>) -> Answer {
@@ -28,10 +30,10 @@ pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, reques
             stream_load(state, connection, &head, body, database, table).await
         }
         (&Method::GET | &Method::HEAD, ["api", "_load_error_log"]) => {
-            let log = parameter(head.uri.query(), "file").and_then(|file| state.error_logs.get(&file));
-            match log {
-                Some(text) => with_type(StatusCode::OK, "text/plain; charset=utf-8", text.to_string()),
-                None => not_found(),
+            let struck = meet(&state, &connection, &head, FaultStep::ErrorLog, FaultPlace::Backend, "").await;
+            match struck {
+                Ok(struck) => struck.answer(error_log(&state, &head)).await,
+                Err(answer) => answer,
             }
         }
         (&Method::GET, ["api", "health"]) => json(r#"{"status": "OK","msg": "To Be Added"}"#.to_owned()),
@@ -39,6 +41,14 @@ pub(super) async fn answer(state: Arc<HttpState>, connection: Connection, reques
             transaction_backend::answer(state, connection, &head, body, operation).await
         }
         _ => answer_early(not_found(), body, &connection),
+    }
+}
+
+fn error_log(state: &HttpState, head: &Parts) -> Answer {
+    let log = parameter(head.uri.query(), "file").and_then(|file| state.error_logs.get(&file));
+    match log {
+        Some(text) => with_type(StatusCode::OK, "text/plain; charset=utf-8", text.to_string()),
+        None => not_found(),
     }
 }
 
@@ -54,13 +64,19 @@ async fn stream_load(
     let backend = connection.local.to_string();
     let label = head.headers.get("label").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let label = label.filter(|label| !label.is_empty());
+    let named = label.as_deref().unwrap_or_default();
+    let struck = match meet(&state, &connection, head, FaultStep::StreamLoad, FaultPlace::Backend, named).await {
+        Ok(struck) => struck,
+        Err(answer) => return answer_early(answer, body, &connection),
+    };
     let mut outcome = LoadOutcome::new(label.as_deref().unwrap_or(""), database, table);
     let load = match prepare(&state, head, label.as_deref(), &mut outcome) {
         Ok(load) => load,
         Err(error) => {
             outcome.fail(&error);
             outcome.timings.total = begun.elapsed();
-            return answer_early(json(outcome.to_json(&backend)), body, &connection);
+            let answer = struck.answer(json(outcome.to_json(&backend))).await;
+            return answer_early(answer, body, &connection);
         }
     };
 
@@ -69,20 +85,22 @@ async fn stream_load(
     let limits = load.options().clone();
     let mut read_outcome = outcome.clone();
     let logs = Arc::clone(&state);
+    let publish = struck.publish();
     let reader = tokio::task::spawn_blocking(move || {
         let late = logs.transactions.late();
-        let result = load.run(receiver, Publish::Now, &mut read_outcome, &logs.error_logs, late);
+        let result = load.run(receiver, publish, &mut read_outcome, &logs.error_logs, late);
         (result, read_outcome)
     });
-    let sent = tokio::time::timeout(timeout, send_body(&mut body, sender, &limits)).await;
+    let sent = tokio::time::timeout(timeout, send_body(&mut body, sender, &limits, struck.body())).await;
     let (result, mut outcome) = match reader.await {
         Ok(ended) => ended,
         Err(error) => (Err(Error::invalid(format!("the load was interrupted: {error}"))), outcome),
     };
     // Why the body ended too early says more than that it did.
     let result = match (sent, result) {
+        (Ok(Err(BodyStop::Closed)), _) => return closed(),
         (_, Ok(published)) => Ok(published),
-        (Ok(Ok(())), Err(error)) | (Ok(Err(error)), Err(_)) => Err(error),
+        (Ok(Ok(())), Err(error)) | (Ok(Err(BodyStop::Refused(error))), Err(_)) => Err(error),
         (Err(_), Err(_)) => Err(Error::invalid(format!("load timed out after {} seconds", timeout.as_secs()))),
     };
     match result {
@@ -92,7 +110,7 @@ async fn stream_load(
     }
     outcome.timings.total = begun.elapsed();
     tracing::debug!(label = outcome.label, table, rows = outcome.counts.loaded, "a stream load ended");
-    let answer = json(outcome.to_json(&backend));
+    let answer = struck.answer(json(outcome.to_json(&backend))).await;
     answer_early(answer, body, &connection)
 }
 

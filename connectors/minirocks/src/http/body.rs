@@ -6,7 +6,8 @@ use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use tokio::sync::mpsc;
 
-use crate::error::{Error, Result};
+use super::fault::{BodyFault, BodyStop};
+use crate::error::Error;
 use crate::load::{LoadOptions, Piece};
 
 /// Pieces of a body that wait for the thread that reads them; with hyper's pieces of up to half a megabyte, a few megabytes.
@@ -18,16 +19,30 @@ pub(super) fn announced_length(head: &Parts) -> u64 {
 }
 
 /// Hands the body on as it arrives; the channel holds the client back. Ends early if the reader has.
-pub(super) async fn send_body(body: &mut Incoming, sender: mpsc::Sender<Piece>, limits: &LoadOptions) -> Result<()> {
+pub(super) async fn send_body(
+    body: &mut Incoming,
+    sender: mpsc::Sender<Piece>,
+    limits: &LoadOptions,
+    fault: BodyFault,
+) -> Result<(), BodyStop> {
+    let refused = BodyStop::Refused;
     let mut received = 0;
+    let mut stop = fault.stop;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Error::backend(format!("cannot read the body: {error}")))?;
+        let frame = frame.map_err(|error| refused(Error::backend(format!("cannot read the body: {error}"))))?;
         let Ok(data) = frame.into_data() else { continue };
         received += data.len() as u64;
-        limits.check_body_size(received)?;
+        limits.check_body_size(received).map_err(refused)?;
         if sender.send(Piece::Bytes(data)).await.is_err() {
             return Ok(());
         }
+        if let Some((_, stop)) = stop.take_if(|(after_bytes, _)| received >= *after_bytes) {
+            return Err(stop);
+        }
+        tokio::time::sleep(fault.pause).await;
+    }
+    if let Some((_, stop)) = stop {
+        return Err(stop);
     }
     let _ = sender.send(Piece::End).await;
     Ok(())

@@ -8,9 +8,11 @@ use hyper::{Method, Request, StatusCode, Version};
 use serde_json::json;
 
 use super::auth::{self, Denied};
+use super::fault::meet;
 use super::request::{parameter, segments};
 use super::{Answer, Connection, HttpState, answer_early, json, not_found, transaction_frontend, with_type};
 use crate::error::Error;
+use crate::faults::{FaultPlace, FaultStep};
 use crate::load::pretty;
 
 /// What the FE says to a load without `Expect: 100-continue`.
@@ -48,11 +50,24 @@ pub(super) async fn answer(state: &HttpState, connection: Connection, request: R
             if lacks_expect(&head) {
                 failed_with("com.starrocks.common.DdlException", NO_EXPECT)
             } else {
-                redirect(state, &connection, &head)
+                let label = transaction_frontend::text(&head.headers, "label").unwrap_or_default();
+                match meet(state, &connection, &head, FaultStep::StreamLoad, FaultPlace::Redirect, &label).await {
+                    Ok(struck) => struck.answer(redirect(state, &connection, &head)).await,
+                    Err(answer) => answer,
+                }
             }
         }
-        [_, database, "get_load_state"] => load_state(state, database, parameter(query, "label").as_deref()),
-        [_, database, _, "_cancel"] => cancel(state, database, parameter(query, "label").as_deref()),
+        [_, database, rest @ ..] => {
+            let label = parameter(query, "label");
+            let is_cancel = rest.len() > 1;
+            let step = if is_cancel { FaultStep::Cancel } else { FaultStep::LoadState };
+            let named = label.as_deref().unwrap_or_default();
+            match meet(state, &connection, &head, step, FaultPlace::Frontend, named).await {
+                Ok(struck) if is_cancel => struck.answer(cancel(state, database, label.as_deref())).await,
+                Ok(struck) => struck.answer(load_state(state, database, label.as_deref())).await,
+                Err(answer) => answer,
+            }
+        }
         _ => not_found(),
     };
     answer_early(answer, body, &connection)
@@ -68,6 +83,11 @@ pub(super) fn lacks_expect(head: &Parts) -> bool {
 pub(super) fn redirect(state: &HttpState, connection: &Connection, head: &Parts) -> Answer {
     let path_and_query = head.uri.path_and_query().map_or("/", |p| p.as_str());
     let host = std::net::SocketAddr::new(connection.local.ip(), state.be_port);
+    redirect_to(&host.to_string(), path_and_query)
+}
+
+/// Sends the client to another address.
+pub(super) fn redirect_to(host: &str, path_and_query: &str) -> Answer {
     let Ok(location) = HeaderValue::from_str(&format!("http://{host}{path_and_query}")) else {
         return not_found();
     };
@@ -94,7 +114,7 @@ pub(super) fn failed_with(class: &str, message: &str) -> Answer {
     json(pretty(&json!({"Status": "FAILED", "Message": message}), 2))
 }
 
-fn failed(error: &Error) -> Answer {
+pub(super) fn failed(error: &Error) -> Answer {
     let message = error.to_string();
     json(json!({"status": "FAILED", "code": "1", "msg": message, "message": message}).to_string())
 }

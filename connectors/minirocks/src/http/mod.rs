@@ -9,6 +9,9 @@
 mod auth;
 mod backend;
 mod body;
+mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod frontend;
 mod request;
 #[cfg(test)]
@@ -20,7 +23,6 @@ mod transaction_frontend;
 #[cfg(test)]
 mod transaction_tests;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::faults::Faults;
 use crate::load::{ErrorLogs, TransactionLoads};
 use crate::server::ServerConfig;
 use crate::storage::Warehouse;
@@ -62,6 +65,7 @@ pub(crate) struct HttpState {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) error_logs: ErrorLogs,
     pub(crate) transactions: Arc<TransactionLoads>,
+    pub(crate) faults: Faults,
     /// The port of the BE, for redirects.
     pub(crate) be_port: u16,
 }
@@ -103,6 +107,9 @@ pub(crate) async fn serve(listener: TcpListener, role: Role, state: Arc<HttpStat
             Some(_) = connections.join_next() => continue,
         };
         let Ok(local) = stream.local_addr() else { continue };
+        if fault::is_gone(&state, role) {
+            continue;
+        }
         let state = Arc::clone(&state);
         connections.spawn(async move {
             let _permit = permit;
@@ -116,7 +123,10 @@ async fn serve_connection(stream: TcpStream, role: Role, state: Arc<HttpState>, 
     let connection = Connection { peer, local, unread };
     let service = service_fn(move |request| {
         let (state, connection) = (Arc::clone(&state), connection.clone());
-        async move { Ok::<_, Infallible>(answer(role, state, connection, request).await) }
+        async move {
+            let answer = answer(role, state, connection, request).await;
+            if fault::is_closed(&answer) { Err(FaultClosed) } else { Ok(answer) }
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -138,7 +148,15 @@ async fn serve_connection(stream: TcpStream, role: Role, state: Arc<HttpState>, 
     }
 }
 
+/// A fault closes the connection in place of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault has closed the connection")]
+struct FaultClosed;
+
 async fn answer(role: Role, state: Arc<HttpState>, connection: Connection, request: Request<Incoming>) -> Answer {
+    if fault::is_gone(&state, role) {
+        return fault::closed();
+    }
     match role {
         Role::Frontend => frontend::answer(&state, connection, request).await,
         Role::Backend => backend::answer(state, connection, request).await,

@@ -12,10 +12,12 @@ use tokio::sync::mpsc;
 
 use super::auth::{self, Denied};
 use super::body::{WAITING_PIECES, announced_length, send_body};
-use super::transaction_frontend::{NOT_IMPLEMENTED, text};
+use super::fault::{BodyFault, BodyStop, Struck, closed, meet};
+use super::transaction_frontend::{NOT_IMPLEMENTED, step_of, text};
 use super::{Answer, Connection, HttpState, answer_early, json, not_found};
 use crate::abilities::Ability;
 use crate::error::Error;
+use crate::faults::FaultPlace;
 use crate::load::{
     BeginRequest, FinishRequest, Publish, Refusal, TransactionReply, TransactionStatus, pretty, reply_json,
 };
@@ -42,16 +44,28 @@ pub(super) async fn answer(
     }
     let backend = connection.local.to_string();
     let label = text(&head.headers, "label").unwrap_or_default();
+    let struck = match step_of(operation) {
+        Some(step) => meet(&state, &connection, head, step, FaultPlace::Backend, &label).await,
+        None => Ok(Struck::default()),
+    };
+    let struck = match struck {
+        Ok(struck) => struck,
+        Err(answer) => return answer_early(answer, body, &connection),
+    };
     let answer_with = |reply: &Reply| json(reply_json(&label, &backend, reply));
     let reply = match (&head.method, operation) {
         (&Method::POST, "list") => return answer_early(list(&state), body, &connection),
         (&Method::PUT, "load") => {
-            let (reply, body) = load(&state, head, body, &label).await;
-            return answer_early(answer_with(&reply), body, &connection);
+            let (reply, body) = load(&state, head, body, &label, struck.body()).await;
+            let answer = match reply {
+                Some(reply) => struck.answer(answer_with(&reply)).await,
+                None => closed(),
+            };
+            return answer_early(answer, body, &connection);
         }
         (&Method::POST, "begin") => check(&state, head, &label).and_then(|()| begin(&state, head, &label)),
         (&Method::POST, "prepare" | "commit") => match check(&state, head, &label) {
-            Ok(()) => finish(&state, head, &label, operation == "prepare").await,
+            Ok(()) => finish(&state, head, &label, operation == "prepare", struck.publish()).await,
             Err(refusal) => Err(refusal),
         },
         (&Method::POST, "rollback") => check(&state, head, &label)
@@ -59,7 +73,8 @@ pub(super) async fn answer(
         (&Method::POST, _) => argument(format!("unsupport transaction operation {operation}")),
         _ => return answer_early(not_found(), body, &connection),
     };
-    answer_early(answer_with(&reply), body, &connection)
+    let answer = struck.answer(answer_with(&reply)).await;
+    answer_early(answer, body, &connection)
 }
 
 fn argument<T>(message: impl Into<String>) -> Result<T, Refusal> {
@@ -103,12 +118,19 @@ fn begin(state: &HttpState, head: &Parts, label: &str) -> Reply {
     state.transactions.begin(&database, &request, &state.config)
 }
 
-async fn load(state: &Arc<HttpState>, head: &Parts, mut body: Incoming, label: &str) -> (Reply, Incoming) {
+/// The reply to a `load` and what is left of its body; no reply if a fault closes the connection.
+async fn load(
+    state: &Arc<HttpState>,
+    head: &Parts,
+    mut body: Incoming,
+    label: &str,
+    fault: BodyFault,
+) -> (Option<Reply>, Incoming) {
     if label.is_empty() {
-        return (argument("Invalid label "), body);
+        return (Some(argument("Invalid label ")), body);
     }
     if let Err(refusal) = check(state, head, label) {
-        return (Err(refusal), body);
+        return (Some(Err(refusal)), body);
     }
     let (database, table) = (text(&head.headers, "db"), text(&head.headers, "table"));
     let load = state.transactions.load(
@@ -121,26 +143,31 @@ async fn load(state: &Arc<HttpState>, head: &Parts, mut body: Incoming, label: &
     );
     let load = match load {
         Ok(load) => load,
-        Err(refusal) => return (Err(refusal), body),
+        Err(refusal) => return (Some(Err(refusal)), body),
     };
-    let Some(limits) = load.options().cloned() else { return (argument("Invalid label "), body) };
+    let Some(limits) = load.options().cloned() else { return (Some(argument("Invalid label ")), body) };
     let time_left = load.time_left();
     let (sender, receiver) = mpsc::channel(WAITING_PIECES);
     let reader = tokio::task::spawn_blocking(move || load.run(receiver));
-    let sent = tokio::time::timeout(time_left, send_body(&mut body, sender, &limits)).await;
+    let sent = tokio::time::timeout(time_left, send_body(&mut body, sender, &limits, fault)).await;
     let reply = match (sent, reader.await) {
+        (Ok(Err(BodyStop::Closed)), _) => return (None, body),
+        (Ok(Err(BodyStop::Refused(error))), _) => {
+            // What breaks the body aborts the transaction.
+            state.transactions.abort(label, &error.to_string());
+            Err(Refusal::new(TransactionStatus::InternalError, error.to_string()))
+        }
         (_, Ok(Ok(reply))) => Ok(reply),
-        (Ok(Err(error)), _) => Err(Refusal::new(TransactionStatus::InternalError, error.to_string())),
         (_, Ok(Err(refusal))) => Err(refusal),
         (_, Err(error)) => {
             let error = Error::backend(format!("the load was interrupted: {error}"));
             Err(Refusal::new(TransactionStatus::InternalError, error.to_string()))
         }
     };
-    (reply, body)
+    (Some(reply), body)
 }
 
-async fn finish(state: &Arc<HttpState>, head: &Parts, label: &str, is_prepare: bool) -> Reply {
+async fn finish(state: &Arc<HttpState>, head: &Parts, label: &str, is_prepare: bool, publish: Publish) -> Reply {
     let mut prepared_timeout = is_prepare.then_some(PREPARED_TIMEOUT);
     if is_prepare
         && state.config.abilities().has(Ability::PreparedTimeout)
@@ -154,7 +181,7 @@ async fn finish(state: &Arc<HttpState>, head: &Parts, label: &str, is_prepare: b
     let database = text(&head.headers, "db").unwrap_or_default();
     let (state, label) = (Arc::clone(state), label.to_owned());
     let finished = tokio::task::spawn_blocking(move || {
-        let request = FinishRequest { database: &database, label: &label, prepared_timeout, publish: Publish::Now };
+        let request = FinishRequest { database: &database, label: &label, prepared_timeout, publish };
         state.transactions.finish(&request, &state.error_logs)
     });
     finished.await.unwrap_or_else(|error| Err(Refusal::new(TransactionStatus::InternalError, error.to_string())))

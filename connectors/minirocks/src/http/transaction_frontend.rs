@@ -8,10 +8,12 @@ use hyper::HeaderMap;
 use hyper::http::request::Parts;
 use serde_json::{Map, Value as Json};
 
+use super::fault::meet;
 use super::frontend::{NO_EXPECT, failed_with, lacks_expect, redirect};
 use super::{Answer, Connection, HttpState, json};
 use crate::abilities::Ability;
 use crate::error::Error;
+use crate::faults::{FaultPlace, FaultStep};
 use crate::load::{Publish, Published, pretty};
 use crate::storage::{Database, LabelState, TransactionInfo};
 
@@ -34,23 +36,47 @@ pub(super) async fn answer(state: &HttpState, connection: &Connection, head: &Pa
     if !state.config.abilities().has(Ability::TransactionInterface) {
         return json(NOT_IMPLEMENTED.to_owned());
     }
-    match handle(state, head, operation).await {
-        Ok(Some(done)) => json(pretty(&done, 2)),
-        Ok(None) => redirect(state, connection, head),
-        Err(Refused::Own(message)) => failed_with(state.config.abilities().exception_class(), &message),
-        Err(Refused::Class(class, message)) => failed_with(class, &message),
-    }
+    let refuse = |refused| match refused {
+        Refused::Own(message) => failed_with(state.config.abilities().exception_class(), &message),
+        Refused::Class(class, message) => failed_with(class, &message),
+    };
+    let route = match route(state, head, operation) {
+        Ok(route) => route,
+        Err(refused) => return refuse(refused),
+    };
+    let place = if route.is_redirect { FaultPlace::Redirect } else { FaultPlace::Frontend };
+    let struck = match meet(state, connection, head, route.step, place, &route.label).await {
+        Ok(struck) => struck,
+        Err(answer) => return answer,
+    };
+    let answer = if route.is_redirect {
+        redirect(state, connection, head)
+    } else {
+        match end(state, &route, struck.publish()).await {
+            Ok(done) => json(pretty(&done, 2)),
+            Err(refused) => refuse(refused),
+        }
+    };
+    struck.answer(answer).await
 }
 
-/// What the FE has done; `None` if the BE has to.
-async fn handle(state: &HttpState, head: &Parts, operation: &str) -> Result<Option<Json>, Refused> {
+/// Who does a call.
+struct Route {
+    step: FaultStep,
+    label: String,
+    database: Arc<Database>,
+    /// How long a commit waits for its rows to be readable.
+    timeout: Duration,
+    /// The BE does it.
+    is_redirect: bool,
+}
+
+fn route(state: &HttpState, head: &Parts, operation: &str) -> Result<Route, Refused> {
     let own = |message: String| Err(Refused::Own(message));
     let header = |name| text(&head.headers, name);
     let Some(name) = header("db") else { return own("No database selected.".to_owned()) };
     let Some(label) = header("label") else { return own("Empty label.".to_owned()) };
-    if !["begin", "load", "prepare", "commit", "rollback"].contains(&operation) {
-        return own(format!("Unknown transaction operation: {operation}"));
-    }
+    let Some(step) = step_of(operation) else { return own(format!("Unknown transaction operation: {operation}")) };
     let timeout = seconds(&head.headers, "timeout")?.unwrap_or(COMMIT_TIMEOUT);
     seconds(&head.headers, "prepared_timeout")?;
     for unsupported in ["transaction_type", "source_type", "channel_id", "channel_num"] {
@@ -62,61 +88,79 @@ async fn handle(state: &HttpState, head: &Parts, operation: &str) -> Result<Opti
         return own(format!("Database[{name}] does not exist."));
     };
     let known = database.transaction(&label);
-    match (operation, known) {
-        ("begin", _) => Ok(None),
-        ("load", _) if lacks_expect(head) => {
-            Err(Refused::Class("com.starrocks.common.DdlException", NO_EXPECT.to_owned()))
+    let is_redirect = match (step, known) {
+        (FaultStep::Begin, _) => true,
+        (FaultStep::Load, _) if lacks_expect(head) => {
+            return Err(Refused::Class("com.starrocks.common.DdlException", NO_EXPECT.to_owned()));
         }
-        ("load" | "prepare", Some(_)) => Ok(None),
-        ("load" | "prepare", None) => own(format!(
-            "Can't find the transaction with db [{name}] and label[{label}]. The possible reasons: 1. FE leader is started or switched; 2. The transaction timeouts and is cleaned."
-        )),
-        (_, None) => own(format!("No transaction found with db[{name}] and label[{label}]")),
-        ("commit", Some(known)) => commit(state, database, &known, timeout).await,
-        (_, Some(known)) => rollback(state, &database, &known),
-    }
+        (FaultStep::Load | FaultStep::Prepare, Some(_)) => true,
+        (FaultStep::Load | FaultStep::Prepare, None) => {
+            return own(format!(
+                "Can't find the transaction with db [{name}] and label[{label}]. The possible reasons: 1. FE leader is started or switched; 2. The transaction timeouts and is cleaned."
+            ));
+        }
+        (_, None) => return own(format!("No transaction found with db[{name}] and label[{label}]")),
+        (_, Some(known)) => known.state == LabelState::Prepare,
+    };
+    Ok(Route { step, label, database, timeout, is_redirect })
 }
 
-async fn commit(
-    state: &HttpState,
-    database: Arc<Database>,
-    known: &TransactionInfo,
-    timeout: Duration,
-) -> Result<Option<Json>, Refused> {
+/// The call that a path names.
+pub(super) fn step_of(operation: &str) -> Option<FaultStep> {
+    Some(match operation {
+        "begin" => FaultStep::Begin,
+        "load" => FaultStep::Load,
+        "prepare" => FaultStep::Prepare,
+        "commit" => FaultStep::Commit,
+        "rollback" => FaultStep::Rollback,
+        _ => return None,
+    })
+}
+
+/// `commit` and `rollback` of what is prepared or has ended.
+async fn end(state: &HttpState, route: &Route, publish: Publish) -> Result<Json, Refused> {
+    let Some(known) = route.database.transaction(&route.label) else {
+        let message = format!("No transaction found with db[{}] and label[{}]", route.database.name(), route.label);
+        return Err(Refused::Own(message));
+    };
+    if route.step == FaultStep::Rollback {
+        return rollback(state, &route.database, &known);
+    }
+    commit(state, route, &known, publish).await
+}
+
+async fn commit(state: &HttpState, route: &Route, known: &TransactionInfo, publish: Publish) -> Result<Json, Refused> {
     let (id, label) = (known.id, known.label.clone());
     match known.state {
-        LabelState::Prepare => Ok(None),
+        LabelState::Prepare => Err(Refused::Own(format!("transaction {id} is not prepared"))),
         LabelState::Prepared => {
-            let transactions = Arc::clone(&state.transactions);
+            let (transactions, database) = (Arc::clone(&state.transactions), Arc::clone(&route.database));
             let committed =
-                tokio::task::spawn_blocking(move || transactions.commit_prepared(&database, &label, Publish::Now));
+                tokio::task::spawn_blocking(move || transactions.commit_prepared(&database, &label, publish));
             match committed.await.ok().flatten() {
-                Some(Ok(Published::Visible)) => Ok(Some(done(known, ""))),
+                Some(Ok(Published::Visible)) => Ok(done(known, "")),
                 Some(Ok(Published::Committed | Published::Open)) => {
-                    Err(Refused::Own(format!("publish timeout: {}", timeout.as_millis())))
+                    Err(Refused::Own(format!("publish timeout: {}", route.timeout.as_millis())))
                 }
                 Some(Err(error)) => Err(Refused::Own(error.to_string())),
                 None => Err(Refused::Own(format!("transaction {id} is committed or aborted by another request"))),
             }
         }
         LabelState::Committed | LabelState::Visible => {
-            Ok(Some(done(known, &format!("Transaction {id} has already committed, label is {label}"))))
+            Ok(done(known, &format!("Transaction {id} has already committed, label is {label}")))
         }
         LabelState::Aborted => Err(Refused::Own(format!("Can not commit ABORTED transaction {id}, label is {label}"))),
     }
 }
 
-fn rollback(state: &HttpState, database: &Database, known: &TransactionInfo) -> Result<Option<Json>, Refused> {
+fn rollback(state: &HttpState, database: &Database, known: &TransactionInfo) -> Result<Json, Refused> {
     let (id, label) = (known.id, &known.label);
     match known.state {
-        LabelState::Prepare => Ok(None),
-        LabelState::Prepared if state.transactions.rollback_prepared(database, label) => Ok(Some(done(known, ""))),
-        LabelState::Prepared => {
+        LabelState::Prepared if state.transactions.rollback_prepared(database, label) => Ok(done(known, "")),
+        LabelState::Prepare | LabelState::Prepared => {
             Err(Refused::Own(format!("transaction {id} is committed or aborted by another request")))
         }
-        LabelState::Aborted => {
-            Ok(Some(done(known, &format!("Transaction {id} has already aborted, label is {label}"))))
-        }
+        LabelState::Aborted => Ok(done(known, &format!("Transaction {id} has already aborted, label is {label}"))),
         state @ (LabelState::Committed | LabelState::Visible) => {
             Err(Refused::Own(format!("Can not abort {} transaction {id}, label is {label}", state.as_str())))
         }

@@ -319,12 +319,20 @@ impl TransactionLoads {
         }
     }
 
-    /// Aborts a transaction, as a server does that has lost or expired it. False if there is none under the label.
-    pub(crate) fn expire(&self, label: &str) -> bool {
-        let Some(transaction) = self.find(label) else { return false };
-        self.open.lock().remove(label);
-        let reason = format!("transaction is aborted by timeout {} seconds.", transaction.timeout.as_secs());
-        transaction.database.cancel_transaction(label, &reason).is_ok()
+    /// Aborts what is open or prepared under a label, in every database, as a server does of its own.
+    pub(crate) fn abort(&self, label: &str, reason: &str) {
+        if let Some(transaction) = self.open.lock().remove(label) {
+            let _ = transaction.database.cancel_transaction(label, reason);
+        }
+        let prepared: Vec<_> = self.prepared.lock().extract_if(|(_, own), _| own == label).collect();
+        for (_, prepared) in prepared {
+            prepared.transaction.abort(reason);
+        }
+    }
+
+    /// Aborts a transaction, as if its time had run out.
+    pub(crate) fn expire(&self, label: &str) {
+        self.abort(label, MANAGER_TIMEOUT);
     }
 
     /// Forgets all transactions that are not prepared, as a BE does that starts again.

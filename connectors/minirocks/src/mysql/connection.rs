@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::fault;
 use super::handshake::log_in;
 use super::packet::{Fields, PacketReader, PacketWriter, Payload, put_length};
 use super::parameters::{ParameterType, read_parameters};
@@ -45,6 +46,7 @@ mod command {
 /// A prepared statement.
 struct Prepared {
     statement: ParsedStatement,
+    text: String,
     types: Vec<ParameterType>,
     long_data: HashMap<u16, Vec<u8>>,
 }
@@ -169,6 +171,10 @@ impl Connection {
     }
 
     async fn query(&mut self, payload: Vec<u8>) -> io::Result<()> {
+        let fault = self.session.services().faults.strike_statement(&String::from_utf8_lossy(&payload));
+        if let Some(refused) = fault::before(fault.as_ref()).await? {
+            return self.answer(Err(refused)).await;
+        }
         let statements = match String::from_utf8(payload) {
             Ok(text) => sql::parse(&text),
             Err(_) => Err(SqlError::new(1300, "Invalid utf8mb4 character string in the statement")),
@@ -181,6 +187,9 @@ impl Connection {
         for (index, statement) in statements.into_iter().enumerate() {
             let more_results = index + 1 < count;
             let outcome = self.session.execute(statement, &[]).await;
+            if !more_results {
+                fault::after(fault.clone()).await?;
+            }
             if !self.outcome(outcome, RowFormat::Text, more_results).await? {
                 break;
             }
@@ -252,6 +261,7 @@ impl Connection {
                 format!("Can't create more than max_prepared_stmt_count statements (current value: {MAX_PREPARED})");
             return self.answer(Err(SqlError::new(1461, text))).await;
         }
+        let text = String::from_utf8_lossy(&payload).into_owned();
         let statement = match String::from_utf8(payload) {
             Ok(text) => sql::parse_one(&text),
             Err(_) => Err(SqlError::new(1300, "Invalid utf8mb4 character string in the statement")),
@@ -289,7 +299,7 @@ impl Connection {
         if !heads.is_empty() {
             self.columns(&heads).await?;
         }
-        self.prepared.insert(id, Prepared { statement, types: Vec::new(), long_data: HashMap::new() });
+        self.prepared.insert(id, Prepared { statement, text, types: Vec::new(), long_data: HashMap::new() });
         Ok(())
     }
 
@@ -298,7 +308,13 @@ impl Connection {
             Ok(bound) => bound,
             Err(error) => return self.answer(Err(error)).await,
         };
+        let text = Fields::new(payload).u32().and_then(|id| self.prepared.get(&id)).map_or("", |p| p.text.as_str());
+        let fault = self.session.services().faults.strike_statement(text);
+        if let Some(refused) = fault::before(fault.as_ref()).await? {
+            return self.answer(Err(refused)).await;
+        }
         let outcome = self.session.execute(statement, &parameters).await;
+        fault::after(fault).await?;
         self.outcome(outcome, RowFormat::Binary, false).await.map(|_| ())
     }
 

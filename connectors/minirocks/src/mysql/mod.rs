@@ -9,12 +9,14 @@
 //! | `packet` | cutting and joining packets, length-encoded fields |
 //! | `handshake` | greeting, login, password |
 //! | `connection` | the command loop |
+//! | `fault` | what an armed fault does to a statement |
 //! | `parameters` | values of COM_STMT_EXECUTE |
 //! | `response`, `rows` | OK, errors, columns; rows in text and binary form |
 //!
 //! What statements mean is in [`sql`](crate::sql).
 
 mod connection;
+mod fault;
 mod handshake;
 mod packet;
 mod parameters;

@@ -1,5 +1,6 @@
 //! The protocol as clients that are not ours see it: mysql_async here, pymysql in `pymysql`.
 
+mod faults;
 mod hostile;
 mod overwrite;
 mod prepared;

@@ -48,6 +48,7 @@ pub(crate) use session::Session;
 pub(crate) use statement::Literal;
 pub(crate) use value_text::{push_text, writable};
 
+use crate::faults::Faults;
 use crate::server::ServerConfig;
 use crate::storage::Warehouse;
 
@@ -64,6 +65,7 @@ pub(crate) struct Services {
     pub(crate) addresses: Addresses,
     pub(crate) engine: query::QueryEngine,
     pub(crate) started_at: Timestamp,
+    pub(crate) faults: Faults,
 }
 
 /// Where the three ports are, for SHOW BACKENDS and SHOW FRONTENDS.
@@ -79,8 +81,10 @@ impl Services {
         warehouse: Arc<Warehouse>,
         config: Arc<ServerConfig>,
         addresses: Addresses,
+        faults: Faults,
     ) -> crate::error::Result<Self> {
-        Ok(Self { warehouse, config, addresses, engine: query::QueryEngine::new()?, started_at: Timestamp::now() })
+        let engine = query::QueryEngine::new()?;
+        Ok(Self { warehouse, config, addresses, engine, started_at: Timestamp::now(), faults })
     }
 
     pub(crate) fn password(&self) -> Option<&str> {

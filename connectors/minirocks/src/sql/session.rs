@@ -37,6 +37,11 @@ pub(crate) struct SessionView<'a> {
 }
 
 impl Session {
+    /// What all connections share.
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
     pub(crate) fn new(services: Arc<Services>, connection_id: u32, client_host: String) -> Self {
         let variables = initial_variables(&services);
         Self { services, connection_id, client_host, database: None, variables }

@@ -11,17 +11,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::{connect, error, ods, one, server};
-use crate::ServerConfig;
 use crate::mysql::serve_at_most;
 use crate::sql::{Addresses, Services};
 use crate::storage::Warehouse;
+use crate::{Faults, ServerConfig};
 
 #[tokio::test]
 async fn the_client_above_the_limit_is_told_so_and_a_free_place_is_used_again() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let addresses = Addresses { mysql: address, http: address, be: address };
-    let services = Services::new(Warehouse::in_memory(), Arc::new(ServerConfig::default()), addresses).unwrap();
+    let services =
+        Services::new(Warehouse::in_memory(), Arc::new(ServerConfig::default()), addresses, Faults::default()).unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(serve_at_most(2, listener, Arc::new(services)));
     let open = async || Conn::new(Opts::from(client(address))).await;

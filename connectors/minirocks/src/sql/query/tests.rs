@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use arrow::array::Array;
 
-use crate::ServerConfig;
 use crate::sql::{self, Addresses, Outcome, Services, Session, SqlError, display_name, push_text, writable};
 use crate::storage::Warehouse;
+use crate::{Faults, ServerConfig};
 
 fn session() -> Session {
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let addresses = Addresses { mysql: nowhere, http: nowhere, be: nowhere };
-    let services = Services::new(Warehouse::in_memory(), Arc::new(ServerConfig::default()), addresses).unwrap();
+    let services =
+        Services::new(Warehouse::in_memory(), Arc::new(ServerConfig::default()), addresses, Faults::default()).unwrap();
     Session::new(Arc::new(services), 1, "127.0.0.1".to_owned())
 }
 
