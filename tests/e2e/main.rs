@@ -6,5 +6,6 @@ mod commands;
 mod failures;
 mod faults;
 mod job;
+mod resume;
 mod slt;
 mod support;

@@ -122,6 +122,11 @@ impl LabelledInsert {
         &self.open.attempt.label_prefix
     }
 
+    /// Whether the server knows the label: what an attempt before this one sent has arrived since.
+    fn is_label_taken(&self, error: &ConnectorError) -> bool {
+        error.message().contains(self.label()) && error.message().contains("already been used")
+    }
+
     async fn run(
         self,
         context: &Context,
@@ -136,7 +141,7 @@ impl LabelledInsert {
             biased;
             () = context.stop.cancelled() => Err(super::cancelled()),
             answer = remote.execute(database, &self.text) => match answer {
-                Err(error) if !was_cut_off(&error) => {
+                Err(error) if !was_cut_off(&error) && !self.is_label_taken(&error) => {
                     // the server refused it, or was not reached
                     report.status = StatementStatus::Failed;
                     context.record_end(report, Some(self.open.attempt.id.attempt)).await;
@@ -211,12 +216,13 @@ impl LabelledInsert {
     }
 }
 
-/// `{job}-{run}-{statement}-{attempt}`: at most 128 bytes of `[-\w]` (StarRocks: STREAM_LOAD docs). The run id tells jobs apart whose names
-/// are cut to the same.
+/// `{job}-{run}-{statement}-1`: at most 128 bytes of `[-\w]` (StarRocks: STREAM_LOAD docs). The run id tells jobs apart whose names are cut
+/// to the same. Every attempt has the same label, unlike those of loads: a statement that a killed process has just sent may begin after the
+/// server was asked for its label, and then only the label keeps it from being done twice. A label whose load was aborted is free again.
 fn native_label(id: &WriteId) -> String {
     let job: String =
         id.job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
-    format!("{job}-{}-{}-{}", id.run, id.statement, id.attempt)
+    format!("{job}-{}-{}-1", id.run, id.statement)
 }
 
 /// Whether the number of rows that the server names is one of rows changed; for DDL it is always 0.

@@ -5,6 +5,8 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{OptsBuilder, Row};
 use tokio::runtime::Runtime;
 
+use super::Tap;
+
 /// A running server that stops with its value.
 pub(crate) struct Warehouse {
     server: Option<Server>,
@@ -35,6 +37,12 @@ impl Warehouse {
     /// The switch for faults.
     pub(crate) fn faults(&self) -> &Faults {
         self.server().faults()
+    }
+
+    /// A tap before this server.
+    pub(crate) fn tap(&self) -> Tap {
+        let server = self.server();
+        Tap::start(server.mysql_addr(), server.http_addr(), server.be_addr())
     }
 
     pub(crate) fn mysql_address(&self) -> String {

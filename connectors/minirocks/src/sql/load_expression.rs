@@ -20,6 +20,7 @@ use super::statement::Literal;
 use super::variables::Variables;
 use super::{Addresses, Services};
 use crate::error::{Error, Result};
+use crate::faults::Faults;
 use crate::server::ServerConfig;
 use crate::storage::{ColumnDefinition, Warehouse};
 
@@ -72,7 +73,7 @@ impl LoadEvaluator {
         let addresses = Addresses { mysql: nowhere, http: nowhere, be: nowhere };
         let config = Arc::new(ServerConfig::default());
         let mut variables = Variables::new(config.version(), config.abilities());
-        let services = Services::new(Warehouse::in_memory(), config, addresses)?;
+        let services = Services::new(Warehouse::in_memory(), config, addresses, Faults::default())?;
         let zone = match (timezone.to_fixed_offset(), timezone.iana_name()) {
             (Ok(offset), _) => {
                 let seconds = offset.seconds();

@@ -76,7 +76,7 @@ impl KeptParts {
         let (file, compressed_bytes, bytes) = blocking(move || {
             let file = match file {
                 Some(file) => file,
-                None => Arc::new(tempfile::tempfile()?),
+                None => Arc::new(unnamed_file()?),
             };
             let compressed = compress(&part);
             (&*file).seek(SeekFrom::Start(offset))?;
@@ -118,6 +118,17 @@ impl Drop for KeptParts {
         });
         self.memory.used.fetch_sub(in_memory.sum(), Ordering::Relaxed);
     }
+}
+
+/// A file without a name in the system's temporary folder, for this user alone.
+fn unnamed_file() -> std::io::Result<File> {
+    let file = tempfile::tempfile()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {

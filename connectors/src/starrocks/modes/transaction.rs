@@ -116,6 +116,11 @@ impl Shared {
         Ok(label)
     }
 
+    /// Gives a label back that turned out to be another's.
+    pub(super) fn disown(&self, writer: usize, sequence: u64) {
+        self.state.lock().labels.remove(&(writer, sequence));
+    }
+
     pub(super) fn prepared(&self, writer: usize, sequence: u64, prepared: Prepared) {
         self.enter(writer, sequence, Stage::Prepared(prepared));
     }
@@ -191,7 +196,7 @@ impl Shared {
         let (client, database) = (self.target.client(), self.target.database());
         let mut questions = Vec::new();
         for (label, _) in prepared {
-            questions.push(async move { (label, client.label_state(database, label).await) });
+            questions.push(async move { (label, client.settled_state(database, label).await) });
         }
         let asked: Vec<_> = stream::iter(questions).buffered(CALLS_AT_ONCE).collect().await;
         for (label, state) in asked {

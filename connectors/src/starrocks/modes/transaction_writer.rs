@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::super::stream_load::body::Body;
 use super::super::stream_load::response::LoadResponse;
-use super::super::stream_load::transaction::{Step, Transaction, is_empty_load};
+use super::super::stream_load::transaction::{Begun, Step, Transaction, is_empty_load};
 use super::super::write_options::Format;
 use super::held::without;
 use super::spill::KeptParts;
@@ -221,7 +221,10 @@ impl TransactionWriter {
         let label = self.shared.take_label(self.writer, sequence)?;
         let transaction = self.target().transaction(label, self.encoding);
         let client = self.shared.target.client();
-        self.unless_cancelled(client.begin(&transaction)).await??;
+        if let Begun::Taken(error) = self.unless_cancelled(client.begin(&transaction)).await?? {
+            self.shared.disown(self.writer, sequence);
+            return Err(error);
+        }
         // Only now: whoever looks for this writer's labels stops at the first that the server does not know.
         self.sequence += 1;
         Ok(match former {
@@ -286,6 +289,10 @@ impl TransactionWriter {
             let (_, limit) = shared.target.report_refused_rows(&response, &mut warnings).await;
             shared.warn(warnings);
             limit?;
+            let uncounted = prepared.filtered - response.filtered.unwrap_or(0);
+            if uncounted > 0 {
+                shared.target.rejects().reject_unnamed(uncounted)?;
+            }
         }
         self.rows += prepared.loaded + prepared.unselected;
         if is_empty_load(&response) {

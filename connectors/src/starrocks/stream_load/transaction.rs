@@ -46,6 +46,15 @@ pub(crate) struct Timeouts {
     pub(crate) prepared: Duration,
 }
 
+/// What became of a begin.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// The transaction is ours.
+    Ours,
+    /// The label belongs to somebody else, who must be left alone.
+    Taken(ConnectorError),
+}
+
 /// What became of a step of a transaction.
 #[derive(Debug)]
 pub(crate) enum Step<T> {
@@ -135,8 +144,8 @@ impl StreamLoadClient {
         }
     }
 
-    /// Begins a transaction. The label must not have been used by an earlier process: what is there under it after a lost answer is ours.
-    pub(crate) async fn begin(&self, transaction: &Transaction) -> Result<()> {
+    /// Begins a transaction. What is there under its label before it was ever sent is another's; behind a lost answer it is ours.
+    pub(crate) async fn begin(&self, transaction: &Transaction) -> Result<Begun> {
         let timeouts = &transaction.timeouts;
         let mut headers = transaction.identity();
         headers.extend(transaction.begin_headers.iter().cloned());
@@ -150,8 +159,10 @@ impl StreamLoadClient {
         loop {
             attempt += 1;
             let trouble = match self.say(&call, &mut Body::Empty).await? {
-                Said::Answered(Status::Ok, _) => return Ok(()),
-                Said::Answered(Status::LabelExists, _) if !sent_before => return Err(transaction.label_taken(self)),
+                Said::Answered(Status::Ok, _) => return Ok(Begun::Ours),
+                Said::Answered(Status::LabelExists, _) if !sent_before => {
+                    return Ok(Begun::Taken(transaction.label_taken(self)));
+                }
                 Said::Answered(Status::Failed, response) if response.message.to_lowercase().contains(LIMIT_TEXT) => {
                     let since = *limited_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= self.patience.limit_for {
@@ -176,7 +187,7 @@ impl StreamLoadClient {
                     };
                     tracing::warn!(label = %transaction.label, %reason, "the answer to a begin is no success; asking for its label");
                     match self.settled_state(&transaction.database, &transaction.label).await? {
-                        LabelState::Running => return Ok(()),
+                        LabelState::Running => return Ok(Begun::Ours),
                         LabelState::Unknown | LabelState::Aborted(_) => transaction.error(
                             self,
                             ErrorCode::Connection,
@@ -184,7 +195,7 @@ impl StreamLoadClient {
                             &format!("it could not be begun: {reason}"),
                         ),
                         LabelState::Prepared | LabelState::Committed | LabelState::Visible => {
-                            return Err(transaction.label_taken(self));
+                            return Ok(Begun::Taken(transaction.label_taken(self)));
                         }
                     }
                 }
@@ -308,7 +319,7 @@ impl StreamLoadClient {
     }
 
     /// The state of a label behind a lost answer: unknown only when it stays so, as the request may still be on its way.
-    async fn settled_state(&self, database: &str, label: &Label) -> Result<LabelState> {
+    pub(crate) async fn settled_state(&self, database: &str, label: &Label) -> Result<LabelState> {
         let mut unknown_since: Option<Instant> = None;
         let (mut questions, mut failures) = (0, 0);
         loop {

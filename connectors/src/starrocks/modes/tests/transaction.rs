@@ -135,6 +135,7 @@ async fn a_label_that_is_taken_before_this_process_used_it_is_never_joined() {
         let error = five_rows(&server).await.unwrap_err();
         assert!(error.message().contains("an earlier attempt"), "{state}: {error}");
         assert!(server.loads().is_empty());
+        assert_eq!(server.states(), [("0-0".to_owned(), state)], "it is another's, and is left alone");
     }
 }
 
@@ -429,12 +430,12 @@ async fn an_abort_that_cannot_reach_the_server_keeps_the_journal() {
 async fn a_write_never_holds_more_than_200_transactions() {
     let server = TransactionServer::new(|_, _| None).await;
     let sink = TransactionSink::new(server.target(&[("load_bytes", "4")]));
-    let rows: Vec<arrow::array::RecordBatch> = (0..1500).map(|id| batch(&[(id % 10, "a")])).collect();
-    let quarter = rows.len() / 4;
-    let parts: Vec<&[arrow::array::RecordBatch]> = rows.chunks(quarter).collect();
-    let summary = write(&sink, &parts).await.unwrap();
-    assert_eq!(summary.rows_written, 1500);
-    assert!((150..=200).contains(&summary.labels.len()), "{}", summary.labels.len());
+    let ten: Vec<(i64, &str)> = (0..10).map(|id| (id, "a")).collect();
+    let rows: Vec<arrow::array::RecordBatch> = (0..1200).map(|_| batch(&ten)).collect();
+    let writers: Vec<&[arrow::array::RecordBatch]> = rows.chunks(300).collect();
+    let summary = write(&sink, &writers).await.unwrap();
+    assert_eq!((summary.rows_written, server.visible_rows()), (12_000, 12_000));
+    assert!((190..=200).contains(&summary.labels.len()), "{}", summary.labels.len());
 }
 
 #[tokio::test]
