@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use super::fault::Fault;
 use super::scene::Scene;
@@ -13,6 +14,8 @@ pub(super) struct Tally {
     pub(super) runs: u64,
     by_fault: BTreeMap<Fault, Line>,
     pub(super) failures: Vec<String>,
+    /// Seconds and seeds.
+    durations: Vec<(f64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -26,8 +29,9 @@ const ENDINGS: [Ending; 5] =
     [Ending::Committed, Ending::RolledBack, Ending::Cancelled, Ending::Resumed, Ending::Partly];
 
 impl Tally {
-    pub(super) fn count(&mut self, scene: &Scene, verdict: Result<Verdict, String>) {
+    pub(super) fn count(&mut self, scene: &Scene, verdict: Result<Verdict, String>, took: Duration) {
         self.runs += 1;
+        self.durations.push((took.as_secs_f64(), scene.seed));
         let line = self.by_fault.entry(scene.blow.fault).or_default();
         line.runs += 1;
         match verdict {
@@ -61,6 +65,8 @@ impl Display for Tally {
                 write!(f, "{:>12}", line.endings.get(&ending).copied().unwrap_or(0))?;
             }
         }
-        Ok(())
+        let mut durations = self.durations.clone();
+        durations.sort_by(|(left, _), (right, _)| right.total_cmp(left));
+        write!(f, "\nslowest (seconds, seed): {:.1?}", durations.get(..8).unwrap_or(&durations))
     }
 }
