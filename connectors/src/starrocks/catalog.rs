@@ -12,6 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::abilities::Abilities;
+use super::modes::recovery;
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 use super::stream_load::client::StreamLoadClient;
@@ -24,7 +25,7 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::{table_name, text_literal};
 use crate::options::nearest;
-use crate::sink::{PlannedWrite, WriteRequest};
+use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
 /// How long one connection to an HTTP port may take; a frontend that is down is passed over after that.
 const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -290,6 +291,10 @@ impl RemoteCatalog for StarrocksCatalog {
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
         sink::plan(self, request).await
+    }
+
+    async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
+        recovery::recover(&self.name, &*self.stream_load()?, open).await
     }
 
     async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {

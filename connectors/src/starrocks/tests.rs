@@ -1,5 +1,8 @@
 //! The connector as a whole, against MiniRocks.
 
+mod recovery;
+mod transactions;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +38,7 @@ struct MiniRocks {
     server: Server,
     catalog: Arc<StarrocksCatalog>,
     properties: Options,
+    max_writers: Option<usize>,
 }
 
 impl MiniRocks {
@@ -47,7 +51,7 @@ impl MiniRocks {
         let server = Server::start(config).await.unwrap();
         server.warehouse().create_database("d", false).unwrap();
         let catalog = catalog(&server, server.mysql_addr(), &[]);
-        Self { server, catalog, properties: properties.iter().copied().collect() }
+        Self { server, catalog, properties: properties.iter().copied().collect(), max_writers: None }
     }
 
     async fn run(&self, sql: &str) {
@@ -150,7 +154,9 @@ impl SinkUnderTest for MiniRocks {
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        self.catalog.plan_write(request).await
+        let mut planned = self.catalog.plan_write(request).await?;
+        planned.max_writers = self.max_writers.unwrap_or(planned.max_writers);
+        Ok(planned)
     }
 
     /// From the server's memory, so that a fault in reading does not look like one in writing.
@@ -181,6 +187,24 @@ async fn the_conformance_suite_passes_with_one_streamed_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_conformance_suite_passes_with_many_loads() {
     run_all(&MiniRocks::with_properties(&[("write_mode", "plain"), ("load_rows", "3000")]).await, "plain").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_transactions() {
+    let sr = MiniRocks::with_properties(&[("write_mode", "transaction"), ("load_bytes", "20000")]).await;
+    run_all(&sr, "transaction").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_transactions_of_16_writers() {
+    let properties = [("write_mode", "transaction"), ("load_bytes", "5000"), ("load_rows", "100")];
+    let sr = MiniRocks { max_writers: Some(16), ..MiniRocks::with_properties(&properties).await };
+    run_all(&sr, "writers").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_behind_the_gate() {
+    run_all(&MiniRocks::with_properties(&[("load_bytes", "50000")]).await, "gate").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -710,7 +734,7 @@ async fn an_old_server_gets_no_quotes_that_it_would_take_for_data() {
     let server = Server::start(config).await.unwrap();
     server.warehouse().create_database("d", false).unwrap();
     let catalog = catalog(&server, server.mysql_addr(), &[]);
-    let sr = MiniRocks { server, catalog, properties: Options::new() };
+    let sr = MiniRocks { server, catalog, properties: Options::new(), max_writers: None };
     sr.run("CREATE TABLE d.t (id INT, dt STRING) DUPLICATE KEY(id)").await;
     let (batches, expected) = odd_rows(1000, |id| if id == 900 { "a\u{1}".to_owned() } else { " \"x\"".to_owned() });
     let (outcome, _, rejects) = streamed(&sr, &batches, &[]).await;

@@ -6,6 +6,7 @@ mod decided;
 pub(super) mod gate;
 pub(super) mod held;
 pub(super) mod plain;
+pub(super) mod recovery;
 pub(super) mod single;
 mod spill;
 pub(super) mod target;

@@ -19,6 +19,9 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(120);
 /// The form of the message of a database that runs as many transactions as it may (StarRocks: `max_running_txn_num_per_db`).
 const LIMIT_TEXT: &str = "current running txns on db";
+/// What a frontend says of a label that it does not know, or not any more.
+const GONE_TEXTS: &[&str] =
+    &["can't find the transaction", "no transaction found", "can not commit aborted transaction"];
 /// The messages of a prepare whose rows were all left out (StarRocks: `empty_load_as_error`, in the words of its versions).
 const EMPTY_TEXTS: &[&str] = &["no rows were imported", "all partitions have no load data"];
 
@@ -449,6 +452,9 @@ impl Transaction {
         match status {
             Status::NotExists | Status::Expired => Ok(Step::Broken(message)),
             _ if response.is_retryable() => Ok(Step::Broken(message)),
+            _ if GONE_TEXTS.iter().any(|text| response.message.to_lowercase().contains(text)) => {
+                Ok(Step::Broken(message))
+            }
             _ => Err(self.refused(client, step, response)),
         }
     }

@@ -1,0 +1,131 @@
+//! Writes in transactions, against MiniRocks.
+
+use std::sync::Arc;
+
+use minirocks::{Server, ServerConfig};
+
+use super::{MiniRocks, PASSWORD, catalog, request, two_columns, write};
+use crate::catalog::RemoteCatalog;
+use crate::error::ErrorCode;
+use crate::sink::WriteMode;
+
+async fn table(sr: &MiniRocks) {
+    sr.run("CREATE TABLE d.t (id INT NOT NULL, dt STRING) DUPLICATE KEY(id)").await;
+}
+
+#[tokio::test]
+async fn explain_names_the_mode_and_what_comes_beyond_it() {
+    let sr = MiniRocks::start().await;
+    table(&sr).await;
+    for (properties, mode) in [
+        (&[][..], "mode=auto (single up to 64 MB, else transaction)"),
+        (&[("write_mode", "transaction")], "mode=transaction (transactions of 64 MB or more, committed together)"),
+        // Transactions read no such header, and a staging table updates no part of a row.
+        (
+            &[("log_rejected_record_num", "5"), ("partial_update", "true")],
+            "else an error: transactions cannot be used: their loads do not read the header \"log_rejected_record_num\"",
+        ),
+    ] {
+        let (request, _) = request(&two_columns(&[]), vec![], properties);
+        let planned = sr.catalog.plan_write(request).await.unwrap();
+        assert!(planned.description.contains(mode), "{}", planned.description);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_the_interface_is_found_out_without_an_effect_and_asked_once() {
+    let config = ServerConfig {
+        password: Some(PASSWORD.into()),
+        emulate_version: Some("2.1.0".into()),
+        ..ServerConfig::default()
+    };
+    let server = Server::start(config).await.unwrap();
+    server.warehouse().create_database("d", false).unwrap();
+    let catalog = catalog(&server, server.mysql_addr(), &[]);
+    super::run(
+        &catalog,
+        "CREATE TABLE d.t (id INT NOT NULL, dt STRING) DUPLICATE KEY(id) DISTRIBUTED BY HASH(id) BUCKETS 1",
+    )
+    .await;
+    let planned = catalog.plan_write(request(&two_columns(&[]), vec![], &[]).0).await.unwrap();
+    assert!(!planned.description.contains("else transaction"), "{}", planned.description);
+    let asked = request(&two_columns(&[]), vec![], &[("write_mode", WriteMode::Transaction.name())]).0;
+    let error = catalog.plan_write(asked).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unsupported);
+    assert!(error.message().contains("StarRocks 2.4 and later"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_that_csv_cannot_carry_arrive_in_the_same_write() {
+    let sr = MiniRocks::start().await;
+    table(&sr).await;
+    let rows = [two_columns(&[(1, "plain")]), two_columns(&[(2, "\u{1}\u{2}"), (3, "\\N")]), two_columns(&[(4, "")])];
+    let (request, rejects) = request(&rows[0], vec![], &[("write_mode", "transaction")]);
+    let planned = sr.catalog.plan_write(request).await.unwrap();
+    planned.sink.begin(1).await.unwrap();
+    let mut writer = planned.sink.open(0, 1).await.unwrap();
+    for batch in &rows {
+        writer.write(batch).await.unwrap();
+    }
+    let token = writer.finish().await.unwrap();
+    let summary = planned.sink.commit(vec![token]).await.unwrap();
+    assert_eq!((summary.rows_written, summary.labels.len()), (4, 2));
+    assert!(rejects.first().is_empty());
+    let visible = sr.rows("SELECT id, dt FROM d.t ORDER BY id").await;
+    let visible: Vec<Option<&str>> = visible.iter().map(|row| row[1].as_deref()).collect();
+    assert_eq!(visible, [Some("plain"), Some("\u{1}\u{2}"), Some("\\N"), Some("")]);
+}
+
+#[tokio::test]
+async fn what_only_the_server_refuses_is_decided_before_the_commit_and_explained() {
+    let sr = MiniRocks::start().await;
+    // Text that is no day reaches the server as text where the column is computed.
+    sr.run("CREATE TABLE d.t (id INT NOT NULL, dt STRING) DUPLICATE KEY(id) PARTITION BY LIST(id) (PARTITION p1 VALUES IN ('1'))").await;
+    for (limit, written) in [("0", None), ("1", Some(1))] {
+        let rows = two_columns(&[(1, "a"), (2, "no partition")]);
+        let (request, rejects) = request(&rows, vec![], &[("write_mode", "transaction"), ("error_limit", limit)]);
+        let request = crate::sink::WriteRequest {
+            id: crate::sink::WriteId { run: format!("limit{limit}"), ..request.id.clone() },
+            ..request
+        };
+        let planned = sr.catalog.plan_write(request).await.unwrap();
+        let limit = planned.error_limit;
+        crate::sink::RejectLog::set_limit(&*rejects, limit);
+        let outcome = write(&planned, &rows).await;
+        let visible = sr.rows("SELECT count(*) FROM d.t").await;
+        match written {
+            None => {
+                assert_eq!(outcome.unwrap_err().code(), ErrorCode::Rejects);
+                assert_eq!(visible[0][0].as_deref(), Some("0"));
+            }
+            Some(rows) => {
+                assert_eq!(outcome.unwrap().rows_written, rows);
+                assert_eq!(visible[0][0].as_deref(), Some("1"));
+            }
+        }
+        assert!(rejects.first()[0].reason.contains("partition"), "{:?}", rejects.first());
+    }
+}
+
+#[tokio::test]
+async fn a_write_into_a_full_database_waits_for_its_turn() {
+    let config = ServerConfig {
+        password: Some(PASSWORD.into()),
+        transactions: minirocks::TransactionLimits { max_running: 0, ..Default::default() },
+        ..ServerConfig::default()
+    };
+    let server = Server::start(config).await.unwrap();
+    server.warehouse().create_database("d", false).unwrap();
+    let catalog = catalog(&server, server.mysql_addr(), &[]);
+    super::run(&catalog, "CREATE TABLE d.t (id INT NOT NULL, dt STRING) DUPLICATE KEY(id)").await;
+    let rows = two_columns(&[(1, "a")]);
+    let (request, _) = request(&rows, vec![], &[("write_mode", "transaction")]);
+    let planned = catalog.plan_write(request).await.unwrap();
+    let sink = Arc::clone(&planned.sink);
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    writer.write(&rows).await.unwrap();
+    let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), writer.finish()).await;
+    assert!(waiting.is_err(), "it waits: {waiting:?}");
+    sink.abort().await.unwrap();
+}
