@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::abilities::Abilities;
-use super::modes::recovery;
+use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 use super::stream_load::client::StreamLoadClient;
@@ -61,6 +61,10 @@ impl StarrocksCatalog {
 
     pub(super) fn options(&self) -> &StarrocksOptions {
         &self.options
+    }
+
+    pub(super) fn pool(&self) -> &ConnectionPool {
+        &self.pool
     }
 
     /// What the server can do.
@@ -294,7 +298,11 @@ impl RemoteCatalog for StarrocksCatalog {
     }
 
     async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
-        recovery::recover(&self.name, &*self.stream_load()?, open).await
+        match open.attempt.write_mode.as_str() {
+            "staging_table" => staging_table::recover(self, open).await,
+            "temporary_partition" => temporary_partition::recover(self, open).await,
+            _ => recovery::recover(&self.name, &*self.stream_load()?, open).await,
+        }
     }
 
     async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {

@@ -11,6 +11,8 @@ mod error;
 mod filters;
 mod modes;
 mod options;
+mod partition_clause;
+mod partitions;
 mod query;
 pub mod scan;
 mod sink;

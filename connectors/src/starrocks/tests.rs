@@ -1,5 +1,6 @@
 //! The connector as a whole, against MiniRocks.
 
+mod overwrite;
 mod recovery;
 mod transactions;
 
@@ -531,7 +532,6 @@ async fn a_write_that_cannot_work_is_refused_when_it_is_planned() {
         code(&|request| request.mapping = ColumnMapping::List(vec!["id".into(), "dx".into()])).await,
         ErrorCode::Name
     );
-    assert_eq!(code(&|request| request.overwrite = true).await, ErrorCode::Unsupported);
     assert_eq!(code(&|request| request.properties.set("strict_mod", "true")).await, ErrorCode::Option);
     assert_eq!(code(&|request| request.properties.set("label", "x")).await, ErrorCode::Option);
     assert_eq!(code(&|request| request.settings.set("write_mode", "transaction")).await, ErrorCode::Unsupported);

@@ -15,7 +15,7 @@ mod fault_tests;
 mod frontend;
 mod request;
 #[cfg(test)]
-mod test_client;
+pub(crate) mod test_client;
 #[cfg(test)]
 mod tests;
 mod transaction_backend;

@@ -10,13 +10,13 @@ use crate::Server;
 /// Most hops of a call: FE, leader, BE.
 const MAX_HOPS: usize = 4;
 
-pub(super) struct TestClient {
+pub(crate) struct TestClient {
     http: reqwest::Client,
     frontend: String,
 }
 
 impl TestClient {
-    pub(super) fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         // another test may have installed it
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -29,7 +29,7 @@ impl TestClient {
     }
 
     /// One request, not redirected. Headers are written `name: value`.
-    pub(super) async fn once(
+    pub(crate) async fn once(
         &self,
         method: Method,
         url: &str,
@@ -45,7 +45,7 @@ impl TestClient {
     }
 
     /// A request to the FE, redirected.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,

@@ -19,6 +19,8 @@ mod publish;
 mod rows;
 #[cfg(test)]
 pub(crate) mod test_support;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod transaction_reply;
 

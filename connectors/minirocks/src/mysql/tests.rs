@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod models;
 mod overwrite;
 mod prepared;
 mod pymysql;
@@ -24,7 +25,7 @@ fn options(server: &Server) -> OptsBuilder {
         .prefer_socket(false)
 }
 
-async fn connect(server: &Server) -> Conn {
+pub(crate) async fn connect(server: &Server) -> Conn {
     Conn::new(Opts::from(options(server))).await.unwrap()
 }
 
@@ -38,7 +39,7 @@ async fn ods() -> (Server, Conn) {
 }
 
 /// Rows as text, NULL as `NULL`.
-async fn rows(conn: &mut Conn, sql: &str) -> Vec<Vec<String>> {
+pub(crate) async fn rows(conn: &mut Conn, sql: &str) -> Vec<Vec<String>> {
     let rows: Vec<Row> = conn.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect()
 }

@@ -76,9 +76,9 @@ pub(in super::super) fn choose(question: &Question<'_>) -> Result<Choice, String
         WriteMode::TemporaryPartition if !question.is_overwrite => refused(
             "it replaces partitions, which INSERT INTO must not; write INSERT OVERWRITE, or leave the mode to syncline",
         ),
-        WriteMode::TemporaryPartition if !question.names_partitions => {
-            refused("PARTITION (…) must name every partition that is replaced, by value or by name")
-        }
+        WriteMode::TemporaryPartition if !question.names_partitions => refused(
+            "PARTITION (…) must name every partition that is replaced, by value or by name; else SET syncline.write_mode = 'auto' | 'staging_table'",
+        ),
         WriteMode::TemporaryPartition => Ok(Choice::TemporaryPartition),
     }
 }

@@ -1,15 +1,22 @@
 //! Write modes: how loads become one write. [`single`] is one load, all or nothing; [`transaction`] is any number of transactions that
-//! are committed together; [`plain`] is many loads, each visible by itself. All send rows to one [`target`].
+//! are committed together; [`staging_table`] and [`temporary_partition`] load out of the readers' sight and end with one statement on the
+//! server; [`plain`] is many loads, each visible by itself. All send rows to one [`target`].
 
 pub(super) mod choice;
+pub(super) mod constant_columns;
 mod decided;
 pub(super) mod gate;
 pub(super) mod held;
+mod loads;
+pub(super) mod partition_places;
 pub(super) mod plain;
 pub(super) mod recovery;
 pub(super) mod single;
 mod spill;
+pub(super) mod staging_table;
+mod statement;
 pub(super) mod target;
+pub(super) mod temporary_partition;
 pub(super) mod transaction;
 mod transaction_writer;
 

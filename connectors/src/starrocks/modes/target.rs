@@ -31,6 +31,9 @@ const PREPARED_TIMEOUT: Duration = Duration::from_secs(86_400);
 /// Headers that `begin` and `prepare` read, and loads do not.
 const TRANSACTION_HEADERS: [&str; 2] = ["idle_transaction_timeout", "prepared_timeout"];
 
+/// Between two questions whether a committed load is visible.
+pub(super) const VISIBLE_PAUSE: Duration = Duration::from_millis(500);
+
 /// How a load is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -41,11 +44,16 @@ pub(super) enum Encoding {
 }
 
 /// Where the rows of one write go.
+#[derive(Clone)]
 pub(in super::super) struct WriteTarget {
     catalog: String,
     client: Arc<StreamLoadClient>,
     database: String,
     table: String,
+    /// The table that loads go to, where that is another one ([`tentative`](Self::tentative)).
+    staging: Option<String>,
+    /// Whether nothing of a load is visible in the table before the commit, so that rejects are counted over all loads first.
+    is_tentative: bool,
     columns: Vec<TargetColumn>,
     options: WriteOptions,
     csv: CsvEncoder,
@@ -76,6 +84,8 @@ pub(super) struct Committed {
     pub(super) rows_rejected: u64,
     pub(super) bytes: u64,
     pub(super) warnings: Vec<String>,
+    /// Whether readers of the table that was loaded see the rows; if not, they will.
+    pub(super) visible: bool,
 }
 
 impl WriteTarget {
@@ -96,6 +106,8 @@ impl WriteTarget {
             client,
             database: request.database,
             table: request.table,
+            staging: None,
+            is_tentative: false,
             json: JsonEncoder::new(&columns),
             columns,
             options,
@@ -107,6 +119,35 @@ impl WriteTarget {
             journal: request.journal,
             rejects: request.rejects,
         }
+    }
+
+    /// The same write with loads that readers of the table do not see: into another table, or with a header that names temporary partitions.
+    /// A load takes any number of rejects unless the write allows none: the commit decides.
+    pub(super) fn tentative(&self, staging: Option<String>, header: Option<(String, String)>) -> Self {
+        let mut target = Self { staging, is_tentative: true, ..self.clone() };
+        if let Some((name, _)) = &header {
+            target.options.headers.retain(|(known, _)| known != name);
+        }
+        target.options.headers.extend(header);
+        target
+    }
+
+    /// The catalog's name, for messages.
+    pub(super) fn catalog(&self) -> &str {
+        &self.catalog
+    }
+
+    pub(super) fn shared_client(&self) -> Arc<StreamLoadClient> {
+        self.client.clone()
+    }
+
+    pub(super) fn id(&self) -> &WriteId {
+        &self.id
+    }
+
+    /// The table that loads go to.
+    fn loaded_table(&self) -> &str {
+        self.staging.as_deref().unwrap_or(&self.table)
     }
 
     /// `catalog.database.table`, for messages.
@@ -173,8 +214,18 @@ impl WriteTarget {
         self.max_json_bytes = bytes;
     }
 
+    /// The label of the server-side statement that ends this attempt.
+    pub(super) fn statement_label(&self) -> Label {
+        self.prefix.statement_label()
+    }
+
     /// Records that labels of this attempt may exist from now on.
     pub(super) async fn record_attempt(&self, writers: usize, write_mode: &str) -> Result<()> {
+        self.record_attempt_with(writers, write_mode, String::new()).await
+    }
+
+    /// So, with what recovery must know beside the labels.
+    pub(super) async fn record_attempt_with(&self, writers: usize, write_mode: &str, details: String) -> Result<()> {
         let record = AttemptRecord {
             id: self.id.clone(),
             catalog: self.catalog.clone(),
@@ -183,7 +234,7 @@ impl WriteTarget {
             label_prefix: self.prefix.as_str().to_owned(),
             writers,
             write_mode: write_mode.to_owned(),
-            details: String::new(),
+            details,
         };
         self.journal.record_attempt(record).await
     }
@@ -214,6 +265,11 @@ impl WriteTarget {
         self.client.load(&load, &mut body).await
     }
 
+    /// How long a load whose bytes are at hand may take.
+    pub(super) fn load_timeout(&self) -> Duration {
+        self.options.timeout.unwrap_or(KEPT_TIMEOUT)
+    }
+
     /// A load's headers. `rows` is None if they are not counted yet.
     fn load(&self, label: Label, encoding: Encoding, timeout: Duration, rows: Option<u64>) -> Load {
         let mut headers = match encoding {
@@ -237,7 +293,7 @@ impl WriteTarget {
         headers.push(("max_filter_ratio".to_owned(), self.max_filter_ratio(rows).to_string()));
         Load {
             database: self.database.clone(),
-            table: self.table.clone(),
+            table: self.loaded_table().to_owned(),
             label,
             headers,
             timeout,
@@ -270,6 +326,17 @@ impl WriteTarget {
     /// What the limit leaves to the server after our own rejects, as a part of this load's rows, and at most what the user wrote for the
     /// server. A load whose rows are not counted yet gets none: it could not be taken back if the limit turned out to be passed.
     fn max_filter_ratio(&self, rows: Option<u64>) -> f64 {
+        if self.is_tentative {
+            let written = self.options.filter_ratio.unwrap_or(1.0);
+            return match self.options.settings.error_limit {
+                // The first one fails the write either way, and a lost answer then hides none.
+                ErrorLimit::Rows(0) => 0.0,
+                ErrorLimit::Ratio(limit) if limit <= 0.0 => 0.0,
+                // The ratio was read as the limit of the whole write.
+                ErrorLimit::Ratio(limit) if limit == written => 1.0,
+                _ => written,
+            };
+        }
         let Some(rows) = rows.filter(|rows| *rows > 0) else { return 0.0 };
         let rejected = self.rejects.count();
         let left = match self.options.settings.error_limit {
@@ -285,14 +352,21 @@ impl WriteTarget {
         let mut warnings = Vec::new();
         let (response, visible) = match outcome {
             Outcome::Committed { response, visible } => (response, visible),
+            Outcome::Refused(response) if self.is_tentative && is_empty(&response, rows) => {
+                // Nothing of it is left, and nothing of it was to be: the rejects are what counts.
+                let (_, limit) = self.report_refused_rows(&response, &mut warnings).await;
+                limit?;
+                let filtered = response.filtered.unwrap_or(0);
+                return Ok(Committed { label, rows: 0, rows_rejected: filtered, bytes, warnings, visible: true });
+            }
             Outcome::Refused(response) => {
                 // The write fails in any case; that the limit is passed is not news.
                 let (first, _) = self.report_refused_rows(&response, &mut warnings).await;
-                let target = format!("{}.{}", self.database, self.table);
+                let target = format!("{}.{}", self.database, self.loaded_table());
                 return Err(refused_load(&self.catalog, &target, label.as_str(), &response, first.as_ref()));
             }
         };
-        if !visible {
+        if !visible && !self.is_tentative {
             warnings.push(format!(
                 "load {label} is committed but was not visible within {} s; it will be",
                 self.options.settings.visible_timeout.as_secs()
@@ -300,10 +374,19 @@ impl WriteTarget {
         }
         let Some(response) = response else {
             // Only the label's state is known. The server took all rows unless it was allowed to leave some out.
+            if self.is_tentative && self.max_filter_ratio(Some(rows)) > 0.0 {
+                return Err(ConnectorError::new(
+                    ErrorCode::Connection,
+                    format!(
+                        "{}: the answer to load {label} was lost, and with it how many rows the server left out; run the statement again",
+                        self.shown()
+                    ),
+                ));
+            }
             if self.options.settings.error_limit != ErrorLimit::Rows(0) {
                 warnings.push(format!("the answer to load {label} was lost: it is committed, but how many rows the server left out is not known"));
             }
-            return Ok(Committed { label, rows, rows_rejected: 0, bytes, warnings });
+            return Ok(Committed { label, rows, rows_rejected: 0, bytes, warnings, visible });
         };
         if let Some(accounted) = response.rows_accounted()
             && accounted != rows
@@ -319,7 +402,9 @@ impl WriteTarget {
         let filtered = response.filtered.unwrap_or(0);
         if filtered > 0 {
             let (_, limit) = self.report_refused_rows(&response, &mut warnings).await;
-            if let Err(error) = limit {
+            if self.is_tentative {
+                limit?;
+            } else if let Err(error) = limit {
                 warnings.push(format!("load {label} is visible, though {}", error.message()));
             }
         }
@@ -327,7 +412,7 @@ impl WriteTarget {
             warnings.push(format!("{unselected} rows of load {label} did not meet its \"where\""));
         }
         let loaded = response.loaded.unwrap_or(rows - filtered.min(rows));
-        Ok(Committed { label, rows: loaded, rows_rejected: filtered, bytes, warnings })
+        Ok(Committed { label, rows: loaded, rows_rejected: filtered, bytes, warnings, visible })
     }
 
     /// Hands the rows that the server refused to the reject log: those it names, and the number of the rest.
@@ -359,7 +444,7 @@ impl WriteTarget {
 
     /// Makes sure that a load whose answer nobody awaits any more does not become visible later. Returns whether it is committed.
     pub(super) async fn roll_back(&self, label: &Label) -> Result<bool> {
-        match self.client.roll_back(&self.database, &self.table, label, Opened::ByLoad).await {
+        match self.client.roll_back(&self.database, self.loaded_table(), label, Opened::ByLoad).await {
             Ok(ended) => Ok(ended == Ended::Committed),
             Err(error) => Err(ConnectorError::new(
                 error.code(),
@@ -371,6 +456,14 @@ impl WriteTarget {
             )),
         }
     }
+}
+
+/// Whether a load was refused because no row was left of it, which the server takes for a failure.
+fn is_empty(response: &LoadResponse, rows: u64) -> bool {
+    let message = &response.message;
+    response.loaded == Some(0)
+        && response.rows_accounted() == Some(rows)
+        && (message.contains("No rows were imported") || message.contains("no load data"))
 }
 
 /// The timeouts of a transaction; those that the user wrote were checked with the options.

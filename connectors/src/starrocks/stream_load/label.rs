@@ -62,6 +62,11 @@ impl LabelPrefix {
         &self.0
     }
 
+    /// The label of the server-side statement that ends an attempt.
+    pub(crate) fn statement_label(&self) -> Label {
+        Label(format!("{}-insert", self.0))
+    }
+
     /// The label of a writer's load; `sequence` counts from 0 and grows by one when the load before was begun.
     pub(crate) fn label(&self, writer: usize, sequence: u64) -> Label {
         Label(format!("{}-{writer}-{sequence}", self.0))
