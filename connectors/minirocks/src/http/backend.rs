@@ -100,7 +100,7 @@ async fn stream_load(
     let result = match (sent, result) {
         (Ok(Err(BodyStop::Closed)), _) => return closed(),
         (_, Ok(published)) => Ok(published),
-        (Ok(Ok(())), Err(error)) | (Ok(Err(BodyStop::Refused(error))), Err(_)) => Err(error),
+        (Ok(Ok(())), Err(error)) | (Ok(Err(BodyStop::Refused(error) | BodyStop::Broken(error))), Err(_)) => Err(error),
         (Err(_), Err(_)) => Err(Error::invalid(format!("load timed out after {} seconds", timeout.as_secs()))),
     };
     match result {

@@ -92,6 +92,8 @@ pub(super) struct BodyFault {
 pub(super) enum BodyStop {
     /// The load fails.
     Refused(Error),
+    /// The client's connection broke.
+    Broken(Error),
     /// The connection is closed.
     Closed,
 }
