@@ -257,10 +257,7 @@ impl World {
     }
 
     fn target_content(&self) -> Content {
-        [
-            digest(self.target.rows("SELECT * FROM ods.users")),
-            digest(self.target.rows("SELECT line, col FROM ods.log")),
-        ]
+        [digest(self.target.rows("SELECT * FROM ods.users")), digest(self.target.rows("SELECT line, col FROM ods.log"))]
     }
 
     fn empty_target(&self) {
@@ -373,7 +370,8 @@ fn wait(child: &Mutex<Option<Child>>) -> (Option<i32>, String) {
 
 /// The id in `run ID of job …`.
 fn run_id(stderr: &str) -> String {
-    let line = stderr.lines().find_map(|line| line.strip_prefix("run ")).unwrap_or_else(|| panic!("no run id: {stderr}"));
+    let line =
+        stderr.lines().find_map(|line| line.strip_prefix("run ")).unwrap_or_else(|| panic!("no run id: {stderr}"));
     line.split(' ').next().unwrap().to_owned()
 }
 
@@ -440,7 +438,10 @@ fn kill_change_and_resume(mode: &'static Mode, kills: usize) {
             world.empty_target();
         }
     }
-    println!("{}: {old_states} statements kept the state before the change, {new_states} have the one after", mode.name);
+    println!(
+        "{}: {old_states} statements kept the state before the change, {new_states} have the one after",
+        mode.name
+    );
     assert!(old_states > 0 && new_states > 0);
 }
 

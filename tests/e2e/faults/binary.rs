@@ -91,7 +91,8 @@ fn a_backend_that_is_gone_for_good_fails_the_write_and_the_error_names_what_is_w
 fn a_commit_whose_outcome_is_open_is_exit_code_3_and_resume_finishes_it() {
     let systems = Systems::start();
     // the third commit is lost, and from then on nobody answers
-    let gone = FaultKind::NodeGone { node: Node::Frontend, lasts: Duration::from_secs(3_600), loses_transactions: false };
+    let gone =
+        FaultKind::NodeGone { node: Node::Frontend, lasts: Duration::from_secs(3_600), loses_transactions: false };
     systems.target.faults().arm(Fault::new(FaultStep::Commit, gone).on_nth(3));
     let (code, report) = systems.cli.report(JOB, &[]);
     assert!(systems.has_struck());

@@ -177,8 +177,13 @@ impl Blow {
         Self { before: Some((fault, target)), ..self }
     }
 
-    /// At a random position.
-    pub(super) fn thrown(mut self, dice: &mut Dice) -> Self {
+    /// Whether it strikes where prepared transactions are committed.
+    pub(super) fn is_at_commit(&self) -> bool {
+        self.target == Target::Work(FaultStep::Commit)
+    }
+
+    /// At a random position among so many requests as a run may have of one kind.
+    pub(super) fn thrown(mut self, dice: &mut Dice, has_many: bool) -> Self {
         match self.fault {
             Fault::None => {}
             Fault::Cancelled => self.cancel_after = Some(Duration::from_millis(dice.below(150))),
@@ -192,10 +197,11 @@ impl Blow {
                 if let Some((fault, target)) = self.before {
                     // often enough that patience ends and the write is given up
                     let times = *dice.pick(&[1, 2, 50]);
-                    let armed = target.armed(fault.kind(dice)).on_nth(*dice.pick(&[1, 1, 2, 4])).times(times);
+                    let first = if has_many { *dice.pick(&[1, 1, 2, 4]) } else { 1 };
+                    let armed = target.armed(fault.kind(dice)).on_nth(first).times(times);
                     self.armed.push(armed);
                 }
-                let first = *dice.pick(&[1, 1, 1, 2, 2, 3, 4, 6, 9]);
+                let first = if has_many { *dice.pick(&[1, 1, 1, 2, 2, 3, 4, 6]) } else { *dice.pick(&[1, 1, 1, 2]) };
                 let armed = self.target.armed(fault.kind(dice)).on_nth(first);
                 self.armed.push(match dice.below(6) {
                     0 => armed.always(),

@@ -115,8 +115,9 @@ impl Scene {
         let mut dice = Dice::new(seed);
         let (version, way, blow) = matrix[usize::try_from(seed % matrix.len() as u64).unwrap()].clone();
         // mostly so many that several loads are under way
-        let rows = *dice.pick(&[0, 1, 37, 600, 1_100, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS]);
-        let load_bytes = *dice.pick(&["4KB", "10KB", "10KB", "30KB", "64MB"]);
+        let rows = *dice.pick(&[0, 1, 37, 600, 1_100, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS]);
+        let load_bytes = *dice.pick(&["4KB", "4KB", "10KB", "10KB", "30KB", "64MB"]);
+        let has_many = rows > 500 && load_bytes != "64MB" && way != Way::Single;
         let rejects = *dice.pick(&[
             Rejects::None,
             Rejects::None,
@@ -129,7 +130,7 @@ impl Scene {
             seed,
             version,
             way,
-            blow: blow.thrown(&mut dice),
+            blow: blow.thrown(&mut dice, has_many),
             rows,
             flavour: *dice.pick(&Flavour::ALL),
             load_bytes,

@@ -62,14 +62,18 @@ impl Trial<'_> {
             Fault::Chaos => self.stage.has_struck(self.scene, armed),
             _ => armed.last().is_some_and(|armed| self.stage.has_struck(self.scene, &[*armed])),
         };
-        if !matches!(first.status, RunStatus::PartlyCommitted | RunStatus::Unknown) || self.scene.way == Way::Plain {
+        if first.exit_code() != 3 || self.may_stay_partly() {
             self.stage.heal(self.scene);
         }
         let ending = match first.status {
             RunStatus::Succeeded => self.holds_the_rows(&first, Ending::Committed).await?,
-            RunStatus::Failed | RunStatus::RolledBack => self.holds_what_it_held(&first, Ending::RolledBack).await?,
+            RunStatus::Failed | RunStatus::RolledBack => {
+                let ending = self.holds_what_it_held(&first, Ending::RolledBack).await?;
+                self.try_again(&first).await?;
+                ending
+            }
             RunStatus::Cancelled => self.holds_what_it_held(&first, Ending::Cancelled).await?,
-            RunStatus::PartlyCommitted if self.scene.way == Way::Plain => self.holds_a_part(&first).await?,
+            RunStatus::PartlyCommitted if self.may_stay_partly() => self.holds_a_part(&first).await?,
             RunStatus::PartlyCommitted | RunStatus::Unknown => self.resume(&first).await?,
         };
         Ok(Verdict { ending, struck })
@@ -149,9 +153,37 @@ impl Trial<'_> {
         Ok(Ending::Partly)
     }
 
+    /// Whether a part may be all that there will ever be: of a plain write, and where the server gives a transaction up after the commit
+    /// of another one.
+    fn may_stay_partly(&self) -> bool {
+        let gives_up = matches!(self.scene.blow.fault, Fault::TransactionExpired | Fault::LabelAborts);
+        self.scene.way == Way::Plain || (gives_up && self.scene.blow.is_at_commit())
+    }
+
+    /// A run that failed leaves nothing in the way of the next one: the same again, or `--resume`, once nothing is broken any more.
+    async fn try_again(&self, first: &RunReport) -> Result<(), String> {
+        let options = RunOptions::default().job_name("faults");
+        let options = match self.scene.seed % 4 {
+            0 => options,
+            1 => options.resume(&first.run_id),
+            _ => return Ok(()),
+        };
+        let report = self.start(options, None).await?;
+        match report.status {
+            RunStatus::Succeeded => self.holds_the_rows(&report, Ending::Committed).await.map(|_| ()),
+            RunStatus::Failed | RunStatus::RolledBack if self.scene.must_fail() => {
+                self.holds_what_it_held(&report, Ending::RolledBack).await.map(|_| ())
+            }
+            _ => Err(self.failure(&report, "the next run fails too, though nothing is broken any more")),
+        }
+    }
+
     /// Exit code 3: `--resume` brings the write to its end, whatever that is, and the rows are there once or not at all.
     async fn resume(&self, first: &RunReport) -> Result<Ending, String> {
         self.check_exit_code(first, 3)?;
+        if !first.can_resume {
+            return Err(self.failure(first, "it says that it cannot be resumed"));
+        }
         let mut told = vec![first.clone()];
         for attempt in 0..RESUMES {
             if attempt > 0 || !self.scene.fault_outlasts_run {
@@ -171,6 +203,7 @@ impl Trial<'_> {
                 _ => told.push(report),
             }
         }
+        let told: Vec<String> = told.iter().map(|report| self.failure(report, "")).collect();
         Err(format!("{RESUMES} resumes did not finish it: {told:#?}"))
     }
 

@@ -153,7 +153,12 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
 }
 
 /// Passes a body on; false if it was cut off.
-async fn pass_body(wire: Arc<Wire>, step: String, mut from_client: OwnedReadHalf, mut to_server: OwnedWriteHalf) -> bool {
+async fn pass_body(
+    wire: Arc<Wire>,
+    step: String,
+    mut from_client: OwnedReadHalf,
+    mut to_server: OwnedWriteHalf,
+) -> bool {
     let mut passed = 0;
     let mut buffer = vec![0; 4 * 1024];
     loop {
@@ -162,7 +167,9 @@ async fn pass_body(wire: Arc<Wire>, step: String, mut from_client: OwnedReadHalf
             Err(_) => return false,
             Ok(read) => {
                 passed += read;
-                if !wire.passes(&Message::Body(step.clone(), passed)) || to_server.write_all(&buffer[..read]).await.is_err() {
+                if !wire.passes(&Message::Body(step.clone(), passed))
+                    || to_server.write_all(&buffer[..read]).await.is_err()
+                {
                     return false;
                 }
             }
