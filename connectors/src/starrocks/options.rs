@@ -16,7 +16,7 @@ const MYSQL_PORT: u16 = 9030;
 /// The port of a frontend's HTTP server (StarRocks: FE `http_port`).
 const FRONTEND_HTTP_PORT: u16 = 8030;
 /// The options that only this kind of catalog has.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "load_url",
     "be_address_map",
     "allowed_be_hosts",
@@ -24,6 +24,7 @@ const OWN: [&str; 10] = [
     "retry_backoff",
     "retry_max_backoff",
     "label_timeout",
+    "answer_timeout",
     "commit_timeout",
     "rollback_timeout",
     "transaction_limit_timeout",
@@ -90,6 +91,7 @@ fn patience(options: &Options) -> Result<Patience> {
         ("retry_backoff", &mut patience.backoff),
         ("retry_max_backoff", &mut patience.max_backoff),
         ("label_timeout", &mut patience.unknown_for),
+        ("answer_timeout", &mut patience.answer_margin),
         ("commit_timeout", &mut patience.commit_for),
         ("rollback_timeout", &mut patience.roll_back_for),
         ("transaction_limit_timeout", &mut patience.limit_for),

@@ -75,6 +75,8 @@ pub(super) enum Rejects {
     TooMany,
 }
 
+/// After so many seconds a server gives a load up, and Syncline asks no more what became of it.
+const LOAD_TIMEOUT_SECONDS: &str = "4";
 /// Every row of which the name is too long is a reject.
 const TOO_LONG: u64 = 300;
 /// Which of the rows get a name that is too long.
@@ -186,7 +188,8 @@ impl Scene {
 
     /// The script, which reads the table `source` of [`source_table`](super::rows::source_table).
     pub(super) fn script(&self, source_table: &str) -> String {
-        let mut properties = vec![("load_bytes", self.load_bytes.to_owned())];
+        let mut properties =
+            vec![("load_bytes", self.load_bytes.to_owned()), ("timeout", LOAD_TIMEOUT_SECONDS.to_owned())];
         if let Some(mode) = self.way.write_mode() {
             properties.push(("write_mode", mode.to_owned()));
         }

@@ -162,6 +162,7 @@ impl Stage {
             ("retry_backoff", "5ms".to_owned()),
             ("retry_max_backoff", "40ms".to_owned()),
             ("label_timeout", "60ms".to_owned()),
+            ("answer_timeout", "1s".to_owned()),
             ("commit_timeout", "400ms".to_owned()),
             ("rollback_timeout", "400ms".to_owned()),
             ("transaction_limit_timeout", "150ms".to_owned()),
