@@ -354,11 +354,12 @@ impl Sink for TransactionSink {
             ));
         }
         if !left.is_empty() {
+            let named = Outcomes::named(&left);
+            shared.state.lock().outcomes = Some(Outcomes { doubtful: left, ..Outcomes::default() });
             return Err(ConnectorError::new(
                 ErrorCode::Unknown,
                 format!(
-                    "{shown}: nothing was committed, but transactions are still open on the server: {}; it rolls them back by itself, --resume does it sooner",
-                    Outcomes::named(&left)
+                    "{shown}: nothing was committed, but transactions are still open on the server: {named}; it rolls them back by itself, --resume does it sooner"
                 ),
             ));
         }
@@ -375,7 +376,12 @@ impl Sink for TransactionSink {
             |label: &Label| outcomes.is_some_and(|outcomes| outcomes.doubtful.iter().any(|(known, _)| known == label));
         let keeps_for = self.shared.target.prepared_timeout();
         for labelled in state.labels.values() {
-            let Stage::Prepared(what) = &labelled.stage else { continue };
+            let Stage::Prepared(what) = &labelled.stage else {
+                if is_doubtful(&labelled.label) {
+                    summary.labels.push(labelled.label.to_string());
+                }
+                continue;
+            };
             if is_committed(&labelled.label) {
                 summary.rows_written += what.loaded;
                 summary.rows_rejected_by_server += what.filtered;

@@ -10,8 +10,10 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 /// How long a label may be unknown, while rolling back, before it is taken for one that never began: a request that was given up may
 /// still be on its way.
 const UNKNOWN_TIME: Duration = Duration::from_secs(1);
-/// Between two questions.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between the first two questions; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause between two questions.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// How a label came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,7 @@ impl StreamLoadClient {
         let started = Instant::now();
         let unknown_time = UNKNOWN_TIME.min(self.patience.unknown_for).min(self.patience.roll_back_for / 2);
         let mut unknown_since: Option<Instant> = None;
+        let mut pause = FIRST_PAUSE;
         loop {
             let trouble = match self.label_state(database, label).await {
                 Ok(LabelState::Visible | LabelState::Committed) => return Ok(Ended::Committed),
@@ -62,7 +65,8 @@ impl StreamLoadClient {
             if started.elapsed() >= self.patience.roll_back_for {
                 return Err(ConnectorError::new(ErrorCode::Unknown, trouble));
             }
-            tokio::time::sleep(PAUSE.min(unknown_time / 4)).await;
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE).min(unknown_time / 4);
         }
     }
 

@@ -7,7 +7,7 @@ use minirocks::{Server, ServerConfig};
 use super::{MiniRocks, PASSWORD, catalog, request, two_columns, write};
 use crate::catalog::RemoteCatalog;
 use crate::error::ErrorCode;
-use crate::sink::WriteMode;
+use crate::sink::{PartitionItem, RejectLog, WriteId, WriteMode, WriteRequest};
 
 async fn table(sr: &MiniRocks) {
     sr.run("CREATE TABLE d.t (id INT NOT NULL, dt STRING) DUPLICATE KEY(id)").await;
@@ -79,28 +79,27 @@ async fn rows_that_csv_cannot_carry_arrive_in_the_same_write() {
 #[tokio::test]
 async fn what_only_the_server_refuses_is_decided_before_the_commit_and_explained() {
     let sr = MiniRocks::start().await;
-    // Text that is no day reaches the server as text where the column is computed.
-    sr.run("CREATE TABLE d.t (id INT NOT NULL, dt STRING) DUPLICATE KEY(id) PARTITION BY LIST(id) (PARTITION p1 VALUES IN ('1'))").await;
+    sr.run("CREATE TABLE d.t (id INT, dt VARCHAR(20) NOT NULL) DUPLICATE KEY(id) PARTITION BY (dt)").await;
+    sr.run("INSERT INTO d.t VALUES (0, '20240807')").await;
+    let partition = || vec![PartitionItem::Name("p20240807".into())];
     for (limit, written) in [("0", None), ("1", Some(1))] {
-        let rows = two_columns(&[(1, "a"), (2, "no partition")]);
-        let (request, rejects) = request(&rows, vec![], &[("write_mode", "transaction"), ("error_limit", limit)]);
-        let request = crate::sink::WriteRequest {
-            id: crate::sink::WriteId { run: format!("limit{limit}"), ..request.id.clone() },
-            ..request
-        };
+        let rows = two_columns(&[(1, "20240807"), (2, "20240808")]);
+        let (request, rejects) = request(&rows, partition(), &[("write_mode", "transaction"), ("error_limit", limit)]);
+        let id = WriteId { run: format!("limit{limit}"), ..request.id.clone() };
+        let request = WriteRequest { id, ..request };
         let planned = sr.catalog.plan_write(request).await.unwrap();
         let limit = planned.error_limit;
-        crate::sink::RejectLog::set_limit(&*rejects, limit);
+        rejects.set_limit(limit);
         let outcome = write(&planned, &rows).await;
         let visible = sr.rows("SELECT count(*) FROM d.t").await;
         match written {
             None => {
                 assert_eq!(outcome.unwrap_err().code(), ErrorCode::Rejects);
-                assert_eq!(visible[0][0].as_deref(), Some("0"));
+                assert_eq!(visible[0][0].as_deref(), Some("1"));
             }
             Some(rows) => {
                 assert_eq!(outcome.unwrap().rows_written, rows);
-                assert_eq!(visible[0][0].as_deref(), Some("1"));
+                assert_eq!(visible[0][0].as_deref(), Some("2"));
             }
         }
         assert!(rejects.first()[0].reason.contains("partition"), "{:?}", rejects.first());
