@@ -49,6 +49,10 @@ impl Warehouse {
         self.server().mysql_addr().to_string()
     }
 
+    pub(crate) fn http_address(&self) -> String {
+        self.server().http_addr().to_string()
+    }
+
     /// Runs statements.
     pub(crate) fn execute(&self, statements: &[&str]) {
         for sql in statements {

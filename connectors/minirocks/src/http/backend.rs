@@ -75,7 +75,7 @@ async fn stream_load(
         Err(error) => {
             outcome.fail(&error);
             outcome.timings.total = begun.elapsed();
-            let answer = struck.answer(json(outcome.to_json(&backend))).await;
+            let answer = struck.answer(json(outcome.to_json(&backend, state.config.abilities()))).await;
             return answer_early(answer, body, &connection);
         }
     };
@@ -110,7 +110,7 @@ async fn stream_load(
     }
     outcome.timings.total = begun.elapsed();
     tracing::debug!(label = outcome.label, table, rows = outcome.counts.loaded, "a stream load ended");
-    let answer = struck.answer(json(outcome.to_json(&backend))).await;
+    let answer = struck.answer(json(outcome.to_json(&backend, state.config.abilities()))).await;
     answer_early(answer, body, &connection)
 }
 
