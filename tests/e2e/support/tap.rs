@@ -1,6 +1,8 @@
 //! A tap on the wire between the binary and MiniRocks: it passes everything on, says what passes, and can hold a message back while the
 //! test kills the process that sent it or waits for it. So a kill hits exactly the step that a test names.
 
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +16,7 @@ use tokio::task::JoinSet;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Message {
     /// A request reaches the frontend or backend; not yet passed on. `load` and `_stream_load` have sent their head only.
-    Request(String),
+    Request { step: String, label: Option<String> },
     /// So many bytes of a load's body have passed.
     Body(String, usize),
     /// The server has answered with success; the answer is not yet passed on.
@@ -41,6 +43,7 @@ struct Wire {
     http: SocketAddr,
     be: SocketAddr,
     watch: Mutex<Box<Watch>>,
+    labels: Mutex<BTreeSet<String>>,
 }
 
 /// Three ports before those of a server.
@@ -56,7 +59,7 @@ impl Tap {
     /// A tap before a server with these addresses.
     pub(crate) fn start(mysql: SocketAddr, http: SocketAddr, be: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let wire = Arc::new(Wire { mysql, http, be, watch: Mutex::new(Box::new(|_| Verdict::Pass)) });
+        let wire = Arc::new(Wire { mysql, http, be, watch: Mutex::new(Box::new(|_| Verdict::Pass)), labels: Mutex::default() });
         let listen = |serve: fn(Arc<Wire>, TcpStream) -> Conversation| {
             let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
             let address = listener.local_addr().unwrap();
@@ -81,6 +84,16 @@ impl Tap {
         *self.wire.watch.lock().unwrap() = Box::new(watch);
     }
 
+    /// Labels in requests since the last call that the server has neither finished nor rolled back, with their states.
+    pub(crate) fn open_labels(&self, database: &str) -> Vec<(String, String)> {
+        let labels = std::mem::take(&mut *self.wire.labels.lock().unwrap());
+        let states = labels.into_iter().map(|label| {
+            let state = label_state(self.wire.http, database, &label);
+            (label, state)
+        });
+        states.filter(|(_, state)| !["VISIBLE", "ABORTED", "UNKNOWN"].contains(&state.as_str())).collect()
+    }
+
     /// The entry of a config for a database behind the tap.
     pub(crate) fn config(&self, catalog: &str, database: &str) -> String {
         format!(
@@ -89,6 +102,22 @@ impl Tap {
             self.mysql, self.http, self.wire.be, self.be
         )
     }
+}
+
+/// What the frontend says of a label.
+fn label_state(frontend: SocketAddr, database: &str, label: &str) -> String {
+    let mut connection = std::net::TcpStream::connect(frontend).unwrap();
+    // root without a password
+    let request = format!(
+        "GET /api/{database}/get_load_state?label={label} HTTP/1.1\r\nHost: fe\r\nAuthorization: Basic cm9vdDo=\r\n\
+         Connection: close\r\n\r\n"
+    );
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}")).1;
+    let json: serde_json::Value = serde_json::from_str(body.trim()).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    json["state"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
 type Conversation = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -108,8 +137,12 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
             Err(_) => return,
         }
     }
-    let step = step_of(&String::from_utf8_lossy(&head));
-    if !wire.passes(&Message::Request(step.clone())) {
+    let text = String::from_utf8_lossy(&head).into_owned();
+    let step = step_of(&text);
+    let label = text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("label")));
+    let label = label.map(|(_, label)| label.trim().to_owned());
+    wire.labels.lock().unwrap().extend(label.clone());
+    if !wire.passes(&Message::Request { step: step.clone(), label }) {
         return;
     }
     let Ok(mut upstream) = TcpStream::connect(server).await else { return };
@@ -134,6 +167,10 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
                 }
                 answer.clear();
             }
+            // a server may keep a connection open on which it still expects a body
+            if is_complete(&answer) {
+                break;
+            }
         }
         let text = String::from_utf8_lossy(&answer);
         let is_success = text.starts_with("HTTP/1.1 200") && (text.contains("\"OK\"") || text.contains("\"Success\""));
@@ -150,6 +187,14 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
         () = &mut answers => {}
         is_whole = &mut requests => if is_whole { answers.await },
     }
+}
+
+/// Whether an answer is there to the end of its body, by its `Content-Length`.
+fn is_complete(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| answer.len() >= end + 4 + length)
 }
 
 /// Passes a body on; false if it was cut off.
