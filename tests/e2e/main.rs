@@ -7,6 +7,7 @@ mod commands;
 mod failures;
 mod faults;
 mod job;
+mod loads;
 mod resume;
 mod slt;
 mod support;

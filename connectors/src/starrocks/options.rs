@@ -2,7 +2,7 @@
 
 use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, Result};
-use crate::mysql_protocol::options::ConnectionConfig;
+use crate::mysql_protocol::options::{ConnectionConfig, with_known_names};
 use crate::options::Options;
 
 use super::stream_load::address::{Endpoint, HostPort, refuse_login};
@@ -53,17 +53,22 @@ impl StarrocksOptions {
         let named = |error: ConnectorError| {
             ConnectorError::new(error.code(), format!("catalog {}: {}", config.name, error.message()))
         };
+        let all: Vec<&str> = OWN.into_iter().chain(WriteSettings::names()).collect();
+        let config =
+            &CatalogConfig { options: with_known_names(&config.options, &OWN).map_err(named)?, ..config.clone() };
         // Settings are taken out first: they have spellings that the connection's list of names does not know.
         let (_, others) = WriteSettings::parse(&config.options, &Options::new(), &Options::new()).map_err(named)?;
         let is_setting = |name: &str| others.get(name).is_none();
         let settings = config.options.iter().filter(|(name, _)| is_setting(name)).collect();
-        let own: Vec<&str> = OWN.into_iter().chain(WriteSettings::names()).collect();
         let connection =
-            ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &own)?;
+            ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &all)?;
         let options = &config.options;
         let frontends = match options.get("load_url") {
             Some(text) => frontends(text).map_err(named)?,
-            None => vec![Endpoint { tls: false, at: HostPort::new(&connection.host, FRONTEND_HTTP_PORT) }],
+            None => {
+                let hosts = std::iter::once(&connection.host).chain(connection.more_hosts.iter().map(|(host, _)| host));
+                hosts.map(|host| Endpoint { tls: false, at: HostPort::new(host, FRONTEND_HTTP_PORT) }).collect()
+            }
         };
         let map = options.get("be_address_map").map(AddressMapping::parse_list).transpose().map_err(named)?;
         let allowed = options.get("allowed_be_hosts").map(AllowedHost::parse_list).transpose().map_err(named)?;
@@ -145,6 +150,42 @@ mod tests {
         assert_eq!(frontends_of(&[("load_url", "fe1:18030;https://fe2")]), ["http://fe1:18030", "https://fe2:8030"]);
         assert_eq!(frontends_of(&[("load_url", "a:1, b:2;")]), ["http://a:1", "http://b:2"]);
         assert_eq!(parse(&[]).unwrap().connection.port, 9030);
+    }
+
+    #[test]
+    fn names_of_other_tools_and_in_camel_case_are_names_too() {
+        let options: Vec<(&str, &str)> = vec![
+            ("jdbcUrl", "jdbc:mysql://fe1:9031,fe2/ods"),
+            ("username", "root"),
+            ("loadUrl", "fe1:8030;fe2:8030"),
+            ("beAddressMap", "10.0.0.1:8040=localhost:18040"),
+            ("allowedBeHosts", "be1"),
+            ("connectTimeout", "3"),
+            ("maxBatchSize", "5242880"),
+            ("strategyOnError", "exit"),
+        ];
+        let config = |options: &[(&str, &str)]| CatalogConfig {
+            name: "sr".into(),
+            options: options.iter().copied().collect(),
+            timezone: "UTC".into(),
+            timezone_is_forced: false,
+        };
+        let parsed = StarrocksOptions::parse(&config(&options)).unwrap();
+        assert_eq!((parsed.frontends.len(), parsed.be_address_map.len(), parsed.allowed_be_hosts.len()), (2, 1, 1));
+        assert_eq!((parsed.connection.user.as_str(), parsed.connection.port), ("root", 9031));
+        assert_eq!(parsed.connection.more_hosts, [("fe2".to_owned(), 9030)]);
+        assert_eq!(parsed.connection.connect_timeout, std::time::Duration::from_secs(3));
+        let twice = [&options[..], &[("user", "other")]].concat();
+        let error = StarrocksOptions::parse(&config(&twice)).unwrap_err();
+        assert!(error.message().contains("\"user\" is given twice"), "{error}");
+    }
+
+    #[test]
+    fn without_a_load_url_loads_go_to_the_hosts_of_the_url() {
+        assert_eq!(
+            frontends_of(&[("url", "jdbc:mysql://root@fe1,fe2:9031/ods")]),
+            ["http://fe1:8030", "http://fe2:8030"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
-use super::catalog::StarrocksCatalog;
+use super::catalog::{EnclosedCsv, StarrocksCatalog};
 use super::modes::choice::{Choice, Question, Then, choose};
 use super::modes::constant_columns::ConstantColumns;
 use super::modes::gate::GateSink;
@@ -37,15 +37,16 @@ pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> R
         .map_err(|error| named(&shown(catalog.name(), &request), error))?;
     let (columns, timezone) = catalog.columns(&request.database, &request.table).await?;
     let mode = options.settings.write_mode;
-    if matches!(options.format, Format::CsvOrJson(_)) || options.encloses {
-        options.has_enclosed_csv = catalog.has_enclosed_csv().await?;
-    }
     let shown = shown(catalog.name(), &request);
-    if options.encloses && !options.has_enclosed_csv {
-        return Err(unsupported(
-            &shown,
-            "\"enclose\" is read by StarRocks 3.0 and later; leave the format to syncline",
-        ));
+    if matches!(options.format, Format::CsvOrJson(_)) || options.encloses {
+        let enclosed = catalog.enclosed_csv().await?;
+        options.has_enclosed_csv = enclosed == EnclosedCsv::Sound;
+        if options.encloses && enclosed == EnclosedCsv::Unknown {
+            return Err(unsupported(
+                &shown,
+                "\"enclose\" is read by StarRocks 3.0 and later; leave the format to syncline",
+            ));
+        }
     }
     let writable = upsert::writable(&columns, &request.mapping, &request.source, &mut options)
         .map_err(|error| named(&shown, error))?;

@@ -396,6 +396,36 @@ async fn a_dropped_stream_cuts_its_connection_and_the_catalog_goes_on() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
+#[tokio::test]
+async fn the_next_host_of_the_url_takes_over_when_one_is_down() {
+    let sr = MiniRocks::start().await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("jdbc:mysql://{dead},{}/d", sr.server.mysql_addr());
+    let several = catalog(&sr.server, sr.server.mysql_addr(), &[("url", &url)]);
+    for _ in 0..2 {
+        assert!(several.databases().await.unwrap().contains(&"d".to_owned()));
+    }
+    let url = format!("jdbc:mysql://{dead},{dead}/d");
+    let none = catalog(&sr.server, sr.server.mysql_addr(), &[("url", &url)]);
+    let error = none.databases().await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Connection);
+    assert_eq!(error.message().matches(&dead.to_string()).count(), 2, "{error}");
+}
+
+#[tokio::test]
+async fn session_variables_of_the_catalog_hold_on_every_connection() {
+    let sr = MiniRocks::start().await;
+    let options = [("session.query_timeout", "77"), ("session.resource_group", "etl")];
+    let with = catalog(&sr.server, sr.server.mysql_addr(), &options);
+    let NativeResult::Rows(rows) = with.execute(None, "SELECT @@query_timeout, @@resource_group").await.unwrap() else {
+        panic!("no rows")
+    };
+    assert_eq!(as_text(&rows.try_collect::<Vec<_>>().await.unwrap()), [texts(&["77", "etl"])]);
+    let wrong = catalog(&sr.server, sr.server.mysql_addr(), &[("session.query_timeout", "0")]);
+    let error = wrong.databases().await.unwrap_err();
+    assert!(error.message().contains("query_timeout"), "{error}");
+}
+
 /// A connection that passes on so many bytes of the server's answers and then breaks.
 async fn breaking_proxy(server: SocketAddr, bytes: usize) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

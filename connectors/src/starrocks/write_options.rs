@@ -39,7 +39,7 @@ pub(super) struct WriteOptions {
     pub(super) compression: Option<Compression>,
     /// Whether rows say by `__op` what is done with them.
     pub(super) has_operations: bool,
-    /// Whether the server reads enclosed CSV (StarRocks 3.0 and later; an older one would take the quotes for data).
+    /// Whether the server reads enclosed CSV as it is meant (an older one would take the quotes for data, or misread some).
     pub(super) has_enclosed_csv: bool,
     /// The `timeout` header, if the user wrote it or a `load_timeout`.
     pub(super) timeout: Option<Duration>,

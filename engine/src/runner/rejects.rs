@@ -165,7 +165,7 @@ impl RejectLog for QueryLog {
         let file = reject.file.map(|file| format!("{file}, ")).unwrap_or_default();
         let line = reject.line.map(|line| format!("line {line}")).unwrap_or_else(|| "a row".to_owned());
         let column = reject.column.map(|column| format!(", column \"{column}\"")).unwrap_or_default();
-        let value = reject.value.map(|value| format!(" \"{}\"", value.escape_debug())).unwrap_or_default();
+        let value = reject.value.map(|value| format!(" \"{value}\"")).unwrap_or_default();
         Err(ConnectorError::new(ErrorCode::Value, format!("{file}{line}{column}:{value} {}", reject.reason)))
     }
 
