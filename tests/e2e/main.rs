@@ -6,6 +6,7 @@ mod clients;
 mod commands;
 mod create_table;
 mod failures;
+mod faults;
 mod job;
 mod loads;
 mod resume;

@@ -14,7 +14,7 @@ use super::abilities::Abilities;
 use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
-use super::stream_load::client::{Patience, StreamLoadClient};
+use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
 use super::table::{self, Column, StarrocksTable};
@@ -92,7 +92,7 @@ impl StarrocksCatalog {
             rules,
             &options.connection.user,
             &options.connection.password,
-            Patience::default(),
+            options.patience.clone(),
         ));
         *client = Some(made.clone());
         Ok(made)

@@ -1,6 +1,6 @@
 //! A MiniRocks of a test's own, read through a client that is not ours.
 
-use minirocks::{Server, ServerConfig};
+use minirocks::{Faults, Server, ServerConfig};
 use mysql_async::prelude::Queryable;
 use mysql_async::{OptsBuilder, Row};
 use tokio::runtime::Runtime;
@@ -32,6 +32,11 @@ impl Warehouse {
             self.server().mysql_addr(),
             self.server().http_addr()
         )
+    }
+
+    /// The switch for faults.
+    pub(crate) fn faults(&self) -> &Faults {
+        self.server().faults()
     }
 
     /// A tap before this server.
