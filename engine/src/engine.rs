@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) catalogs: CatalogMap,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) timezone: Timezone,
+    /// The profile of the config that is in use.
+    pub(crate) profile: Option<String>,
     zone: TimeZone,
     /// The clocks when the engine was built.
     clocks: Clocks,
@@ -108,6 +110,16 @@ impl Engine {
     /// The zone of runs.
     pub fn timezone(&self) -> &str {
         &self.shared.timezone.name
+    }
+
+    /// The zone that [`EngineBuilder::timezone`] gave the engine of a recorded run, which resuming it needs again; None if the run is not
+    /// known or its zone was not given so.
+    ///
+    /// # Errors
+    /// The state folder cannot be read.
+    pub fn timezone_given_to(&self, run_id: &str) -> Result<Option<String>> {
+        let run = self.shared.state.run(run_id)?;
+        Ok(run.filter(|run| run.record.inputs.timezone_is_forced).map(|run| run.record.timezone))
     }
 
     /// The names of the catalogs that the config and the builder define.
@@ -348,6 +360,7 @@ impl EngineBuilder {
                 catalogs,
                 params,
                 timezone: Timezone { name: zone, forced },
+                profile: self.profile,
                 zone: time_zone,
                 clocks,
                 runtime: runtime.build_arc()?,

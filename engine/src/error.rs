@@ -27,6 +27,8 @@ pub mod codes {
     pub const PLAN: &str = "E2013";
     /// E2014: a script or sourced file cannot be read.
     pub const SCRIPT: &str = "E2014";
+    /// E2015: a run cannot be resumed: it is not known, or script, parameters, clock or profile are not its own.
+    pub const RESUME: &str = "E2015";
     /// E3001: the condition of an ASSERT is false or NULL.
     pub const ASSERT: &str = "E3001";
     /// E3002: the same job and business date is already running.

@@ -25,6 +25,10 @@ pub struct RunReport {
     pub error: Option<ErrorReport>,
     /// Every statement of the script, in order.
     pub statements: Vec<StatementReport>,
+    /// Things worth knowing about the run as a whole that are no error.
+    pub warnings: Vec<String>,
+    /// Whether `--resume` can go on where the run stopped: it is recorded in a state folder and did not succeed.
+    pub can_resume: bool,
     /// Whether the run ended before its first statement: usage and name errors then have an exit code of their own.
     #[serde(skip)]
     pub nothing_ran: bool,
@@ -80,6 +84,8 @@ pub struct StatementReport {
     pub seconds: Option<f64>,
     /// Labels of committed loads; of a write that is partly committed or unknown, also of those in doubt.
     pub labels: Vec<String>,
+    /// Of a write that was left in doubt: until when `--resume` can finish it (RFC 3339); null where that has no end or is not known.
+    pub resume_until: Option<String>,
     /// The file of rejects, if there are any.
     pub rejects_file: Option<String>,
     /// Why it failed.

@@ -108,7 +108,9 @@ impl RunOptions {
         self
     }
 
-    /// Continues a run that was cut off (not built yet: the run ends with that error).
+    /// Goes on with a run of this state folder that was cut off or failed: what it left open is ended, forward if its commit was decided and
+    /// back otherwise; what it has done is skipped; the rest runs. Scripts, parameters, profile and zone must be those of the run. Its clock
+    /// is used; one that is given must be the same.
     #[must_use]
     pub fn resume(mut self, run_id: impl Into<String>) -> Self {
         self.resume = Some(run_id.into());
@@ -156,8 +158,10 @@ pub enum RunEvent {
         cyctime: String,
         /// The run's zone.
         timezone: String,
+        /// Whether it goes on with a run that was cut off or failed.
+        is_resumed: bool,
     },
-    /// A statement begins.
+    /// A statement begins. Not sent for statements that a resumed run skips.
     StatementStarted {
         /// From 1, over all files.
         index: u32,
@@ -208,7 +212,7 @@ pub enum RunEvent {
     },
     /// Something worth knowing that is no error.
     Warning {
-        /// The statement.
+        /// The statement; 0 if it concerns the run.
         index: u32,
         /// What.
         message: String,

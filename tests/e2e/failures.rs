@@ -245,21 +245,21 @@ fn a_failing_statement_stops_the_job_and_the_report_says_what_is_done() {
 }
 
 #[test]
-fn a_write_beyond_the_gate_names_the_way_out() {
+fn a_write_beyond_the_gate_goes_on_in_transactions() {
     let systems = Systems::start();
-    let message =
-        systems.fails("INSERT INTO sr.people PROPERTIES (\"load_bytes\" = \"10\") SELECT * FROM src.people", 1);
-    assert!(message.contains("SET syncline.write_mode"), "{message}");
-    assert_eq!(systems.rows_in_target(), 0);
-    for mode in ["single", "plain"] {
-        let (code, report) = systems.cli.report(
-            &format!("SET syncline.write_mode = '{mode}'; SET syncline.load_bytes = 20; INSERT INTO sr.people SELECT * FROM src.people"),
-            &[],
-        );
+    for (set, mode) in [
+        ("", "transaction"),
+        ("SET syncline.write_mode = 'transaction';", "transaction"),
+        ("SET syncline.write_mode = 'single';", "single"),
+        ("SET syncline.write_mode = 'plain';", "plain"),
+    ] {
+        let script = format!("{set} SET syncline.load_bytes = 10; INSERT INTO sr.people SELECT * FROM src.people");
+        let (code, report) = systems.cli.report(&script, &[]);
         assert_eq!(code, 0, "{report:#}");
-        assert_eq!(report["statements"][2]["write_mode"], mode, "{report:#}");
+        let statements = report["statements"].as_array().unwrap();
+        assert_eq!(statements.last().unwrap()["write_mode"], mode, "{report:#}");
     }
-    assert_eq!(systems.rows_in_target(), 4);
+    assert_eq!(systems.rows_in_target(), 8);
 }
 
 #[test]

@@ -4,7 +4,11 @@
 
 mod clients;
 mod commands;
+mod create_table;
 mod failures;
+mod faults;
 mod job;
+mod loads;
+mod resume;
 mod slt;
 mod support;

@@ -15,7 +15,7 @@ use mysql_async::prelude::Queryable;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::decode::BatchBuilder;
+use super::decode::{BatchBuilder, DEFAULT_BATCH_ROWS};
 use super::types::result_type;
 use crate::catalog::NativeResult;
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -35,6 +35,8 @@ const HARMLESS: &[&str] = &[
 pub(crate) struct ScanOutput {
     /// The columns with their types.
     pub(crate) schema: SchemaRef,
+    /// Rows of one batch at most.
+    pub(crate) batch_rows: usize,
     /// Counts the bytes of the values received.
     pub(crate) bytes: Count,
 }
@@ -80,7 +82,8 @@ pub(crate) async fn run(
         Ok(Ok(Start::Done { rows_affected, info })) => {
             // The statement is done; what the task still does is to give the connection back.
             let _ = task.join().await;
-            Ok(NativeResult::Done { rows_affected, label: label_in(&info) })
+            let is_visible = field_in(&info, "status").is_none_or(|status| status == "VISIBLE");
+            Ok(NativeResult::Done { rows_affected, label: field_in(&info, "label"), is_visible })
         }
         Ok(Err(error)) => Err(error),
         Err(_) => Err(ConnectorError::internal("a statement ended without an answer")),
@@ -127,13 +130,15 @@ async fn converse(
         let _ = start.send(ended.map(|()| done));
         return Ok(());
     };
-    let (schema, bytes) = scan.map(|scan| (scan.schema, scan.bytes)).unzip();
-    let schema = schema.unwrap_or_else(|| {
-        let fields: Vec<Field> =
-            columns.iter().map(|column| Field::new(column.name_str(), result_type(column), true)).collect();
-        Arc::new(Schema::new(fields))
-    });
-    let mut builder = match BatchBuilder::new(schema.clone()) {
+    let (schema, batch_rows, bytes) = match scan {
+        Some(scan) => (scan.schema, scan.batch_rows, Some(scan.bytes)),
+        None => {
+            let field = |column: &mysql_async::Column| Field::new(column.name_str(), result_type(column), true);
+            let fields: Vec<Field> = columns.iter().map(field).collect();
+            (Arc::new(Schema::new(fields)), DEFAULT_BATCH_ROWS, None)
+        }
+    };
+    let mut builder = match BatchBuilder::new(schema.clone(), batch_rows) {
         Ok(builder) => builder,
         Err(error) => {
             let _ = start.send(Err(error));
@@ -205,11 +210,12 @@ fn is_harmless(sql: &str) -> bool {
 }
 
 /// The label in the info of an OK packet, `{'label':'insert_…', 'status':'VISIBLE', 'txnId':'8'}`.
-fn label_in(info: &str) -> Option<String> {
-    let rest = &info[info.find("'label'")? + "'label'".len()..];
+fn field_in(info: &str, field: &str) -> Option<String> {
+    let name = format!("'{field}'");
+    let rest = &info[info.find(&name)? + name.len()..];
     let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('\'')?;
-    let label = &rest[..rest.find('\'')?];
-    (!label.is_empty()).then(|| label.to_owned())
+    let value = &rest[..rest.find('\'')?];
+    (!value.is_empty()).then(|| value.to_owned())
 }
 
 #[cfg(test)]
@@ -219,10 +225,11 @@ mod tests {
     #[test]
     fn the_label_is_read_from_the_info_of_an_insert() {
         let info = "{'label':'insert_1-2', 'status':'VISIBLE', 'txnId':'1008'}";
-        assert_eq!(label_in(info).as_deref(), Some("insert_1-2"));
-        assert_eq!(label_in("{'label' : 'a'}").as_deref(), Some("a"));
+        assert_eq!(field_in(info, "label").as_deref(), Some("insert_1-2"));
+        assert_eq!(field_in(info, "status").as_deref(), Some("VISIBLE"));
+        assert_eq!(field_in("{'label' : 'a'}", "label").as_deref(), Some("a"));
         for info in ["", "{}", "{'label':''}", "{'label':", "'label'"] {
-            assert_eq!(label_in(info), None, "{info}");
+            assert_eq!(field_in(info, "label"), None, "{info}");
         }
     }
 

@@ -1,5 +1,11 @@
 //! The connector as a whole, against MiniRocks.
 
+mod formats;
+mod models;
+mod overwrite;
+mod recovery;
+mod transactions;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +34,9 @@ use crate::sink::{
     ColumnMapping, PartitionItem, PlannedWrite, RejectCollector, RejectLog, WriteId, WriteRequest, WriteSummary,
 };
 
+mod reading;
+mod scripted_server;
+
 const PASSWORD: &str = "hunter2-secret";
 
 /// A server with a database `d`, and a catalog of it.
@@ -35,6 +44,7 @@ struct MiniRocks {
     server: Server,
     catalog: Arc<StarrocksCatalog>,
     properties: Options,
+    max_writers: Option<usize>,
 }
 
 impl MiniRocks {
@@ -47,7 +57,7 @@ impl MiniRocks {
         let server = Server::start(config).await.unwrap();
         server.warehouse().create_database("d", false).unwrap();
         let catalog = catalog(&server, server.mysql_addr(), &[]);
-        Self { server, catalog, properties: properties.iter().copied().collect() }
+        Self { server, catalog, properties: properties.iter().copied().collect(), max_writers: None }
     }
 
     async fn run(&self, sql: &str) {
@@ -58,6 +68,12 @@ impl MiniRocks {
     async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         let NativeResult::Rows(rows) = self.catalog.execute(None, sql).await.unwrap() else { panic!("no rows: {sql}") };
         as_text(&rows.try_collect::<Vec<_>>().await.unwrap())
+    }
+
+    /// The rows of a table of `d` as text, from the server's memory, so that a fault in reading does not look like one in writing.
+    async fn rows_of(&self, table: &str) -> Vec<Vec<Option<String>>> {
+        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
+        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
     }
 
     /// A session in which the tables of `d` stand under their own names.
@@ -150,13 +166,13 @@ impl SinkUnderTest for MiniRocks {
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        self.catalog.plan_write(request).await
+        let mut planned = self.catalog.plan_write(request).await?;
+        planned.max_writers = self.max_writers.unwrap_or(planned.max_writers);
+        Ok(planned)
     }
 
-    /// From the server's memory, so that a fault in reading does not look like one in writing.
     async fn read(&self, table: &str) -> Vec<Vec<Option<String>>> {
-        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
-        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
+        self.rows_of(table).await
     }
 
     fn properties(&self) -> Options {
@@ -181,6 +197,24 @@ async fn the_conformance_suite_passes_with_one_streamed_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_conformance_suite_passes_with_many_loads() {
     run_all(&MiniRocks::with_properties(&[("write_mode", "plain"), ("load_rows", "3000")]).await, "plain").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_transactions() {
+    let sr = MiniRocks::with_properties(&[("write_mode", "transaction"), ("load_bytes", "20000")]).await;
+    run_all(&sr, "transaction").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_with_transactions_of_16_writers() {
+    let properties = [("write_mode", "transaction"), ("load_bytes", "5000"), ("load_rows", "100")];
+    let sr = MiniRocks { max_writers: Some(16), ..MiniRocks::with_properties(&properties).await };
+    run_all(&sr, "writers").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_passes_behind_the_gate() {
+    run_all(&MiniRocks::with_properties(&[("load_bytes", "50000")]).await, "gate").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -332,7 +366,7 @@ async fn native_statements_keep_the_servers_dialect_and_errors() {
     let sr = MiniRocks::start().await;
     sr.run("CREATE TABLE d.t (id INT, s STRING) DUPLICATE KEY(id)").await;
     match sr.catalog.execute(Some("d"), "INSERT INTO t VALUES (1, 'a'), (2, 'b')").await.unwrap() {
-        NativeResult::Done { rows_affected, label } => {
+        NativeResult::Done { rows_affected, label, .. } => {
             assert_eq!(rows_affected, 2);
             assert!(label.is_some_and(|label| label.starts_with("insert_")));
         }
@@ -363,6 +397,36 @@ async fn a_dropped_stream_cuts_its_connection_and_the_catalog_goes_on() {
     drop(rows);
     assert_eq!(sr.rows("SELECT count(*) FROM d.t").await, [texts(&["20000"])]);
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn the_next_host_of_the_url_takes_over_when_one_is_down() {
+    let sr = MiniRocks::start().await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("jdbc:mysql://{dead},{}/d", sr.server.mysql_addr());
+    let several = catalog(&sr.server, sr.server.mysql_addr(), &[("url", &url)]);
+    for _ in 0..2 {
+        assert!(several.databases().await.unwrap().contains(&"d".to_owned()));
+    }
+    let url = format!("jdbc:mysql://{dead},{dead}/d");
+    let none = catalog(&sr.server, sr.server.mysql_addr(), &[("url", &url)]);
+    let error = none.databases().await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Connection);
+    assert_eq!(error.message().matches(&dead.to_string()).count(), 2, "{error}");
+}
+
+#[tokio::test]
+async fn session_variables_of_the_catalog_hold_on_every_connection() {
+    let sr = MiniRocks::start().await;
+    let options = [("session.query_timeout", "77"), ("session.resource_group", "etl")];
+    let with = catalog(&sr.server, sr.server.mysql_addr(), &options);
+    let NativeResult::Rows(rows) = with.execute(None, "SELECT @@query_timeout, @@resource_group").await.unwrap() else {
+        panic!("no rows")
+    };
+    assert_eq!(as_text(&rows.try_collect::<Vec<_>>().await.unwrap()), [texts(&["77", "etl"])]);
+    let wrong = catalog(&sr.server, sr.server.mysql_addr(), &[("session.query_timeout", "0")]);
+    let error = wrong.databases().await.unwrap_err();
+    assert!(error.message().contains("query_timeout"), "{error}");
 }
 
 /// A connection that passes on so many bytes of the server's answers and then breaks.
@@ -507,10 +571,12 @@ async fn a_write_that_cannot_work_is_refused_when_it_is_planned() {
         code(&|request| request.mapping = ColumnMapping::List(vec!["id".into(), "dx".into()])).await,
         ErrorCode::Name
     );
-    assert_eq!(code(&|request| request.overwrite = true).await, ErrorCode::Unsupported);
     assert_eq!(code(&|request| request.properties.set("strict_mod", "true")).await, ErrorCode::Option);
     assert_eq!(code(&|request| request.properties.set("label", "x")).await, ErrorCode::Option);
-    assert_eq!(code(&|request| request.settings.set("write_mode", "transaction")).await, ErrorCode::Unsupported);
+    assert_eq!(
+        code(&|request| request.settings.set("write_mode", "temporary_partition")).await,
+        ErrorCode::Unsupported
+    );
     let (plain, _) = request(&rows, vec![], &[("write_mode", "plain")]);
     let planned = sr.catalog.plan_write(plain).await.unwrap();
     assert!(planned.description.starts_with("sr.d.t, mode=plain"), "{}", planned.description);
@@ -525,6 +591,7 @@ async fn filters_on_documents_and_sketches_stay_here() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     let sr = MiniRocks::start().await;
     let types = ["json", "array<int(11)>", "map<int(11),int(11)>", "struct<a int(11)>", "hll", "bitmap", "percentile"];
@@ -710,7 +777,7 @@ async fn an_old_server_gets_no_quotes_that_it_would_take_for_data() {
     let server = Server::start(config).await.unwrap();
     server.warehouse().create_database("d", false).unwrap();
     let catalog = catalog(&server, server.mysql_addr(), &[]);
-    let sr = MiniRocks { server, catalog, properties: Options::new() };
+    let sr = MiniRocks { server, catalog, properties: Options::new(), max_writers: None };
     sr.run("CREATE TABLE d.t (id INT, dt STRING) DUPLICATE KEY(id)").await;
     let (batches, expected) = odd_rows(1000, |id| if id == 900 { "a\u{1}".to_owned() } else { " \"x\"".to_owned() });
     let (outcome, _, rejects) = streamed(&sr, &batches, &[]).await;
@@ -740,6 +807,7 @@ async fn a_column_that_is_not_null_is_so_here_and_a_null_in_it_is_an_error() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     // A table that changed after it was looked up, and sketches, which are read as NULL.
     let promised = [column("id", "int(11)"), column("s", "varchar(20)")];

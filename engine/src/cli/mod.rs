@@ -66,7 +66,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let error = SynclineError::new(codes::USAGE, message);
-        report::print(&report::before_start("", &SessionOptions::default(), &error), ReportFormat::Json);
+        report::print(&report::before_start("", &SessionOptions::default(), &error), ReportFormat::Json, None);
     }
     ExitCode::from(code)
 }

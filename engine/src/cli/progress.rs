@@ -21,6 +21,8 @@ const TITLE_LENGTH: usize = 60;
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     shows_statements: bool,
+    /// The statement that runs, and how it is shown.
+    index: u32,
     title: String,
     since: Instant,
     last_line: Instant,
@@ -38,14 +40,24 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { bar, shows_statements, title: String::new(), since: now, last_line: now }
+        Self { bar, shows_statements, index: 0, title: String::new(), since: now, last_line: now }
     }
 
     /// Takes an event of the run.
     pub(super) fn event(&mut self, event: &RunEvent) {
         match event {
+            RunEvent::RunStarted { run_id, job, statements, bizdate, is_resumed, .. } if self.shows_statements => {
+                let verb = if *is_resumed { "resuming run" } else { "run" };
+                let line = format!(
+                    "{verb} {} of job {}: bizdate {bizdate}, {statements} statements",
+                    visible(run_id),
+                    visible(job)
+                );
+                self.suspend(|| say(&line));
+            }
             RunEvent::StatementStarted { index, text, target, .. } => {
                 self.title = title(*index, target.as_deref(), text);
+                self.index = *index;
                 self.since = Instant::now();
                 self.last_line = self.since;
                 if let Some(bar) = &self.bar {
@@ -85,7 +97,14 @@ impl Progress {
                 self.suspend(|| say(&lines));
             }
             RunEvent::StatementFinished(report) if self.shows_statements => {
-                let line = finished(&self.title, report);
+                let line = match report.status {
+                    StatementStatus::Skipped => skipped(report),
+                    // a statement that did not begin: a resumed run found it committed
+                    _ if report.index != self.index => {
+                        finished(&title(report.index, report.target.as_deref(), "INSERT"), report)
+                    }
+                    _ => finished(&self.title, report),
+                };
                 self.suspend(|| say(&line));
             }
             _ => {}
@@ -154,6 +173,12 @@ fn rejects(first: &[Reject], count: u64, file: Option<&str>) -> String {
         lines.push(format!("  all that were found here are in {}", visible(file)));
     }
     lines.join("\n")
+}
+
+/// A statement that an earlier process of the run has done.
+fn skipped(report: &StatementReport) -> String {
+    let target = report.target.as_ref().map(|target| format!(" {}", visible(target))).unwrap_or_default();
+    format!("[{}] {}:{}{target}: done before, skipped", report.index, visible(&report.file), report.line)
 }
 
 fn finished(title: &str, report: &StatementReport) -> String {

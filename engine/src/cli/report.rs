@@ -20,13 +20,15 @@ pub(super) fn before_start(job: &str, session: &SessionOptions, error: &Syncline
         seconds: 0.0,
         error: Some(error.to_report()),
         statements: Vec::new(),
+        warnings: Vec::new(),
+        can_resume: false,
         nothing_ran: true,
         failure: Some(error.clone()),
     }
 }
 
 /// Prints the report: the JSON object on standard output, or lines for people on standard error.
-pub(super) fn print(report: &RunReport, format: ReportFormat) {
+pub(super) fn print(report: &RunReport, format: ReportFormat, resume: Option<&str>) {
     match format {
         ReportFormat::Json => match serde_json::to_string(report) {
             Ok(json) => {
@@ -41,6 +43,9 @@ pub(super) fn print(report: &RunReport, format: ReportFormat) {
             }
             say(&text(report));
         }
+    }
+    if let Some(command) = resume.filter(|_| report.can_resume) {
+        say(&format!("to go on where it stopped: {command}"));
     }
 }
 
@@ -77,7 +82,7 @@ pub(super) fn text(report: &RunReport) -> String {
         time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
     };
     lines.extend([
-        field("run", format!("{} ({})", report.job, report.run_id)),
+        field("run", format!("{} ({})", visible(&report.job), visible(&report.run_id))),
         field("status", status(report.status).to_owned()),
         field("business date", report.bizdate.clone()),
         field("start", clock(start)),
@@ -109,7 +114,10 @@ fn write_line(statement: &StatementReport) -> Option<String> {
         let place = format!("statement {} ({}:{})", statement.index, visible(&statement.file), statement.line);
         return Some(format!("{place}: not checked, an earlier statement may create or change what it names"));
     }
-    let rows = statement.rows_written?;
+    let is_write = statement.rows_written.is_some() || statement.write_mode.is_some();
+    if !is_write {
+        return None;
+    }
     let target = visible(statement.target.as_deref().unwrap_or("?"));
     let mut line =
         format!("statement {} ({}:{}) {target}: ", statement.index, visible(&statement.file), statement.line);
@@ -121,9 +129,15 @@ fn write_line(statement: &StatementReport) -> Option<String> {
         StatementStatus::Cancelled => "cancelled",
         _ => "not committed",
     });
-    line.push_str(&format!(", {} rows", human_count(rows)));
+    match statement.rows_written {
+        Some(rows) => line.push_str(&format!(", {} rows", human_count(rows))),
+        None => line.push_str(", rows not known"),
+    }
     if let Some(mode) = &statement.write_mode {
         line.push_str(&format!(", mode {mode}"));
+    }
+    if let Some(until) = &statement.resume_until {
+        line.push_str(&format!(", --resume can finish it until {}", visible(until)));
     }
     if let Some(file) = &statement.rejects_file {
         line.push_str(&format!(", rejects in {}", visible(file)));

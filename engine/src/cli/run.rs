@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::args::{QueryArgs, ReportFormat, ResultOptions, RunArgs};
+use super::args::{QueryArgs, ReportFormat, ResultOptions, RunArgs, SessionOptions};
 use super::drive::{self, Drive};
+use super::output::visible;
 use super::{report, say, setup};
 use crate::error::codes;
 use crate::report::RunReport;
@@ -18,7 +19,8 @@ pub(super) async fn run(args: RunArgs) -> u8 {
         Ok(started) => drive::follow(started, drive).await,
         Err(error) => drive::Ended::before_start(report::before_start(&name, &args.session, &error)),
     };
-    report::print(&ended.report, args.report);
+    let resume = resume_command(&args, &ended.report.run_id);
+    report::print(&ended.report, args.report, Some(&resume));
     ended.exit_code()
 }
 
@@ -38,7 +40,13 @@ pub(super) async fn query(args: QueryArgs) -> u8 {
 async fn start(args: &RunArgs) -> Result<drive::Started> {
     let (scripts, folder) = read_jobs(&args.jobs)?;
     check_output(&args.result)?;
-    let engine = setup::engine(&args.session, &folder).await?;
+    let mut engine = setup::engine(&args.session, &folder).await?;
+    if let Some(run_id) = args.resume.as_ref().filter(|_| args.session.timezone.is_none()) {
+        // the zone that the run was given need not be given again
+        if let Some(zone) = engine.timezone_given_to(run_id)? {
+            engine = setup::engine(&SessionOptions { timezone: Some(zone), ..args.session.clone() }, &folder).await?;
+        }
+    }
     let mut options = setup::run_options(&args.session)
         .job_name(job_name(&args.jobs[0]))
         .dry_run(args.dry_run)
@@ -108,7 +116,43 @@ fn job_name(job: &Path) -> String {
 
 /// The report of a run that did not start; also used where a run's report got lost.
 pub(super) fn lost(name: &str, error: &SynclineError) -> RunReport {
-    report::before_start(name, &super::args::SessionOptions::default(), error)
+    report::before_start(name, &SessionOptions::default(), error)
+}
+
+/// The command line that goes on with a run: what it was started with, less what the run itself knows.
+fn resume_command(args: &RunArgs, run_id: &str) -> String {
+    let session = &args.session;
+    let mut words = vec!["syncline".to_owned(), "run".to_owned()];
+    words.extend(args.jobs.iter().map(|job| job.display().to_string()));
+    words.extend(["--resume".to_owned(), run_id.to_owned()]);
+    // the clock is the run's own
+    let pairs = |option: &str, pairs: &[(String, String)]| -> Vec<String> {
+        let is_clock = |name: &str| name == "bizdate" || name == "cyctime";
+        let given = pairs.iter().filter(|(name, _)| !is_clock(name));
+        given.flat_map(|(name, value)| [option.to_owned(), format!("{name}={value}")]).collect()
+    };
+    words.extend(pairs("-p", &session.params));
+    words.extend(pairs("--raw", &session.raw));
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    for (option, value) in [
+        ("--profile", session.profile.clone()),
+        ("--config", path(&session.config)),
+        ("--state-dir", path(&session.state_dir)),
+    ] {
+        if let Some(value) = value {
+            words.extend([option.to_owned(), value]);
+        }
+    }
+    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell reads it, without anything that could steer a terminal.
+fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", visible(word).replace('\'', "'\\''"))
 }
 
 impl Drive {
@@ -118,5 +162,34 @@ impl Drive {
 
     fn for_query(result: &ResultOptions) -> Self {
         Self::new(result, false, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Cli, Command};
+    use super::*;
+
+    #[test]
+    fn the_command_that_resumes_has_what_the_run_was_started_with() {
+        let command = |arguments: &[&str]| {
+            let arguments = [&["syncline", "run"], arguments].concat();
+            let Some(Command::Run(args)) = Cli::try_parse_from(arguments).unwrap().command else { panic!("run") };
+            resume_command(&args, "20240807T000000-0a")
+        };
+        assert_eq!(
+            command(&["jobs/a.sql", "--bizdate", "20240807", "--report", "json"]),
+            "syncline run jobs/a.sql --resume 20240807T000000-0a"
+        );
+        assert_eq!(
+            command(&["a b.sql", "-p", "x=it's", "-p", "bizdate=20240807", "--raw", "f=a > 1", "--profile", "prod"]),
+            "syncline run 'a b.sql' --resume 20240807T000000-0a -p 'x=it'\\''s' --raw 'f=a > 1' --profile prod"
+        );
+        assert_eq!(
+            command(&["a.sql", "--state-dir", "s", "--config", "c.toml"]),
+            "syncline run a.sql --resume 20240807T000000-0a --config c.toml --state-dir s"
+        );
     }
 }

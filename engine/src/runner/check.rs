@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use syncline_connectors::CatalogKind;
 use syncline_connectors::options::nearest;
-use syncline_sql::statement::{Insert, Name, Query, SessionStatement};
+use syncline_sql::statement::{CreateTable, Insert, Name, Query, SessionStatement, TableSource};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
 use super::native_names::NativeNames;
 use super::read_only::only_reads;
 use super::redact::redact;
+use super::resume::Resumed;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
-use super::{show, sync};
+use super::{create_table, show, sync};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, TablePlace};
 use crate::run::Script;
@@ -25,14 +26,16 @@ use crate::sql_front;
 const SOURCE_DEPTH: usize = 16;
 
 /// Scripts as statements. `scope` is a copy that the statements change as they would when run.
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     pub(super) steps: Vec<Step>,
     job: usize,
+    /// What an earlier process has done of the run; learns the scopes that it needs.
+    resumed: &'a mut Resumed,
 }
 
-impl Reader {
-    pub(super) fn new() -> Self {
-        Self { steps: Vec::new(), job: 0 }
+impl<'a> Reader<'a> {
+    pub(super) fn new(resumed: &'a mut Resumed) -> Self {
+        Self { steps: Vec::new(), job: 0, resumed }
     }
 
     /// Reads one job. Statements that parse before a mistake are in `steps`.
@@ -69,9 +72,17 @@ impl Reader {
             names: NamesCheck::Done,
         };
         permitted(&step.statement, scope)?;
-        open_catalogs(&step.statement, scope)?;
+        self.resumed.keep_scope(index, scope);
+        let is_done = self.resumed.is_done(&step);
+        if !is_done {
+            open_catalogs(&step.statement, scope)?;
+        }
         if let Statement::Session(session) = &step.statement {
-            session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
+            let applied = session::apply(session, step.folder.as_deref(), scope, Effect::Checked);
+            // what is done already may not be possible a second time
+            if !is_done {
+                applied?;
+            }
         }
         let source = match &step.statement {
             Statement::Session(session) => match session.as_ref() {
@@ -131,6 +142,7 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
             refuse("a statement that may change a system")
         }
         Statement::Sync(_) if rules.read_only => refuse("INSERT"),
+        Statement::CreateTable(_) if rules.read_only => refuse("CREATE TABLE"),
         Statement::Explain(explain) if explain.analyze => permitted(&explain.statement, scope),
         Statement::Query(query)
             if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) =>
@@ -169,6 +181,13 @@ fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
         Statement::Sync(insert) => {
             place_in_catalog(scope, &insert.target)?;
             open_tables(&insert.query, scope)
+        }
+        Statement::CreateTable(create) => {
+            place_in_catalog(scope, &create.target)?;
+            match &create.source {
+                TableSource::Like(like) => place_in_catalog(scope, like),
+                TableSource::Query(query) => open_tables(query, scope),
+            }
         }
         Statement::Query(query) => open_tables(query, scope),
         Statement::Assert(assert) => open_catalogs(&assert.query, scope),
@@ -219,9 +238,17 @@ type Place = String;
 
 impl Changes {
     /// Notes what a statement may create or change.
-    fn note(&mut self, step: &Step) {
-        let Statement::Native(native) = &step.statement else { return };
+    fn note(&mut self, step: &Step, scope: &Scope) {
         let place = || format!("{}:{}", step.position.file.name, step.position.line);
+        if let Statement::CreateTable(create) = &step.statement {
+            if let Ok(TablePlace::Remote { catalog, table, .. } | TablePlace::Either { catalog, table, .. }) =
+                names::place_of_table(scope, &create.target.parts)
+            {
+                self.tables.insert((catalog, table.to_lowercase()), place());
+            }
+            return;
+        }
+        let Statement::Native(native) = &step.statement else { return };
         if native.is_query {
             return;
         }
@@ -290,15 +317,22 @@ fn is_unplanned_view(scope: &Scope, name: &str) -> bool {
 }
 
 /// Resolves names statement by statement; `scopes` has one of each job, which changes as it would when run.
-pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>) -> Result<()> {
+pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>, resumed: &Resumed) -> Result<()> {
     let mut changes = Changes::default();
     let mut native_names = NativeNames::default();
     for step in steps {
         let Some(scope) = scopes.get_mut(step.job) else { continue };
-        step.names = check_step(step, scope, &changes, &mut native_names)
+        if resumed.is_done(step) {
+            if let Statement::Session(session) = &step.statement {
+                // its effect is stored; here it only matters to the names that follow
+                let _ = session::apply(session, step.folder.as_deref(), scope, Effect::Checked);
+            }
+            continue;
+        }
+        step.names = check_step(step, scope, &changes, &mut native_names, resumed)
             .await
             .map_err(|error| error.at(step.position.clone()))?;
-        changes.note(step);
+        changes.note(step, scope);
     }
     Ok(())
 }
@@ -308,8 +342,12 @@ async fn check_step(
     scope: &mut Scope,
     changes: &Changes,
     native_names: &mut NativeNames,
+    resumed: &Resumed,
 ) -> Result<NamesCheck> {
     match &step.statement {
+        Statement::CreateTable(create) => {
+            check_create_table(create, scope, changes, resumed.last_attempt(step.index) > 0).await
+        }
         Statement::Session(session) => {
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
             match session.as_ref() {
@@ -370,6 +408,8 @@ async fn check_statement(
             Err(why) => NamesCheck::Deferred(why),
         }),
         Statement::Sync(insert) => check_insert(insert, scope, changes).await,
+        // EXPLAIN says if there is a table of that name
+        Statement::CreateTable(create) => check_create_table(create, scope, changes, true).await,
         Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes, native_names)).await,
         Statement::Explain(explain) => {
             Box::pin(check_statement(&explain.statement, scope, changes, native_names)).await
@@ -416,4 +456,31 @@ async fn check_insert(insert: &Insert, scope: &Scope, changes: &Changes) -> Resu
         }
         Err(why) => Ok(NamesCheck::Deferred(why)),
     }
+}
+
+/// `may_exist`: the table is no mistake, because an earlier attempt has made it or because nothing is made.
+async fn check_create_table(
+    create: &CreateTable,
+    scope: &Scope,
+    changes: &Changes,
+    may_exist: bool,
+) -> Result<NamesCheck> {
+    let query = match &create.source {
+        TableSource::Like(like) => match changes.may_concern(scope, &like.parts) {
+            Some(why) => return Ok(NamesCheck::Deferred(why)),
+            None => None,
+        },
+        TableSource::Query(query) => match check_query(query, scope, changes).await? {
+            Ok(planned) => Some(planned),
+            Err(why) => return Ok(NamesCheck::Deferred(why)),
+        },
+    };
+    if let Some(why) = changes.may_concern(scope, &create.target.parts) {
+        return Ok(NamesCheck::Deferred(why));
+    }
+    let planned = create_table::plan(scope, create, query.as_ref()).await?;
+    if !may_exist {
+        create_table::refuse_existing(create, &planned)?;
+    }
+    Ok(NamesCheck::Done)
 }

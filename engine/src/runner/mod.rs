@@ -1,14 +1,18 @@
 //! Runs scripts: reads and checks everything first, then does statement after statement, and reports what came of each.
 
 mod check;
+mod create_table;
 mod events;
 mod explain;
+mod native;
 mod native_names;
 mod progress;
 mod query;
 pub(crate) mod read_only;
+mod recorder;
 pub(crate) mod redact;
 mod rejects;
+mod resume;
 mod session;
 mod show;
 mod step;
@@ -20,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::execution::SendableRecordBatchStream;
 use syncline_connectors::error::ErrorCode;
-use syncline_connectors::sink::RejectLog;
+use syncline_connectors::sink::{RejectLog, WriteId};
 use syncline_sql::Clocks;
 use syncline_sql::Statement;
 use syncline_sql::statement::SessionStatement;
@@ -35,11 +39,13 @@ use crate::report::{RunReport, RunStatus, StatementReport, StatementStatus};
 use crate::run::{Run, RunEvent, RunOptions, Script};
 use crate::scope::Scope;
 use crate::session::Session;
-use crate::state::{RunRecord, fingerprint};
+use crate::state::{JobLock, RunInputs, RunLock, RunRecord, fingerprint};
 use events::Events;
+use recorder::Recorder;
 use rejects::StatementRejects;
+use resume::{EarlierRun, Resumed};
 use session::Effect;
-use step::{NamesCheck, Step};
+use step::Step;
 
 /// How often progress is sent.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
@@ -60,7 +66,7 @@ pub(crate) fn start(engine: &Engine, request: Request) -> Result<Run> {
     if engine.shared.stop.is_cancelled() {
         return Err(SynclineError::new(ErrorCode::Cancelled.code(), "the engine was shut down"));
     }
-    let run_id = new_run_id();
+    let run_id = request.options.resume.clone().unwrap_or_else(new_run_id);
     let stop = engine.shared.stop.child_token();
     let (sender, events) = mpsc::channel(events::QUEUE);
     let (report_sender, report) = oneshot::channel();
@@ -102,8 +108,23 @@ struct Runner {
     request: Request,
 }
 
-/// A script that was read and checked.
-struct Checked {
+/// Held while a run lasts.
+struct Locks {
+    _job: Option<JobLock>,
+    run: Option<RunLock>,
+}
+
+impl Locks {
+    /// Gives the locks back after a success.
+    fn remove(self) {
+        if let Some(run) = self.run {
+            run.remove();
+        }
+    }
+}
+
+/// Scripts that were read.
+struct Read {
     steps: Vec<Step>,
     /// The scope that each job begins with.
     scopes: Vec<Scope>,
@@ -122,6 +143,8 @@ impl Runner {
             seconds: 0.0,
             error: None,
             statements: Vec::new(),
+            warnings: Vec::new(),
+            can_resume: false,
             nothing_ran: true,
             failure: None,
         };
@@ -146,37 +169,57 @@ impl Runner {
     /// Everything up to the last statement. An error is one that ended the run before its first statement.
     async fn run_checked(&self, engine: &Engine, report: &mut RunReport) -> Result<()> {
         let options = &self.request.options;
-        let zone = crate::clock::zone(engine.timezone())?;
-        let clocks = Clocks::new(options.bizdate.as_deref(), options.cyctime.as_deref(), zone, jiff::Timestamp::now())?;
+        let state = &engine.shared.state;
+        let earlier = match &options.resume {
+            Some(run_id) => Some(EarlierRun::find(engine, run_id, &report.job)?),
+            None => None,
+        };
+        let clocks = match &earlier {
+            Some(earlier) => earlier.clocks(engine, options)?,
+            None => {
+                let zone = crate::clock::zone(engine.timezone())?;
+                Clocks::new(options.bizdate.as_deref(), options.cyctime.as_deref(), zone, jiff::Timestamp::now())?
+            }
+        };
         report.bizdate = clocks.bizdate_text();
         report.cyctime = clocks.cyctime.strftime("%Y-%m-%d %H:%M:%S").to_string();
-        if let Some(run_id) = &options.resume {
-            return Err(SynclineError::new("E1008", format!("resuming a run ({run_id}) is not built yet"))
-                .hint("run the job again from its start: what it had not committed is not there"));
-        }
-        let Checked { steps, scopes } = self.check(clocks, report).await?;
-        if options.dry_run {
-            report.statements = steps
-                .iter()
-                .map(|step| match &step.names {
-                    NamesCheck::Done => step.report(StatementStatus::Checked),
-                    NamesCheck::Deferred(why) => {
-                        let mut report = step.report(StatementStatus::NotChecked);
-                        report.warnings.push(why.clone());
-                        report
-                    }
-                })
-                .collect();
+        // how far a run got is read once nobody else can go on with it
+        let mut locks = match &earlier {
+            Some(_) if !options.dry_run => Some(self.lock(engine, report)?),
+            _ => None,
+        };
+        let mut resumed = earlier.map_or_else(|| Ok(Resumed::default()), |earlier| Resumed::load(state, earlier))?;
+        let Read { mut steps, scopes } = self.read(clocks, &mut resumed, report)?;
+        let record = self.record(report, &steps);
+        resumed.must_be_of(&record)?;
+        if resumed.has_succeeded() {
+            let message = format!("run {} has succeeded before; nothing was done", self.run_id);
+            self.events.warn(0, message.clone()).await;
+            report.warnings.push(message);
+            report.statements = steps.iter().map(|step| step.report(StatementStatus::Skipped)).collect();
             report.status = RunStatus::Succeeded;
             return Ok(());
         }
-        let state = &engine.shared.state;
-        let _lock = if options.interactive || options.allow_concurrent {
-            None
-        } else {
-            Some(state.lock_job(&report.job, &report.bizdate, &self.run_id)?)
+        let recorder = Recorder::new(engine.clone(), record);
+        if resumed.is_resumed() && !options.dry_run {
+            recorder.record()?;
+            report.nothing_ran = false;
+            if let Err(failed) = resumed.end_open_attempts(&recorder, &self.stop).await {
+                resumed.report_failed(&steps, failed, report);
+                recorder.end(report.status);
+                return Ok(());
+            }
+        }
+        self.check_names(&mut steps, &scopes, &resumed, report).await?;
+        if options.dry_run {
+            report.statements = steps.iter().map(|step| resumed.dry_report(step)).collect();
+            report.status = RunStatus::Succeeded;
+            return Ok(());
+        }
+        let locks = match locks.take() {
+            Some(locks) => locks,
+            None => self.lock(engine, report)?,
         };
-        let recorder = Recorder { engine: engine.clone(), record: self.record(report), is_recorded: Arc::default() };
         if !options.interactive {
             recorder.record()?;
         }
@@ -192,22 +235,48 @@ impl Runner {
                 bizdate: report.bizdate.clone(),
                 cyctime: report.cyctime.clone(),
                 timezone: report.timezone.clone(),
+                is_resumed: resumed.is_resumed(),
             })
             .await;
-        self.run_steps(steps, scopes, &recorder, report).await;
+        if !options.interactive && !resumed.is_resumed() {
+            if let Some(warning) = resume::runs_left_open(state, &report.job, &self.run_id)? {
+                self.events.warn(0, warning.clone()).await;
+                report.warnings.push(warning);
+            }
+        }
+        self.run_steps(steps, scopes, &recorder, resumed, report).await;
         recorder.end(report.status);
+        report.can_resume = state.is_persistent() && !options.interactive && resume::is_possible(report);
+        if report.status == RunStatus::Succeeded {
+            locks.remove();
+        }
         Ok(())
     }
 
-    /// Reads all scripts and resolves names. The statements read so far are in the report if it fails.
-    async fn check(&self, clocks: Clocks, report: &mut RunReport) -> Result<Checked> {
+    /// The locks of job and run, as far as the options ask for them.
+    fn lock(&self, engine: &Engine, report: &RunReport) -> Result<Locks> {
+        let options = &self.request.options;
+        let state = &engine.shared.state;
+        let job = match options.interactive || options.allow_concurrent {
+            true => None,
+            false => Some(state.lock_job(&report.job, &report.bizdate, &self.run_id)?),
+        };
+        let run = match options.interactive {
+            true => None,
+            false => Some(state.lock_run(&self.run_id)?),
+        };
+        Ok(Locks { _job: job, run })
+    }
+
+    /// Reads all scripts. The statements read so far are in the report if it fails.
+    fn read(&self, clocks: Clocks, resumed: &mut Resumed, report: &mut RunReport) -> Result<Read> {
         let options = &self.request.options;
         let mut begin = self.request.session.scope();
         begin.load_tables()?;
         begin.begin_run(clocks, &options.params, &options.raw_params)?;
         let scopes: Vec<Scope> = self.request.scripts.iter().map(|_| begin.clone()).collect();
 
-        let mut reader = check::Reader::new();
+        let mut reader = check::Reader::new(resumed);
         let mut read = Ok(());
         for (job, script) in self.request.scripts.iter().enumerate() {
             read = reader.read_job(job, script, &mut begin.clone());
@@ -215,42 +284,76 @@ impl Runner {
                 break;
             }
         }
-        let mut steps = reader.steps;
-        let result = match read {
-            Ok(()) => tokio::select! {
-                biased;
-                () = self.stop.cancelled() => Err(cancelled()),
-                checked = check::check_names(&mut steps, scopes.clone()) => checked,
-            },
-            Err(error) => Err(error),
-        };
-        if let Err(error) = result {
-            report.statements = steps.iter().map(|step| step.report(StatementStatus::NotRun)).collect();
-            return Err(error);
+        let steps = reader.steps;
+        match read {
+            Ok(()) => Ok(Read { steps, scopes }),
+            Err(error) => {
+                report.statements = steps.iter().map(|step| step.report(StatementStatus::NotRun)).collect();
+                Err(error)
+            }
         }
-        Ok(Checked { steps, scopes })
     }
 
-    fn record(&self, report: &RunReport) -> RunRecord {
+    /// Resolves names. The statements are in the report if it fails.
+    async fn check_names(
+        &self,
+        steps: &mut [Step],
+        scopes: &[Scope],
+        resumed: &Resumed,
+        report: &mut RunReport,
+    ) -> Result<()> {
+        let result = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(cancelled()),
+            checked = check::check_names(steps, scopes.to_vec(), resumed) => checked,
+        };
+        result.inspect_err(|_| {
+            report.statements = steps.iter().map(|step| step.report(StatementStatus::NotRun)).collect();
+        })
+    }
+
+    fn record(&self, report: &RunReport, steps: &[Step]) -> RunRecord {
         let options = &self.request.options;
-        let texts = self.request.scripts.iter().flat_map(|script| [script.name.as_str(), script.text.as_str()]);
-        let params = options.params.iter().chain(&options.raw_params).flat_map(|(name, value)| [name.as_str(), value]);
+        let shared = &self.request.session.engine().shared;
+        let of_parameter = |(name, value): &(String, String)| {
+            (name.clone(), fingerprint::of_texts([self.run_id.as_str(), name.as_str(), value.as_str()]))
+        };
+        let script = |script: &Script| (script.name.clone(), fingerprint::of_texts([script.text.as_str()]));
         RunRecord {
             run_id: self.run_id.clone(),
             job: report.job.clone(),
             bizdate: report.bizdate.clone(),
             cyctime: report.cyctime.clone(),
             timezone: report.timezone.clone(),
-            fingerprint: fingerprint::of_texts(texts.chain(params)),
+            fingerprint: fingerprint::of_texts(steps.iter().map(|step| step.text.as_str())),
+            inputs: RunInputs {
+                scripts: self.request.scripts.iter().map(script).collect(),
+                parameters: options.params.iter().chain(&options.raw_params).map(of_parameter).collect(),
+                profile: shared.profile.clone(),
+                timezone_is_forced: shared.timezone.forced,
+            },
         }
     }
 
     /// Runs the statements in order. A failed one ends its run unless the session says to go on.
-    async fn run_steps(&self, steps: Vec<Step>, scopes: Vec<Scope>, recorder: &Recorder, report: &mut RunReport) {
+    async fn run_steps(
+        &self,
+        steps: Vec<Step>,
+        scopes: Vec<Scope>,
+        recorder: &Recorder,
+        resumed: Resumed,
+        report: &mut RunReport,
+    ) {
+        let resumed = Arc::new(resumed);
         let mut scopes = scopes.into_iter().enumerate();
         let mut context: Option<(usize, Context)> = None;
         let mut stopped = false;
         for step in &steps {
+            if let Some(ended) = resumed.report_of(step) {
+                self.events.send(RunEvent::StatementFinished(ended.clone())).await;
+                report.statements.push(ended);
+                continue;
+            }
             stopped |= self.stop.is_cancelled();
             if stopped {
                 report.statements.push(step.report(StatementStatus::NotRun));
@@ -267,6 +370,7 @@ impl Runner {
                     run_id: self.run_id.clone(),
                     job: report.job.clone(),
                     recorder: recorder.clone(),
+                    resumed: Arc::clone(&resumed),
                 };
                 context = Some((step.job, new));
             }
@@ -315,37 +419,6 @@ fn run_status(statements: &[StatementReport]) -> RunStatus {
     }
 }
 
-/// Records the run in the state store, at its start or when it first writes.
-#[derive(Clone)]
-struct Recorder {
-    engine: Engine,
-    record: RunRecord,
-    is_recorded: Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl Recorder {
-    fn record(&self) -> Result<()> {
-        use std::sync::atomic::Ordering;
-        if !self.is_recorded.load(Ordering::Acquire) {
-            self.engine.shared.state.begin_run(&self.record)?;
-            self.is_recorded.store(true, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    /// What the run did stands, whether or not its end can be recorded.
-    fn end(&self, status: RunStatus) {
-        if !self.is_recorded.load(std::sync::atomic::Ordering::Acquire) {
-            return;
-        }
-        let status = serde_json::to_value(status).ok();
-        let status = status.as_ref().and_then(|status| status.as_str()).unwrap_or("failed");
-        if let Err(error) = self.engine.shared.state.end_run(&self.record.run_id, status) {
-            tracing::warn!(%error, run_id = %self.record.run_id, "the end of the run is not recorded");
-        }
-    }
-}
-
 /// What a statement runs with.
 pub(crate) struct Context {
     scope: Scope,
@@ -354,6 +427,7 @@ pub(crate) struct Context {
     run_id: String,
     job: String,
     recorder: Recorder,
+    resumed: Arc<Resumed>,
 }
 
 impl Context {
@@ -371,10 +445,18 @@ impl Context {
                 target: report.target.clone(),
             })
             .await;
+        for note in self.resumed.notes(step.index) {
+            self.warn(&mut report, note).await;
+        }
         let result = if self.stop.is_cancelled() { Err(cancelled()) } else { self.execute(step, &mut report).await };
         report.seconds = Some(started.elapsed().as_secs_f64());
         match result {
-            Ok(()) => (report, None),
+            Ok(()) => {
+                if step.is_recorded_when_done() {
+                    self.record_end(&mut report, None).await;
+                }
+                (report, None)
+            }
             Err(error) => {
                 let error = error.at(step.position.clone());
                 report.status = match report.status {
@@ -391,8 +473,9 @@ impl Context {
 
     async fn execute(&mut self, step: &Step, report: &mut StatementReport) -> Result<()> {
         match &step.statement {
-            Statement::Native(native) => self.until_stopped(query::run_native(self, native, report)).await,
+            Statement::Native(native) => native::run(self, native, report).await,
             Statement::Sync(insert) => sync::run(self, insert, report).await,
+            Statement::CreateTable(create) => create_table::run(self, create, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
             Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
             Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, report)).await,
@@ -453,17 +536,39 @@ impl Context {
             timezone: shared.timezone.name.clone(),
             rejects,
             clean_up: shared.clean_up.clone(),
+            settings: self.scope.write_settings(),
         }
     }
 
     fn rejects(&self, report: &StatementReport) -> StatementRejects {
         let path = self.scope.engine.shared.state.rejects_file(&self.run_id, report.index);
+        if let Some(path) = path.as_ref().filter(|_| self.resumed.last_attempt(report.index) > 0) {
+            // those of the attempt before; there may have been none
+            let _ = std::fs::remove_file(path);
+        }
         StatementRejects::new(path, report.index)
     }
 
     /// Before the first write.
     fn record_run(&self) -> Result<()> {
         self.recorder.record()
+    }
+
+    /// Who writes in a statement: in a resumed run the attempt after the last one.
+    fn write_id(&self, statement: u32) -> WriteId {
+        let attempt = self.resumed.last_attempt(statement) + 1;
+        WriteId { job: self.job.clone(), run: self.run_id.clone(), statement, attempt }
+    }
+
+    /// Records the end of a statement, with the attempt that has ended. What the statement did stands, whether or not that works.
+    async fn record_end(&self, report: &mut StatementReport, ended_attempt: Option<u32>) {
+        if let Err(error) = self.recorder.end_statement(report.index, report.status, ended_attempt) {
+            self.warn(
+                report,
+                format!("the end of the statement is not recorded, --resume would look at it again: {error}"),
+            )
+            .await;
+        }
     }
 
     fn ticks(&self) -> Interval {

@@ -7,7 +7,7 @@ use syncline_connectors::RemoteCatalog;
 use syncline_connectors::options::nearest;
 use syncline_sql::statement::Native;
 
-use super::query::native_database;
+use super::native::native_database;
 use crate::error::{Result, SynclineError};
 use crate::names;
 use crate::scope::Scope;

@@ -1,4 +1,4 @@
-//! Statements that return rows: queries planned here, native ones, and ASSERT over either.
+//! Statements that return rows: queries planned here, and ASSERT over these and native ones.
 
 use std::sync::Arc;
 
@@ -10,13 +10,12 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use syncline_connectors::catalog::NativeResult;
-use syncline_connectors::error::ErrorCode;
 use syncline_connectors::sink::RejectLog;
-use syncline_connectors::{CatalogKind, ConnectorError, RemoteCatalog};
 use syncline_sql::Statement;
-use syncline_sql::statement::{Assert, Native, Query};
+use syncline_sql::statement::{Assert, Query};
 
 use super::Context;
+use super::native::native_database;
 use super::progress::scan_numbers;
 use super::rejects::QueryLog;
 use crate::error::{Result, SynclineError, codes};
@@ -53,80 +52,8 @@ async fn open(
     Ok((planned.state, plan, rows))
 }
 
-/// Runs a native statement; its rows, if it has any, are sent.
-pub(super) async fn run_native(context: &Context, native: &Native, report: &mut StatementReport) -> Result<()> {
-    let remote = context.scope.remote(&native.catalog)?;
-    let database = native_database(native, remote.as_ref());
-    let (text, our_label) = labelled(context, native, remote.as_ref(), report.index);
-    let result = remote.execute(database.as_deref(), &text).await;
-    match result.map_err(|error| outcome_unknown(error, native, our_label.as_deref()))? {
-        NativeResult::Rows(rows) => {
-            let schema = rows.schema();
-            let count = send_rows(context, report.index, schema, rows, || 0).await?;
-            report.rows_read = Some(count);
-        }
-        NativeResult::Done { rows_affected, label } => {
-            if changes_rows(&native.text) {
-                report.rows_written = Some(rows_affected);
-            }
-            report.labels.extend(label.or(our_label));
-        }
-    }
-    Ok(())
-}
-
-/// A connection that is lost while a statement that changes rows runs leaves its outcome unknown: the server may have done it.
-fn outcome_unknown(error: ConnectorError, native: &Native, label: Option<&str>) -> ConnectorError {
-    let was_lost = error.code() == ErrorCode::Connection && error.message().ends_with("the connection was lost");
-    if !was_lost || !changes_rows(&native.text) {
-        return error;
-    }
-    let ask = match label {
-        Some(label) => format!("SHOW LOAD WHERE LABEL = '{label}' tells"),
-        None => "look at the table before running it again".to_owned(),
-    };
-    ConnectorError::new(
-        ErrorCode::Unknown,
-        format!("{}; whether the statement was done is not known: {ask}", error.message()),
-    )
-}
-
-/// The database that a native statement runs in, if it needs one: that of USE of its catalog, else the one in the catalog's URL.
-pub(super) fn native_database(native: &Native, remote: &dyn RemoteCatalog) -> Option<String> {
-    if !native.needs_database {
-        return None;
-    }
-    native.database.clone().or_else(|| remote.default_database().map(str::to_owned))
-}
-
-/// An INSERT within StarRocks gets a label, by which its outcome can be asked for. Returns the text to send and the label.
-fn labelled(context: &Context, native: &Native, remote: &dyn RemoteCatalog, index: u32) -> (String, Option<String>) {
-    let Some(offset) = native.label_offset.filter(|_| remote.kind() == CatalogKind::Starrocks) else {
-        return (native.text.clone(), None);
-    };
-    let (Some(before), Some(after)) = (native.text.get(..offset), native.text.get(offset..)) else {
-        return (native.text.clone(), None);
-    };
-    let label = native_label(&context.job, &context.run_id, index);
-    (format!("{before} WITH LABEL `{label}`{after}"), Some(label))
-}
-
-/// `{job}-{run}-{statement}-1`: at most 128 bytes of `[-\w]` (StarRocks: STREAM_LOAD docs). The run id tells jobs apart whose names are
-/// cut to the same.
-fn native_label(job: &str, run_id: &str, index: u32) -> String {
-    let job: String =
-        job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
-    format!("{job}-{run_id}-{index}-1")
-}
-
-/// Whether the number of rows that the server names is one of rows changed; for DDL it is always 0.
-fn changes_rows(sql: &str) -> bool {
-    let first = sql.split(|c: char| !c.is_ascii_alphabetic()).find(|word| !word.is_empty()).unwrap_or("");
-    ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"].iter().any(|word| first.eq_ignore_ascii_case(word))
-}
-
 /// Sends a result; returns its number of rows.
-async fn send_rows(
+pub(super) async fn send_rows(
     context: &Context,
     index: u32,
     schema: SchemaRef,

@@ -18,15 +18,16 @@ use syncline_connectors::sink::ColumnMapping;
 use tokio::sync::mpsc;
 
 use super::events::{Events, QUEUE};
+use super::recorder::Recorder;
 use super::sync::{Write, run_write};
-use super::{Context, Recorder, new_run_id};
+use super::{Context, new_run_id};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, PlannedQuery};
 use crate::planning::{StreamRows, session_state};
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 use crate::run::WriteOptions;
 use crate::session::Session;
-use crate::state::{RunRecord, fingerprint};
+use crate::state::{RunInputs, RunRecord, fingerprint};
 
 /// The batches of a caller as a plan's source: read once.
 struct Batches {
@@ -82,12 +83,20 @@ pub(super) async fn run(
         cyctime: clocks.cyctime.strftime("%Y-%m-%d %H:%M:%S").to_string(),
         timezone: engine.timezone().to_owned(),
         fingerprint: fingerprint::of_texts([target]),
+        inputs: RunInputs::default(),
     };
-    let recorder = Recorder { engine: engine.clone(), record, is_recorded: Arc::default() };
+    let recorder = Recorder::new(engine.clone(), record);
     let (sender, mut events) = mpsc::channel(QUEUE);
     let stop = engine.shared.stop.child_token();
-    let context =
-        Context { scope, events: Events::new(sender, stop.clone()), stop, run_id, job, recorder: recorder.clone() };
+    let context = Context {
+        scope,
+        events: Events::new(sender, stop.clone()),
+        stop,
+        run_id,
+        job,
+        recorder: recorder.clone(),
+        resumed: Arc::default(),
+    };
     let mut report = StatementReport {
         index: 1,
         file: "write".to_owned(),
@@ -103,6 +112,7 @@ pub(super) async fn run(
         bytes_written: None,
         seconds: None,
         labels: Vec::new(),
+        resume_until: None,
         rejects_file: None,
         error: None,
         warnings: Vec::new(),

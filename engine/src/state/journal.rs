@@ -1,6 +1,7 @@
 //! The labels and decisions of writes, on disk before they matter.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use rusqlite::params;
@@ -12,16 +13,32 @@ use syncline_connectors::sink::{CommitJournal, WriteId};
 use super::StateStore;
 use crate::error::Result as EngineResult;
 
-/// Records over a state store. Calls wait for the disk on a thread of their own.
+/// Records one statement's attempt over a state store. Calls wait for the disk on a thread of their own.
+///
+/// That the attempt has ended is recorded by the statement, together with its outcome
+/// ([`end_statement`](StateStore::end_statement)): were the attempt forgotten first, a process that is killed in between would leave a
+/// committed write that nobody knows of, and `--resume` would write it twice.
 #[derive(Debug)]
-pub(crate) struct StateJournal(pub(crate) Arc<StateStore>);
+pub(crate) struct StateJournal {
+    store: Arc<StateStore>,
+    has_ended: AtomicBool,
+}
 
 impl StateJournal {
+    pub(crate) fn new(store: Arc<StateStore>) -> Self {
+        Self { store, has_ended: AtomicBool::new(false) }
+    }
+
+    /// Whether the write says that nothing of its attempt is open any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
     async fn blocking(
         &self,
         change: impl FnOnce(&StateStore) -> EngineResult<()> + Send + 'static,
     ) -> Result<(), ConnectorError> {
-        let store = Arc::clone(&self.0);
+        let store = Arc::clone(&self.store);
         tokio::task::spawn_blocking(move || change(&store))
             .await
             .map_err(|_| ConnectorError::internal("the journal stopped before it answered"))?
@@ -32,6 +49,7 @@ impl StateJournal {
 #[async_trait]
 impl CommitJournal for StateJournal {
     async fn record_attempt(&self, attempt: AttemptRecord) -> Result<(), ConnectorError> {
+        self.has_ended.store(false, Ordering::Release);
         self.blocking(move |store| {
             let id = &attempt.id;
             let writers = i64::try_from(attempt.writers).unwrap_or(i64::MAX);
@@ -73,17 +91,8 @@ impl CommitJournal for StateJournal {
         .await
     }
 
-    async fn forget(&self, id: &WriteId) -> Result<(), ConnectorError> {
-        let id = id.clone();
-        self.blocking(move |store| {
-            store.write(|database| {
-                database.execute(
-                    "UPDATE attempt SET finished = 1 WHERE run_id = ? AND statement = ? AND attempt = ?",
-                    params![id.run, id.statement, id.attempt],
-                )
-            })?;
-            Ok(())
-        })
-        .await
+    async fn forget(&self, _: &WriteId) -> Result<(), ConnectorError> {
+        self.has_ended.store(true, Ordering::Release);
+        Ok(())
     }
 }

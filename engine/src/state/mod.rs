@@ -1,4 +1,5 @@
-//! What outlives a session: external tables, runs, the labels and decisions of writes, locks of jobs, files of rejects.
+//! What outlives a session: external tables, [`runs`] and how far they got, the labels and decisions of writes ([`journal`]), locks of
+//! jobs and runs ([`lock`]), files of rejects.
 //!
 //! In a folder it is SQLite (`state.db`) and files, for this user only (0700, 0600), made when first written to. For embedding the same
 //! tables are kept in memory. Nothing here holds a secret: definitions hold references, parameters are kept as a fingerprint.
@@ -6,6 +7,8 @@
 pub(crate) mod fingerprint;
 mod journal;
 mod lock;
+mod runs;
+mod schema;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,26 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-#[cfg(test)]
-use rusqlite::OptionalExtension;
 use rusqlite::{Connection, params};
 
 use crate::error::{Result, SynclineError, codes};
 pub(crate) use journal::StateJournal;
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS external_table (
-  name TEXT PRIMARY KEY, definition TEXT NOT NULL, folder TEXT, created_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS run (
-  run_id TEXT PRIMARY KEY, job TEXT NOT NULL, bizdate TEXT NOT NULL, cyctime TEXT NOT NULL, timezone TEXT NOT NULL,
-  fingerprint TEXT NOT NULL, status TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT);
-CREATE TABLE IF NOT EXISTS attempt (
-  run_id TEXT NOT NULL, statement INTEGER NOT NULL, attempt INTEGER NOT NULL, job TEXT NOT NULL,
-  catalog TEXT NOT NULL, database TEXT NOT NULL, table_name TEXT NOT NULL,
-  label_prefix TEXT NOT NULL, writers INTEGER NOT NULL, write_mode TEXT NOT NULL, details TEXT NOT NULL DEFAULT '',
-  decision TEXT, finished INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (run_id, statement, attempt));
-";
+pub(crate) use lock::{JobLock, RunLock};
+pub(crate) use runs::{RunInputs, RunProgress, RunRecord, StoredRun};
 
 /// An external table as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +33,6 @@ pub(crate) struct StoredTable {
     pub(crate) definition: String,
     /// Where relative paths in it start.
     pub(crate) folder: Option<PathBuf>,
-}
-
-/// A run as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RunRecord {
-    pub(crate) run_id: String,
-    pub(crate) job: String,
-    pub(crate) bizdate: String,
-    pub(crate) cyctime: String,
-    pub(crate) timezone: String,
-    /// Of scripts and parameters: a resumed run must have the same.
-    pub(crate) fingerprint: String,
 }
 
 /// The state of an engine.
@@ -119,32 +96,6 @@ impl StateStore {
         Ok(())
     }
 
-    pub(crate) fn begin_run(&self, run: &RunRecord) -> Result<()> {
-        self.write(|database| {
-            database.execute(
-                "INSERT OR IGNORE INTO run (run_id, job, bizdate, cyctime, timezone, fingerprint, status, started_at)
-                 VALUES (?, ?, ?, ?, ?, ?, 'running', ?)",
-                params![run.run_id, run.job, run.bizdate, run.cyctime, run.timezone, run.fingerprint, now()],
-            )
-        })?;
-        Ok(())
-    }
-
-    pub(crate) fn end_run(&self, run_id: &str, status: &str) -> Result<()> {
-        self.write(|database| {
-            database.execute("UPDATE run SET status = ?, ended_at = ? WHERE run_id = ?", params![status, now(), run_id])
-        })?;
-        Ok(())
-    }
-
-    /// The status of a recorded run.
-    #[cfg(test)]
-    pub(crate) fn run_status(&self, run_id: &str) -> Result<Option<String>> {
-        self.read(None, |database| {
-            database.query_row("SELECT status FROM run WHERE run_id = ?", [run_id], |row| row.get(0)).optional()
-        })
-    }
-
     /// The file for the rejects of a statement; None in memory. Its folder is made by [`make_folder`](Self::make_folder).
     pub(crate) fn rejects_file(&self, run_id: &str, statement: u32) -> Option<PathBuf> {
         Some(self.folder.as_ref()?.join("rejects").join(run_id).join(format!("{statement}.ndjson")))
@@ -188,7 +139,7 @@ impl StateStore {
         // a decision to commit must be on disk before the commit is sent
         database.pragma_update(None, "synchronous", "FULL").map_err(wrong)?;
         database.busy_timeout(Duration::from_secs(10)).map_err(wrong)?;
-        database.execute_batch(SCHEMA).map_err(wrong)?;
+        schema::prepare(&database).map_err(wrong)?;
         Ok(database)
     }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use syncline_connectors::sink::journal::AttemptRecord;
-use syncline_connectors::sink::{CommitJournal, WriteId};
+use syncline_connectors::sink::{CommitJournal, OpenAttempt, WriteId};
 
 use super::*;
 
@@ -67,36 +67,102 @@ async fn labels_and_decisions_survive_the_process() {
         details: String::new(),
     };
     let store = Arc::new(StateStore::in_folder(folder.path().to_owned()));
-    let journal = StateJournal(Arc::clone(&store));
-    journal.record_attempt(attempt).await.unwrap();
+    let journal = StateJournal::new(Arc::clone(&store));
+    journal.record_attempt(attempt.clone()).await.unwrap();
     journal.record_decision(&id, &["job-r1-3-1-0-1".into()]).await.unwrap();
-    let read = |store: &StateStore| -> (String, i64) {
-        store
-            .write(|database| {
-                database.query_row("SELECT decision, finished FROM attempt", [], |row| Ok((row.get(0)?, row.get(1)?)))
-            })
-            .unwrap()
-    };
-    assert_eq!(read(&StateStore::in_folder(folder.path().to_owned())), ("job-r1-3-1-0-1".into(), 0));
+    // what a process that is killed here leaves to the next one
+    let after_the_kill = || StateStore::in_folder(folder.path().to_owned()).run_progress("r1").unwrap();
+    let open = OpenAttempt { attempt, decision: Some(vec!["job-r1-3-1-0-1".into()]) };
+    assert_eq!(after_the_kill().open, vec![open.clone()]);
+    // a write that says that nothing is open any more is still asked for: only the statement's end closes it
+    assert!(!journal.has_ended());
     journal.forget(&id).await.unwrap();
-    assert_eq!(read(&store).1, 1);
+    assert!(journal.has_ended());
+    assert_eq!(after_the_kill().open, vec![open]);
+    store.end_statement("r1", 3, "succeeded", Some(1)).unwrap();
+    let progress = after_the_kill();
+    assert_eq!(progress.open, vec![]);
+    assert_eq!((progress.finished.contains(&3), progress.attempts[&3]), (true, 1));
+}
+
+#[tokio::test]
+async fn a_statement_that_rolled_back_runs_again_as_the_next_attempt() {
+    let store = Arc::new(StateStore::in_memory());
+    let journal = StateJournal::new(Arc::clone(&store));
+    let attempt = |attempt: u32| AttemptRecord {
+        id: WriteId { job: "job".into(), run: "r1".into(), statement: 2, attempt },
+        catalog: "c".into(),
+        database: "d".into(),
+        table: "t".into(),
+        label_prefix: format!("job-r1-2-{attempt}"),
+        writers: 1,
+        write_mode: "transaction".into(),
+        details: "{}".into(),
+    };
+    journal.record_attempt(attempt(1)).await.unwrap();
+    store.end_statement("r1", 2, "rolled_back", Some(1)).unwrap();
+    journal.record_attempt(attempt(2)).await.unwrap();
+    let progress = store.run_progress("r1").unwrap();
+    assert!(progress.finished.is_empty());
+    assert_eq!(progress.open, vec![OpenAttempt { attempt: attempt(2), decision: None }]);
+    assert_eq!(progress.attempts[&2], 2);
 }
 
 #[test]
-fn a_run_is_recorded_with_its_outcome() {
+fn a_statement_that_had_begun_without_a_label_is_known() {
     let store = StateStore::in_memory();
-    let run = RunRecord {
-        run_id: "r1".into(),
+    store.begin_statement("r1", 1).unwrap();
+    store.begin_statement("r1", 2).unwrap();
+    store.end_statement("r1", 1, "succeeded", None).unwrap();
+    let progress = store.run_progress("r1").unwrap();
+    assert_eq!((progress.finished.len(), progress.begun.iter().collect::<Vec<_>>()), (1, vec![&2]));
+}
+
+fn run_record(run_id: &str) -> RunRecord {
+    RunRecord {
+        run_id: run_id.into(),
         job: "job".into(),
         bizdate: "20240807".into(),
         cyctime: "2024-08-08 00:00:00".into(),
         timezone: "UTC".into(),
         fingerprint: fingerprint::of_texts(["a", "b"]),
-    };
+        inputs: RunInputs { profile: Some("prod".into()), ..RunInputs::default() },
+    }
+}
+
+#[test]
+fn a_run_is_recorded_with_its_outcome() {
+    let store = StateStore::in_memory();
+    let run = run_record("r1");
     store.begin_run(&run).unwrap();
-    assert_eq!(store.run_status("r1").unwrap().as_deref(), Some("running"));
-    store.end_run("r1", "succeeded").unwrap();
-    assert_eq!(store.run_status("r1").unwrap().as_deref(), Some("succeeded"));
+    let found = store.run("r1").unwrap().unwrap();
+    assert_eq!((&found.record, found.status.as_str()), (&run, "running"));
+    store.end_run("r1", "failed").unwrap();
+    assert_eq!(store.run("r1").unwrap().unwrap().status, "failed");
+    // resumed
+    store.begin_run(&run).unwrap();
+    assert_eq!(store.run("r1").unwrap().unwrap().status, "running");
+    store.begin_run(&run_record("r2")).unwrap();
+    assert_eq!(store.last_run("job").unwrap().unwrap().record.run_id, "r2");
+    assert_eq!(store.last_run("other").unwrap(), None);
+    assert_eq!(store.run_ids().unwrap().len(), 2);
+}
+
+#[test]
+fn a_run_has_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in [StateStore::in_memory(), StateStore::in_folder(folder.path().join("state"))] {
+        assert!(!store.is_running("r1"));
+        let first = store.lock_run("r1").unwrap();
+        assert!(store.is_running("r1"));
+        let error = store.lock_run("r1").unwrap_err();
+        assert!(error.code() == codes::ALREADY_RUNNING && error.message().contains("run r1"), "{error}");
+        let _other = store.lock_run("r2").unwrap();
+        drop(first);
+        assert!(!store.is_running("r1"));
+        store.lock_run("r1").unwrap().remove();
+        assert!(!store.is_running("r1"));
+    }
 }
 
 #[test]

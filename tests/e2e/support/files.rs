@@ -36,6 +36,11 @@ impl Files {
         self.files.lock().unwrap().insert(name.to_owned(), content.into());
     }
 
+    /// The file as it is served.
+    pub(crate) fn get(&self, name: &str) -> Vec<u8> {
+        self.files.lock().unwrap()[name].clone()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

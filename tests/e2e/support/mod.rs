@@ -3,10 +3,12 @@
 pub(crate) mod cli;
 pub(crate) mod files;
 pub(crate) mod mariadb;
+pub(crate) mod tap;
 pub(crate) mod traps;
 pub(crate) mod warehouse;
 
 pub(crate) use cli::Cli;
 pub(crate) use files::Files;
 pub(crate) use mariadb::Database;
+pub(crate) use tap::Tap;
 pub(crate) use warehouse::Warehouse;

@@ -1,9 +1,11 @@
 //! A MiniRocks of a test's own, read through a client that is not ours.
 
-use minirocks::{Server, ServerConfig};
+use minirocks::{Faults, Server, ServerConfig};
 use mysql_async::prelude::Queryable;
 use mysql_async::{OptsBuilder, Row};
 use tokio::runtime::Runtime;
+
+use super::Tap;
 
 /// A running server that stops with its value.
 pub(crate) struct Warehouse {
@@ -30,6 +32,17 @@ impl Warehouse {
             self.server().mysql_addr(),
             self.server().http_addr()
         )
+    }
+
+    /// The switch for faults.
+    pub(crate) fn faults(&self) -> &Faults {
+        self.server().faults()
+    }
+
+    /// A tap before this server.
+    pub(crate) fn tap(&self) -> Tap {
+        let server = self.server();
+        Tap::start(server.mysql_addr(), server.http_addr(), server.be_addr())
     }
 
     pub(crate) fn mysql_address(&self) -> String {

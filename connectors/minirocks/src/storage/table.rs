@@ -436,6 +436,13 @@ impl Change<'_> {
         Ok(self.partitions.len() - 1)
     }
 
+    /// Puts an empty partition in the place of another, under its name and with another id (StarRocks: what INSERT OVERWRITE does).
+    pub(super) fn replace(&mut self, index: usize) {
+        let old = &self.partitions[index];
+        let new = Partition::empty(self.table.ids.object(), old.name.clone(), old.values.clone(), old.is_temp);
+        self.partitions[index] = Arc::new(new);
+    }
+
     /// Gives a partition these rows: `kept` are batches that it has, `added` come behind them.
     pub(super) fn set_rows(
         &mut self,

@@ -248,7 +248,7 @@ impl StagedWrite {
                     }
                 };
                 for index in indexes {
-                    change.set_rows(index, Vec::new(), Vec::new())?;
+                    change.replace(index);
                 }
             }
             let mut touched = HashSet::new();
@@ -277,10 +277,10 @@ impl StagedWrite {
                     }
                 };
                 let is_first = touched.insert(index);
-                let old = match mode {
-                    WriteMode::OverwriteTouched if is_first => Vec::new(),
-                    _ => change.partitions[index].batches.clone(),
-                };
+                if mode == WriteMode::OverwriteTouched && is_first {
+                    change.replace(index);
+                }
+                let old = change.partitions[index].batches.clone();
                 let upserted = if key.is_empty() {
                     Upserted { kept: old, added: group.batches.into_iter().map(|rows| Arc::new(rows.batch)).collect() }
                 } else if is_plain && group.batches.iter().all(|rows| rows.deleted.is_none()) {

@@ -10,7 +10,7 @@ use crate::mysql_protocol::options::{MODES_AGAINST_QUOTING, MODES_THAT_CHANGE_VA
 
 async fn done(database: &TestDatabase, sql: &str) -> u64 {
     match database.catalog.execute(Some(&database.name), sql).await.unwrap() {
-        NativeResult::Done { rows_affected, label: None } => rows_affected,
+        NativeResult::Done { rows_affected, label: None, .. } => rows_affected,
         _ => panic!("not a statement without result: {sql}"),
     }
 }

@@ -1,10 +1,25 @@
-//! Write modes: how loads become one write. [`single`] is one load, all or nothing; [`plain`] is many, each visible by itself.
-//! Both send rows that are [`held`] until a load is full, to one [`target`].
+//! Write modes: how loads become one write. [`single`] is one load, all or nothing; [`transaction`] is any number of transactions that
+//! are committed together; [`staging_table`] and [`temporary_partition`] load out of the readers' sight and end with one statement on the
+//! server; [`plain`] is many loads, each visible by itself. All [`encode`] their rows and send them to one [`target`].
 
+pub(super) mod choice;
+pub(super) mod constant_columns;
+mod decided;
+mod encode;
+pub(super) mod gate;
 pub(super) mod held;
+mod loads;
+pub(super) mod partition_places;
 pub(super) mod plain;
+pub(super) mod recovery;
 pub(super) mod single;
+mod spill;
+pub(super) mod staging_table;
+mod statement;
 pub(super) mod target;
+pub(super) mod temporary_partition;
+pub(super) mod transaction;
+mod transaction_writer;
 
 #[cfg(test)]
 mod tests;

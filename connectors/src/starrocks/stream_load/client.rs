@@ -21,7 +21,7 @@ use crate::options::Secret;
 use crate::sink::convert::printable;
 
 /// Kept of an answer: Stream Load's own is below 2 KB.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
+pub(super) const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// Kept of an error log: at most 50 rows are in it, and of long rows a part is enough.
 const MAX_ERROR_LOG_BYTES: usize = 1024 * 1024;
 /// Rows that the server names at most (StarRocks: STREAM_LOAD docs); more in a log are not read.
@@ -32,7 +32,7 @@ const MAX_SHOWN_CHARS: usize = 500;
 const LOAD_URL_HINT: &str =
     "check the catalog's option \"load_url\", which must name the frontends' HTTP port, usually 8030";
 /// The time that short requests (redirect, state, error log) may take.
-const SHORT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const SHORT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long and how often the client tries.
 #[derive(Debug, Clone)]
@@ -49,10 +49,17 @@ pub(crate) struct Patience {
     pub(crate) answer_margin: Duration,
     /// How long rolling back waits for the server to say that a broken load is gone.
     pub(crate) roll_back_for: Duration,
+    /// How long a database that runs as many transactions as it may is waited for.
+    pub(crate) limit_for: Duration,
+    /// The wait between two tries while it does.
+    pub(crate) limit_backoff: Duration,
+    /// How long a commit that was decided is tried.
+    pub(crate) commit_for: Duration,
 }
 
 impl Default for Patience {
-    /// Six tries within about 15 s, as long as a backend takes to leave the list of those alive; a label that is unknown for 5 s, far beyond the time between begin and its first appearance.
+    /// Six tries within about 15 s, as long as a backend takes to leave the list of those alive; a label that is unknown for 5 s, far beyond the time between begin and its first appearance; five minutes for
+    /// others to end their transactions; two for a commit, in which a cluster elects a new leader.
     fn default() -> Self {
         Self {
             attempts: 6,
@@ -61,6 +68,9 @@ impl Default for Patience {
             unknown_for: Duration::from_secs(5),
             answer_margin: Duration::from_secs(60),
             roll_back_for: Duration::from_secs(10),
+            limit_for: Duration::from_secs(300),
+            limit_backoff: Duration::from_secs(10),
+            commit_for: Duration::from_secs(120),
         }
     }
 }
@@ -95,13 +105,13 @@ pub(crate) enum Outcome {
 
 /// Sends loads to one cluster.
 pub(crate) struct StreamLoadClient {
-    catalog: String,
-    http: Http,
-    frontends: Vec<Endpoint>,
-    rules: RedirectRules,
-    authorization: Secret,
-    next_frontend: AtomicUsize,
-    patience: Patience,
+    pub(super) catalog: String,
+    pub(super) http: Http,
+    pub(super) frontends: Vec<Endpoint>,
+    pub(super) rules: RedirectRules,
+    pub(super) authorization: Secret,
+    pub(super) next_frontend: AtomicUsize,
+    pub(super) patience: Patience,
 }
 
 impl fmt::Debug for StreamLoadClient {
@@ -220,6 +230,15 @@ impl StreamLoadClient {
             }
             tracing::info!(label = %load.label, attempt, error = %trouble, "trying the load again");
             self.back_off(attempt).await;
+        }
+    }
+
+    /// Sends a load once, for its answer alone; what could not be sent or was not answered is an error.
+    pub(super) async fn offer(&self, load: &Load, body: &mut Body) -> Result<LoadResponse> {
+        match self.try_once(load, body).await? {
+            Tried::Answered { response, .. } => Ok(response),
+            Tried::NotSent(error) => Err(error),
+            Tried::Lost { reason, .. } => Err(self.lost_error(load, &reason)),
         }
     }
 
@@ -439,7 +458,7 @@ impl StreamLoadClient {
                     return Ok(Fate::Committed { visible: self.wait_until_visible(load).await });
                 }
                 Ok(LabelState::Aborted(reason)) => return Ok(Fate::Aborted(tidy(&reason))),
-                Ok(LabelState::Running) => {
+                Ok(LabelState::Running | LabelState::Prepared) => {
                     unknown_since = None;
                     if !may_be_committed && questions == 1 {
                         // The server may not have noticed yet that the connection is gone.
@@ -486,13 +505,13 @@ impl StreamLoadClient {
     }
 
     /// Waits before try or question `n + 1`: twice as long each time, with jitter, so that writers do not return all at once.
-    async fn back_off(&self, n: u32) {
+    pub(crate) async fn back_off(&self, n: u32) {
         let wait = self.patience.backoff.saturating_mul(1 << (n - 1).min(16)).min(self.patience.max_backoff);
         let jitter = rand::rng().random_range(0.5..=1.0);
         tokio::time::sleep(wait.mul_f64(jitter)).await;
     }
 
-    fn named(&self, error: ConnectorError) -> ConnectorError {
+    pub(super) fn named(&self, error: ConnectorError) -> ConnectorError {
         let message = format!("catalog {}: {}", self.catalog, error.message());
         if error.is_retryable() {
             ConnectorError::retryable(error.code(), message)
@@ -535,7 +554,7 @@ impl StreamLoadClient {
         self.error(ErrorCode::Remote, false, load, &reason)
     }
 
-    fn connection(&self, broken: &Broken) -> ConnectorError {
+    pub(super) fn connection(&self, broken: &Broken) -> ConnectorError {
         let hint = match broken {
             Broken::NotSent(_) => format!("; {LOAD_URL_HINT}"),
             _ => String::new(),
@@ -543,7 +562,7 @@ impl StreamLoadClient {
         ConnectorError::retryable(ErrorCode::Connection, format!("catalog {}: {broken}{hint}", self.catalog))
     }
 
-    fn not_starrocks(&self, at: &Endpoint) -> ConnectorError {
+    pub(super) fn not_starrocks(&self, at: &Endpoint) -> ConnectorError {
         ConnectorError::new(
             ErrorCode::Http,
             format!(
@@ -553,7 +572,7 @@ impl StreamLoadClient {
         )
     }
 
-    fn too_many_hops(&self, at: &Endpoint) -> ConnectorError {
+    pub(super) fn too_many_hops(&self, at: &Endpoint) -> ConnectorError {
         ConnectorError::new(
             ErrorCode::Redirect,
             format!(
@@ -564,7 +583,7 @@ impl StreamLoadClient {
     }
 
     /// An answer with an error status.
-    fn http_error(&self, at: &Endpoint, answer: &Answer) -> ConnectorError {
+    pub(super) fn http_error(&self, at: &Endpoint, answer: &Answer) -> ConnectorError {
         let said = LoadResponse::parse(&answer.text()).map(|response| tidy(&response.message)).unwrap_or_default();
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         let catalog = &self.catalog;
@@ -597,7 +616,7 @@ impl StreamLoadClient {
     }
 
     /// One error for frontends that all failed: the first that trying again does not cure, else all of them.
-    fn none_of(&self, mut troubles: Vec<ConnectorError>) -> ConnectorError {
+    pub(super) fn none_of(&self, mut troubles: Vec<ConnectorError>) -> ConnectorError {
         if let Some(at) = troubles.iter().position(|error| !error.is_retryable()) {
             return troubles.swap_remove(at);
         }
@@ -614,7 +633,7 @@ impl StreamLoadClient {
 }
 
 /// The address of a redirect.
-fn redirect_of(answer: &Answer) -> Option<&str> {
+pub(super) fn redirect_of(answer: &Answer) -> Option<&str> {
     match answer.status {
         // 303 would turn the PUT into a GET; StarRocks never sends it.
         301 | 302 | 307 | 308 => answer.location.as_deref(),
@@ -623,7 +642,7 @@ fn redirect_of(answer: &Answer) -> Option<&str> {
 }
 
 /// A server's message as errors show it, without the Java class that frontends put in front.
-fn tidy(message: &str) -> String {
+pub(super) fn tidy(message: &str) -> String {
     let message = match message.strip_prefix("class ").and_then(|rest| rest.split_once(": ")) {
         Some((class, rest)) if !class.contains(' ') => rest,
         _ => message,
@@ -631,6 +650,6 @@ fn tidy(message: &str) -> String {
     printable(message.trim(), MAX_SHOWN_CHARS)
 }
 
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }

@@ -16,6 +16,21 @@ const MAX_RUN_BYTES: usize = 48;
 pub(crate) struct Label(String);
 
 impl Label {
+    /// A label for a load that is meant to be refused: no two are the same, and none is recorded.
+    pub(crate) fn throw_away() -> Self {
+        Self(format!("syncline-probe-{:016x}", rand::random::<u64>()))
+    }
+
+    /// A label as the journal has it; None if it is none.
+    pub(crate) fn recorded(label: &str) -> Option<Self> {
+        (label.len() <= MAX_BYTES && is_legal(label)).then(|| Self(label.to_owned()))
+    }
+
+    /// What the labels of one writer have in common.
+    pub(crate) fn writer(&self) -> &str {
+        self.0.rsplit_once('-').map_or(&self.0, |(writer, _)| writer)
+    }
+
     /// The text, safe in a header and in a query string as it is.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -42,15 +57,30 @@ impl LabelPrefix {
         Self(format!("{job}{rest}"))
     }
 
+    /// The prefix of an attempt as the journal has it; None if labels cannot begin like that.
+    pub(crate) fn recorded(prefix: &str) -> Option<Self> {
+        (prefix.len() + TAIL_BYTES <= MAX_BYTES && is_legal(prefix)).then(|| Self(prefix.to_owned()))
+    }
+
     /// The text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The label of the server-side statement that ends an attempt.
+    pub(crate) fn statement_label(&self) -> Label {
+        Label(format!("{}-insert", self.0))
     }
 
     /// The label of a writer's load; `sequence` counts from 0 and grows by one when the load before was begun.
     pub(crate) fn label(&self, writer: usize, sequence: u64) -> Label {
         Label(format!("{}-{writer}-{sequence}", self.0))
     }
+}
+
+/// Whether the text is `[-\w]+`, and so safe in headers and query strings.
+fn is_legal(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 /// The text if it is `[-\w]` and short enough, else what is left of it with a hash.
@@ -95,6 +125,17 @@ mod tests {
                 assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_journal_has_is_checked_before_it_is_sent() {
+        let label = Label::recorded("user_profile-r1-7-2-3-12").unwrap();
+        assert_eq!((label.as_str(), label.writer()), ("user_profile-r1-7-2-3-12", "user_profile-r1-7-2-3"));
+        for bad in ["", "a b", "a\r\nX: y", "a&label=b", "läuft", &"x".repeat(129)] {
+            assert!(Label::recorded(bad).is_none() && LabelPrefix::recorded(bad).is_none(), "{bad}");
+        }
+        let prefix = LabelPrefix::new(&id("用户画像", &"r".repeat(300)));
+        assert_eq!(LabelPrefix::recorded(prefix.as_str()), Some(prefix));
     }
 
     #[test]

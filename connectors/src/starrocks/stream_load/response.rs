@@ -6,6 +6,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LoadResponse {
     pub(crate) status: LoadStatus,
+    /// The status as the server spells it.
+    pub(crate) status_text: String,
     pub(crate) message: String,
     pub(crate) total: Option<u64>,
     pub(crate) loaded: Option<u64>,
@@ -62,6 +64,7 @@ impl LoadResponse {
         };
         Some(Self {
             status,
+            status_text: text(&["Status", "status"])?,
             message: text(&["Message", "message", "msg"]).unwrap_or_default(),
             total: number("NumberTotalRows"),
             loaded: number("NumberLoadedRows"),
@@ -113,8 +116,10 @@ impl LoadResponse {
 /// The state of a label (`get_load_state`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LabelState {
-    /// `PREPARE`, `PREPARED`, `COMMITTING`: runs.
+    /// `PREPARE`, `COMMITTING`: runs.
     Running,
+    /// `PREPARED`: a transaction that has all its rows and waits for the decision. It is committed or rolled back by its label.
+    Prepared,
     /// `COMMITTED`: will be visible.
     Committed,
     /// `VISIBLE`.
@@ -132,7 +137,8 @@ impl LabelState {
         let state = value.get("state")?.as_str()?;
         let reason = value.get("reason").and_then(Value::as_str).unwrap_or_default();
         Some(match state {
-            "PREPARE" | "PREPARED" | "COMMITTING" => Self::Running,
+            "PREPARE" | "COMMITTING" => Self::Running,
+            "PREPARED" => Self::Prepared,
             "COMMITTED" => Self::Committed,
             "VISIBLE" => Self::Visible,
             "ABORTED" => Self::Aborted(reason.to_owned()),
@@ -262,7 +268,7 @@ mod tests {
     fn states_of_a_label_are_a_closed_list() {
         let state = |state: &str| LabelState::parse(&format!(r#"{{"state":"{state}","reason":"r","status":"OK"}}"#));
         assert_eq!(state("PREPARE"), Some(LabelState::Running));
-        assert_eq!(state("PREPARED"), Some(LabelState::Running));
+        assert_eq!(state("PREPARED"), Some(LabelState::Prepared));
         assert_eq!(state("COMMITTED"), Some(LabelState::Committed));
         assert_eq!(state("VISIBLE"), Some(LabelState::Visible));
         assert_eq!(state("ABORTED"), Some(LabelState::Aborted("r".into())));

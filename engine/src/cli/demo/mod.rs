@@ -87,7 +87,7 @@ password = ""
 
     let script = Script::new("docs/tutorial/user_profile.sql", SCRIPT).in_folder(folder.path());
     let ended = follow(&engine, script, RunOptions::default().bizdate(BIZDATE).job_name("user_profile"), true).await?;
-    report::print(&ended.report, ReportFormat::Text);
+    report::print(&ended.report, ReportFormat::Text, None);
     if ended.exit_code() != 0 {
         return Ok(ended.exit_code());
     }

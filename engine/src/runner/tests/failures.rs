@@ -384,10 +384,3 @@ async fn the_same_job_and_bizdate_stops_at_once_and_names_the_first() {
     let (report, _) = run_with(&second_engine.session(), "SELECT 1", options).await;
     assert_eq!(report.exit_code(), 0, "{:?}", report.error);
 }
-
-#[tokio::test]
-async fn resuming_is_not_built_yet_and_says_so() {
-    let session = Engine::builder().build().await.unwrap().session();
-    let (report, _) = run_with(&session, "SELECT 1", RunOptions::default().resume("r1")).await;
-    assert_eq!((error_of(&report).0, report.exit_code()), ("E1008", 2));
-}

@@ -4,6 +4,8 @@ mod embedding;
 mod failures;
 mod job;
 mod mariadb;
+mod reading;
+mod resume;
 mod statements;
 
 use minirocks::{Server, ServerConfig};

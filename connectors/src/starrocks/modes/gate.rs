@@ -1,0 +1,219 @@
+//! The gate of `auto`: rows of all writers are held back until it is known whether one load is enough. If the input ends before, they are
+//! that load; otherwise the gate opens, and another mode takes what was held and all that comes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::held::{HeldRows, Weight};
+use super::single::send_held;
+use super::target::WriteTarget;
+use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
+
+/// One load if the rows fit into it, else what the next mode makes of them.
+#[derive(Debug)]
+pub(in super::super) struct GateSink {
+    shared: Arc<Gate>,
+}
+
+#[derive(Debug)]
+struct Gate {
+    target: Arc<WriteTarget>,
+    next: Arc<dyn Sink>,
+    state: Mutex<State>,
+    cancelled: CancellationToken,
+    /// Whether the next mode was told to begin.
+    opened: AtomicBool,
+    /// Whether the server may have the label of the one load.
+    sent: AtomicBool,
+    /// The tokens of the next mode's writers.
+    tokens: parking_lot::Mutex<BTreeMap<usize, CommitToken>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Holding(HeldRows),
+    Open,
+    /// Also while the next mode begins, which is why it could not if it could not.
+    Ended(Option<(ErrorCode, String)>),
+}
+
+impl GateSink {
+    pub(in super::super) fn new(target: Arc<WriteTarget>, next: Arc<dyn Sink>) -> Self {
+        Self {
+            shared: Arc::new(Gate {
+                target,
+                next,
+                state: Mutex::new(State::Holding(HeldRows::default())),
+                cancelled: CancellationToken::new(),
+                opened: AtomicBool::new(false),
+                sent: AtomicBool::new(false),
+                tokens: parking_lot::Mutex::default(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for GateSink {
+    async fn begin(&self, writers: usize) -> Result<()> {
+        self.shared.target.record_attempt(writers, "single").await
+    }
+
+    async fn open(&self, writer: usize, writers: usize) -> Result<Box<dyn Writer>> {
+        let shared = self.shared.clone();
+        Ok(Box::new(GateWriter { shared, writer, writers, rows: 0, bytes: 0, next: None, scratch: Vec::new() }))
+    }
+
+    async fn commit(&self, tokens: Vec<CommitToken>) -> Result<WriteSummary> {
+        let shared = &self.shared;
+        let mut state = shared.state.lock().await;
+        match std::mem::replace(&mut *state, State::Ended(None)) {
+            State::Holding(held) if !shared.opened.load(Ordering::Relaxed) => {
+                let promised: u64 = tokens.iter().map(|token| token.rows).sum();
+                send_held(&shared.target, held, promised, &shared.sent).await
+            }
+            State::Open => {
+                let mut known = std::mem::take(&mut *shared.tokens.lock());
+                // A writer that ended before the gate opened has none: its rows went through another one.
+                let of = |token: CommitToken| {
+                    known.remove(&token.writer).unwrap_or(CommitToken {
+                        rows: 0,
+                        bytes: 0,
+                        label: String::new(),
+                        ..token
+                    })
+                };
+                shared.next.commit(tokens.into_iter().map(of).collect()).await
+            }
+            State::Holding(_) | State::Ended(_) => Err(ConnectorError::internal("a write is committed that has ended")),
+        }
+    }
+
+    async fn abort(&self) -> Result<()> {
+        let shared = &self.shared;
+        shared.cancelled.cancel();
+        // Whoever opens the gate stops at `cancelled`; behind this lock it is known whether the next mode has begun.
+        *shared.state.lock().await = State::Ended(None);
+        if shared.opened.load(Ordering::Relaxed) {
+            return shared.next.abort().await;
+        }
+        shared.target.forget().await;
+        Ok(())
+    }
+
+    fn remains(&self) -> Option<WriteSummary> {
+        if self.shared.opened.load(Ordering::Relaxed) {
+            return self.shared.next.remains();
+        }
+        let sent = self.shared.sent.load(Ordering::Relaxed);
+        let labels = if sent { vec![self.shared.target.label(0, 0).to_string()] } else { Vec::new() };
+        Some(WriteSummary { write_mode: "single".into(), labels, ..WriteSummary::default() })
+    }
+}
+
+fn ended() -> ConnectorError {
+    ConnectorError::new(ErrorCode::Cancelled, "the write has ended")
+}
+
+struct GateWriter {
+    shared: Arc<Gate>,
+    writer: usize,
+    writers: usize,
+    /// Rows that this writer was given, whoever sent them on.
+    rows: u64,
+    bytes: u64,
+    /// The next mode's writer, once the gate is open.
+    next: Option<Box<dyn Writer>>,
+    scratch: Vec<u8>,
+}
+
+impl GateWriter {
+    /// Holds a batch; what must be sent on if the gate is open, or opens now, else None.
+    async fn hold(&mut self, batch: &RecordBatch) -> Result<Option<Vec<RecordBatch>>> {
+        let shared = &self.shared;
+        // Outside the lock: writers encode side by side.
+        let weight = Weight::of(&shared.target, batch, &mut self.scratch)?;
+        let mut state = shared.state.lock().await;
+        match &mut *state {
+            State::Holding(held) if held.has_room_for(weight, shared.target.options().settings.load_bytes) => {
+                held.push(batch.clone(), weight);
+                self.bytes += weight.bytes;
+                Ok(None)
+            }
+            State::Holding(held) => {
+                let held = std::mem::take(held);
+                // Until the next mode has begun there is nothing to go back to.
+                *state = State::Ended(None);
+                shared.opened.store(true, Ordering::Relaxed);
+                let begun = tokio::select! {
+                    () = shared.cancelled.cancelled() => return Err(ended()),
+                    begun = shared.next.begin(self.writers) => begun,
+                };
+                if let Err(error) = begun {
+                    *state = State::Ended(Some((error.code(), error.message().to_owned())));
+                    return Err(error);
+                }
+                *state = State::Open;
+                let mut batches = held.into_batches();
+                batches.push(batch.clone());
+                Ok(Some(batches))
+            }
+            State::Open => Ok(Some(vec![batch.clone()])),
+            // Whose error reaches the user is chance, so that all writers say the same.
+            State::Ended(Some((code, message))) => Err(ConnectorError::new(*code, message.clone())),
+            State::Ended(None) => Err(ended()),
+        }
+    }
+}
+
+#[async_trait]
+impl Writer for GateWriter {
+    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if let Some(next) = &mut self.next {
+            next.write(batch).await?;
+        } else if let Some(batches) = self.hold(batch).await? {
+            let mut next = self.shared.next.open(self.writer, self.writers).await?;
+            for batch in batches {
+                next.write(&batch).await?;
+            }
+            self.next = Some(next);
+        }
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    fn bytes_written(&self) -> u64 {
+        self.next.as_ref().map_or(self.bytes, |next| next.bytes_written())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<CommitToken> {
+        let mut token = CommitToken {
+            writer: self.writer,
+            writers: self.writers,
+            epoch: 0,
+            rows: self.rows,
+            bytes: self.bytes,
+            label: String::new(),
+            last: true,
+        };
+        if let Some(next) = self.next.take() {
+            let theirs = next.finish().await?;
+            token.bytes = theirs.bytes;
+            token.label.clone_from(&theirs.label);
+            self.shared.tokens.lock().insert(self.writer, theirs);
+        } else if self.rows > 0 {
+            token.label = self.shared.target.label(0, 0).to_string();
+        }
+        Ok(token)
+    }
+}

@@ -1,0 +1,200 @@
+//! Encoded bytes that are kept until their outcome is known: in memory up to a bound over all writers, beyond it in a file.
+//!
+//! The file is compressed with LZ4, which is faster than a network, and has no name: it is gone when it is closed, also when the
+//! process is killed, and nobody else can open it.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use lz4_flex::block::{compress, decompress};
+
+use crate::error::{ConnectorError, ErrorCode, Result};
+
+/// What all writers of a write keep in memory: two transactions of the usual size.
+pub(super) const MAX_KEPT_BYTES: u64 = 128 << 20;
+
+/// What the writers of one write keep in memory together.
+#[derive(Debug)]
+pub(super) struct KeptMemory {
+    used: AtomicU64,
+    limit: u64,
+}
+
+impl KeptMemory {
+    pub(super) fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { used: AtomicU64::new(0), limit })
+    }
+
+    /// Takes so many bytes, unless that is more than there is.
+    fn take(&self, bytes: u64) -> bool {
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|used| *used <= self.limit)
+        });
+        taken.is_ok()
+    }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The parts of one transaction, in order.
+#[derive(Debug)]
+pub(super) struct KeptParts {
+    memory: Arc<KeptMemory>,
+    parts: Vec<Part>,
+    file: Option<Arc<File>>,
+    file_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    InMemory(Bytes),
+    InFile { offset: u64, compressed_bytes: usize, bytes: usize },
+}
+
+impl KeptParts {
+    pub(super) fn new(memory: Arc<KeptMemory>) -> Self {
+        Self { memory, parts: Vec::new(), file: None, file_bytes: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Keeps one part.
+    pub(super) async fn push(&mut self, part: Bytes) -> Result<()> {
+        if self.memory.take(part.len() as u64) {
+            self.parts.push(Part::InMemory(part));
+            return Ok(());
+        }
+        let (file, offset) = (self.file.clone(), self.file_bytes);
+        let (file, compressed_bytes, bytes) = blocking(move || {
+            let file = match file {
+                Some(file) => file,
+                None => Arc::new(unnamed_file()?),
+            };
+            let compressed = compress(&part);
+            (&*file).seek(SeekFrom::Start(offset))?;
+            (&*file).write_all(&compressed)?;
+            Ok((file, compressed.len(), part.len()))
+        })
+        .await?;
+        self.file = Some(file);
+        self.file_bytes += compressed_bytes as u64;
+        self.parts.push(Part::InFile { offset, compressed_bytes, bytes });
+        Ok(())
+    }
+
+    /// A part as it was given.
+    pub(super) async fn part(&self, index: usize) -> Result<Bytes> {
+        let (offset, compressed_bytes, bytes) = match self.parts.get(index) {
+            Some(Part::InMemory(part)) => return Ok(part.clone()),
+            Some(Part::InFile { offset, compressed_bytes, bytes }) => (*offset, *compressed_bytes, *bytes),
+            None => return Err(ConnectorError::internal("a part that was not kept is asked for")),
+        };
+        let Some(file) = self.file.clone() else { return Err(ConnectorError::internal("kept parts have no file")) };
+        blocking(move || {
+            let mut compressed = vec![0; compressed_bytes];
+            (&*file).seek(SeekFrom::Start(offset))?;
+            (&*file).read_exact(&mut compressed)?;
+            let part = decompress(&compressed, bytes)
+                .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
+            Ok(Bytes::from(part))
+        })
+        .await
+    }
+}
+
+impl Drop for KeptParts {
+    fn drop(&mut self) {
+        let in_memory = self.parts.iter().map(|part| match part {
+            Part::InMemory(part) => part.len() as u64,
+            Part::InFile { .. } => 0,
+        });
+        self.memory.used.fetch_sub(in_memory.sum(), Ordering::Relaxed);
+    }
+}
+
+/// A file without a name in the system's temporary folder, for this user alone.
+fn unnamed_file() -> std::io::Result<File> {
+    let file = tempfile::tempfile()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
+    let failed = |why: String| {
+        ConnectorError::new(
+            ErrorCode::Io,
+            format!(
+                "rows that wait for their outcome cannot be kept in a temporary file: {why}; make room there, or write with a smaller \"load_bytes\""
+            ),
+        )
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| failed(error.to_string())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(seed: u8, bytes: usize) -> Bytes {
+        (0..bytes).map(|index| (index as u8).wrapping_mul(31).wrapping_add(seed)).collect()
+    }
+
+    #[tokio::test]
+    async fn parts_come_back_in_order_from_memory_and_from_the_file() {
+        let memory = KeptMemory::new(2500);
+        let mut kept = KeptParts::new(Arc::clone(&memory));
+        let parts: Vec<Bytes> = (0..6).map(|seed| part(seed, 1000)).collect();
+        for part in &parts {
+            kept.push(part.clone()).await.unwrap();
+        }
+        assert_eq!(memory.used(), 2000);
+        assert!(kept.file_bytes > 0 && kept.len() == 6);
+        for _ in 0..2 {
+            for (index, part) in parts.iter().enumerate() {
+                assert_eq!(&kept.part(index).await.unwrap(), part, "{index}");
+            }
+        }
+        assert!(kept.part(6).await.is_err());
+        drop(kept);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn writers_share_one_bound() {
+        let memory = KeptMemory::new(1000);
+        let (mut one, mut two) = (KeptParts::new(Arc::clone(&memory)), KeptParts::new(Arc::clone(&memory)));
+        one.push(part(1, 800)).await.unwrap();
+        two.push(part(2, 800)).await.unwrap();
+        assert!(one.file.is_none() && two.file.is_some());
+        drop(one);
+        two.push(part(3, 800)).await.unwrap();
+        assert_eq!(memory.used(), 800);
+        assert_eq!(two.part(0).await.unwrap(), part(2, 800));
+        assert_eq!(two.part(1).await.unwrap(), part(3, 800));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_file_is_nobody_elses() {
+        use std::os::unix::fs::MetadataExt;
+        let mut kept = KeptParts::new(KeptMemory::new(0));
+        kept.push(part(1, 10)).await.unwrap();
+        let metadata = kept.file.as_ref().unwrap().metadata().unwrap();
+        assert_eq!((metadata.mode() & 0o777, metadata.nlink()), (0o600, 0));
+    }
+}

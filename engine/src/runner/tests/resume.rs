@@ -1,0 +1,195 @@
+//! `--resume` as far as it needs no killed process: what is skipped, what runs again, what must be the same.
+
+use std::sync::Arc;
+
+use syncline_connectors::sink::journal::AttemptRecord;
+use syncline_connectors::sink::{CommitJournal, WriteId};
+
+use super::*;
+use crate::report::StatementStatus::{self, Failed, NotRun, Skipped, Succeeded, Unknown};
+use crate::state::{StateJournal, StateStore};
+
+/// Fails at the ASSERT until a row of age 99 is in the source.
+const SCRIPT: &str = "SET syncline.error_limit = 0;
+CREATE EXTERNAL TABLE log (col STRING) LOCATION 'log.txt';
+INSERT INTO target.ods.users (uid) SELECT col FROM log;
+INSERT INTO target.ods.users (uid) VALUES ('native');
+ASSERT (SELECT count(*) FROM source.users WHERE age = ${age}) > 0;
+INSERT INTO target.ods.users (uid) SELECT uid FROM source.users WHERE age = ${age};
+DROP TABLE log;";
+
+fn statuses(report: &RunReport) -> Vec<StatementStatus> {
+    report.statements.iter().map(|statement| statement.status).collect()
+}
+
+fn options() -> RunOptions {
+    RunOptions::default().bizdate("20240807").param("age", "99")
+}
+
+/// A run of [`SCRIPT`] that has failed at its ASSERT.
+async fn failed_run(world: &World) -> RunReport {
+    world.write_file("log.txt", "one\ntwo\n");
+    let (report, _) = run_with(&world.engine().await.session(), world.script(SCRIPT), options()).await;
+    assert_eq!(
+        statuses(&report),
+        [Succeeded, Succeeded, Succeeded, Succeeded, Failed, NotRun, NotRun],
+        "{:?}",
+        report.error
+    );
+    assert!(report.can_resume);
+    report
+}
+
+async fn resume(world: &World, run_id: &str, script: &str, options: RunOptions) -> RunReport {
+    run_with(&world.engine().await.session(), world.script(script), options.resume(run_id)).await.0
+}
+
+#[tokio::test]
+async fn a_failed_run_goes_on_at_the_failed_statement() {
+    let world = World::new().await;
+    let first = failed_run(&world).await;
+    // fails again where it failed, however often
+    let again = resume(&world, &first.run_id, SCRIPT, options()).await;
+    assert_eq!(statuses(&again), [Succeeded, Skipped, Skipped, Skipped, Failed, NotRun, NotRun]);
+    world.set_up("INSERT INTO source.workshop.users VALUES ('u9', '', 99, '2024-08-07')").await;
+    // the clock is the run's own
+    let last = resume(&world, &first.run_id, SCRIPT, RunOptions::default().param("age", "99")).await;
+    assert_eq!(
+        statuses(&last),
+        [Succeeded, Skipped, Skipped, Skipped, Succeeded, Succeeded, Succeeded],
+        "{:?}",
+        last.error
+    );
+    assert_eq!((last.run_id.as_str(), last.bizdate.as_str()), (first.run_id.as_str(), "20240807"));
+    assert_eq!((last.status, last.exit_code(), last.can_resume), (RunStatus::Succeeded, 0, false));
+    assert_eq!(world.rows("SELECT uid FROM target.ods.users").await, ["native", "one", "two", "u9"]);
+    // nothing is left to do
+    let over = resume(&world, &first.run_id, SCRIPT, options()).await;
+    assert_eq!((over.exit_code(), over.statements[5].status), (0, Skipped));
+    assert!(over.warnings[0].contains("has succeeded before"), "{:?}", over.warnings);
+    assert_eq!(world.rows("SELECT count(*) FROM target.ods.users").await, ["4"]);
+}
+
+#[tokio::test]
+async fn a_run_is_resumed_with_what_it_was_started_with_or_says_what_differs() {
+    let world = World::new().await;
+    let first = failed_run(&world).await;
+    let other_script = format!("{SCRIPT} SELECT 1");
+    for (script, options, wanted) in [
+        (other_script.as_str(), options(), "the script job.sql has changed since"),
+        (SCRIPT, options().param("age", "98"), "its parameter age had another value"),
+        (SCRIPT, options().param("more", "1"), "it was not given a parameter more"),
+        (SCRIPT, options().bizdate("20240808"), "its business date was 20240807, not 20240808"),
+        (
+            SCRIPT,
+            options().cyctime("2024-08-08 01:00:00"),
+            "its planned time was 2024-08-08 00:00:00, not 2024-08-08 01:00:00",
+        ),
+        (SCRIPT, options().job_name("another"), "it is one of job job, not of job another"),
+    ] {
+        let report = resume(&world, &first.run_id, script, options).await;
+        let (code, message, _) = error_of(&report);
+        assert_eq!((code, report.exit_code()), ("E2015", 2), "{message}");
+        assert!(message.contains(wanted) && message.contains(&first.run_id), "{message}");
+    }
+    let in_utc = world.builder().timezone("UTC").build().await.unwrap();
+    let (report, _) = run_with(&in_utc.session(), world.script(SCRIPT), options().resume(&first.run_id)).await;
+    assert!(error_of(&report).1.contains("its time zone was Asia/Shanghai"), "{:?}", report.error);
+}
+
+#[tokio::test]
+async fn an_unknown_run_is_an_error_that_names_the_last_one() {
+    let world = World::new().await;
+    let report = resume(&world, "nope", SCRIPT, options()).await;
+    let (code, message, _) = error_of(&report);
+    assert_eq!((code, report.exit_code()), ("E2015", 2));
+    assert!(message.contains("no run of job job is recorded"), "{message}");
+    let first = failed_run(&world).await;
+    let mistyped = format!("{}x", first.run_id);
+    let message = error_of(&resume(&world, &mistyped, SCRIPT, options()).await).1.to_owned();
+    assert!(message.contains(&format!("did you mean {}?", first.run_id)), "{message}");
+    assert!(message.contains("the last run of job job is") && message.contains("(failed, started"), "{message}");
+}
+
+#[tokio::test]
+async fn a_dry_run_of_a_resumption_shows_what_would_run() {
+    let world = World::new().await;
+    let first = failed_run(&world).await;
+    let report = resume(&world, &first.run_id, SCRIPT, options().dry_run(true)).await;
+    use StatementStatus::Checked;
+    assert_eq!(
+        statuses(&report),
+        [Checked, Skipped, Skipped, Skipped, Checked, Checked, Checked],
+        "{:?}",
+        report.error
+    );
+    // and nothing ran
+    let again = resume(&world, &first.run_id, SCRIPT, options()).await;
+    assert_eq!(again.status, RunStatus::Failed);
+}
+
+/// Leaves what a process leaves that is killed within a write.
+async fn leave_open(world: &World, run_id: &str, statement: u32, catalog: &str) {
+    let store = Arc::new(StateStore::in_folder(world.folder.path().join(".syncline")));
+    let id = WriteId { job: "job".into(), run: run_id.into(), statement, attempt: 1 };
+    let attempt = AttemptRecord {
+        id,
+        catalog: catalog.into(),
+        database: "ods".into(),
+        table: "users".into(),
+        label_prefix: format!("job-{run_id}-{statement}-1"),
+        writers: 1,
+        write_mode: "single".into(),
+        details: String::new(),
+    };
+    StateJournal::new(store).record_attempt(attempt).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_attempt_that_cannot_be_ended_is_exit_3_and_nothing_runs() {
+    let world = World::new().await;
+    let first = failed_run(&world).await;
+    world.set_up("INSERT INTO source.workshop.users VALUES ('u9', '', 99, '2024-08-07')").await;
+    // a catalog that cannot end a write
+    leave_open(&world, &first.run_id, 6, "source").await;
+    for _ in 0..2 {
+        let report = resume(&world, &first.run_id, SCRIPT, options()).await;
+        assert_eq!(
+            statuses(&report),
+            [NotRun, Skipped, Skipped, Skipped, NotRun, Unknown, NotRun],
+            "{:?}",
+            report.error
+        );
+        assert_eq!((report.status, report.exit_code(), report.can_resume), (RunStatus::Unknown, 3, true));
+        assert!(error_of(&report).1.contains("cannot be resumed"), "{:?}", report.error);
+    }
+    assert_eq!(world.rows("SELECT count(*) FROM target.ods.users").await, ["3"]);
+}
+
+#[tokio::test]
+async fn a_new_run_names_the_one_that_was_cut_off_within_a_write() {
+    let world = World::new().await;
+    let first = failed_run(&world).await;
+    let new_run = async || run_with(&world.engine().await.session(), world.script("SELECT 1"), options()).await;
+    assert_eq!(warnings_of(&new_run().await.1), Vec::<String>::new());
+    leave_open(&world, &first.run_id, 6, "target").await;
+    let (report, events) = new_run().await;
+    assert_eq!((report.exit_code(), report.warnings.len()), (0, 1));
+    assert_eq!(warnings_of(&events), report.warnings);
+    let warning = &report.warnings[0];
+    assert!(warning.contains(&format!("--resume {}", first.run_id)), "{warning}");
+}
+
+#[tokio::test]
+async fn a_run_that_still_runs_is_not_resumed() {
+    let world = World::new().await;
+    let first = failed_run(&world).await;
+    let store = StateStore::in_folder(world.folder.path().join(".syncline"));
+    for options in [options(), options().allow_concurrent(true)] {
+        let lock = store.lock_run(&first.run_id).unwrap();
+        let report = resume(&world, &first.run_id, SCRIPT, options.clone()).await;
+        assert_eq!((error_of(&report).0, report.exit_code()), ("E3002", 1), "{:?}", report.error);
+        drop(lock);
+        assert_eq!(resume(&world, &first.run_id, SCRIPT, options).await.status, RunStatus::Failed);
+    }
+}
