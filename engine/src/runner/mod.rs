@@ -560,7 +560,11 @@ impl Context {
     /// Records the end of a statement, with the attempt that has ended. What the statement did stands, whether or not that works.
     async fn record_end(&self, report: &mut StatementReport, ended_attempt: Option<u32>) {
         if let Err(error) = self.recorder.end_statement(report.index, report.status, ended_attempt) {
-            self.warn(report, format!("the end of the statement is not recorded, --resume would look at it again: {error}")).await;
+            self.warn(
+                report,
+                format!("the end of the statement is not recorded, --resume would look at it again: {error}"),
+            )
+            .await;
         }
     }
 

@@ -192,7 +192,8 @@ pub(super) async fn run_write(
     let journal = Arc::new(StateJournal::new(Arc::clone(&scope.engine.shared.state)));
     let PlannedQuery { state, plan } = planned;
     let planning = async {
-        let write = remote.plan_write(write.request(scope, &plan, id, Arc::clone(&journal) as _, rejects.log())).await?;
+        let write =
+            remote.plan_write(write.request(scope, &plan, id, Arc::clone(&journal) as _, rejects.log())).await?;
         Ok(plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?)
     };
     let insert = context.until_stopped(planning).await?;

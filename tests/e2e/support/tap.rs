@@ -59,7 +59,13 @@ impl Tap {
     /// A tap before a server with these addresses.
     pub(crate) fn start(mysql: SocketAddr, http: SocketAddr, be: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let wire = Arc::new(Wire { mysql, http, be, watch: Mutex::new(Box::new(|_| Verdict::Pass)), labels: Mutex::default() });
+        let wire = Arc::new(Wire {
+            mysql,
+            http,
+            be,
+            watch: Mutex::new(Box::new(|_| Verdict::Pass)),
+            labels: Mutex::default(),
+        });
         let listen = |serve: fn(Arc<Wire>, TcpStream) -> Conversation| {
             let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
             let address = listener.local_addr().unwrap();
@@ -139,7 +145,8 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     let step = step_of(&text);
-    let label = text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("label")));
+    let label =
+        text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("label")));
     let label = label.map(|(_, label)| label.trim().to_owned());
     wire.labels.lock().unwrap().extend(label.clone());
     if !wire.passes(&Message::Request { step: step.clone(), label }) {
@@ -198,7 +205,12 @@ fn is_complete(answer: &[u8]) -> bool {
 }
 
 /// Passes a body on; false if it was cut off.
-async fn pass_body(wire: Arc<Wire>, step: String, mut from_client: OwnedReadHalf, mut to_server: OwnedWriteHalf) -> bool {
+async fn pass_body(
+    wire: Arc<Wire>,
+    step: String,
+    mut from_client: OwnedReadHalf,
+    mut to_server: OwnedWriteHalf,
+) -> bool {
     let mut passed = 0;
     let mut buffer = vec![0; 4 * 1024];
     loop {
@@ -207,7 +219,9 @@ async fn pass_body(wire: Arc<Wire>, step: String, mut from_client: OwnedReadHalf
             Err(_) => return false,
             Ok(read) => {
                 passed += read;
-                if !wire.passes(&Message::Body(step.clone(), passed)) || to_server.write_all(&buffer[..read]).await.is_err() {
+                if !wire.passes(&Message::Body(step.clone(), passed))
+                    || to_server.write_all(&buffer[..read]).await.is_err()
+                {
                     return false;
                 }
             }
