@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clients;
 mod commands;
 mod create_table;
 mod failures;
+mod faults;
 mod job;
+mod loads;
 mod resume;
 mod slt;
 mod support;

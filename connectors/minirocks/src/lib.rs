@@ -8,12 +8,15 @@
 //!
 //! | port | what | folder |
 //! |---|---|---|
-//! | FE HTTP | redirects Stream Loads, answers the state of a label | `http` |
-//! | BE HTTP | receives Stream Loads, serves their error logs | `http`, `load`, `csv` |
+//! | FE HTTP | redirects loads, ends prepared transactions, answers the state of a label | `http` |
+//! | BE HTTP | receives Stream Loads and the loads of transactions, serves their error logs | `http`, `load`, `csv` |
 //! | MySQL | DDL, INSERT and queries | `mysql`, `sql` |
 //!
 //! All of them work on one [`Warehouse`](storage::Warehouse): databases, tables, partitions, labels. It shares no code with
 //! clients of StarRocks; the only thing in common is the wire.
+//!
+//! [`ServerConfig::emulate_version`] switches off what an older version lacks ([`Abilities`]). For tests of clients a server
+//! misbehaves on demand: [`Server::faults`] is the switch, [`FaultKind`] the list of what it knows.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> minirocks::Result<()> {

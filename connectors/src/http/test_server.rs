@@ -54,6 +54,19 @@ pub(crate) fn stall(bytes: Vec<u8>) -> Reply {
     Reply { bytes, stalls: true }
 }
 
+/// TLS with a certificate for 127.0.0.1 and localhost, of the authority in [`CA_FILE`].
+pub(crate) fn tls_acceptor() -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("test_tls/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("test_tls/server_key.pem")).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// A server whose answers are bytes on the wire: what the function returns is sent, then the connection is closed.
 pub(crate) struct Server {
     pub(crate) port: u16,
@@ -70,15 +83,7 @@ impl Server {
 
     /// The same over TLS, with a certificate of an authority that nobody knows.
     pub(crate) async fn start_tls(answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let certificate = CertificateDer::from_pem_slice(include_bytes!("test_tls/server.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(include_bytes!("test_tls/server_key.pem")).unwrap();
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
-        Self::start_with(Some(TlsAcceptor::from(Arc::new(config))), answer).await
+        Self::start_with(Some(tls_acceptor()), answer).await
     }
 
     async fn start_with<R: Into<Reply>>(

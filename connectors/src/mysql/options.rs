@@ -17,6 +17,13 @@ const OWN: &[&str] = &["zeroDateTimeBehavior", "tinyInt1isBit"];
 /// [`ErrorCode::Option`](crate::error::ErrorCode::Option), naming catalog and option.
 pub fn parse(config: &CatalogConfig) -> Result<ConnectionConfig> {
     let mut parsed = ConnectionConfig::parse(config, DEFAULT_PORT, OWN)?;
+    // Of several MySQL servers one may lag behind the other.
+    if !parsed.more_hosts.is_empty() {
+        return Err(ConnectorError::option(format!(
+            "catalog {}: option \"url\" names several hosts, which is not supported for MySQL: name one",
+            config.name
+        )));
+    }
     if let Some(value) = config.options.get("zeroDateTimeBehavior") {
         parsed.zero_dates = ZeroDates::parse("zeroDateTimeBehavior", value)?;
     }

@@ -1,6 +1,7 @@
 //! Connections: opening them, the session they start with, giving them back, and cutting them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -50,6 +51,10 @@ pub struct ConnectionPool {
 #[derive(Debug)]
 struct Shared {
     config: ConnectionConfig,
+    /// The same for each further host.
+    others: Vec<ConnectionConfig>,
+    /// The host that answered last; 0 is that of `config`.
+    host: AtomicUsize,
     dialect: Dialect,
     idle: Mutex<Vec<Idle>>,
     /// What the server took as the zone: the name, or an offset where it knows no names.
@@ -67,6 +72,8 @@ struct Idle {
 #[derive(Debug, Clone)]
 struct Facts {
     version: String,
+    /// Which host it leads to.
+    host: usize,
     tls: bool,
     zone: String,
     database: Option<String>,
@@ -77,13 +84,26 @@ struct Facts {
 impl ConnectionPool {
     /// A pool without connections.
     pub fn new(config: ConnectionConfig, dialect: Dialect) -> Self {
-        let shared = Shared { config, dialect, idle: Mutex::new(Vec::new()), zone: Mutex::new(None) };
+        let at = |(host, port): &(String, u16)| ConnectionConfig { host: host.clone(), port: *port, ..config.clone() };
+        let others = config.more_hosts.iter().map(at).collect();
+        let shared = Shared {
+            config,
+            others,
+            host: AtomicUsize::new(0),
+            dialect,
+            idle: Mutex::new(Vec::new()),
+            zone: Mutex::new(None),
+        };
         Self { shared: Arc::new(shared) }
     }
 
     /// What the connections are made of.
     pub fn config(&self) -> &ConnectionConfig {
         &self.shared.config
+    }
+
+    fn config_of(&self, host: usize) -> &ConnectionConfig {
+        host.checked_sub(1).and_then(|other| self.shared.others.get(other)).unwrap_or(&self.shared.config)
     }
 
     /// A connection that is ready for a statement: a kept one that still answers, else a new one.
@@ -116,7 +136,7 @@ impl ConnectionPool {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            match self.open_once().await {
+            match self.open_any().await {
                 Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
                     tracing::debug!(attempt, %error, "cannot connect, trying again");
                     let jitter = rand::rng().random_range(0.5..1.0);
@@ -129,12 +149,36 @@ impl ConnectionPool {
         }
     }
 
-    async fn open_once(&self) -> Result<Connection> {
-        let config = self.config();
+    /// Tries each host once, the one that answered last first.
+    async fn open_any(&self) -> Result<Connection> {
+        let hosts = self.shared.others.len() + 1;
+        let first = self.shared.host.load(Ordering::Relaxed);
+        let mut troubles: Option<ConnectorError> = None;
+        for host in (0..hosts).map(|n| (first + n) % hosts) {
+            let error = match self.open_once(host).await {
+                Ok(connection) => {
+                    self.shared.host.store(host, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) if !error.is_retryable() => return Err(error),
+                Err(error) => error,
+            };
+            troubles = Some(match troubles {
+                None => error,
+                Some(earlier) => {
+                    ConnectorError::retryable(earlier.code(), format!("{}; {}", earlier.message(), error.message()))
+                }
+            });
+        }
+        Err(troubles.unwrap_or_else(|| ConnectorError::internal("there is no host to connect to")))
+    }
+
+    async fn open_once(&self, host: usize) -> Result<Connection> {
+        let config = self.config_of(host);
         let limit = config.connect_timeout;
         let opening = async {
-            let (conn, tls) = self.log_in().await?;
-            let facts = Facts { version: String::new(), tls, zone: String::new(), database: None, spare: None };
+            let (conn, tls) = self.log_in(config).await?;
+            let facts = Facts { version: String::new(), host, tls, zone: String::new(), database: None, spare: None };
             let mut connection = Connection { conn: Some(conn), facts, pool: self.clone() };
             self.start_session(&mut connection).await?;
             Ok(connection)
@@ -143,25 +187,27 @@ impl ConnectionPool {
     }
 
     /// Connects and logs in; says whether the connection is encrypted.
-    async fn log_in(&self) -> Result<(Conn, bool)> {
-        let config = self.config();
+    async fn log_in(&self, config: &ConnectionConfig) -> Result<(Conn, bool)> {
         let driver_error = |error| from_handshake(config, error);
         match config.ssl_mode {
-            SslMode::Disabled => Ok((self.log_in_with(None).await.map_err(driver_error)?, false)),
-            SslMode::Preferred => match self.log_in_with(Some(self.tls(None))).await {
+            SslMode::Disabled => Ok((self.log_in_with(config, None).await.map_err(driver_error)?, false)),
+            SslMode::Preferred => match self.log_in_with(config, Some(tls_options(config, None))).await {
                 Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) => {
-                    Ok((self.log_in_with(None).await.map_err(driver_error)?, false))
+                    Ok((self.log_in_with(config, None).await.map_err(driver_error)?, false))
                 }
                 outcome => Ok((outcome.map_err(driver_error)?, true)),
             },
             SslMode::Required | SslMode::VerifyIdentity => {
-                Ok((self.log_in_with(Some(self.tls(None))).await.map_err(driver_error)?, true))
+                Ok((self.log_in_with(config, Some(tls_options(config, None))).await.map_err(driver_error)?, true))
             }
-            SslMode::VerifyCa => match self.log_in_with(Some(self.tls(None))).await {
+            SslMode::VerifyCa => match self.log_in_with(config, Some(tls_options(config, None))).await {
                 // The chain is right and only the name differs: the certificate's own name is taken instead, so that the
                 // chain is checked once more and nothing else is let through.
                 Err(error) => match presented_name(&error) {
-                    Some(name) => Ok((self.log_in_with(Some(self.tls(Some(name)))).await.map_err(driver_error)?, true)),
+                    Some(name) => Ok((
+                        self.log_in_with(config, Some(tls_options(config, Some(name)))).await.map_err(driver_error)?,
+                        true,
+                    )),
                     None => Err(driver_error(error)),
                 },
                 Ok(conn) => Ok((conn, true)),
@@ -169,20 +215,7 @@ impl ConnectionPool {
         }
     }
 
-    fn tls(&self, name: Option<String>) -> SslOpts {
-        let config = self.config();
-        let checked = matches!(config.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity);
-        let mut opts = SslOpts::default()
-            .with_danger_accept_invalid_certs(!checked)
-            .with_danger_tls_hostname_override(name.map(std::borrow::Cow::Owned));
-        if let Some(path) = config.ssl_ca.as_ref().filter(|_| checked) {
-            opts = opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true);
-        }
-        opts
-    }
-
-    async fn log_in_with(&self, ssl: Option<SslOpts>) -> Result<Conn, Error> {
-        let config = self.config();
+    async fn log_in_with(&self, config: &ConnectionConfig, ssl: Option<SslOpts>) -> Result<Conn, Error> {
         let password = config.password.expose();
         let opts = OptsBuilder::default()
             .ip_or_hostname(config.host.as_str())
@@ -203,7 +236,7 @@ impl ConnectionPool {
 
     /// Makes the session mean the same on every server: see each statement.
     async fn start_session(&self, connection: &mut Connection) -> Result<()> {
-        let config = self.config();
+        let config = self.config_of(connection.facts.host);
         match self.shared.dialect {
             Dialect::MySql => {
                 let row = connection.query("SELECT @@version, @@session.sql_mode").await?.into_iter().next();
@@ -277,6 +310,18 @@ impl ConnectionPool {
     }
 }
 
+/// How the server's certificate is checked; `name` is the one to find in it in place of the host's.
+fn tls_options(config: &ConnectionConfig, name: Option<String>) -> SslOpts {
+    let checked = matches!(config.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity);
+    let mut opts = SslOpts::default()
+        .with_danger_accept_invalid_certs(!checked)
+        .with_danger_tls_hostname_override(name.map(std::borrow::Cow::Owned));
+    if let Some(path) = config.ssl_ca.as_ref().filter(|_| checked) {
+        opts = opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true);
+    }
+    opts
+}
+
 /// The server's modes without those that change values or how our quotes are read.
 fn harmless_modes(modes: &str) -> String {
     let harmful = |mode: &&str| {
@@ -326,7 +371,7 @@ impl Connection {
 
     /// What the connection was made of.
     pub fn config(&self) -> &ConnectionConfig {
-        self.pool.config()
+        self.pool.config_of(self.facts.host)
     }
 
     /// The server's version as it tells it; empty if it does not.
@@ -366,7 +411,7 @@ impl Connection {
     /// # Errors
     /// As the server says; Connection when it does not answer within a minute.
     pub async fn query(&mut self, sql: &str) -> Result<Vec<Row>> {
-        let config = self.pool.config().clone();
+        let config = self.config().clone();
         let conn = self.conn()?;
         answer(&config, conn.query(sql)).await
     }
@@ -376,7 +421,7 @@ impl Connection {
     /// # Errors
     /// As [`query`](Self::query).
     pub async fn query_bound(&mut self, sql: &str, values: impl Into<Params> + Send) -> Result<Vec<Row>> {
-        let config = self.pool.config().clone();
+        let config = self.config().clone();
         let conn = self.conn()?;
         answer(&config, conn.exec(sql, values.into())).await
     }

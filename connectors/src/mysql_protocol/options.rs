@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, Result};
-use crate::options::{Secret, nearest};
+use crate::options::{Options, Secret, nearest};
 
 use super::jdbc::JdbcOptions;
 use super::url::MySqlUrl;
@@ -59,6 +59,8 @@ pub struct ConnectionConfig {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Further hosts with their ports: the same system, asked when the first does not answer.
+    pub more_hosts: Vec<(String, u16)>,
     /// The user.
     pub user: String,
     /// The password, empty for none.
@@ -107,6 +109,9 @@ const SHARED: &[&str] = &[
     "max_allowed_packet",
 ];
 
+/// DataX's names for options, without case.
+const ALIASES: &[(&str, &str)] = &[("jdbcurl", "url"), ("username", "user")];
+
 impl ConnectionConfig {
     /// Reads a catalog's options. Properties win over the URL. `own` are the names that only this kind of catalog has; they are left
     /// alone (a trailing `.` stands for a family of names).
@@ -119,7 +124,7 @@ impl ConnectionConfig {
     }
 
     fn parse_options(config: &CatalogConfig, default_port: u16, own: &[&str]) -> Result<Self> {
-        let options = &config.options;
+        let options = &with_known_names(&config.options, own)?;
         for (name, _) in options.iter() {
             check_name(name, own)?;
         }
@@ -161,6 +166,7 @@ impl ConnectionConfig {
             catalog: config.name.clone(),
             host: url.host,
             port: url.port,
+            more_hosts: url.more_hosts,
             user,
             password,
             database: url.database,
@@ -182,6 +188,29 @@ impl ConnectionConfig {
             tinyint1_is_bit: jdbc.tinyint1_is_bit.unwrap_or(false),
         })
     }
+}
+
+/// The options by their own names: camelCase spellings and the names that DataX has for them are names too.
+///
+/// # Errors
+/// Option, if one is given under two names.
+pub(crate) fn with_known_names(options: &Options, own: &[&str]) -> Result<Options> {
+    let mut renamed = Options::new();
+    for (name, value) in options.iter() {
+        let folded = folded(name);
+        let alias = ALIASES.iter().find(|(alias, _)| folded == *alias).map(|(_, known)| *known);
+        let known = || SHARED.iter().chain(own).copied().find(|known| self::folded(known) == folded);
+        let known = alias.or_else(known).unwrap_or(name);
+        if renamed.get(known).is_some() {
+            return Err(ConnectorError::option(format!("option \"{known}\" is given twice, once as \"{name}\"")));
+        }
+        renamed.set(known, value);
+    }
+    Ok(renamed)
+}
+
+fn folded(name: &str) -> String {
+    name.replace('_', "").to_ascii_lowercase()
 }
 
 fn strip_session(name: &str) -> Option<&str> {

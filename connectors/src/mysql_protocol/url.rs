@@ -1,4 +1,4 @@
-//! The URL of a catalog: `[jdbc:]mysql://[user[:password]@]host[:port][/database][?option=value&…]`.
+//! The URL of a catalog: `[jdbc:]mysql://[user[:password]@]host[:port][,host[:port]…][/database][?option=value&…]`.
 //!
 //! Users, passwords, databases and options are percent-decoded. Errors never repeat the URL: it may hold a password.
 
@@ -20,6 +20,8 @@ pub struct MySqlUrl {
     pub host: String,
     /// The port, the default one if the URL names none.
     pub port: u16,
+    /// Further hosts with their ports, for systems whose hosts are all the same one.
+    pub more_hosts: Vec<(String, u16)>,
     /// The default database.
     pub database: Option<String>,
     /// The options in order. A value may be secret.
@@ -33,6 +35,7 @@ impl fmt::Debug for MySqlUrl {
             .field("password", &self.password)
             .field("host", &self.host)
             .field("port", &self.port)
+            .field("more_hosts", &self.more_hosts)
             .field("database", &self.database)
             .field("options", &self.options)
             .finish()
@@ -63,7 +66,9 @@ impl MySqlUrl {
                 None => (Some(decode(info)?), None),
             },
         };
-        let (host, port) = host_and_port(host_port, default_port)?;
+        let mut hosts = host_port.split(',').map(|host| host_and_port(host.trim(), default_port));
+        let (host, port) = hosts.next().unwrap_or_else(|| Err(bad("names no host")))?;
+        let more_hosts = hosts.collect::<Result<Vec<_>>>()?;
 
         if path.contains('/') {
             return Err(bad("has more than one / after the host: only a database name may follow"));
@@ -80,6 +85,7 @@ impl MySqlUrl {
             password,
             host,
             port,
+            more_hosts,
             database: Some(database).filter(|database| !database.is_empty()),
             options,
         })
@@ -102,7 +108,7 @@ fn strip_scheme(text: &str) -> Result<&str> {
     }
     for several in ["mysql:replication:", "mysql:loadbalance:", "mysql+srv:", "mariadb:"] {
         if strip_prefix_ignoring_case(after_jdbc, several).is_some() {
-            return Err(bad("asks for several hosts, which is not supported: name one"));
+            return Err(bad("asks for replication or balancing, which is not supported: write mysql://host:port"));
         }
     }
     Err(bad("does not begin with mysql:// or jdbc:mysql://"))
@@ -121,8 +127,8 @@ fn split_at_first<'a>(text: &'a str, characters: &[char]) -> (&'a str, &'a str) 
 }
 
 fn host_and_port(text: &str, default_port: u16) -> Result<(String, u16)> {
-    if text.contains(',') || text.starts_with('(') || text.contains("address=") {
-        return Err(bad("names several hosts, which is not supported: name one"));
+    if text.starts_with('(') || text.contains("address=") {
+        return Err(bad("writes hosts in parentheses, which is not supported: write host:port,host:port"));
     }
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
@@ -200,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn several_hosts_are_read_in_order() {
+        let url = parse("jdbc:mysql://root:a,b@fe1:9031,fe2, [::1]:9033/d");
+        assert_eq!((url.host.as_str(), url.port), ("fe1", 9031));
+        assert_eq!(url.more_hosts, [("fe2".into(), 3306), ("::1".into(), 9033)]);
+        assert_eq!(url.database.as_deref(), Some("d"));
+    }
+
+    #[test]
     fn a_password_may_hold_an_at_sign() {
         let url = parse("mysql://root:a@b@host/d");
         assert_eq!(url.password, Some(Secret::new("a@b")));
@@ -218,7 +232,8 @@ mod tests {
             "mysql://u:hunter2@[::1]x/d",
             "mysql://u:hunter2@h/d/e",
             "mysql://u:hunter2@h/d?flag",
-            "mysql://u:hunter2@a,b/d",
+            "mysql://u:hunter2@a,/d",
+            "mysql://u:hunter2@a,b:0/d",
             "mysql://u:hunter2@h/%ff",
             "mysql://u:hunter2@h/a%00b",
             "jdbc:mysql:replication://u:hunter2@a,b/d",

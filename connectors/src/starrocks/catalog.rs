@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
@@ -15,7 +14,7 @@ use super::abilities::Abilities;
 use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
-use super::stream_load::client::{Patience, StreamLoadClient};
+use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
 use super::table::{self, Column, StarrocksTable};
@@ -28,8 +27,6 @@ use crate::mysql_protocol::quote::{table_name, text_literal};
 use crate::options::nearest;
 use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
-/// How long one connection to an HTTP port may take; a frontend that is down is passed over after that.
-const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Grants that `check` prints at most.
 const MAX_GRANTS: usize = 5;
 
@@ -89,19 +86,20 @@ impl StarrocksCatalog {
         );
         let made = Arc::new(StreamLoadClient::new(
             &self.name,
-            Http::new(Arc::new(self.tls()?), HTTP_CONNECT_TIMEOUT),
+            // A frontend that is down is passed over after that.
+            Http::new(Arc::new(self.tls()?), options.connection.connect_timeout),
             options.frontends.clone(),
             rules,
             &options.connection.user,
             &options.connection.password,
-            Patience::default(),
+            options.patience.clone(),
         ));
         *client = Some(made.clone());
         Ok(made)
     }
 
     /// TLS for `https` addresses: the certificate and its name are always checked, against `ssl_ca` or the public authorities.
-    fn tls(&self) -> Result<rustls::ClientConfig> {
+    pub(super) fn tls(&self) -> Result<rustls::ClientConfig> {
         let failed = |reason: String| {
             ConnectorError::option(format!("catalog {}: option \"ssl_ca\" cannot be used: {reason}", self.name))
         };
@@ -140,12 +138,12 @@ impl StarrocksCatalog {
         Err(self.name_error(format!("there is no table {table} in database {database}{hint}")))
     }
 
-    /// Whether the server knows the header `enclose`, as StarRocks does from 3.0 on. A server that hides its version is taken for an old one.
-    pub(super) async fn has_enclosed_csv(&self) -> Result<bool> {
+    /// How the server reads the header `enclose`. A server that hides its version is taken for an old one.
+    pub(super) async fn enclosed_csv(&self) -> Result<EnclosedCsv> {
         let mut connection = self.pool.get().await?;
-        let Ok(rows) = connection.query("SELECT current_version()").await else { return Ok(false) };
+        let Ok(rows) = connection.query("SELECT current_version()").await else { return Ok(EnclosedCsv::Unknown) };
         connection.release();
-        Ok(rows.first().and_then(first_text).is_some_and(|version| is_version_3_or_later(&version)))
+        Ok(rows.first().and_then(first_text).map_or(EnclosedCsv::Unknown, |version| EnclosedCsv::of(&version)))
     }
 
     /// A table of these columns.
@@ -380,10 +378,31 @@ async fn nodes(connection: &mut Connection, sql: &str) -> Result<Vec<HostPort>> 
         .collect())
 }
 
-/// Whether a version such as `3.5.2-4f2a` or `main-4f2a` (built from the latest source) is 3.0 or later.
-fn is_version_3_or_later(version: &str) -> bool {
-    let first = version.trim().split(['.', '-', ' ']).next().unwrap_or_default();
-    first.eq_ignore_ascii_case("main") || first.parse::<u32>().is_ok_and(|major| major >= 3)
+/// How a server reads CSV with quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EnclosedCsv {
+    /// It takes the quotes for data.
+    Unknown,
+    /// From 3.0 on; up to 3.2.2 a text that begins with a quotation mark is read wrongly (StarRocks: issue 38277).
+    WithFault,
+    /// It reads what it was sent.
+    Sound,
+}
+
+impl EnclosedCsv {
+    /// Of a version such as `3.5.2-4f2a` or `main-4f2a` (built from the latest source).
+    fn of(version: &str) -> Self {
+        let version = version.trim();
+        if version.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("main")) {
+            return Self::Sound;
+        }
+        let mut numbers = version.split(['.', '-', ' ']).map_while(|part| part.parse::<u32>().ok());
+        match (numbers.next(), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) {
+            (Some(major), minor, patch) if (major, minor, patch) >= (3, 2, 3) => Self::Sound,
+            (Some(3), ..) => Self::WithFault,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 fn first_text(row: &Row) -> Option<String> {
@@ -403,19 +422,22 @@ fn text_at(row: &Row, index: usize) -> Option<String> {
 
 #[cfg(test)]
 mod unit_tests {
-    use super::is_version_3_or_later;
+    use super::EnclosedCsv::{self, *};
 
     #[test]
-    fn the_first_number_of_a_version_counts() {
-        for (version, is_new) in [
-            ("3.0.0-48f4d81", true),
-            ("4.1.0 minirocks", true),
-            ("main-4f2a", true),
-            ("2.5.22-1", false),
-            ("", false),
-            ("x", false),
+    fn enclosed_csv_goes_by_the_version() {
+        for (version, expected) in [
+            ("3.0.0-48f4d81", WithFault),
+            ("3.2.2", WithFault),
+            ("3.2.3", Sound),
+            ("3.3", Sound),
+            ("4.1.0 minirocks", Sound),
+            ("main-4f2a", Sound),
+            ("2.5.22-1", Unknown),
+            ("", Unknown),
+            ("x", Unknown),
         ] {
-            assert_eq!(is_version_3_or_later(version), is_new, "{version}");
+            assert_eq!(EnclosedCsv::of(version), expected, "{version}");
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! `catalog` answers for names, definitions and native statements; `table` and `scan` read, with `filters` deciding what the
 //! server filters, `splits` cutting a table into pieces, `top_k` handing on `ORDER BY … LIMIT`, and `decode` turning the server's text into
-//! Arrow; `types` is the table of types. `ddl` writes CREATE TABLE after tables
-//! of other systems. A write is planned in `sink` with the options
-//! of `write_options`, runs in one of `modes`, and reaches the server through `stream_load`.
+//! Arrow; `types` is the table of types. `ddl` writes CREATE TABLE after tables of other systems. A write is planned in `sink` with the
+//! options of `write_options` and what `upsert` allows for the table's model, runs in one of `modes`, and reaches the server through
+//! `stream_load`.
 
 mod abilities;
 pub mod catalog;
@@ -24,6 +24,7 @@ mod stream_load;
 pub mod table;
 pub mod top_k;
 pub mod types;
+mod upsert;
 mod write_options;
 
 use std::sync::Arc;

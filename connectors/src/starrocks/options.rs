@@ -2,10 +2,11 @@
 
 use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, Result};
-use crate::mysql_protocol::options::ConnectionConfig;
+use crate::mysql_protocol::options::{ConnectionConfig, with_known_names};
 use crate::options::Options;
 
 use super::stream_load::address::{Endpoint, HostPort, refuse_login};
+use super::stream_load::client::Patience;
 use super::stream_load::redirect::{AddressMapping, AllowedHost};
 use crate::scan_settings::ScanSettings;
 use crate::sink::WriteSettings;
@@ -19,6 +20,23 @@ const FRONTEND_HTTP_PORT: u16 = 8030;
 const QUERY_TIMEOUT: &str = "query_timeout";
 /// The server's own bound of that variable (StarRocks: `SessionVariable.MAX_QUERY_TIMEOUT`, three days).
 const MAX_QUERY_TIMEOUT_S: u64 = 259_200;
+/// The options that only this kind of catalog has.
+const OWN: [&str; 12] = [
+    "load_url",
+    "be_address_map",
+    "allowed_be_hosts",
+    "retries",
+    "retry_backoff",
+    "retry_max_backoff",
+    "label_timeout",
+    "answer_timeout",
+    "commit_timeout",
+    "rollback_timeout",
+    "transaction_limit_timeout",
+    QUERY_TIMEOUT,
+];
+/// As often as a load is tried again at most: with the longest waits it is a quarter of an hour.
+const MAX_RETRIES: u32 = 100;
 
 /// What a starrocks catalog was told.
 #[derive(Debug, Clone)]
@@ -29,6 +47,8 @@ pub(super) struct StarrocksOptions {
     pub(super) frontends: Vec<Endpoint>,
     pub(super) be_address_map: Vec<AddressMapping>,
     pub(super) allowed_be_hosts: Vec<AllowedHost>,
+    /// How long and how often a load or a question is tried.
+    pub(super) patience: Patience,
     /// Settings of writes that stand on the catalog.
     pub(super) settings: Options,
     /// Settings of reads that stand on the catalog.
@@ -41,22 +61,20 @@ impl StarrocksOptions {
         let named = |error: ConnectorError| {
             ConnectorError::new(error.code(), format!("catalog {}: {}", config.name, error.message()))
         };
+        let all: Vec<&str> = OWN.into_iter().chain(WriteSettings::names()).chain(ScanSettings::names()).collect();
+        let config =
+            &CatalogConfig { options: with_known_names(&config.options, &OWN).map_err(named)?, ..config.clone() };
         // Settings are taken out first: they have spellings that the connection's list of names does not know.
         let (_, others) = WriteSettings::parse(&config.options, &Options::new(), &Options::new()).map_err(named)?;
         let is_setting = |name: &str| others.get(name).is_none();
         let settings = config.options.iter().filter(|(name, _)| is_setting(name)).collect();
-        let own: Vec<&str> = ["load_url", "be_address_map", "allowed_be_hosts", QUERY_TIMEOUT]
-            .into_iter()
-            .chain(WriteSettings::names())
-            .chain(ScanSettings::names())
-            .collect();
         let (scan_settings, others): (Vec<_>, Vec<_>) =
             others.iter().partition(|(name, _)| ScanSettings::canonical(name).is_some());
         let scan_settings: Options = scan_settings.into_iter().collect();
         ScanSettings::parse(&Options::new(), &scan_settings).map_err(named)?;
         let others = others.into_iter().collect();
         let mut connection =
-            ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &own)?;
+            ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &all)?;
         if let Some(text) = config.options.get(QUERY_TIMEOUT) {
             let seconds = query_timeout(text).map_err(named)?;
             if connection.session.iter().any(|(name, _)| name.eq_ignore_ascii_case(QUERY_TIMEOUT)) {
@@ -68,7 +86,10 @@ impl StarrocksOptions {
         let options = &config.options;
         let frontends = match options.get("load_url") {
             Some(text) => frontends(text).map_err(named)?,
-            None => vec![Endpoint { tls: false, at: HostPort::new(&connection.host, FRONTEND_HTTP_PORT) }],
+            None => {
+                let hosts = std::iter::once(&connection.host).chain(connection.more_hosts.iter().map(|(host, _)| host));
+                hosts.map(|host| Endpoint { tls: false, at: HostPort::new(host, FRONTEND_HTTP_PORT) }).collect()
+            }
         };
         let map = options.get("be_address_map").map(AddressMapping::parse_list).transpose().map_err(named)?;
         let allowed = options.get("allowed_be_hosts").map(AllowedHost::parse_list).transpose().map_err(named)?;
@@ -77,6 +98,7 @@ impl StarrocksOptions {
             frontends,
             be_address_map: map.unwrap_or_default(),
             allowed_be_hosts: allowed.unwrap_or_default(),
+            patience: patience(options).map_err(named)?,
             settings,
             scan_settings,
         })
@@ -92,6 +114,32 @@ fn query_timeout(text: &str) -> Result<u64> {
     Err(ConnectorError::option(format!(
         "{QUERY_TIMEOUT} is \"{text}\"; it is a time from 1s to {MAX_QUERY_TIMEOUT_S}s"
     )))
+}
+
+/// `retries`, `retry_backoff`, `retry_max_backoff` and the timeouts.
+fn patience(options: &Options) -> Result<Patience> {
+    let mut patience = Patience::default();
+    if let Some(text) = options.get("retries") {
+        let retries = text.trim().parse::<u32>().ok().filter(|retries| *retries <= MAX_RETRIES);
+        patience.attempts = 1 + retries.ok_or_else(|| {
+            ConnectorError::option(format!("retries is \"{text}\"; it is a number from 0 to {MAX_RETRIES}"))
+        })?;
+    }
+    for (name, wait) in [
+        ("retry_backoff", &mut patience.backoff),
+        ("retry_max_backoff", &mut patience.max_backoff),
+        ("label_timeout", &mut patience.unknown_for),
+        ("answer_timeout", &mut patience.answer_margin),
+        ("commit_timeout", &mut patience.commit_for),
+        ("rollback_timeout", &mut patience.roll_back_for),
+        ("transaction_limit_timeout", &mut patience.limit_for),
+    ] {
+        if let Some(text) = options.get(name) {
+            *wait = parse_duration(name, text.trim())?;
+        }
+    }
+    patience.limit_backoff = patience.limit_backoff.min(patience.max_backoff);
+    Ok(patience)
 }
 
 /// `[http[s]://]host:port` separated by `;` or `,`.
@@ -111,6 +159,8 @@ fn frontends(text: &str) -> Result<Vec<Endpoint>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parse(options: &[(&str, &str)]) -> Result<StarrocksOptions> {
@@ -136,11 +186,60 @@ mod tests {
     }
 
     #[test]
+    fn names_of_other_tools_and_in_camel_case_are_names_too() {
+        let options: Vec<(&str, &str)> = vec![
+            ("jdbcUrl", "jdbc:mysql://fe1:9031,fe2/ods"),
+            ("username", "root"),
+            ("loadUrl", "fe1:8030;fe2:8030"),
+            ("beAddressMap", "10.0.0.1:8040=localhost:18040"),
+            ("allowedBeHosts", "be1"),
+            ("connectTimeout", "3"),
+            ("maxBatchSize", "5242880"),
+            ("strategyOnError", "exit"),
+        ];
+        let config = |options: &[(&str, &str)]| CatalogConfig {
+            name: "sr".into(),
+            options: options.iter().copied().collect(),
+            timezone: "UTC".into(),
+            timezone_is_forced: false,
+        };
+        let parsed = StarrocksOptions::parse(&config(&options)).unwrap();
+        assert_eq!((parsed.frontends.len(), parsed.be_address_map.len(), parsed.allowed_be_hosts.len()), (2, 1, 1));
+        assert_eq!((parsed.connection.user.as_str(), parsed.connection.port), ("root", 9031));
+        assert_eq!(parsed.connection.more_hosts, [("fe2".to_owned(), 9030)]);
+        assert_eq!(parsed.connection.connect_timeout, std::time::Duration::from_secs(3));
+        let twice = [&options[..], &[("user", "other")]].concat();
+        let error = StarrocksOptions::parse(&config(&twice)).unwrap_err();
+        assert!(error.message().contains("\"user\" is given twice"), "{error}");
+    }
+
+    #[test]
+    fn without_a_load_url_loads_go_to_the_hosts_of_the_url() {
+        assert_eq!(
+            frontends_of(&[("url", "jdbc:mysql://root@fe1,fe2:9031/ods")]),
+            ["http://fe1:8030", "http://fe2:8030"]
+        );
+    }
+
+    #[test]
     fn an_unknown_option_is_an_error_with_a_suggestion() {
         let error = parse(&[("load_ulr", "fe:8030")]).unwrap_err().to_string();
         assert!(error.contains("did you mean \"load_url\"?"), "{error}");
         let error = parse(&[("lode_bytes", "1")]).unwrap_err().to_string();
         assert!(error.contains("did you mean \"load_bytes\"?"), "{error}");
+    }
+
+    #[test]
+    fn how_long_and_how_often_is_tried_may_be_set() {
+        let patience = parse(&[("retries", "0"), ("retry_backoff", "20ms"), ("label_timeout", "1m")]).unwrap().patience;
+        assert_eq!((patience.attempts, patience.backoff), (1, Duration::from_millis(20)));
+        assert_eq!((patience.max_backoff, patience.unknown_for), (Duration::from_secs(10), Duration::from_secs(60)));
+        for (name, value) in [("retries", "-1"), ("retries", "101"), ("retry_max_backoff", "fast")] {
+            let error = parse(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+        let error = parse(&[("retry_backof", "1")]).unwrap_err().to_string();
+        assert!(error.contains("did you mean \"retry_backoff\"?"), "{error}");
     }
 
     #[test]

@@ -35,11 +35,48 @@ pub(super) struct Column {
     /// Whether the server computes it, so that a write cannot name it.
     pub(super) is_generated: bool,
     pub(super) comment: String,
-    /// Whether rows are one for each value of it and the other key columns (`COLUMN_KEY` is PRI or UNI).
-    pub(super) is_key: bool,
+    /// Of a key column, the model of its table.
+    pub(super) key: Option<TableModel>,
+}
+
+/// How a table keeps rows of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TableModel {
+    Duplicate,
+    Aggregate,
+    Unique,
+    Primary,
+}
+
+impl TableModel {
+    /// The clause of its DDL.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Duplicate => "DUPLICATE KEY",
+            Self::Aggregate => "AGGREGATE KEY",
+            Self::Unique => "UNIQUE KEY",
+            Self::Primary => "PRIMARY KEY",
+        }
+    }
+
+    /// What `information_schema.columns.COLUMN_KEY` of a key column says.
+    fn parse(column_key: &str) -> Option<Self> {
+        match column_key.trim().to_ascii_uppercase().as_str() {
+            "DUP" => Some(Self::Duplicate),
+            "AGG" => Some(Self::Aggregate),
+            "UNI" => Some(Self::Unique),
+            "PRI" => Some(Self::Primary),
+            _ => None,
+        }
+    }
 }
 
 impl Column {
+    /// Whether rows are one for each value of it and the other key columns.
+    fn is_unique_key(&self) -> bool {
+        matches!(self.key, Some(TableModel::Primary | TableModel::Unique))
+    }
+
     /// The column as a write sees it.
     pub(super) fn target(&self) -> TargetColumn {
         TargetColumn {
@@ -75,7 +112,7 @@ pub(super) fn definition(columns: &[Column], comment: String) -> TableDefinition
         native_type: column.column_type.clone(),
         nullable: column.nullable,
         comment: column.comment.clone(),
-        key_position: column.is_key.then(|| {
+        key_position: column.is_unique_key().then(|| {
             keys += 1;
             keys
         }),
@@ -118,8 +155,7 @@ fn column(row: &Row) -> Option<Column> {
         has_default: text(row, "COLUMN_DEFAULT").is_some() || extra.contains("auto_increment") || is_generated,
         is_generated,
         comment: text(row, "COLUMN_COMMENT").unwrap_or_default(),
-        is_key: text(row, "COLUMN_KEY")
-            .is_some_and(|key| ["PRI", "UNI"].iter().any(|word| key.eq_ignore_ascii_case(word))),
+        key: text(row, "COLUMN_KEY").and_then(|key| TableModel::parse(&key)),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The connector as a whole, against MiniRocks.
 
+mod formats;
+mod models;
 mod overwrite;
 mod recovery;
 mod transactions;
@@ -66,6 +68,12 @@ impl MiniRocks {
     async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         let NativeResult::Rows(rows) = self.catalog.execute(None, sql).await.unwrap() else { panic!("no rows: {sql}") };
         as_text(&rows.try_collect::<Vec<_>>().await.unwrap())
+    }
+
+    /// The rows of a table of `d` as text, from the server's memory, so that a fault in reading does not look like one in writing.
+    async fn rows_of(&self, table: &str) -> Vec<Vec<Option<String>>> {
+        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
+        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
     }
 
     /// A session in which the tables of `d` stand under their own names.
@@ -163,10 +171,8 @@ impl SinkUnderTest for MiniRocks {
         Ok(planned)
     }
 
-    /// From the server's memory, so that a fault in reading does not look like one in writing.
     async fn read(&self, table: &str) -> Vec<Vec<Option<String>>> {
-        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
-        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
+        self.rows_of(table).await
     }
 
     fn properties(&self) -> Options {
@@ -393,6 +399,36 @@ async fn a_dropped_stream_cuts_its_connection_and_the_catalog_goes_on() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
+#[tokio::test]
+async fn the_next_host_of_the_url_takes_over_when_one_is_down() {
+    let sr = MiniRocks::start().await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("jdbc:mysql://{dead},{}/d", sr.server.mysql_addr());
+    let several = catalog(&sr.server, sr.server.mysql_addr(), &[("url", &url)]);
+    for _ in 0..2 {
+        assert!(several.databases().await.unwrap().contains(&"d".to_owned()));
+    }
+    let url = format!("jdbc:mysql://{dead},{dead}/d");
+    let none = catalog(&sr.server, sr.server.mysql_addr(), &[("url", &url)]);
+    let error = none.databases().await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Connection);
+    assert_eq!(error.message().matches(&dead.to_string()).count(), 2, "{error}");
+}
+
+#[tokio::test]
+async fn session_variables_of_the_catalog_hold_on_every_connection() {
+    let sr = MiniRocks::start().await;
+    let options = [("session.query_timeout", "77"), ("session.resource_group", "etl")];
+    let with = catalog(&sr.server, sr.server.mysql_addr(), &options);
+    let NativeResult::Rows(rows) = with.execute(None, "SELECT @@query_timeout, @@resource_group").await.unwrap() else {
+        panic!("no rows")
+    };
+    assert_eq!(as_text(&rows.try_collect::<Vec<_>>().await.unwrap()), [texts(&["77", "etl"])]);
+    let wrong = catalog(&sr.server, sr.server.mysql_addr(), &[("session.query_timeout", "0")]);
+    let error = wrong.databases().await.unwrap_err();
+    assert!(error.message().contains("query_timeout"), "{error}");
+}
+
 /// A connection that passes on so many bytes of the server's answers and then breaks.
 async fn breaking_proxy(server: SocketAddr, bytes: usize) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -555,7 +591,7 @@ async fn filters_on_documents_and_sketches_stay_here() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
-        is_key: false,
+        key: None,
     };
     let sr = MiniRocks::start().await;
     let types = ["json", "array<int(11)>", "map<int(11),int(11)>", "struct<a int(11)>", "hll", "bitmap", "percentile"];
@@ -771,7 +807,7 @@ async fn a_column_that_is_not_null_is_so_here_and_a_null_in_it_is_an_error() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
-        is_key: false,
+        key: None,
     };
     // A table that changed after it was looked up, and sketches, which are read as NULL.
     let promised = [column("id", "int(11)"), column("s", "varchar(20)")];

@@ -1,6 +1,6 @@
 //! A MiniRocks of a test's own, read through a client that is not ours.
 
-use minirocks::{Server, ServerConfig};
+use minirocks::{Faults, Server, ServerConfig};
 use mysql_async::prelude::Queryable;
 use mysql_async::{OptsBuilder, Row};
 use tokio::runtime::Runtime;
@@ -34,6 +34,11 @@ impl Warehouse {
         )
     }
 
+    /// The switch for faults.
+    pub(crate) fn faults(&self) -> &Faults {
+        self.server().faults()
+    }
+
     /// A tap before this server.
     pub(crate) fn tap(&self) -> Tap {
         let server = self.server();
@@ -42,6 +47,10 @@ impl Warehouse {
 
     pub(crate) fn mysql_address(&self) -> String {
         self.server().mysql_addr().to_string()
+    }
+
+    pub(crate) fn http_address(&self) -> String {
+        self.server().http_addr().to_string()
     }
 
     /// Runs statements.

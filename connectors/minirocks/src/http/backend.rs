@@ -75,7 +75,7 @@ async fn stream_load(
         Err(error) => {
             outcome.fail(&error);
             outcome.timings.total = begun.elapsed();
-            let answer = struck.answer(json(outcome.to_json(&backend))).await;
+            let answer = struck.answer(json(outcome.to_json(&backend, state.config.abilities()))).await;
             return answer_early(answer, body, &connection);
         }
     };
@@ -100,7 +100,7 @@ async fn stream_load(
     let result = match (sent, result) {
         (Ok(Err(BodyStop::Closed)), _) => return closed(),
         (_, Ok(published)) => Ok(published),
-        (Ok(Ok(())), Err(error)) | (Ok(Err(BodyStop::Refused(error))), Err(_)) => Err(error),
+        (Ok(Ok(())), Err(error)) | (Ok(Err(BodyStop::Refused(error) | BodyStop::Broken(error))), Err(_)) => Err(error),
         (Err(_), Err(_)) => Err(Error::invalid(format!("load timed out after {} seconds", timeout.as_secs()))),
     };
     match result {
@@ -110,7 +110,7 @@ async fn stream_load(
     }
     outcome.timings.total = begun.elapsed();
     tracing::debug!(label = outcome.label, table, rows = outcome.counts.loaded, "a stream load ended");
-    let answer = struck.answer(json(outcome.to_json(&backend))).await;
+    let answer = struck.answer(json(outcome.to_json(&backend, state.config.abilities()))).await;
     answer_early(answer, body, &connection)
 }
 

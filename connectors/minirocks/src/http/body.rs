@@ -29,7 +29,8 @@ pub(super) async fn send_body(
     let mut received = 0;
     let mut stop = fault.stop;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| refused(Error::backend(format!("cannot read the body: {error}"))))?;
+        let frame =
+            frame.map_err(|error| BodyStop::Broken(Error::backend(format!("cannot read the body: {error}"))))?;
         let Ok(data) = frame.into_data() else { continue };
         received += data.len() as u64;
         limits.check_body_size(received).map_err(refused)?;

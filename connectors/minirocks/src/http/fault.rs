@@ -92,6 +92,8 @@ pub(super) struct BodyFault {
 pub(super) enum BodyStop {
     /// The load fails.
     Refused(Error),
+    /// The client's connection broke.
+    Broken(Error),
     /// The connection is closed.
     Closed,
 }
@@ -191,7 +193,7 @@ fn refuse(
             let (database, table) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
             let mut outcome = LoadOutcome::new(&label, database, table);
             outcome.fail(&Error::backend(refusal.message));
-            json(outcome.to_json(&connection.local.to_string()))
+            json(outcome.to_json(&connection.local.to_string(), state.config.abilities()))
         }
         (FaultPlace::Backend, _) => json(reply_json(&label, &connection.local.to_string(), &Err(refusal))),
         (_, FaultStep::LoadState | FaultStep::Cancel) => frontend::failed(&Error::invalid(refusal.message)),

@@ -27,8 +27,10 @@ async fn up_to(client: &TestClient, label: &str, calls: &[&str]) {
     }
 }
 
-/// Each call of the interface, what comes before it, and the label's state before and after it.
-const CALLS: &[(FaultStep, &str, &[&str], Option<LabelState>, Option<LabelState>)] = &[
+/// A call of the interface, what comes before it, and the label's state before and after it.
+type Call = (FaultStep, &'static str, &'static [&'static str], Option<LabelState>, Option<LabelState>);
+
+const CALLS: &[Call] = &[
     (FaultStep::StreamLoad, "", &[], None, Some(LabelState::Visible)),
     (FaultStep::Begin, "begin", &[], None, Some(LabelState::Prepare)),
     (FaultStep::Load, "load", &["begin"], Some(LabelState::Prepare), Some(LabelState::Prepare)),

@@ -12,6 +12,8 @@ mod body;
 mod fault;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod format_tests;
 mod frontend;
 mod request;
 #[cfg(test)]

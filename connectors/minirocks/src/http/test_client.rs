@@ -104,7 +104,7 @@ impl TestClient {
     }
 
     /// The state of a label.
-    pub(super) async fn state(&self, label: &str) -> String {
+    pub(crate) async fn state(&self, label: &str) -> String {
         let path = format!("/api/ods/get_load_state?label={label}");
         let answer = self.send(Method::GET, &path, &[], b"").await.unwrap().text().await.unwrap();
         let json: Json = serde_json::from_str(&answer).unwrap();

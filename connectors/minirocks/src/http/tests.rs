@@ -48,7 +48,7 @@ pub(super) async fn server_with(config: ServerConfig) -> Server {
     server
 }
 
-fn table(server: &Server, name: &str) -> Arc<Table> {
+pub(super) fn table(server: &Server, name: &str) -> Arc<Table> {
     server.warehouse().table("ods", name).unwrap()
 }
 
@@ -331,9 +331,7 @@ async fn options_that_would_change_the_rows_are_refused_not_ignored() {
         ("merge_condition: score", "Conditional update only support primary key table users"),
         ("partial_update: true", "Only primary key table support partial update"),
         ("negative: true", "not supported by MiniRocks: header negative: true"),
-        ("compression: lz4", "not supported by MiniRocks: header compression"),
-        ("format: arrow", "unknown data format, format=arrow"),
-        ("format: zstd", "unknown data format, format=zstd"),
+        ("format: parquet", "unknown data format, format=parquet"),
         ("strict_mode: maybe", "Invalid strict mode format. Must be bool type"),
         ("trim_space: 1", "Invalid trim space format. Must be bool type"),
         ("skip_header: x", "Invalid csv load skip_header format"),

@@ -157,6 +157,8 @@ async fn load(
             state.transactions.abort(label, &error.to_string());
             Err(Refusal::new(TransactionStatus::InternalError, error.to_string()))
         }
+        // What broke the connection does not: what has arrived stays.
+        (Ok(Err(BodyStop::Broken(error))), _) => Err(Refusal::new(TransactionStatus::InternalError, error.to_string())),
         (_, Ok(Ok(reply))) => Ok(reply),
         (_, Ok(Err(refusal))) => Err(refusal),
         (_, Err(error)) => {

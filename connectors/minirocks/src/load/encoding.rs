@@ -1,136 +1,110 @@
 //! Compressed bodies.
 
-use std::io::Write as _;
+mod blocks;
+mod lz4_frame;
 
-use flate2::write::MultiGzDecoder;
-use flate2::{Decompress, FlushDecompress, Status};
+use std::io;
+
+use blocks::{Bzip2, Gzip, Zlib, Zstd};
+use lz4_frame::Lz4Frame;
 
 use super::MAX_BODY;
 use crate::error::{Error, Result};
-
-/// Bytes of compressed body that are decoded at once; deflate makes at most about a thousand times as many of them.
-const DECODE_STEP: usize = 4096;
-/// Room for what a step of zlib decodes, before more is made.
-const OUTPUT_STEP: usize = 32 << 10;
 
 /// How the body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// Not at all.
     Plain,
-    /// gzip, several members too (`format: gzip`).
+    /// gzip, several members too.
     Gzip,
-    /// zlib (`format: deflate`).
+    /// zlib, which StarRocks calls deflate.
     Deflate,
+    /// bzip2, several streams too.
+    Bzip2,
+    /// The frame format of LZ4, several frames too.
+    Lz4Frame,
+    /// Zstandard, several frames too.
+    Zstd,
+}
+
+/// Decompresses a stream step by step, so that a small piece that grows large is never held whole.
+trait Codec: Send {
+    /// Decodes some of the bytes, takes them off, and appends what comes out. True if there may be more to come out.
+    fn step(&mut self, bytes: &mut &[u8], decoded: &mut Vec<u8>) -> io::Result<bool>;
+
+    /// The end of the stream. An error if it has been cut.
+    fn finish(&mut self, decoded: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// Decompresses a body piece by piece.
 pub(super) struct Decoder {
-    stream: Stream,
+    codec: Box<dyn Codec>,
+    decoded: Vec<u8>,
     decoded_bytes: u64,
-}
-
-enum Stream {
-    Gzip(MultiGzDecoder<Vec<u8>>),
-    Deflate(Zlib),
 }
 
 impl Encoding {
     /// What decodes such a body; `None` if there is nothing to do.
-    pub(super) fn decoder(self) -> Option<Decoder> {
-        let stream = match self {
-            Self::Plain => return None,
-            Self::Gzip => Stream::Gzip(MultiGzDecoder::new(Vec::new())),
-            Self::Deflate => Stream::Deflate(Zlib::new()),
+    pub(super) fn decoder(self) -> Result<Option<Decoder>> {
+        let codec: Box<dyn Codec> = match self {
+            Self::Plain => return Ok(None),
+            Self::Gzip => Box::new(Gzip::new()),
+            Self::Deflate => Box::new(Zlib::new()),
+            Self::Bzip2 => Box::new(Bzip2::new()),
+            Self::Lz4Frame => Box::new(Lz4Frame::new()),
+            Self::Zstd => Box::new(Zstd::new().map_err(|error| broken(&error))?),
         };
-        Some(Decoder { stream, decoded_bytes: 0 })
+        Ok(Some(Decoder { codec, decoded: Vec::new(), decoded_bytes: 0 }))
     }
 }
 
 impl Decoder {
-    /// Decodes a piece and hands on what comes out, in steps, so that a small piece that grows large is never held whole.
-    pub(super) fn decode(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        for step in bytes.chunks(DECODE_STEP) {
-            let written = match &mut self.stream {
-                Stream::Gzip(decoder) => decoder.write_all(step),
-                Stream::Deflate(zlib) => zlib.write(step),
-            };
-            written.map_err(|error| broken(&error))?;
+    /// Decodes a piece and hands on what comes out.
+    pub(super) fn decode(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        loop {
+            let more = self.codec.step(&mut bytes, &mut self.decoded).map_err(|error| broken(&error))?;
             self.hand_on(&mut take)?;
+            if !more {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Hands on the rest; a body that ends too early is an error.
     pub(super) fn finish(mut self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let finished = match &mut self.stream {
-            Stream::Gzip(decoder) => decoder.try_finish(),
-            Stream::Deflate(zlib) => zlib.finish(),
-        };
-        finished.map_err(|error| broken(&error))?;
+        self.codec.finish(&mut self.decoded).map_err(|error| broken(&error))?;
         self.hand_on(&mut take)
     }
 
     fn hand_on(&mut self, take: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let decoded = match &mut self.stream {
-            Stream::Gzip(decoder) => std::mem::take(decoder.get_mut()),
-            Stream::Deflate(zlib) => std::mem::take(&mut zlib.decoded),
-        };
-        self.decoded_bytes += decoded.len() as u64;
+        self.decoded_bytes += self.decoded.len() as u64;
         if self.decoded_bytes > MAX_BODY {
-            return Err(Error::invalid(format!("the body is longer than {MAX_BODY} bytes when decompressed")));
+            return Err(Error::backend(format!("the body is longer than {MAX_BODY} bytes when decompressed")));
         }
-        if decoded.is_empty() { Ok(()) } else { take(&decoded) }
+        if self.decoded.is_empty() {
+            return Ok(());
+        }
+        let taken = take(&self.decoded);
+        self.decoded.clear();
+        taken
     }
 }
 
-/// A zlib stream. flate2's own writer does not tell a stream that was cut from one that has ended.
-struct Zlib {
-    inflate: Decompress,
-    decoded: Vec<u8>,
-    has_ended: bool,
-}
-
-impl Zlib {
-    fn new() -> Self {
-        Self { inflate: Decompress::new(true), decoded: Vec::new(), has_ended: false }
-    }
-
-    fn write(&mut self, mut bytes: &[u8]) -> std::io::Result<()> {
-        while !self.has_ended {
-            self.decoded.reserve(OUTPUT_STEP);
-            let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self.inflate.decompress_vec(bytes, &mut self.decoded, FlushDecompress::None)?;
-            let consumed = usize::try_from(self.inflate.total_in() - read).unwrap_or(bytes.len());
-            bytes = &bytes[consumed..];
-            self.has_ended = status == Status::StreamEnd;
-            if consumed == 0 && self.inflate.total_out() == written {
-                break;
-            }
-        }
-        if self.has_ended && !bytes.is_empty() {
-            return Err(std::io::Error::other("there are bytes behind the end of the stream"));
-        }
-        Ok(())
-    }
-
-    fn finish(&self) -> std::io::Result<()> {
-        if self.has_ended { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
-    }
-}
-
-fn broken(error: &std::io::Error) -> Error {
-    Error::invalid(format!("cannot decompress the body: {error}"))
+fn broken(error: &io::Error) -> Error {
+    Error::backend(format!("cannot decompress the body: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
-    fn decode(encoding: Encoding, body: &[u8]) -> Result<Vec<u8>> {
+    fn decode(encoding: Encoding, body: &[u8], piece: usize) -> Result<Vec<u8>> {
         let mut decoded = Vec::new();
-        let mut decoder = encoding.decoder().unwrap();
-        for piece in body.chunks(7) {
+        let mut decoder = encoding.decoder()?.unwrap();
+        for piece in body.chunks(piece) {
             decoder.decode(piece, |bytes| {
                 decoded.extend_from_slice(bytes);
                 Ok(())
@@ -143,33 +117,90 @@ mod tests {
         Ok(decoded)
     }
 
-    #[test]
-    fn a_gzip_body_that_was_cut_anywhere_is_an_error() {
-        let text: Vec<u8> = (0..500_u32).flat_map(|n| format!("{n},row\n").into_bytes()).collect();
-        let mut body = Vec::new();
-        let mut ends = Vec::new();
-        for part in text.chunks(1500) {
-            let mut encoder = flate2::write::GzEncoder::new(&mut body, flate2::Compression::default());
-            encoder.write_all(part).unwrap();
-            encoder.finish().unwrap();
-            ends.push(body.len());
+    fn encode(encoding: Encoding, text: &[u8]) -> Vec<u8> {
+        let level = flate2::Compression::default();
+        match encoding {
+            Encoding::Plain => text.to_vec(),
+            Encoding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
+            }
+            Encoding::Deflate => {
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
+            }
+            Encoding::Bzip2 => {
+                let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+                encoder.write_all(text).unwrap();
+                encoder.finish().unwrap()
+            }
+            Encoding::Lz4Frame => lz4(lz4_flex::frame::FrameInfo::new(), text),
+            Encoding::Zstd => zstd::encode_all(text, 3).unwrap(),
         }
-        assert_eq!(decode(Encoding::Gzip, &body).unwrap(), text);
-        for cut in 1..body.len() {
-            let result = decode(Encoding::Gzip, &body[..cut]);
-            assert_eq!(result.is_ok(), ends.contains(&cut), "cut at {cut} of {}", body.len());
+    }
+
+    fn lz4(info: lz4_flex::frame::FrameInfo, text: &[u8]) -> Vec<u8> {
+        let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn text(rows: u32) -> Vec<u8> {
+        (0..rows).flat_map(|n| format!("{n},row\n").into_bytes()).collect()
+    }
+
+    #[test]
+    fn a_body_that_was_cut_anywhere_is_an_error_and_several_streams_are_one_text() {
+        use Encoding::{Bzip2, Deflate, Gzip, Lz4Frame, Zstd};
+        for (encoding, streams) in [(Gzip, 3), (Deflate, 1), (Bzip2, 3), (Lz4Frame, 3), (Zstd, 3)] {
+            let text = text(150);
+            let (mut body, mut ends) = (Vec::new(), Vec::new());
+            for part in text.chunks(text.len().div_ceil(streams)) {
+                body.extend(encode(encoding, part));
+                ends.push(body.len());
+            }
+            for piece in [1, 7, 4096] {
+                assert_eq!(decode(encoding, &body, piece).unwrap(), text, "{encoding:?}");
+            }
+            for cut in 1..body.len() {
+                let result = decode(encoding, &body[..cut], 7);
+                assert_eq!(result.is_ok(), ends.contains(&cut), "{encoding:?} cut at {cut} of {}", body.len());
+            }
+            assert!(decode(encoding, b"this is no compressed text", 7).is_err(), "{encoding:?}");
         }
     }
 
     #[test]
-    fn a_zlib_body_that_was_cut_anywhere_is_an_error() {
-        let text: Vec<u8> = (0..500_u32).flat_map(|n| format!("{n},row\n").into_bytes()).collect();
-        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(&text).unwrap();
-        let body = encoder.finish().unwrap();
-        assert_eq!(decode(Encoding::Deflate, &body).unwrap(), text);
-        for cut in 1..body.len() {
-            assert!(decode(Encoding::Deflate, &body[..cut]).is_err(), "cut at {cut} of {}", body.len());
+    fn long_bodies_come_out_whole() {
+        use Encoding::{Bzip2, Deflate, Gzip, Lz4Frame, Zstd};
+        let mut long = text(200_000);
+        long.extend(vec![b'x'; 10 << 20]);
+        for encoding in [Gzip, Deflate, Bzip2, Lz4Frame, Zstd] {
+            let body = encode(encoding, &long);
+            assert!(decode(encoding, &body, 500_000).unwrap() == long, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn lz4_frames_of_every_shape_are_read() {
+        use lz4_flex::frame::{BlockMode, BlockSize, FrameInfo};
+        let text = text(30_000);
+        for mode in [BlockMode::Independent, BlockMode::Linked] {
+            for (checksums, size) in [(false, None), (true, Some(text.len() as u64))] {
+                let info = FrameInfo::new()
+                    .block_mode(mode)
+                    .block_size(BlockSize::Max64KB)
+                    .block_checksums(checksums)
+                    .content_checksum(checksums)
+                    .content_size(size);
+                let body = lz4(info, &text);
+                assert_eq!(decode(Encoding::Lz4Frame, &body, 1000).unwrap(), text);
+                let mut changed = body.clone();
+                changed[body.len() / 2] ^= 1;
+                assert!(!checksums || decode(Encoding::Lz4Frame, &changed, 1000).is_err());
+            }
         }
     }
 }

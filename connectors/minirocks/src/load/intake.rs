@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::arrow_stream::ArrowReader;
 use super::columns::ColumnMapping;
 use super::encoding::{Decoder, Encoding};
 use super::error_log::{ErrorLogs, ErrorRows};
@@ -29,6 +30,7 @@ pub(super) struct Intake {
 enum Reader {
     Csv(CsvReader),
     Json(JsonReader),
+    Arrow(Box<ArrowReader>),
     /// [`ServerConfig::discard`](crate::ServerConfig::discard).
     Counting(RowCounter),
 }
@@ -57,7 +59,7 @@ impl Intake {
         let staged = table.stage(&options.partitions)?;
         let rows = RowLoader::new(table, mapping, staged, options.strict_mode);
         let reader = if discard { Reader::Counting(RowCounter::new(&options)?) } else { Reader::new(&options.format) };
-        let decoder = options.encoding.decoder();
+        let decoder = options.encoding.decoder()?;
         Ok(Self { options, rows, reader, decoder, bytes: 0 })
     }
 
@@ -112,7 +114,7 @@ impl Intake {
 
     /// The end of a CSV text or of a JSON body.
     fn end_text(&mut self) -> Result<()> {
-        let next = self.options.encoding.decoder();
+        let next = self.options.encoding.decoder()?;
         let Self { options, rows, reader, decoder, .. } = self;
         if let Some(decoder) = std::mem::replace(decoder, next) {
             decoder.finish(|decoded| reader.feed(decoded, options, rows))?;
@@ -148,6 +150,7 @@ impl Reader {
         match format {
             Format::Csv(csv) => Self::Csv(CsvReader::new(csv.clone())),
             Format::Json(json) => Self::Json(JsonReader::new(json.clone())),
+            Format::Arrow => Self::Arrow(Box::default()),
         }
     }
 
@@ -158,6 +161,7 @@ impl Reader {
                 take_records(reader, options, rows)
             }
             Self::Json(reader) => reader.feed(bytes),
+            Self::Arrow(reader) => reader.feed(bytes, |batch| rows.arrow_batch(batch, &options.timezone)),
             Self::Counting(counter) => {
                 counter.feed(bytes);
                 Ok(())
@@ -175,6 +179,7 @@ impl Reader {
                 let Format::Json(json) = &options.format else { return Ok(()) };
                 std::mem::replace(reader, JsonReader::new(json.clone())).finish(rows)
             }
+            Self::Arrow(reader) => reader.finish(),
             Self::Counting(_) => Ok(()),
         }
     }

@@ -5,6 +5,7 @@
 //! load are staged before the commit, so that it is seen whole or not at all. [`TransactionLoads`] does the same for the
 //! transaction interface, where the bodies of several requests are staged together.
 
+mod arrow_stream;
 mod column_list;
 mod columns;
 mod computed;

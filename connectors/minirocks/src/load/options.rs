@@ -59,6 +59,8 @@ pub(crate) enum Format {
     Csv(CsvOptions),
     /// JSON objects.
     Json(JsonOptions),
+    /// An Arrow IPC stream.
+    Arrow,
 }
 
 /// How JSON is read.
@@ -130,7 +132,11 @@ impl LoadOptions {
         for name in ["skip_header", "trim_space", "enclose", "escape", "log_rejected_record_num", "timeout"] {
             known.remove(name);
         }
-        Self::parse(&known, abilities)
+        let options = Self::parse(&known, abilities)?;
+        if matches!(options.format, Format::Arrow) {
+            return Err(Error::backend("unknown data format, format=arrow"));
+        }
+        Ok(options)
     }
 
     /// Refuses a body that is too long; called with the announced length and again with what has arrived.
@@ -179,11 +185,6 @@ impl<'a> Headers<'a> {
     }
 
     fn refuse_unsupported(&self) -> Result<()> {
-        for name in ["compression", "content-encoding"] {
-            if self.text(name)?.is_some() {
-                return Err(Error::unsupported(format!("header {name}")));
-            }
-        }
         for name in ["negative", "enable_merge_commit"] {
             if self.is_true(name)? {
                 return Err(Error::unsupported(format!("header {name}: true")));
@@ -203,8 +204,34 @@ impl<'a> Headers<'a> {
             "csv" => Ok((Format::Csv(self.csv()?), Encoding::Plain)),
             "gzip" => Ok((Format::Csv(self.csv()?), Encoding::Gzip)),
             "deflate" => Ok((Format::Csv(self.csv()?), Encoding::Deflate)),
-            "json" => Ok((Format::Json(self.json()?), Encoding::Plain)),
+            "bzip2" => Ok((Format::Csv(self.csv()?), Encoding::Bzip2)),
+            "lz4" => Ok((Format::Csv(self.csv()?), Encoding::Lz4Frame)),
+            "zstd" => Ok((Format::Csv(self.csv()?), Encoding::Zstd)),
+            "json" => Ok((Format::Json(self.json()?), self.json_encoding()?)),
+            "arrow" if self.abilities.has(Ability::ArrowFormat) => Ok((Format::Arrow, Encoding::Plain)),
             _ => Err(Error::backend(format!("unknown data format, format={name}"))),
+        }
+    }
+
+    /// How a JSON body is compressed. StarRocks knows two block formats besides, `LZ4` and `SNAPPY`.
+    fn json_encoding(&self) -> Result<Encoding> {
+        let name = match (self.text("content-encoding")?, self.text("compression")?) {
+            _ if !self.abilities.has(Ability::JsonCompression) => return Ok(Encoding::Plain),
+            (Some(_), Some(_)) => {
+                return Err(Error::argument("Only one of http header content-encoding and compression can be set"));
+            }
+            (Some(name), None) | (None, Some(name)) => name.to_ascii_uppercase(),
+            (None, None) => return Ok(Encoding::Plain),
+        };
+        match name.as_str() {
+            "NO_COMPRESSION" => Ok(Encoding::Plain),
+            "GZIP" => Ok(Encoding::Gzip),
+            "DEFLATE" | "ZLIB" => Ok(Encoding::Deflate),
+            "BZIP2" => Ok(Encoding::Bzip2),
+            "LZ4_FRAME" => Ok(Encoding::Lz4Frame),
+            "ZSTD" => Ok(Encoding::Zstd),
+            "LZ4" | "SNAPPY" => Err(Error::unsupported(format!("compression {name} of JSON"))),
+            _ => Err(Error::argument(format!("Unsupported compression algorithm: {name}"))),
         }
     }
 
@@ -212,10 +239,10 @@ impl<'a> Headers<'a> {
         let mut csv = CsvOptions::default();
         // A separator may be white space, which HTTP strips from around a header; `\t` and `\x20` are how clients write it.
         if let Some(text) = self.text("column_separator")? {
-            csv.column_separator = delimiter(text, "column separator")?;
+            csv.column_separator = delimiter(text, "column separator", self.abilities)?;
         }
         if let Some(text) = self.text("row_delimiter")? {
-            csv.row_delimiter = delimiter(text, "row delimiter")?;
+            csv.row_delimiter = delimiter(text, "row delimiter", self.abilities)?;
         }
         if !self.abilities.has(Ability::EncloseEscape) {
             return Ok(csv);

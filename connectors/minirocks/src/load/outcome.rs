@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Counts, Timings};
+use crate::abilities::{Abilities, Ability};
 use crate::error::Error;
 
 /// What the BE says when the rows of a commit are not readable in time.
@@ -77,8 +78,9 @@ impl LoadOutcome {
         PUBLISH_TIMEOUT.clone_into(&mut self.message);
     }
 
-    /// The answer's text. `backend` is the address under which the client knows the BE.
-    pub(crate) fn to_json(&self, backend: &str) -> String {
+    /// The answer's text in this version's form. `backend` is the address under which the client knows the BE.
+    pub(crate) fn to_json(&self, backend: &str, abilities: Abilities) -> String {
+        let has_names = abilities.has(Ability::NamesInAnswer);
         let (status, existing_job_status) = match self.status {
             LoadStatus::Success => ("Success", None),
             LoadStatus::PublishTimeout => ("Publish Timeout", None),
@@ -88,8 +90,8 @@ impl LoadOutcome {
         let body = Body {
             txn_id: self.transaction_id.and_then(|id| i64::try_from(id).ok()).unwrap_or(-1),
             label: &self.label,
-            db: &self.database,
-            table: &self.table,
+            db: has_names.then_some(&self.database),
+            table: has_names.then_some(&self.table),
             status,
             existing_job_status,
             message: &self.message,
@@ -131,8 +133,10 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
 struct Body<'a> {
     txn_id: i64,
     label: &'a str,
-    db: &'a str,
-    table: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    db: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<&'a str>,
     status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     existing_job_status: Option<&'a str>,

@@ -1,5 +1,7 @@
 //! Rows of a load on their way into batches: conversion, filtering, and the first reasons.
 
+mod arrow_rows;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray};

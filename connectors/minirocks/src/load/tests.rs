@@ -370,3 +370,36 @@ async fn rows_of_one_key_become_one_row_as_the_table_model_says() {
     assert_eq!(warehouse.rows("SELECT k, v FROM unq ORDER BY v").await, [["NULL", "d"], ["1", "e"]]);
     assert_eq!(warehouse.rows("SELECT count(*) FROM dup").await, [["5"]]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_label_names_one_load_or_one_insert_and_its_state_is_known_to_both_sides() {
+    let mut warehouse =
+        Warehouse::new(&["CREATE TABLE t (k INT NOT NULL)", "INSERT INTO t WITH LABEL by_sql VALUES (1)"]).await;
+    let states = "SELECT LABEL, STATE, TYPE FROM information_schema.loads WHERE LABEL LIKE 'by%' ORDER BY LABEL";
+    warehouse.loads("t", &["label: by_http"], "2\n").await;
+    assert_eq!(warehouse.fails("t", &["label: by_none"], "x\n").await, "too many filtered rows");
+    assert_eq!(
+        warehouse.rows(states).await,
+        [
+            ["by_http", "FINISHED", "STREAM_LOAD"],
+            ["by_none", "CANCELLED", "STREAM_LOAD"],
+            ["by_sql", "FINISHED", "INSERT"]
+        ]
+    );
+    for (label, state) in
+        [("by_sql", "VISIBLE"), ("by_http", "VISIBLE"), ("by_none", "ABORTED"), ("by_nobody", "UNKNOWN")]
+    {
+        assert_eq!(warehouse.http.state(label).await, state, "{label}");
+    }
+    let (answer, _) = warehouse.load("t", &["label: by_sql"], "3\n").await;
+    assert_eq!(
+        (answer["Status"].as_str(), answer["ExistingJobStatus"].as_str()),
+        (Some("Label Already Exists"), Some("FINISHED"))
+    );
+    use mysql_async::prelude::Queryable;
+    let refused = warehouse.conn.query_drop("INSERT INTO t WITH LABEL by_http VALUES (4)").await.unwrap_err();
+    assert!(refused.to_string().contains("Label [by_http] has already been used."), "{refused}");
+    assert_eq!(warehouse.rows("SELECT k FROM t ORDER BY k").await, [["1"], ["2"]]);
+    assert_eq!(warehouse.rows("SHOW LOAD").await.len(), 1);
+    assert_eq!(warehouse.rows("SHOW STREAM LOAD").await.len(), 2);
+}

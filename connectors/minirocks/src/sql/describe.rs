@@ -56,28 +56,33 @@ pub(super) fn columns(view: &SessionView<'_>, name: &TableName, full: bool) -> R
     } else {
         SystemTable::of_text(&["Field", "Type", "Null", "Key", "Default", "Extra"])
     };
-    let mut push =
-        |field: String, kind: String, nullable: bool, key: &str, default: Option<String>, comment: String| {
-            let null = yes_no(nullable);
-            rows.push(if full {
-                vec![
-                    field.into(),
-                    kind.into(),
-                    "".into(),
-                    null.into(),
-                    key.into(),
-                    default.into(),
-                    "".into(),
-                    "".into(),
-                    comment.into(),
-                ]
-            } else {
-                vec![field.into(), kind.into(), null.into(), key.into(), default.into(), "".into()]
-            });
-        };
+    let mut push = |field: String,
+                    kind: String,
+                    nullable: bool,
+                    key: &str,
+                    default: Option<String>,
+                    extra: &str,
+                    comment: String| {
+        let null = yes_no(nullable);
+        rows.push(if full {
+            vec![
+                field.into(),
+                kind.into(),
+                "".into(),
+                null.into(),
+                key.into(),
+                default.into(),
+                extra.into(),
+                "".into(),
+                comment.into(),
+            ]
+        } else {
+            vec![field.into(), kind.into(), null.into(), key.into(), default.into(), extra.into()]
+        });
+    };
     if view.database_of(name.database.as_deref())?.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
         for (field, kind) in system_fields(view.services, name)? {
-            push(field, kind, true, "", None, String::new());
+            push(field, kind, true, "", None, "", String::new());
         }
         return Ok(rows);
     }
@@ -90,7 +95,8 @@ pub(super) fn columns(view: &SessionView<'_>, name: &TableName, full: bool) -> R
             model => model.column_key(),
         };
         let kind = column.column_type.sql();
-        push(column.name.clone(), kind, column.nullable, key, default_text(column), column.comment.clone());
+        let (default, extra) = (default_text(column), extra_text(definition, index));
+        push(column.name.clone(), kind, column.nullable, key, default, extra, column.comment.clone());
     }
     Ok(rows)
 }

@@ -60,6 +60,7 @@ fn table(view: &SessionView<'_>, kind: &ShowKind) -> Result<SystemTable, SqlErro
         ShowKind::Variables => Ok(variables(view)),
         ShowKind::Backends => Ok(backends(view)),
         ShowKind::Frontends => Ok(frontends(view)),
+        ShowKind::FrontendConfig => Ok(frontend_config()),
         ShowKind::Load { database } => loads(view, database.as_deref(), true),
         ShowKind::StreamLoad { database } => loads(view, database.as_deref(), false),
         ShowKind::Charset => Ok(one_row(
@@ -361,6 +362,23 @@ fn frontends(view: &SessionView<'_>) -> SystemTable {
         time_text(view.services.started_at).into(),
         format!("{}-minirocks", view.services.config.version()).into(),
     ]);
+    table
+}
+
+/// The settings of a server that clients ask for, with the values that MiniRocks behaves by (StarRocks: FE configuration).
+fn frontend_config() -> SystemTable {
+    let mut table = SystemTable::of_text(&["Key", "AliasNames", "Value", "Type", "IsMutable", "Comment"]);
+    for (key, value, kind) in [
+        ("label_keep_max_second", "259200", "int"),
+        ("max_running_txn_num_per_db", "1000", "int"),
+        ("max_stream_load_timeout_second", "259200", "int"),
+        ("prepared_transaction_default_timeout_second", "86400", "int"),
+        ("run_mode", "shared_nothing", "String"),
+        ("stream_load_default_timeout_second", "600", "int"),
+    ] {
+        let is_mutable = if key == "run_mode" { "false" } else { "true" };
+        table.push(vec![key.into(), "[]".into(), value.into(), kind.into(), is_mutable.into(), "".into()]);
+    }
     table
 }
 

@@ -192,6 +192,7 @@ pub(crate) enum ShowKind {
     Variables,
     Backends,
     Frontends,
+    FrontendConfig,
     Load {
         database: Option<String>,
     },

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::address::{Endpoint, HostPort};
 use super::client::{Patience, StreamLoadClient};
 use super::exchange::Http;
-use super::redirect::{AllowedHost, ClusterNodes, RedirectRules};
+use super::redirect::{AddressMapping, AllowedHost, ClusterNodes, RedirectRules};
 use crate::error::Result;
+use crate::http::test_server::tls_acceptor;
 use crate::options::Secret;
 
 /// What the server saw of a request.
@@ -67,19 +69,39 @@ pub(crate) struct FaultServer {
 
 impl FaultServer {
     pub(crate) async fn start(act: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
+        Self::start_with(None, act).await
+    }
+
+    /// The same over TLS, with a certificate of an authority that nobody knows.
+    pub(crate) async fn start_tls(act: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
+        Self::start_with(Some(tls_acceptor()), act).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>, act: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (act, all): (Arc<Acts>, _) = (Arc::new(act), seen.clone());
+        let is_tls = tls.is_some();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                connections.spawn(serve(stream, act.clone(), all.clone()));
+                let (tls, act, all) = (tls.clone(), act.clone(), all.clone());
+                connections.spawn(async move {
+                    match tls {
+                        None => serve(stream, act, all).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, act, all).await;
+                            }
+                        }
+                    }
+                });
             }
         });
-        Self { at: Endpoint { tls: false, at: HostPort::new("127.0.0.1", port) }, seen, _tasks: tasks }
+        Self { at: Endpoint { tls: is_tls, at: HostPort::new("127.0.0.1", port) }, seen, _tasks: tasks }
     }
 
     /// All requests so far.
@@ -100,15 +122,26 @@ impl ClusterNodes for Nodes {
 
 /// A client of these frontends in a cluster of these nodes that loses patience fast. It logs in as root with the password hunter2.
 pub(crate) fn client(frontends: &[&Endpoint], nodes: &[&Endpoint]) -> StreamLoadClient {
-    let frontends: Vec<Endpoint> = frontends.iter().map(|endpoint| (*endpoint).clone()).collect();
-    let nodes = Arc::new(Nodes(nodes.iter().map(|endpoint| endpoint.at.clone()).collect()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    let rules = RedirectRules::new(frontends.clone(), vec![], AllowedHost::parse_list("").unwrap(), nodes);
+    client_with(tls, "", frontends, nodes)
+}
+
+/// The same with this TLS and this `be_address_map`.
+pub(crate) fn client_with(
+    tls: rustls::ClientConfig,
+    be_address_map: &str,
+    frontends: &[&Endpoint],
+    nodes: &[&Endpoint],
+) -> StreamLoadClient {
+    let frontends: Vec<Endpoint> = frontends.iter().map(|endpoint| (*endpoint).clone()).collect();
+    let nodes = Arc::new(Nodes(nodes.iter().map(|endpoint| endpoint.at.clone()).collect()));
+    let map = AddressMapping::parse_list(be_address_map).unwrap();
+    let rules = RedirectRules::new(frontends.clone(), map, AllowedHost::parse_list("").unwrap(), nodes);
     let patience = Patience {
         attempts: 3,
         backoff: Duration::from_millis(5),
@@ -134,7 +167,7 @@ pub(crate) fn redirect(location: &str) -> String {
     format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
-async fn serve(mut stream: TcpStream, act: Arc<Acts>, all: Arc<Mutex<Vec<Seen>>>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, act: Arc<Acts>, all: Arc<Mutex<Vec<Seen>>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -185,14 +218,14 @@ async fn serve(mut stream: TcpStream, act: Arc<Acts>, all: Arc<Mutex<Vec<Seen>>>
     }
 }
 
-async fn read_up_to(stream: &mut TcpStream, seen: &mut Seen, bytes: usize) {
+async fn read_up_to(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), seen: &mut Seen, bytes: usize) {
     let mut buffer = vec![0; bytes];
     if stream.read_exact(&mut buffer).await.is_ok() {
         seen.body = buffer;
     }
 }
 
-async fn read_whole_body(stream: &mut TcpStream, seen: &mut Seen) {
+async fn read_whole_body(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), seen: &mut Seen) {
     match seen.header("content-length").map(|length| length.parse::<usize>().unwrap()) {
         Some(length) => read_up_to(stream, seen, length).await,
         None => {

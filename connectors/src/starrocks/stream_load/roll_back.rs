@@ -40,7 +40,7 @@ impl StreamLoadClient {
     /// what stands in the way, means that it may not have.
     pub(crate) async fn roll_back(&self, database: &str, table: &str, label: &Label, opened: Opened) -> Result<Ended> {
         let started = Instant::now();
-        let unknown_time = UNKNOWN_TIME.min(self.patience.roll_back_for / 2);
+        let unknown_time = UNKNOWN_TIME.min(self.patience.unknown_for).min(self.patience.roll_back_for / 2);
         let mut unknown_since: Option<Instant> = None;
         let mut pause = FIRST_PAUSE;
         loop {

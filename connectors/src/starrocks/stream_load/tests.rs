@@ -10,11 +10,14 @@ use parking_lot::Mutex;
 use super::address::{Endpoint, HostPort};
 use super::body::{Body, Piece, StreamBody};
 use super::client::{Load, Outcome};
-use super::fault_server::{Act, FaultServer, Seen, client, ok, redirect};
+use super::fault_server::{Act, FaultServer, Seen, client, client_with, ok, redirect};
 use super::label::LabelPrefix;
 use super::response::{LoadStatus, RefusedRow};
+use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::http::test_server::CA_FILE;
 use crate::sink::WriteId;
+use crate::starrocks::StarrocksCatalog;
 
 /// The label of every load here.
 const LABEL: &str = "job-r1-1-1-0-0";
@@ -557,4 +560,61 @@ async fn a_load_url_that_leads_nowhere_or_to_another_server_is_named_with_the_op
             assert!(error.message().contains(part), "{part}: {error}");
         }
     }
+}
+
+/// The TLS of a catalog with these options.
+fn tls_of(ssl_ca: Option<&str>) -> rustls::ClientConfig {
+    let options = [("url", "mysql://root@fe/d")].into_iter().chain(ssl_ca.map(|path| ("ssl_ca", path))).collect();
+    let config = CatalogConfig { name: "sr".into(), options, timezone: "UTC".into(), timezone_is_forced: false };
+    StarrocksCatalog::new(&config).unwrap().tls().unwrap()
+}
+
+/// A frontend over TLS that redirects to this address.
+async fn tls_frontend(location: String) -> FaultServer {
+    FaultServer::start_tls(move |_| Act::Reply(redirect(&format!("{location}/api/d/t/_stream_load")))).await
+}
+
+#[tokio::test]
+async fn a_load_goes_over_tls_to_frontend_and_backend_whose_authority_is_known() {
+    let be = FaultServer::start_tls(|_| Act::Load(ok(SUCCESS))).await;
+    let fe = tls_frontend(be.at.to_string()).await;
+    assert_eq!(fe.at.scheme(), "https");
+    let client = client_with(tls_of(Some(CA_FILE)), "", &[&fe.at], &[&be.at]);
+    assert!(matches!(client.load(&load(), &mut kept()).await.unwrap(), Outcome::Committed { visible: true, .. }));
+    assert!(fe.seen()[0].header("authorization").is_some() && be.seen()[0].header("authorization").is_some());
+    assert_eq!(be.seen()[0].body, b"a\x02b\x02");
+}
+
+#[tokio::test]
+async fn an_address_map_leads_from_a_backends_plain_address_to_its_tls() {
+    // A backend's redirect names the address that it registered, which is always plain http.
+    let be = FaultServer::start_tls(|_| Act::Load(ok(SUCCESS))).await;
+    let fe = tls_frontend("http://10.0.0.1:8040".to_owned()).await;
+    let map = format!("10.0.0.1:8040={}", be.at);
+    let client = client_with(tls_of(Some(CA_FILE)), &map, &[&fe.at], &[]);
+    assert!(matches!(client.load(&load(), &mut kept()).await.unwrap(), Outcome::Committed { .. }));
+    let unmapped = client_with(tls_of(Some(CA_FILE)), "", &[&fe.at], &[&be.at]);
+    let error = unmapped.load(&load(), &mut kept()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Redirect);
+    assert!(error.message().contains("in the clear"), "{error}");
+}
+
+#[tokio::test]
+async fn the_list_of_refused_rows_is_fetched_from_where_the_address_map_leads() {
+    let be = FaultServer::start(|_| Act::Reply(ok("Error: bad. Row: 1,a\n"))).await;
+    let map = format!("10.0.0.1:8040={}", be.at.at);
+    let fe = Endpoint { tls: false, at: HostPort::new("127.0.0.1", 1) };
+    let client = client_with(tls_of(None), &map, &[&fe], &[]);
+    let rows = client.refused_rows("http://10.0.0.1:8040/api/_load_error_log?file=e").await.unwrap();
+    assert_eq!((rows[0].reason.as_str(), rows[0].row.as_deref()), ("bad", Some("1,a")));
+    assert_eq!(be.seen()[0].line(), "GET /api/_load_error_log?file=e HTTP/1.1");
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_is_refused_before_the_password_goes_there() {
+    let fe = tls_frontend("https://127.0.0.1:1".to_owned()).await;
+    let client = client_with(tls_of(None), "", &[&fe.at], &[]);
+    let error = client.load(&load(), &mut kept()).await.unwrap_err();
+    assert!(error.message().contains(&fe.at.to_string()), "{error}");
+    assert!(fe.seen().is_empty(), "nothing was sent");
 }

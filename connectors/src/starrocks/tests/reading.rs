@@ -323,7 +323,7 @@ async fn sketches_and_nested_values_are_read_as_the_server_prints_them() {
             has_default: false,
             is_generated: false,
             comment: String::new(),
-            is_key: false,
+            key: None,
         })
         .collect();
     let context = SessionContext::new();
@@ -366,7 +366,7 @@ async fn a_query_that_the_server_cuts_is_an_error_and_never_a_short_result() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
-        is_key: false,
+        key: None,
     };
     let context = SessionContext::new_with_config(SessionConfig::new().with_batch_size(100));
     context.register_table("t", Arc::new(catalog.table_of("d", "t", &[column]))).unwrap();

@@ -115,9 +115,10 @@ impl<'a> Parser<'a> {
             "SET" => self.set(),
             "SHOW" => self.show(),
             "DESC" | "DESCRIBE" => self.describe(),
+            "ADMIN" => self.admin(),
             "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => self.transaction(),
-            "KILL" | "ANALYZE" | "REFRESH" | "ADMIN" | "GRANT" | "REVOKE" | "LOAD" | "EXPORT" | "CALL" | "SUBMIT"
-            | "CANCEL" | "RECOVER" | "BACKUP" | "RESTORE" | "MERGE" | "REPLACE" => {
+            "KILL" | "ANALYZE" | "REFRESH" | "GRANT" | "REVOKE" | "LOAD" | "EXPORT" | "CALL" | "SUBMIT" | "CANCEL"
+            | "RECOVER" | "BACKUP" | "RESTORE" | "MERGE" | "REPLACE" => {
                 let what = first.to_ascii_uppercase();
                 Err(SqlError::unsupported(what))
             }

@@ -44,6 +44,17 @@ impl Parser<'_> {
         Ok(Statement::Show(Box::new(Show { kind, like, filter })))
     }
 
+    /// `ADMIN SHOW FRONTEND CONFIG [LIKE 'pattern']`; nothing is configured here.
+    pub(super) fn admin(&mut self) -> Result<Statement, SqlError> {
+        self.expect_word("ADMIN")?;
+        if !self.take_words(&["SHOW", "FRONTEND", "CONFIG"])? {
+            let what = self.name("SHOW FRONTEND CONFIG")?;
+            return Err(SqlError::unsupported(format!("ADMIN {}", what.to_ascii_uppercase())));
+        }
+        let like = if self.take_word("LIKE")? { Some(self.text("a pattern")?) } else { None };
+        Ok(Statement::Show(Box::new(Show { kind: ShowKind::FrontendConfig, like, filter: None })))
+    }
+
     /// WHERE, ORDER BY and LIMIT of a SHOW are those of a query over its rows.
     fn show_filter(&mut self) -> Result<Box<datafusion::sql::sqlparser::ast::Query>, SqlError> {
         if !["WHERE", "ORDER", "LIMIT"].iter().any(|word| self.is_word(word)) {
