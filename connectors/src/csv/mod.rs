@@ -1,8 +1,12 @@
-//! Encoding Arrow for loads: plain CSV (no quotes, no escapes), and JSON for rows that plain CSV cannot carry.
+//! Encoding Arrow for loads: plain CSV (no quotes, no escapes), enclosed CSV, JSON, and an Arrow IPC stream.
+//!
+//! Which one a load is: plain CSV if it carries every row, as the server reads it fastest; else the first of enclosed CSV, JSON and Arrow that
+//! the server is known to read and that carries every row.
 //!
 //! Encoders take batches as the sinks' conversion leaves them: every column in its target's Arrow type
 //! ([`TargetType::arrow_type`](crate::sink::TargetType::arrow_type)) or as `Utf8`.
 
+pub mod arrow_stream;
 pub mod carry;
 mod column;
 mod decimal;
@@ -14,6 +18,7 @@ pub mod temporal;
 #[cfg(test)]
 mod tests;
 
+pub use arrow_stream::{ArrowEncoder, ArrowStream};
 pub use carry::{Carry, Uncarried};
 pub use encoder::CsvEncoder;
 pub use json::JsonEncoder;

@@ -14,7 +14,7 @@ use mysql_async::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::{FoundBy, Reject, RejectLog};
+use crate::sink::{Reject, RejectLog};
 
 use super::value::{DateTimeParts, ZeroDates, time_text};
 
@@ -230,9 +230,7 @@ impl BatchBuilder {
                         value: Some(value),
                         reason,
                         row: Some(row),
-                        file: None,
-                        line: None,
-                        found_by: FoundBy::Syncline,
+                        ..Reject::default()
                     })?;
                     self.refused.push(self.rows);
                 }

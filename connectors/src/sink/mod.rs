@@ -41,7 +41,7 @@ pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
 pub use journal::{CommitJournal, OpenAttempt, Recovered, WriteId};
 pub use mapping::map_columns;
 pub use provider::{PlannedInsert, check_types, plan_insert};
-pub use reject::{FoundBy, Reject, RejectLog};
+pub use reject::{FoundBy, Reject, RejectLog, RowValues};
 pub use reject_log::{RejectCollector, RejectWriter, Warning};
 pub use settings::{WriteMode, WriteSettings};
 pub use target::{TargetColumn, TargetType};

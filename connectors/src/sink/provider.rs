@@ -19,6 +19,7 @@ use super::handle::{CleanUp, WriteHandle};
 use super::write_exec::WriteExec;
 use super::{PlannedWrite, RejectLog};
 use crate::error::{ConnectorError, ErrorCode};
+use crate::text::places::with_places;
 
 /// The name of the target in the Dml node; messages name the real one.
 const TARGET: &str = "target";
@@ -122,6 +123,8 @@ impl TableProvider for StatementSink {
         // the types are those of the physical input: a UNION, for one, has its final types only behind DataFusion's analyzer
         let converter =
             Converter::new(&input.schema(), &self.write.columns, &self.timezone, Arc::clone(&self.rejects))?;
+        // Two columns more, which the converter drops: rejects name them.
+        let input = with_places(&input)?.unwrap_or(input);
         let writers = WriteExec::new(
             input,
             Arc::clone(&self.write.sink),

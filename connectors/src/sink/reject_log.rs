@@ -155,7 +155,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::sink::FoundBy;
 
     fn reject(value: &str) -> Reject {
         Reject {
@@ -163,9 +162,7 @@ mod tests {
             value: Some(value.into()),
             reason: "has a fraction, int would lose it".into(),
             row: Some(3),
-            file: None,
-            line: None,
-            found_by: FoundBy::Syncline,
+            ..Reject::default()
         }
     }
 

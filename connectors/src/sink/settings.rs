@@ -13,6 +13,9 @@ pub const DEFAULT_MAX_LINE_BYTES: u64 = 64 << 20;
 /// `visible_timeout` unless set.
 pub const DEFAULT_VISIBLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The longest time that a load may take (StarRocks: STREAM_LOAD docs, `timeout`): three days.
+const MAX_LOAD_TIMEOUT_S: u64 = 259_200;
+
 /// How rows become visible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WriteMode {
@@ -65,6 +68,8 @@ const NAMES: &[(&str, &[&str])] = &[
     ("load_bytes", &["maxBatchSize"]),
     ("load_rows", &["maxBatchRows"]),
     ("error_limit", &["errorLimit.record"]),
+    ("strategy_on_error", &[]),
+    ("load_timeout", &[]),
     ("visible_timeout", &[]),
     ("max_line_bytes", &[]),
 ];
@@ -80,6 +85,8 @@ pub struct WriteSettings {
     pub load_rows: Option<u64>,
     /// `error_limit`: rejects allowed, a count or a part such as `1%`.
     pub error_limit: ErrorLimit,
+    /// `load_timeout`: how long the server may take over one load; None is the connector's own default.
+    pub load_timeout: Option<Duration>,
     /// `visible_timeout`: how long a committed write is waited for until readers see it.
     pub visible_timeout: Duration,
     /// `max_line_bytes`: longer lines of text are rejects.
@@ -93,6 +100,7 @@ impl Default for WriteSettings {
             load_bytes: DEFAULT_LOAD_BYTES,
             load_rows: None,
             error_limit: ErrorLimit::default(),
+            load_timeout: None,
             visible_timeout: DEFAULT_VISIBLE_TIMEOUT,
             max_line_bytes: DEFAULT_MAX_LINE_BYTES,
         }
@@ -104,10 +112,19 @@ impl WriteSettings {
     /// Returns those PROPERTIES that are no settings, for the connector to check; in the other two, names that are not known here are left alone.
     pub fn parse(properties: &Options, session: &Options, catalog: &Options) -> Result<(Self, Options)> {
         let mut settings = Self::default();
+        // `strategy_on_error` comes behind `error_limit` in the list, and gives way to it.
         for (name, _) in NAMES {
             for scope in [properties, session, catalog] {
                 if let Some(value) = find(scope, name)? {
-                    settings.set(name, value.trim())?;
+                    let value = value.trim();
+                    match *name {
+                        "strategy_on_error" => {
+                            let has_limit =
+                                [properties, session, catalog].iter().any(|it| Self::is_set(it, "error_limit"));
+                            settings.set_strategy(value, has_limit)?;
+                        }
+                        name => settings.set(name, value)?,
+                    }
                     break;
                 }
             }
@@ -126,12 +143,28 @@ impl WriteSettings {
         options.iter().any(|(name, _)| canonical(name) == Some(setting))
     }
 
+    /// DataWorks's `strategyOnError`: `exit` fails at the first row that cannot be written, `continue` leaves such rows out, as an
+    /// `error_limit` of 100% does; DataWorks's own word for that, `batchDirtyData`, would leave out whole batches for the sake of one row.
+    fn set_strategy(&mut self, value: &str, has_limit: bool) -> Result<()> {
+        if value.eq_ignore_ascii_case("continue") || value.eq_ignore_ascii_case("batchDirtyData") {
+            if !has_limit {
+                self.error_limit = ErrorLimit::Ratio(1.0);
+            }
+            return Ok(());
+        }
+        if value.eq_ignore_ascii_case("exit") {
+            return Ok(());
+        }
+        Err(ConnectorError::option(format!("strategy_on_error is \"{value}\"; it is one of exit, continue")))
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "write_mode" => self.write_mode = WriteMode::parse(value)?,
             "load_bytes" => self.load_bytes = positive(name, parse_bytes(name, value)?)?,
             "load_rows" => self.load_rows = Some(positive(name, parse_count(name, value)?)?),
             "error_limit" => self.error_limit = parse_error_limit(value)?,
+            "load_timeout" => self.load_timeout = Some(parse_load_timeout(value)?),
             "visible_timeout" => self.visible_timeout = parse_duration(name, value)?,
             "max_line_bytes" => self.max_line_bytes = positive(name, parse_bytes(name, value)?)?,
             _ => return Err(ConnectorError::internal(format!("setting {name} is not read"))),
@@ -160,6 +193,14 @@ fn find<'a>(scope: &'a Options, setting: &str) -> Result<Option<&'a str>> {
             Err(ConnectorError::option(format!("\"{first}\" and \"{second}\" are the same setting; give one of them")))
         }
         (first, _) => Ok(first.map(|(_, value)| value)),
+    }
+}
+
+fn parse_load_timeout(text: &str) -> Result<Duration> {
+    let timeout = parse_duration("load_timeout", text)?;
+    match timeout.as_secs() {
+        1..=MAX_LOAD_TIMEOUT_S => Ok(timeout),
+        _ => Err(ConnectorError::option(format!("load_timeout must be 1 to {MAX_LOAD_TIMEOUT_S} seconds"))),
     }
 }
 
@@ -268,6 +309,20 @@ mod tests {
         let twice = options(&[("load_bytes", "1"), ("maxBatchSize", "2")]);
         let error = WriteSettings::parse(&twice, &none, &none).unwrap_err();
         assert_eq!(error.message(), "\"load_bytes\" and \"maxBatchSize\" are the same setting; give one of them");
+    }
+
+    #[test]
+    fn the_strategy_of_dataworks_is_a_limit_unless_one_is_set() {
+        let none = Options::new();
+        let limit = |properties: &[(&str, &str)], session: &[(&str, &str)]| {
+            WriteSettings::parse(&options(properties), &options(session), &none)
+                .map(|(settings, _)| settings.error_limit)
+        };
+        assert_eq!(limit(&[("strategyOnError", "exit")], &[]).unwrap(), ErrorLimit::Rows(0));
+        assert_eq!(limit(&[("strategyOnError", "continue")], &[]).unwrap(), ErrorLimit::Ratio(1.0));
+        assert_eq!(limit(&[("strategyOnError", "batchDirtyData")], &[]).unwrap(), ErrorLimit::Ratio(1.0));
+        assert_eq!(limit(&[("strategyOnError", "continue")], &[("error_limit", "3")]).unwrap(), ErrorLimit::Rows(3));
+        assert!(limit(&[("strategyOnError", "ignore")], &[]).is_err());
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub enum TargetType {
         /// The longest value in bytes, if there is a limit.
         max_bytes: Option<u64>,
     },
+    /// What is done with the row, of a target that takes it along: 0 or `upsert`, 1 or `delete`.
+    Operation,
     /// A JSON document, sent as text.
     Json,
     /// A nested or special type, sent as text (lists, maps and structs as JSON); only the server checks it.
@@ -71,6 +73,7 @@ impl TargetType {
     pub fn arrow_type(&self) -> DataType {
         match self {
             Self::Boolean => DataType::Boolean,
+            Self::Operation => DataType::Int8,
             Self::Integer { bits: ..=8, signed: true } => DataType::Int8,
             Self::Integer { bits: ..=16, signed: true } => DataType::Int16,
             Self::Integer { bits: ..=32, signed: true } => DataType::Int32,

@@ -1,9 +1,8 @@
 //! What StarRocks's refusals mean for the user.
 
 use crate::error::{ConnectorError, ErrorCode};
-use crate::sink::Reject;
-use crate::sink::convert::printable;
-use crate::sink::reject::FoundBy;
+use crate::sink::convert::{printable, shown_value};
+use crate::sink::{FoundBy, Reject, RowValues};
 
 use super::stream_load::response::{LoadResponse, LoadStatus, RefusedRow};
 
@@ -50,17 +49,33 @@ fn hint(message: &str) -> &'static str {
     known.iter().find(|(text, _)| message.contains(text)).map_or("", |(_, hint)| hint)
 }
 
-/// A row of the server's error log as a reject.
-pub(super) fn server_reject(row: &RefusedRow) -> Reject {
-    Reject {
-        column: row.column.as_deref().map(one_line),
-        value: row.row.as_deref().map(one_line),
-        reason: one_line(&row.reason),
-        row: None,
-        file: None,
-        line: None,
-        found_by: FoundBy::Server,
-    }
+/// A row of the server's error log as a reject. `columns` are those of the load, in order, and `separator` stands between them in a row of CSV.
+pub(super) fn server_reject(row: &RefusedRow, columns: &[&str], separator: &[u8]) -> Reject {
+    let cells = row.row.as_deref().and_then(|text| cells(text, columns.len(), separator));
+    let values = RowValues(match cells {
+        Some(cells) => columns.iter().map(|name| (*name).to_owned()).zip(cells).collect(),
+        None => Vec::new(),
+    });
+    let column = row.column.as_deref().map(one_line);
+    let named = values.0.iter().find(|(name, _)| row.column.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name)));
+    let value = match named {
+        Some((_, value)) => value.clone(),
+        None => row.row.as_deref().map(|text| shown_value(text.trim())),
+    };
+    Reject { column, value, reason: one_line(&row.reason), values, found_by: FoundBy::Server, ..Reject::default() }
+}
+
+/// The cells of a row as the server prints it: `[1, NULL]` once it was read, or the line of CSV itself. None if they are not as many as the
+/// load has columns, so that they cannot be told apart.
+fn cells(row: &str, columns: usize, separator: &[u8]) -> Option<Vec<Option<String>>> {
+    let list = row.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let (parts, null) = match (list, std::str::from_utf8(separator)) {
+        (Some(list), _) => (list.split(", ").collect::<Vec<_>>(), "NULL"),
+        (None, Ok(separator)) => (row.split(separator).collect(), "\\N"),
+        (None, Err(_)) => return None,
+    };
+    let cell = |part: &&str| (*part != null).then(|| shown_value(part.trim_matches('\'')));
+    (parts.len() == columns).then(|| parts.iter().map(cell).collect())
 }
 
 /// A server's text on one line, not too long.
@@ -101,12 +116,24 @@ mod tests {
     #[test]
     fn what_the_server_prints_cannot_steer_a_terminal() {
         let row = RefusedRow { reason: "a\u{1b}[31m".into(), row: Some("x\ny".repeat(500)), column: Some("c".into()) };
-        let reject = server_reject(&row);
+        let reject = server_reject(&row, &["c", "d"], b"\x01");
         assert_eq!(reject.reason, "a\\u{1b}[31m");
         let value = reject.value.unwrap();
-        assert!(
-            value.starts_with("x\\nyx") && value.ends_with('…') && value.chars().count() < 2 * SHOWN_CHARS,
-            "{value}"
-        );
+        assert!(value.starts_with("x\\nyx") && value.ends_with('…') && value.len() < 512, "{value}");
+    }
+
+    #[test]
+    fn a_row_that_the_server_prints_is_read_by_column() {
+        let read = |row: &str, column: Option<&str>| {
+            let row = RefusedRow { reason: "r".into(), row: Some(row.into()), column: column.map(Into::into) };
+            let reject = server_reject(&row, &["id", "name"], b"\x01");
+            (reject.value, reject.values.0.into_iter().map(|(_, value)| value).collect::<Vec<_>>())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(read("[1, NULL]", Some("NAME")), (None, vec![some("1"), None]));
+        assert_eq!(read("['1', 'a']", Some("id")), (some("1"), vec![some("1"), some("a")]));
+        assert_eq!(read("x\u{1}\\N", Some("id")), (some("x"), vec![some("x"), None]));
+        assert_eq!(read("1\u{1}2\u{1}3", None), (some("1\\u{1}2\\u{1}3"), vec![]));
+        assert_eq!(read("[1, a, b]", Some("name")), (some("[1, a, b]"), vec![]));
     }
 }

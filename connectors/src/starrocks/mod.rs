@@ -2,7 +2,7 @@
 //!
 //! `catalog` answers for names, definitions and native statements; `table` and `scan` read, with `filters` deciding what the
 //! server filters and `decode` turning its text into Arrow; `types` is the table of types. A write is planned in `sink` with the options
-//! of `write_options`, runs in one of `modes`, and reaches the server through `stream_load`.
+//! of `write_options` and what `upsert` allows for the table's model, runs in one of `modes`, and reaches the server through `stream_load`.
 
 mod abilities;
 pub mod catalog;
@@ -19,6 +19,7 @@ mod sink;
 mod stream_load;
 pub mod table;
 pub mod types;
+mod upsert;
 mod write_options;
 
 use std::sync::Arc;

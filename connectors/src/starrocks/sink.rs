@@ -18,9 +18,10 @@ use super::modes::transaction::TransactionSink;
 use super::partition_clause::{PartitionClause, Replaced};
 use super::partitions::{self, PartitionColumn, Which};
 use super::stream_load::headers::columns_value;
-use super::table::Column;
+use super::upsert;
 use super::write_options::{Format, WriteOptions};
 use crate::catalog::Catalog;
+use crate::csv::ArrowEncoder;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{PlannedWrite, Sink, TargetColumn, WriteMode, WriteRequest};
 
@@ -36,19 +37,23 @@ pub(super) async fn plan(catalog: &StarrocksCatalog, request: WriteRequest) -> R
         .map_err(|error| named(&shown(catalog.name(), &request), error))?;
     let (columns, timezone) = catalog.columns(&request.database, &request.table).await?;
     let mode = options.settings.write_mode;
-    if mode == WriteMode::Single && matches!(options.format, Format::CsvOrJson(_)) {
+    if matches!(options.format, Format::CsvOrJson(_)) || options.encloses {
         options.has_enclosed_csv = catalog.has_enclosed_csv().await?;
     }
+    let shown = shown(catalog.name(), &request);
+    if options.encloses && !options.has_enclosed_csv {
+        return Err(unsupported(
+            &shown,
+            "\"enclose\" is read by StarRocks 3.0 and later; leave the format to syncline",
+        ));
+    }
+    let writable = upsert::writable(&columns, &request.mapping, &request.source, &mut options)
+        .map_err(|error| named(&shown, error))?;
     let client = catalog.stream_load()?;
     let asks_for_transactions = !request.overwrite && matches!(mode, WriteMode::Auto | WriteMode::Transaction);
     let has_transactions =
         asks_for_transactions && catalog.abilities().transactions(&client, &request.database, &request.table).await?;
-    // What the server computes cannot be written.
-    let writable: Vec<TargetColumn> =
-        columns.iter().filter(|column| !column.is_generated).map(Column::target).collect();
-    let partitions = plan_partitions(catalog, &request, &writable)
-        .await
-        .map_err(|error| named(&shown(catalog.name(), &request), error))?;
+    let partitions = plan_partitions(catalog, &request, &writable).await.map_err(|error| named(&shown, error))?;
     plan_into(catalog, &writable, &timezone, has_transactions, options, partitions, request)
 }
 
@@ -114,6 +119,9 @@ fn plan_into(
     if columns.is_empty() {
         return Err(ConnectorError::new(ErrorCode::Name, format!("{shown}: the SELECT has no column to write")));
     }
+    if options.format == Format::Arrow {
+        ArrowEncoder::check(&columns).map_err(|error| named(&shown, error))?;
+    }
     let names_partitions =
         ["partitions", "temporary_partitions"].into_iter().find(|name| options.header(name).is_some());
     if let Some(header) = names_partitions
@@ -129,7 +137,7 @@ fn plan_into(
     // Partitions of an INSERT INTO, whichever way they are named.
     let names = options.header("partitions").unwrap_or_default().split(',').map(str::trim);
     let names: Vec<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let no_staging_table = no_staging_table(&options, &columns);
+    let no_staging_table = no_staging_table(&options);
     add_default(&mut options, "strict_mode", "true".to_owned());
     add_default(&mut options, "timezone", timezone.to_owned());
     let header =
@@ -191,32 +199,32 @@ fn plan_into(
 /// Why transactions cannot carry this write. Their loads read no header that is listed here (StarRocks: the transaction interface of Stream
 /// Load knows plain CSV and JSON only), so that the server would read something else than what was asked for.
 fn no_transactions(has_transactions: bool, options: &WriteOptions) -> Option<String> {
-    const IGNORED: [&str; 5] = ["enclose", "escape", "skip_header", "trim_space", "log_rejected_record_num"];
+    const IGNORED: [&str; 4] = ["escape", "skip_header", "trim_space", "log_rejected_record_num"];
     if !has_transactions {
         return Some("the server has no transaction interface (StarRocks 2.4 and later)".to_owned());
     }
     let is_on = |value: &str| !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false");
     let ignored = IGNORED.into_iter().find(|name| options.header(name).is_some_and(is_on));
-    ignored.map(|name| format!("their loads do not read the header \"{name}\""))
+    match ignored.or_else(|| options.encloses.then_some("enclose")) {
+        Some(name) => Some(format!("their loads do not read the header \"{name}\"")),
+        None if options.format == Format::Arrow => Some("their loads are CSV or JSON, not Arrow".to_owned()),
+        None if options.compression.is_some() => Some("their loads are not compressed".to_owned()),
+        None => None,
+    }
 }
 
 /// Why a staging table cannot take this write: its rows reach the target by a SELECT, which updates no part of a row and deletes none.
-fn no_staging_table(options: &WriteOptions, columns: &[TargetColumn]) -> Option<&'static str> {
-    let is_on = |name: &str| {
-        options.header(name).is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "" | "false"))
-    };
-    let has_op = columns.iter().any(|column| column.name == "__op")
-        || options.header("columns").is_some_and(|columns| columns.contains("__op"));
-    match () {
-        () if has_op => Some("it has no deletes (\"__op\")"),
-        () if is_on("partial_update") => Some("it has no \"partial_update\""),
-        () if is_on("merge_condition") => Some("it has no \"merge_condition\""),
-        () if is_on("columns") => {
-            Some("it has no \"columns\" of the user's, which would be computed twice or not at all")
-        }
-        () if is_on("temporary_partitions") => Some("it has no \"temporary_partitions\""),
-        () => None,
+fn no_staging_table(options: &WriteOptions) -> Option<&'static str> {
+    if options.needs_direct_load() {
+        return Some("it has no deletes (\"__op\"), no \"partial_update\" and no \"merge_condition\"");
     }
+    if options.header("columns").is_some() {
+        return Some("it has no \"columns\" of the user's, which would be computed twice or not at all");
+    }
+    if options.header("temporary_partitions").is_some() {
+        return Some("it has no \"temporary_partitions\"");
+    }
+    None
 }
 
 fn check_transaction_timeouts(options: &WriteOptions) -> Result<()> {
@@ -281,12 +289,15 @@ fn describe(choice: &Choice, options: &WriteOptions, replaced: Option<&Replaced>
         Choice::Gate(Then::StagingTable) => format!("mode=auto (single up to {size}, else staging_table)"),
         Choice::Gate(Then::Nothing(why)) => format!("mode=auto (single up to {size}, else an error: {why})"),
     };
-    let format = match &options.format {
-        Format::CsvOrJson(_) => "format=csv, or json where csv cannot carry a row",
-        Format::Csv(_) => "format=csv",
-        Format::Json => "format=json",
+    let format = match (&options.format, options.compression) {
+        (Format::CsvOrJson(_), _) => "csv, or enclosed csv, json or arrow where csv cannot carry a row".to_owned(),
+        (Format::Csv(_), Some(codec)) => format!("csv, compressed by {}", codec.csv_format()),
+        (Format::Csv(_), None) => "csv".to_owned(),
+        (Format::Json, Some(codec)) => format!("json, compressed by {}", codec.json_header()),
+        (Format::Json, None) => "json".to_owned(),
+        (Format::Arrow, _) => "arrow".to_owned(),
     };
-    format!("{replaced}{mode}, {format}")
+    format!("{replaced}{mode}, format={format}")
 }
 
 /// `64 MB`, or bytes where that is not exact.

@@ -30,6 +30,40 @@ pub(super) struct Column {
     /// Whether the server computes it, so that a write cannot name it.
     pub(super) is_generated: bool,
     pub(super) comment: String,
+    /// Of a key column, the model of its table.
+    pub(super) key: Option<TableModel>,
+}
+
+/// How a table keeps rows of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TableModel {
+    Duplicate,
+    Aggregate,
+    Unique,
+    Primary,
+}
+
+impl TableModel {
+    /// The clause of its DDL.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Duplicate => "DUPLICATE KEY",
+            Self::Aggregate => "AGGREGATE KEY",
+            Self::Unique => "UNIQUE KEY",
+            Self::Primary => "PRIMARY KEY",
+        }
+    }
+
+    /// What `information_schema.columns.COLUMN_KEY` of a key column says.
+    fn parse(column_key: &str) -> Option<Self> {
+        match column_key.trim().to_ascii_uppercase().as_str() {
+            "DUP" => Some(Self::Duplicate),
+            "AGG" => Some(Self::Aggregate),
+            "UNI" => Some(Self::Unique),
+            "PRI" => Some(Self::Primary),
+            _ => None,
+        }
+    }
 }
 
 impl Column {
@@ -82,6 +116,7 @@ fn column(row: &Row) -> Option<Column> {
         has_default: text(row, "COLUMN_DEFAULT").is_some() || extra.contains("auto_increment") || is_generated,
         is_generated,
         comment: text(row, "COLUMN_COMMENT").unwrap_or_default(),
+        key: text(row, "COLUMN_KEY").and_then(|key| TableModel::parse(&key)),
     })
 }
 

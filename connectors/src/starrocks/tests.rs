@@ -1,5 +1,7 @@
 //! The connector as a whole, against MiniRocks.
 
+mod formats;
+mod models;
 mod overwrite;
 mod recovery;
 mod transactions;
@@ -63,6 +65,12 @@ impl MiniRocks {
     async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         let NativeResult::Rows(rows) = self.catalog.execute(None, sql).await.unwrap() else { panic!("no rows: {sql}") };
         as_text(&rows.try_collect::<Vec<_>>().await.unwrap())
+    }
+
+    /// The rows of a table of `d` as text, from the server's memory, so that a fault in reading does not look like one in writing.
+    async fn rows_of(&self, table: &str) -> Vec<Vec<Option<String>>> {
+        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
+        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
     }
 
     /// A session in which the tables of `d` stand under their own names.
@@ -160,10 +168,8 @@ impl SinkUnderTest for MiniRocks {
         Ok(planned)
     }
 
-    /// From the server's memory, so that a fault in reading does not look like one in writing.
     async fn read(&self, table: &str) -> Vec<Vec<Option<String>>> {
-        let snapshot = self.server.warehouse().table("d", table).unwrap().snapshot();
-        as_text(&snapshot.batches().map(|batch| batch.as_ref().clone()).collect::<Vec<_>>())
+        self.rows_of(table).await
     }
 
     fn properties(&self) -> Options {
@@ -552,6 +558,7 @@ async fn filters_on_documents_and_sketches_stay_here() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     let sr = MiniRocks::start().await;
     let types = ["json", "array<int(11)>", "map<int(11),int(11)>", "struct<a int(11)>", "hll", "bitmap", "percentile"];
@@ -767,6 +774,7 @@ async fn a_column_that_is_not_null_is_so_here_and_a_null_in_it_is_an_error() {
         has_default: false,
         is_generated: false,
         comment: String::new(),
+        key: None,
     };
     // A table that changed after it was looked up, and sketches, which are read as NULL.
     let promised = [column("id", "int(11)"), column("s", "varchar(20)")];

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::stream_load::compress::Compression;
 use super::stream_load::headers::{LOAD_PREFIX, USER_HEADERS, checked_value, header_of};
+use super::upsert::OPERATION;
 use crate::csv::CsvFormat;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::{Options, nearest};
-use crate::sink::{ErrorLimit, WriteMode, WriteSettings};
+use crate::sink::{ErrorLimit, WriteSettings};
 
 /// The longest `timeout` that the server takes (StarRocks: STREAM_LOAD docs), in seconds.
 const MAX_TIMEOUT_S: u64 = 259_200;
@@ -14,12 +16,15 @@ const MAX_TIMEOUT_S: u64 = 259_200;
 /// How rows are encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Format {
-    /// Plain CSV, and JSON for loads with rows that it cannot carry.
+    /// Plain CSV, and for loads with rows that it cannot carry the first of enclosed CSV, JSON and Arrow that the server reads and that
+    /// carries them.
     CsvOrJson(CsvFormat),
-    /// Plain CSV, as the user wrote it: rows that it cannot carry are rejects.
+    /// CSV, as the user wrote it (enclosed if [`WriteOptions::encloses`]): rows that it cannot carry are rejects.
     Csv(CsvFormat),
     /// JSON, as the user wrote it.
     Json,
+    /// An Arrow IPC stream, as the user wrote it.
+    Arrow,
 }
 
 /// The options of one write, parsed.
@@ -28,9 +33,15 @@ pub(super) struct WriteOptions {
     /// Mode, sizes, limits.
     pub(super) settings: WriteSettings,
     pub(super) format: Format,
+    /// Whether the user wrote `"enclose" = '"'`: CSV is then always enclosed, which the loads of a transaction do not read.
+    pub(super) encloses: bool,
+    /// How bodies are compressed.
+    pub(super) compression: Option<Compression>,
+    /// Whether rows say by `__op` what is done with them.
+    pub(super) has_operations: bool,
     /// Whether the server reads enclosed CSV (StarRocks 3.0 and later; an older one would take the quotes for data).
     pub(super) has_enclosed_csv: bool,
-    /// The `timeout` header, if the user wrote it.
+    /// The `timeout` header, if the user wrote it or a `load_timeout`.
     pub(super) timeout: Option<Duration>,
     /// `max_filter_ratio`, if the user wrote it: the most that a load leaves to the server of the statement's `error_limit`, and that
     /// limit itself where none is written.
@@ -50,15 +61,42 @@ impl WriteOptions {
                 None => return Err(unknown(name)),
             }
         }
-        let format = take_format(&mut headers)?;
-        let timeout = take(&mut headers, "timeout").map(|text| parse_timeout(&text)).transpose()?;
+        let encloses = take_enclose(&mut headers)?;
+        let (format, compression) = take_format(&mut headers, encloses)?;
+        let timeout =
+            take(&mut headers, "timeout").map(|text| parse_timeout(&text)).transpose()?.or(settings.load_timeout);
         refuse_what_cannot_be_kept(&headers)?;
         let filter_ratio = take(&mut headers, "max_filter_ratio").map(|text| parse_ratio(&text)).transpose()?;
         let has_limit = [properties, session, catalog].iter().any(|scope| WriteSettings::is_set(scope, "error_limit"));
         if let Some(ratio) = filter_ratio.filter(|_| !has_limit) {
             settings.error_limit = ErrorLimit::Ratio(ratio);
         }
-        Ok(Self { settings, format, has_enclosed_csv: true, timeout, filter_ratio, headers })
+        Ok(Self {
+            settings,
+            format,
+            encloses,
+            compression,
+            has_operations: false,
+            has_enclosed_csv: true,
+            timeout,
+            filter_ratio,
+            headers,
+        })
+    }
+
+    /// Whether the rows must be loaded into the table itself: what a load does with existing rows (`__op`, partial updates, conditions of
+    /// a merge) has no equal in a server-side INSERT from a staging table.
+    pub(super) fn needs_direct_load(&self) -> bool {
+        let names_operations = || self.header("columns").is_some_and(|columns| columns.contains(OPERATION));
+        self.has_operations
+            || names_operations()
+            || self.is_on("partial_update")
+            || self.header("merge_condition").is_some()
+    }
+
+    /// Whether the user wrote a header with the value true.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.header(name).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
     }
 
     /// The value of a header that the user wrote.
@@ -81,29 +119,74 @@ fn take(headers: &mut Vec<(String, String)>, name: &str) -> Option<String> {
     Some(headers.remove(at).1)
 }
 
-fn take_format(headers: &mut Vec<(String, String)>) -> Result<Format> {
-    let format = take(headers, "format");
+/// Takes `enclose`; only the quotation mark encloses, so that there is one encoder.
+fn take_enclose(headers: &mut Vec<(String, String)>) -> Result<bool> {
+    match take(headers, "enclose").as_deref() {
+        None | Some("") => Ok(false),
+        Some("\"") => Ok(true),
+        Some(_) => Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            "the header \"enclose\" cannot have this value: the quotation mark is the one that syncline writes, \"enclose\" = '\"'",
+        )),
+    }
+}
+
+fn take_format(headers: &mut Vec<(String, String)>, encloses: bool) -> Result<(Format, Option<Compression>)> {
+    let format = take(headers, "format").map(|format| format.to_ascii_lowercase());
     let separator = take(headers, "column_separator");
     let delimiter = take(headers, "row_delimiter");
     let delimiters_written = separator.is_some() || delimiter.is_some();
     let csv = CsvFormat::parse(separator.as_deref(), delimiter.as_deref())?;
+    if encloses && csv.row_delimiter().len() > 1 {
+        return Err(ConnectorError::option("with \"enclose\" the \"row_delimiter\" must be one byte"));
+    }
     // A `columns` list names the fields of CSV by position, which JSON's keys are not.
     let columns_written = headers.iter().any(|(name, _)| name == "columns");
-    match format.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        None if delimiters_written || columns_written => Ok(Format::Csv(csv)),
-        None => Ok(Format::CsvOrJson(csv)),
-        Some("csv") => Ok(Format::Csv(csv)),
-        Some("json") if delimiters_written => Err(ConnectorError::option(
-            "\"column_separator\" and \"row_delimiter\" have no meaning with \"format\" = 'json'",
-        )),
-        Some("json") => Ok(Format::Json),
-        Some(known @ ("gzip" | "bzip2" | "lz4" | "deflate" | "zstd" | "arrow")) => Err(ConnectorError::new(
+    let compression = take_compression(headers)?;
+    if compression.is_some() && format.as_deref() != Some("json") {
+        return Err(ConnectorError::option(
+            "\"compression\" is for JSON only (\"format\" = 'json'); for CSV the format names the codec: \"format\" = 'gzip' | 'lz4' | 'zstd'",
+        ));
+    }
+    let refuse_csv_options = |format: &str| match delimiters_written || encloses {
+        true => Err(ConnectorError::option(format!(
+            "\"column_separator\", \"row_delimiter\" and \"enclose\" have no meaning with \"format\" = '{format}'"
+        ))),
+        false => Ok(()),
+    };
+    match format.as_deref() {
+        None if delimiters_written || columns_written || encloses => Ok((Format::Csv(csv), None)),
+        None => Ok((Format::CsvOrJson(csv), None)),
+        Some("csv") => Ok((Format::Csv(csv), None)),
+        Some("json") => refuse_csv_options("json").map(|()| (Format::Json, compression)),
+        Some("arrow") => refuse_csv_options("arrow").map(|()| (Format::Arrow, None)),
+        Some("bzip2") => Err(ConnectorError::new(
             ErrorCode::Unsupported,
-            format!("\"format\" = '{known}' is not built yet; write 'csv' or 'json'"),
+            "\"format\" = 'bzip2' is not written by syncline; write 'zstd', 'lz4' or 'gzip'",
         )),
-        Some(other) => {
-            Err(ConnectorError::option(format!("\"format\" = '{other}' is not known; write 'csv' or 'json'")))
-        }
+        Some(other) => match Compression::of_csv_format(other) {
+            Some(codec) => Ok((Format::Csv(csv), Some(codec))),
+            None => Err(ConnectorError::option(format!(
+                "\"format\" = '{other}' is not known; write 'csv', 'json', 'arrow', or 'gzip' | 'lz4' | 'zstd' | 'deflate' for compressed CSV"
+            ))),
+        },
+    }
+}
+
+/// Takes `compression`, or its other name `content-encoding`.
+fn take_compression(headers: &mut Vec<(String, String)>) -> Result<Option<Compression>> {
+    let names = ["compression", "content-encoding"];
+    let written: Vec<String> = names.iter().filter_map(|name| take(headers, name)).collect();
+    match &written[..] {
+        [] => Ok(None),
+        [codec] if codec.is_empty() || codec.eq_ignore_ascii_case("none") => Ok(None),
+        [codec] => Compression::of_json_header(codec).map(Some).ok_or_else(|| {
+            ConnectorError::new(
+                ErrorCode::Unsupported,
+                format!("\"compression\" = '{codec}' is not written by syncline; write 'gzip', 'lz4_frame', 'zstd' or 'deflate'"),
+            )
+        }),
+        _ => Err(ConnectorError::option("\"compression\" and \"content-encoding\" are the same header; write one of them")),
     }
 }
 
@@ -112,10 +195,11 @@ fn refuse_what_cannot_be_kept(headers: &[(String, String)]) -> Result<()> {
     for (name, value) in headers {
         let is_on = !value.is_empty() && value != "0" && !value.eq_ignore_ascii_case("false");
         let why = match name.as_str() {
-            "enclose" | "escape" => "rows are sent as plain CSV or as JSON, which need neither",
+            "escape" => {
+                "a backslash in the data would need two, and older servers read them in several ways; \"enclose\" = '\"' carries the same"
+            }
             "skip_header" => "loads have no header line, so that it would drop rows",
             "trim_space" => "it would change values; use trim() in the SELECT",
-            "compression" | "content-encoding" => "compressed loads are not built yet",
             "enable_merge_commit" => {
                 "a merged load has no label of its own, so that a lost answer could not be resolved"
             }
@@ -156,6 +240,7 @@ fn parse_ratio(text: &str) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::WriteMode;
 
     fn parse(properties: &[(&str, &str)], session: &[(&str, &str)], catalog: &[(&str, &str)]) -> Result<WriteOptions> {
         let options = |items: &[(&str, &str)]| items.iter().copied().collect::<Options>();
@@ -226,7 +311,9 @@ mod tests {
         let tab = CsvFormat::parse(Some("\\t"), None).unwrap();
         assert_eq!(format(&[("column_separator", "\\t")]).unwrap(), Format::Csv(tab));
         assert_eq!(format(&[("columns", "a,b=a")]).unwrap(), Format::Csv(CsvFormat::default()));
-        assert_eq!(format(&[("format", "gzip")]).unwrap_err().code(), ErrorCode::Unsupported);
+        assert_eq!(format(&[("format", "arrow")]).unwrap(), Format::Arrow);
+        assert_eq!(format(&[("enclose", "\"")]).unwrap(), Format::Csv(CsvFormat::default()));
+        assert_eq!(format(&[("format", "bzip2")]).unwrap_err().code(), ErrorCode::Unsupported);
         assert_eq!(format(&[("format", "xml")]).unwrap_err().code(), ErrorCode::Option);
         assert!(format(&[("format", "json"), ("row_delimiter", ";")]).is_err());
     }
@@ -235,7 +322,7 @@ mod tests {
     fn headers_that_would_change_or_drop_rows_are_refused() {
         for (name, value) in [
             ("skip_header", "1"),
-            ("enclose", "\""),
+            ("enclose", "'"),
             ("escape", "\\"),
             ("trim_space", "true"),
             ("enable_merge_commit", "true"),
@@ -244,7 +331,33 @@ mod tests {
         ] {
             assert!(properties(&[(name, value)]).is_err(), "{name}");
         }
+        assert!(properties(&[("enclose", "\""), ("row_delimiter", "0x0D0A")]).is_err());
         assert!(properties(&[("skip_header", "0"), ("trim_space", "false"), ("strip_outer_array", "true")]).is_ok());
+    }
+
+    #[test]
+    fn the_format_names_the_codec_of_csv_and_compression_that_of_json() {
+        let options = properties(&[("format", "ZSTD"), ("column_separator", ",")]).unwrap();
+        assert_eq!(options.compression, Some(Compression::Zstd));
+        assert_eq!(options.format, Format::Csv(CsvFormat::parse(Some(","), None).unwrap()));
+        let options = properties(&[("format", "json"), ("compression", "lz4_frame")]).unwrap();
+        assert_eq!((options.format, options.compression), (Format::Json, Some(Compression::Lz4)));
+        for wrong in [
+            &[("compression", "gzip")][..],
+            &[("format", "csv"), ("compression", "gzip")],
+            &[("format", "json"), ("compression", "snappy")],
+            &[("format", "json"), ("compression", "gzip"), ("content-encoding", "gzip")],
+            &[("format", "arrow"), ("row_delimiter", ";")],
+        ] {
+            assert!(properties(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_load_does_to_existing_rows_needs_the_table_itself() {
+        assert!(!properties(&[("partial_update", "false")]).unwrap().needs_direct_load());
+        assert!(properties(&[("partial_update", "true")]).unwrap().needs_direct_load());
+        assert!(properties(&[("merge_condition", "v")]).unwrap().needs_direct_load());
     }
 
     #[test]

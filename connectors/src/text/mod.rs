@@ -29,6 +29,7 @@ mod delimiter;
 mod fields;
 mod lines;
 mod options;
+pub(crate) mod places;
 mod reader;
 mod scan;
 mod table;

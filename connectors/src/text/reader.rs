@@ -14,9 +14,11 @@ use super::decompress::{Decompress, MAGIC_BYTES};
 use super::fields::FieldSplitter;
 use super::lines::{Line, Lines, Next, TooLong};
 use super::options::{BadValue, TextTableOptions};
+use super::places::place_columns;
 use super::values;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::{FoundBy, Reject, RejectLog};
+use crate::sink::convert::shown_value;
+use crate::sink::{Reject, RejectLog, RowValues};
 
 /// A batch is given out when it holds about so much text, however few its rows are.
 const BATCH_BYTES: usize = 8 << 20;
@@ -24,17 +26,16 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Compressed or encoded bytes taken at a time: gzip makes at most a thousandfold of them, which is held in memory.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// Characters of a line that a reject shows.
-const SHOWN_CHARACTERS: usize = 200;
-
 /// What to read: the same for all files of a scan.
 #[derive(Debug)]
 pub(super) struct ReadPlan {
     pub(super) options: TextTableOptions,
     /// Which of the columns to give out, in order.
     pub(super) projection: Vec<usize>,
-    /// The schema of those.
+    /// The schema of those, and of the places.
     pub(super) schema: SchemaRef,
+    /// Whether file and line follow the columns.
+    pub(super) has_places: bool,
     /// Rows in a batch.
     pub(super) batch_rows: usize,
 }
@@ -69,6 +70,8 @@ pub(super) struct TextReader {
     fields: Vec<Range<usize>>,
     check: Check,
     columns: Vec<Column>,
+    /// The line of each row of the batch, where places are wanted.
+    line_numbers: Vec<u64>,
     rows: usize,
     row_bytes: usize,
     extra_fields: ExtraFields,
@@ -126,6 +129,7 @@ impl TextReader {
             decode,
             fields: Vec::new(),
             columns,
+            line_numbers: Vec::new(),
             rows: 0,
             row_bytes: 0,
             extra_fields: ExtraFields::default(),
@@ -228,7 +232,7 @@ impl TextReader {
         let text = self.lines.text(line);
         if let Some(bad) = bad {
             let reason = self.undecodable(bad.source_offset);
-            return self.reject(line.number, None, shown(text), reason);
+            return self.reject(Reject { value: shown_line(text), reason, ..self.at(line.number) });
         }
         let plan = Arc::clone(&self.plan);
         let options = &plan.options;
@@ -240,12 +244,14 @@ impl TextReader {
                 Ok(text) => checked = Some(text),
                 Err(error) => {
                     let reason = self.undecodable(line.offset + error.valid_up_to() as u64);
-                    return self.reject(line.number, None, shown(text), reason);
+                    return self.reject(Reject { value: shown_line(text), reason, ..self.at(line.number) });
                 }
             },
             Check::Fields => {
                 if let Some((column, value, reason)) = self.find_bad_field(line, text) {
-                    return self.reject(line.number, Some(column), value, reason);
+                    let values = self.row_values(text);
+                    let column = Some(column);
+                    return self.reject(Reject { column, value: Some(value), reason, values, ..self.at(line.number) });
                 }
             }
         }
@@ -272,6 +278,9 @@ impl TextReader {
             if self.extra_fields.lines == 1 {
                 self.extra_fields.first = line.number;
             }
+        }
+        if plan.has_places {
+            self.line_numbers.push(line.number);
         }
         self.rows += 1;
         self.row_bytes += if self.columns.is_empty() { 0 } else { text.len() };
@@ -312,7 +321,7 @@ impl TextReader {
             line.end - line.offset,
             self.plan.options.max_line_bytes
         );
-        self.reject(line.number, None, String::new(), reason)
+        self.reject(Reject { reason, ..self.at(line.number) })
     }
 
     fn undecodable(&self, offset: u64) -> String {
@@ -324,23 +333,31 @@ impl TextReader {
         format!("bytes that are not {encoding} at byte {offset} of the {of_file}; check \"encoding\"")
     }
 
+    /// A reject of a line of this file.
+    fn at(&self, line: u64) -> Reject {
+        Reject { file: Some(self.file.clone()), line: Some(line), ..Reject::default() }
+    }
+
+    /// The fields of the line that was split last, by the names of the table's columns.
+    fn row_values(&self, text: &[u8]) -> RowValues {
+        let options = &self.plan.options;
+        let values = options.columns.iter().zip(&self.fields).map(|((name, _), range)| {
+            let field = &text[range.clone()];
+            (name.clone(), (field != options.null_marker).then(|| shown(&self.splitter.unescape(field))))
+        });
+        RowValues(values.collect())
+    }
+
     /// Leaves a row out, or fails where there is nothing to record it in.
-    fn reject(&self, line: u64, column: Option<String>, value: String, reason: String) -> Result<()> {
+    fn reject(&self, reject: Reject) -> Result<()> {
         let Some(log) = &self.rejects else {
-            let column = column.map(|column| format!(", column \"{column}\"")).unwrap_or_default();
-            let value = if value.is_empty() { String::new() } else { format!(" \"{}\"", value.escape_debug()) };
-            let message = format!("{}, line {line}{column}:{value} {reason}", self.file);
+            let column = reject.column.map(|column| format!(", column \"{column}\"")).unwrap_or_default();
+            let value = reject.value.map(|value| format!(" \"{value}\"")).unwrap_or_default();
+            let line = reject.line.unwrap_or_default();
+            let message = format!("{}, line {line}{column}:{value} {}", self.file, reject.reason);
             return Err(ConnectorError::new(ErrorCode::Value, message));
         };
-        log.reject(Reject {
-            column,
-            value: Some(value).filter(|value| !value.is_empty()),
-            reason,
-            row: None,
-            file: Some(self.file.clone()),
-            line: Some(line),
-            found_by: FoundBy::Syncline,
-        })
+        log.reject(reject)
     }
 
     fn in_file(&self, error: ConnectorError) -> ConnectorError {
@@ -348,7 +365,10 @@ impl TextReader {
     }
 
     fn take_batch(&mut self) -> Result<RecordBatch> {
-        let arrays: Vec<ArrayRef> = self.columns.iter_mut().map(Column::finish).collect();
+        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(Column::finish).collect();
+        if self.plan.has_places {
+            arrays.extend(place_columns(&self.file, std::mem::take(&mut self.line_numbers)));
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         self.rows = 0;
         self.row_bytes = 0;
@@ -379,8 +399,14 @@ fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary)
 }
 
+/// The start of a line, for messages; None for an empty one.
+fn shown_line(text: &[u8]) -> Option<String> {
+    (!text.is_empty()).then(|| shown(text))
+}
+
 /// The start of a text, for messages.
 fn shown(text: &[u8]) -> String {
-    let cut = &text[..text.len().min(SHOWN_CHARACTERS * 4)];
-    String::from_utf8_lossy(cut).chars().take(SHOWN_CHARACTERS).collect()
+    // A little more than is shown, so that it is seen to be cut.
+    let cut = &text[..text.len().min(1024)];
+    shown_value(&String::from_utf8_lossy(cut))
 }

@@ -20,6 +20,7 @@ use datafusion::physical_plan::{
 };
 
 use super::options::TextTableOptions;
+use super::places::place_schema;
 use super::reader::{Progress, ReadPlan, TextReader};
 use crate::object_store::FoundFile;
 use crate::sink::RejectLog;
@@ -69,6 +70,18 @@ impl TextExec {
         }
     }
 
+    /// The same scan with file and line of each row behind its columns.
+    pub(super) fn with_places(&self) -> Self {
+        let plan = ReadPlan {
+            options: self.plan.options.clone(),
+            projection: self.plan.projection.clone(),
+            schema: place_schema(&self.plan.schema),
+            has_places: true,
+            batch_rows: self.plan.batch_rows,
+        };
+        Self::new(self.location.clone(), Arc::new(plan), self.groups.to_vec(), self.limit)
+    }
+
     fn files(&self) -> impl Iterator<Item = &FoundFile> {
         self.groups.iter().flatten()
     }
@@ -82,7 +95,8 @@ impl DisplayAs for TextExec {
             return write!(f, "files={files}");
         }
         write!(f, "TextExec: location={}, files={files}, {}", self.location, Format(&self.plan.options))?;
-        let names: Vec<_> = self.plan.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let columns = self.plan.schema.fields().iter().take(self.plan.projection.len());
+        let names: Vec<_> = columns.map(|field| field.name().as_str()).collect();
         write!(f, ", columns=[{}]", names.join(", "))?;
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),

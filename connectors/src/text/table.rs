@@ -64,7 +64,7 @@ impl TableProvider for TextTable {
         };
         let schema = Arc::new(self.schema.project(&projection)?);
         let batch_rows = state.config().batch_size();
-        let plan = ReadPlan { options: self.options.clone(), projection, schema, batch_rows };
+        let plan = ReadPlan { options: self.options.clone(), projection, schema, has_places: false, batch_rows };
         let groups = groups(files, state.config().target_partitions());
         Ok(Arc::new(TextExec::new(self.location.to_string(), Arc::new(plan), groups, limit)))
     }

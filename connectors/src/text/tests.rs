@@ -621,7 +621,7 @@ fn read_in_pieces(bytes: &[u8], options: TextTableOptions, sizes: &[usize]) -> V
     let fields = options.columns.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let projection = (0..options.columns.len()).collect();
-    let plan = Arc::new(ReadPlan { options, projection, schema, batch_rows: 3 });
+    let plan = Arc::new(ReadPlan { options, projection, schema, has_places: false, batch_rows: 3 });
     let mut reader = TextReader::new(plan, None, "f".to_owned(), "/f".to_owned(), None).unwrap();
     let mut sizes = sizes.iter().cycle();
     let mut rest = bytes::Bytes::copy_from_slice(bytes);
@@ -666,6 +666,7 @@ fn random_bytes_are_rows_or_rejects_but_never_a_panic() {
                 options,
                 projection: Vec::new(),
                 schema: Arc::new(arrow::datatypes::Schema::empty()),
+                has_places: false,
                 batch_rows: 1000,
             });
             let log = Arc::new(Log::default());
@@ -738,4 +739,81 @@ fn escaped_fields_are_those_of_a_naive_splitter() {
             Ok(())
         })
         .unwrap();
+}
+
+/// Writes a SELECT over two files of lines into a column of whole numbers; the rejects as `file:line value`, sorted.
+async fn rejected_places(sql: &str, target_partitions: usize) -> Vec<String> {
+    use crate::sink::memory::{Fault, MemorySink};
+    use crate::sink::{ErrorLimit, RejectCollector, TargetColumn, TargetType, plan_insert};
+
+    let lines = |from: usize| -> String {
+        (from..from + 1000).map(|n| if n % 100 == 7 { format!("x{n}|a\n") } else { format!("{n}|b\n") }).collect()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), format!("header|x\n{}", lines(0))).unwrap();
+    std::fs::write(folder.path().join("b.txt"), format!("header|x\n{}", lines(1000))).unwrap();
+    let mut options = options("n STRING;s STRING", "|");
+    options.skip_lines = 1;
+    let config = SessionConfig::new().with_target_partitions(target_partitions).with_batch_size(64);
+    let context = SessionContext::new_with_config(config);
+    let table = TextTable::try_new(FileLocation::Local(folder.path().to_owned()), options).unwrap();
+    context.register_table("t", table).unwrap();
+    let column = |name: &str, kind| TargetColumn {
+        name: name.into(),
+        kind,
+        nullable: true,
+        has_default: false,
+        type_name: "int".into(),
+    };
+    let mut write = MemorySink::new(Fault::None).plan(
+        vec![
+            column("n", TargetType::Integer { bits: 32, signed: true }),
+            column("s", TargetType::Text { max_bytes: None, max_chars: None }),
+        ],
+        4,
+    );
+    write.error_limit = ErrorLimit::Rows(1000);
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&found);
+    let log = Arc::new(RejectCollector::with_writer(Box::new(move |reject: &Reject| {
+        let place = match (&reject.file, reject.line) {
+            (Some(file), Some(line)) => format!("{}:{line}", file.rsplit('/').next().unwrap()),
+            _ => "nowhere".to_owned(),
+        };
+        assert_eq!(reject.values.0[0], ("n".to_owned(), reject.value.clone()));
+        seen.lock().push(format!("{place} {}", reject.value.as_deref().unwrap()));
+        Ok(())
+    })));
+    let select = context.state().create_logical_plan(sql).await.unwrap();
+    let insert = plan_insert(&context.state(), select, write, log, "UTC").await.unwrap();
+    datafusion::physical_plan::collect(insert.plan, context.task_ctx()).await.unwrap();
+    let mut found = found.lock().clone();
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn a_row_that_a_conversion_rejects_is_named_with_its_file_and_line() {
+    let expected = |keep: &dyn Fn(usize) -> bool, show: &dyn Fn(usize) -> String| {
+        let rows = (7..2000).step_by(100).filter(|n| keep(*n));
+        let mut expected: Vec<_> =
+            rows.map(|n| format!("{}.txt:{} {}", if n < 1000 { "a" } else { "b" }, n % 1000 + 2, show(n))).collect();
+        expected.sort();
+        expected
+    };
+    let as_it_is = |n: usize| format!("x{n}");
+    for partitions in [1, 4] {
+        assert_eq!(rejected_places("SELECT n, s FROM t", partitions).await, expected(&|_| true, &as_it_is));
+        assert_eq!(
+            rejected_places("SELECT concat(n, '!') AS a, 'c' AS b FROM t WHERE s = 'a' AND n <> 'x7'", partitions)
+                .await,
+            expected(&|n| n != 7, &|n| format!("x{n}!"))
+        );
+        assert_eq!(
+            rejected_places("SELECT n, s FROM t UNION ALL SELECT n, s FROM t WHERE n = 'x7'", partitions).await.len(),
+            21
+        );
+    }
+    let joined = rejected_places("SELECT a.n, b.s FROM t a JOIN t b ON a.n = b.n", 4).await;
+    assert!(joined.iter().all(|place| place.starts_with("nowhere")) && joined.len() == 20, "{joined:?}");
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use syncline_connectors::ConnectorError;
 use syncline_connectors::error::ErrorCode;
-use syncline_connectors::sink::{ErrorLimit, FoundBy, Reject, RejectCollector, RejectLog};
+use syncline_connectors::sink::{ErrorLimit, FoundBy, Reject, RejectCollector, RejectLog, RowValues};
 
 use crate::error::Result;
 use crate::state::{make_folder, private_file};
@@ -73,10 +73,20 @@ struct Line<'a> {
     column: Option<&'a str>,
     value: Option<&'a str>,
     reason: &'a str,
-    row: Option<u64>,
+    /// The row's values by column; null where they are not known.
+    row: Option<Values<'a>>,
     file: Option<&'a str>,
     line: Option<u64>,
     found_by: &'a str,
+}
+
+/// A row as an object of column to text, in the order of the columns; of two columns of one name the last counts.
+struct Values<'a>(&'a RowValues);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.0.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 impl StatementRejects {
@@ -196,7 +206,7 @@ impl RejectsFile {
             column: reject.column.as_deref(),
             value: reject.value.as_deref(),
             reason: &reject.reason,
-            row: reject.row,
+            row: (!reject.values.is_empty()).then_some(Values(&reject.values)),
             file: reject.file.as_deref(),
             line: reject.line,
             found_by: match reject.found_by {

@@ -14,6 +14,7 @@
 //! | DATETIME | dates and timestamps; such a text, `20240807123456`, with as many digits of a second as the column keeps |
 //! | text | every type, as CAST prints it (timestamps with a space, no `T`); bytes if they are UTF-8 |
 //! | binary | bytes; text as its UTF-8 bytes |
+//! | an operation (`__op`) | the numbers 0 and 1; booleans; the texts `upsert`, `delete`, `0`, `1` |
 //! | JSON, others | text; lists, structs and maps as JSON |
 //!
 //! Text for a typed column is checked and stays text. Timestamps with a zone become wall-clock time in the run's zone.
@@ -37,12 +38,13 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::{FoundBy, Reject, RejectLog, TargetColumn, TargetType};
+use super::{Reject, RejectLog, RowValues, TargetColumn, TargetType};
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::text::places::place_of;
 use temporal::Zone;
 
-/// A reject's value is cut to so many characters: enough to find it, and it fits a line.
-const VALUE_CHARS: usize = 120;
+/// A reject's value is cut to so many bytes: enough to find it, and it fits a line.
+const VALUE_BYTES: usize = 256;
 
 /// Converts the batches of one write. One value serves all writers.
 pub struct Converter {
@@ -88,7 +90,7 @@ impl Converter {
         &self.schema
     }
 
-    /// The rows of `batch` that the target can hold. The others go to the reject log, numbered from `first_row`;
+    /// The rows of `batch` that the target can hold, without the columns for file and line that may stand behind its own. The others go to the reject log, numbered from `first_row`;
     /// the error is the log's when there are too many.
     pub fn convert(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch> {
         let mut failures = Failures::new(batch.num_rows());
@@ -122,14 +124,14 @@ impl Converter {
     fn log(&self, batch: &RecordBatch, mut failures: Vec<Failure>, first_row: u64) -> Result<()> {
         failures.sort_by_key(|failure| failure.row);
         for failure in failures {
+            let names = self.columns.iter().map(|column| column.target.name.as_str());
+            let values = RowValues::of(names, batch, failure.row);
+            let (file, line) = place_of(batch, self.columns.len(), failure.row).unzip();
             self.rejects.reject(Reject {
-                column: Some(self.columns[failure.column].target.name.clone()),
-                value: value_text(batch.column(failure.column), failure.row),
-                reason: failure.reason,
                 row: Some(first_row + failure.row as u64),
-                file: None,
-                line: None,
-                found_by: FoundBy::Syncline,
+                file,
+                line,
+                ..Reject::of_row(values, failure.column, failure.reason)
             })?;
         }
         Ok(())
@@ -212,7 +214,7 @@ impl ColumnConverter {
 /// The type that a plain source type has behind the conversion.
 fn converted_type(source: &DataType, target: &TargetColumn) -> DataType {
     match plain_type(source) {
-        DataType::Utf8 if !matches!(target.kind, TargetType::Binary { .. }) => DataType::Utf8,
+        DataType::Utf8 if !matches!(target.kind, TargetType::Binary { .. } | TargetType::Operation) => DataType::Utf8,
         _ => target.kind.arrow_type(),
     }
 }
@@ -279,7 +281,7 @@ fn type_words(source: &DataType) -> String {
 
 fn is_number(kind: &TargetType) -> bool {
     use TargetType as T;
-    matches!(kind, T::Boolean | T::Integer { .. } | T::Float32 | T::Float64 | T::Decimal { .. })
+    matches!(kind, T::Boolean | T::Operation | T::Integer { .. } | T::Float32 | T::Float64 | T::Decimal { .. })
 }
 
 /// The one type that stands for all types with the same values: `Utf8` for every kind of text, and so on.
@@ -323,7 +325,16 @@ pub(crate) fn value_text(array: &ArrayRef, row: usize) -> Option<String> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options).ok()?;
     let text = formatter.value(row).try_to_string().ok()?;
-    Some(printable(&text, VALUE_CHARS))
+    Some(shown_value(&text))
+}
+
+/// A value from outside as a reject shows it: cut to 256 bytes between two characters, and control characters escaped.
+pub(crate) fn shown_value(text: &str) -> String {
+    if text.len() <= VALUE_BYTES {
+        return printable(text, VALUE_BYTES);
+    }
+    let cut = (0..=VALUE_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", printable(&text[..cut], VALUE_BYTES))
 }
 
 /// Text from outside as messages show it: cut to so many characters, and control characters escaped, so that it cannot steer a terminal

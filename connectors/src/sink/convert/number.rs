@@ -20,6 +20,9 @@ use crate::sink::{TargetColumn, TargetType};
 
 /// Any number or boolean to any target that takes one.
 pub(super) fn from_number(source: &ArrayRef, target: &TargetColumn, failures: &mut Failures) -> Result<ArrayRef> {
+    if target.kind == TargetType::Operation {
+        return to_operation(source, target, failures);
+    }
     let arrow_type = target.kind.arrow_type();
     if *source.data_type() == arrow_type && !matches!(arrow_type, DataType::Decimal128(..) | DataType::Decimal256(..)) {
         return Ok(Arc::clone(source));
@@ -41,10 +44,21 @@ pub(super) fn from_number(source: &ArrayRef, target: &TargetColumn, failures: &m
             DataType::Decimal128(..) | DataType::Decimal256(..) => decimal_to_exact(source, target, failures),
             _ => integer_to_exact(source, target, failures),
         },
-        TargetType::Date | TargetType::DateTime { .. } | TargetType::Binary { .. } => {
+        TargetType::Operation | TargetType::Date | TargetType::DateTime { .. } | TargetType::Binary { .. } => {
             Err(ConnectorError::internal(format!("a number reached column `{}`", target.name)))
         }
     }
+}
+
+/// 0 and 1 of any numeric type, as a number.
+fn to_operation(source: &ArrayRef, target: &TargetColumn, failures: &mut Failures) -> Result<ArrayRef> {
+    let boolean = TargetColumn { kind: TargetType::Boolean, ..target.clone() };
+    let mut lost = Failures::new(source.len());
+    let flags = from_number(source, &boolean, &mut lost)?;
+    for failure in lost.list {
+        failures.add(failure.row, text::NO_OPERATION);
+    }
+    exact_cast(&flags, &DataType::Int8)
 }
 
 /// What an exact type holds: so many digits, so many of them behind the point, from `low` to `high` in units of the last one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int8Array, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 use serde::de::IgnoredAny;
@@ -11,6 +11,9 @@ use super::grammar::{self, DateTimeText};
 use super::{Failures, exact_cast, number};
 use crate::error::{ConnectorError, Result};
 use crate::sink::{TargetColumn, TargetType};
+
+/// Why a value is refused that does not say what is done with the row.
+pub(super) const NO_OPERATION: &str = "is neither 0 (upsert) nor 1 (delete)";
 
 /// Text to any target.
 pub(super) fn from_text(source: &ArrayRef, target: &TargetColumn, failures: &mut Failures) -> Result<ArrayRef> {
@@ -23,6 +26,7 @@ pub(super) fn from_text(source: &ArrayRef, target: &TargetColumn, failures: &mut
         }
         TargetType::Other => {}
         TargetType::Json => check_each(texts, failures, check_json),
+        TargetType::Operation => return Ok(operations(texts, failures)),
         TargetType::Boolean => check_each(texts, failures, |text| {
             if grammar::is_boolean(text.as_bytes()) { Ok(()) } else { Err(no_value(target)) }
         }),
@@ -46,6 +50,22 @@ pub(super) fn from_binary(source: &ArrayRef, target: &TargetColumn, failures: &m
         .map_err(|error| ConnectorError::internal("cannot read bytes as text").with_source(error))?;
     number::fail_new_nulls(source, &texts, failures, || "holds bytes that are not UTF-8".into());
     from_text(&texts, target, failures)
+}
+
+/// What rows say is done with them, as the number that the target takes.
+fn operations(texts: &StringArray, failures: &mut Failures) -> ArrayRef {
+    let mut operation = |(row, text): (usize, Option<&str>)| {
+        let text = text?.trim();
+        if text == "0" || text.eq_ignore_ascii_case("upsert") {
+            return Some(0);
+        }
+        if text == "1" || text.eq_ignore_ascii_case("delete") {
+            return Some(1);
+        }
+        failures.add(row, NO_OPERATION);
+        None
+    };
+    Arc::new(texts.iter().enumerate().map(&mut operation).collect::<Int8Array>())
 }
 
 fn no_value(target: &TargetColumn) -> String {

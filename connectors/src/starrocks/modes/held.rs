@@ -1,20 +1,13 @@
 //! Rows that wait for their load. They are held as batches, since only the whole load shows whether plain CSV can carry it.
 
-use arrow::array::BooleanArray;
-use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::write_options::Format;
+use super::encode::{LoadEncoder, left_out};
 use super::target::{Encoding, WriteTarget};
-use crate::csv::Uncarried;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::convert::value_text;
-use crate::sink::{FoundBy, Reject};
-
-/// Bytes handed to the socket at once: large enough to cost few calls, small enough for backpressure to be felt.
-pub(super) const PIECE_BYTES: usize = 1 << 20;
 
 /// How much memory held rows may take, as a multiple of `load_bytes`. Text takes about as much in memory as on the wire; only narrow
 /// numbers in wide types take several times more.
@@ -23,7 +16,7 @@ const MEMORY_FACTOR: u64 = 4;
 /// The way out for a row that needs JSON in a load that is too large for it.
 const JSON_TOO_LARGE: &str = "JSON, which could carry it, is ruled out: the load is larger than 100 MB as JSON; allow such rows with \"error_limit\", or SET syncline.write_mode = 'plain' with smaller \"load_bytes\"";
 /// The way out for a row that the user's own CSV cannot carry.
-const LEAVE_THE_FORMAT: &str = "leave format, delimiters and \"columns\" to syncline, which then chooses one that carries it, or allow such rows with \"error_limit\"";
+pub(super) const LEAVE_THE_FORMAT: &str = "leave format, delimiters and \"columns\" to syncline, which then chooses one that carries it, or allow such rows with \"error_limit\"";
 
 /// Batches with what they weigh.
 #[derive(Debug, Default)]
@@ -53,15 +46,25 @@ impl Weight {
         scratch.clear();
         let memory =
             batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum();
-        if target.format() == &Format::Json {
-            // What JSON cannot carry becomes a reject when the load is encoded.
-            let carried = left_out(batch, &target.json().uncarried(batch))?;
-            target.json().encode(&carried, true, scratch)?;
-            return Ok(Self { bytes: scratch.len() as u64 + 1, memory, has_uncarried: false });
-        }
-        target.csv().encode(batch, scratch)?;
-        let has_uncarried = !target.csv().carries(batch).is_complete();
-        Ok(Self { bytes: scratch.len() as u64, memory, has_uncarried })
+        let (bytes, has_uncarried) = match target.format() {
+            Format::Json => {
+                // What JSON cannot carry becomes a reject when the load is encoded.
+                let carried = left_out(batch, &target.json().uncarried(batch))?;
+                target.json().encode(&carried, true, scratch)?;
+                (scratch.len() as u64 + 1, false)
+            }
+            // Arrow on the wire is about what it is in memory.
+            Format::Arrow => (memory, false),
+            Format::Csv(_) if target.options().encloses => {
+                target.enclosed().encode(batch, scratch)?;
+                (scratch.len() as u64, !target.enclosed().carries(batch).is_complete())
+            }
+            Format::Csv(_) | Format::CsvOrJson(_) => {
+                target.csv().encode(batch, scratch)?;
+                (scratch.len() as u64, !target.csv().carries(batch).is_complete())
+            }
+        };
+        Ok(Self { bytes, memory, has_uncarried })
     }
 
     /// Whether a batch is too much for one load by itself.
@@ -114,6 +117,13 @@ impl HeldRows {
     /// Encodes the rows. Rows that the format cannot carry become rejects; the error is the reject log's when there are too many.
     pub(super) fn encode(self, target: &WriteTarget) -> Result<Encoded> {
         match target.format() {
+            Format::CsvOrJson(_) if !self.has_uncarried => self.encode_as(target, Encoding::Csv, ""),
+            Format::CsvOrJson(_) => self.encode_as_carried(target),
+            Format::Csv(_) if target.options().encloses => {
+                self.encode_as(target, Encoding::EnclosedCsv, LEAVE_THE_FORMAT)
+            }
+            Format::Csv(_) => self.encode_as(target, Encoding::Csv, LEAVE_THE_FORMAT),
+            Format::Arrow => self.encode_as(target, Encoding::Arrow, ""),
             Format::Json => match self.encode_json(target)? {
                 Some(encoded) => Ok(encoded),
                 None => Err(ConnectorError::new(
@@ -125,37 +135,64 @@ impl HeldRows {
                     ),
                 )),
             },
-            Format::CsvOrJson(_) if self.has_uncarried && self.json_obstacle(target).is_none() => {
-                match self.encode_json(target)? {
-                    Some(encoded) => Ok(encoded),
-                    // The few rows that CSV cannot carry are the rejects.
-                    None => self.encode_csv(target, JSON_TOO_LARGE),
-                }
-            }
-            Format::CsvOrJson(_) => {
-                let way_out = self.json_obstacle(target).unwrap_or_default();
-                self.encode_csv(target, &way_out)
-            }
-            Format::Csv(_) => self.encode_csv(target, LEAVE_THE_FORMAT),
         }
     }
 
-    /// Each batch is let go as soon as it is encoded.
-    fn encode_csv(self, target: &WriteTarget, way_out: &str) -> Result<Encoded> {
-        let mut pieces = Pieces::default();
-        let mut rows = 0;
-        for batch in self.batches {
-            let batch = without(target, &batch, target.csv().carries(&batch).uncarried(), way_out)?;
-            rows += batch.num_rows() as u64;
-            target.csv().encode(&batch, &mut pieces.open)?;
-            pieces.cut();
+    /// Before [`encode`](Self::encode): asks the server whether it reads Arrow, where nothing else carries all rows.
+    pub(super) async fn prepare(&self, target: &WriteTarget) {
+        if self.needs_arrow(target)
+            && let Err(error) = target.ask_for_arrow().await
+        {
+            tracing::info!(target = %target.shown(), %error, "the server does not say whether it reads Arrow");
         }
-        Ok(pieces.encoded(Encoding::Csv, rows))
+    }
+
+    fn needs_arrow(&self, target: &WriteTarget) -> bool {
+        matches!(target.format(), Format::CsvOrJson(_))
+            && self.has_uncarried
+            && target.may_know_arrow()
+            && !(target.options().has_enclosed_csv && self.is_carried_by(target, Encoding::EnclosedCsv))
+            && !(self.is_carried_by(target, Encoding::Json) && target.takes_json_of(self.bytes.saturating_mul(2)))
+    }
+
+    fn is_carried_by(&self, target: &WriteTarget, encoding: Encoding) -> bool {
+        self.batches.iter().all(|batch| target.uncarried(encoding, batch).is_empty())
+    }
+
+    /// The first format that the server reads and that carries every row: enclosed CSV, JSON, Arrow. Where none does, the few rows that CSV
+    /// cannot carry are the rejects.
+    fn encode_as_carried(self, target: &WriteTarget) -> Result<Encoded> {
+        let has_enclosed = target.options().has_enclosed_csv;
+        if has_enclosed && self.is_carried_by(target, Encoding::EnclosedCsv) {
+            return self.encode_as(target, Encoding::EnclosedCsv, "");
+        }
+        let obstacle = self.json_obstacle(target);
+        if obstacle.is_none()
+            && let Some(encoded) = self.encode_json(target)?
+        {
+            return Ok(encoded);
+        }
+        if target.knows_arrow() {
+            return self.encode_as(target, Encoding::Arrow, "");
+        }
+        let way_out = obstacle.unwrap_or_else(|| JSON_TOO_LARGE.to_owned());
+        self.encode_as(target, if has_enclosed { Encoding::EnclosedCsv } else { Encoding::Csv }, &way_out)
+    }
+
+    /// Each batch is let go as soon as it is encoded.
+    fn encode_as(self, target: &WriteTarget, encoding: Encoding, way_out: &str) -> Result<Encoded> {
+        let mut encoder = LoadEncoder::new(target, encoding)?;
+        let mut pieces = Vec::new();
+        for batch in self.batches {
+            encoder.push(target, &batch, way_out)?;
+            pieces.extend(encoder.full_piece());
+        }
+        encoded(encoder, target, pieces)
     }
 
     /// Why JSON cannot carry all rows; None if it can.
     fn json_obstacle(&self, target: &WriteTarget) -> Option<String> {
-        let found = self.batches.iter().find_map(|batch| target.json().uncarried(batch).into_iter().next())?;
+        let found = self.batches.iter().find_map(|batch| target.uncarried(Encoding::Json, batch).into_iter().next())?;
         let column = &target.columns()[found.column].name;
         Some(format!(
             "JSON, which could carry it, is ruled out: column {column} {} in a row of the same load; allow such rows with \"error_limit\", or write them by a statement of their own",
@@ -165,89 +202,24 @@ impl HeldRows {
 
     /// None if it is more than the server takes as JSON.
     fn encode_json(&self, target: &WriteTarget) -> Result<Option<Encoded>> {
-        let mut pieces = Pieces::default();
-        let mut rows = 0;
-        target.json().open(&mut pieces.open);
+        let mut encoder = LoadEncoder::new(target, Encoding::Json)?;
+        let mut pieces = Vec::new();
         for batch in &self.batches {
-            let uncarried = target.json().uncarried(batch);
-            let batch = without(target, batch, &uncarried, "")?;
-            target.json().encode(&batch, rows == 0, &mut pieces.open)?;
-            rows += batch.num_rows() as u64;
-            pieces.cut();
-            if !target.takes_json_of(pieces.bytes) {
+            encoder.push(target, batch, "")?;
+            pieces.extend(encoder.full_piece());
+            if !target.takes_json_of(encoder.plain_bytes() + 1) {
                 return Ok(None);
             }
         }
-        target.json().close(&mut pieces.open);
-        let encoded = pieces.encoded(Encoding::Json, rows);
-        Ok(target.takes_json_of(encoded.bytes).then_some(encoded))
+        encoded(encoder, target, pieces).map(Some)
     }
 }
 
-/// The batch without these rows, which become rejects; their reason goes on with the way out, where there is one.
-pub(super) fn without(
-    target: &WriteTarget,
-    batch: &RecordBatch,
-    uncarried: &[Uncarried],
-    way_out: &str,
-) -> Result<RecordBatch> {
-    for row in uncarried {
-        let reason = match way_out {
-            "" => row.reason.to_owned(),
-            way_out => format!("{}; {way_out}", row.reason),
-        };
-        target.rejects().reject(Reject {
-            column: Some(target.columns()[row.column].name.clone()),
-            value: value_text(batch.column(row.column), row.row),
-            reason,
-            row: None,
-            file: None,
-            line: None,
-            found_by: FoundBy::Syncline,
-        })?;
+/// What an encoder made of a load's rows.
+fn encoded(mut encoder: LoadEncoder, target: &WriteTarget, mut pieces: Vec<Bytes>) -> Result<Encoded> {
+    let last = encoder.finish(target)?;
+    if !last.is_empty() {
+        pieces.push(last);
     }
-    left_out(batch, uncarried)
-}
-
-/// The batch without these rows.
-fn left_out(batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<RecordBatch> {
-    if uncarried.is_empty() {
-        return Ok(batch.clone());
-    }
-    let mut keep = vec![true; batch.num_rows()];
-    for row in uncarried {
-        keep[row.row] = false;
-    }
-    filter_record_batch(batch, &BooleanArray::from(keep))
-        .map_err(|error| ConnectorError::internal("cannot leave out rows").with_source(error))
-}
-
-/// Bytes cut into pieces. The open piece is copied when it is cut, so that what is kept has no room to spare.
-#[derive(Debug, Default)]
-struct Pieces {
-    open: Vec<u8>,
-    closed: Vec<Bytes>,
-    bytes: u64,
-}
-
-impl Pieces {
-    /// Closes the open piece if it is large enough.
-    fn cut(&mut self) {
-        if self.open.len() >= PIECE_BYTES {
-            self.close();
-        }
-    }
-
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            self.bytes += self.open.len() as u64;
-            self.closed.push(Bytes::copy_from_slice(&self.open));
-            self.open.clear();
-        }
-    }
-
-    fn encoded(mut self, encoding: Encoding, rows: u64) -> Encoded {
-        self.close();
-        Encoded { encoding, pieces: self.closed, rows, bytes: self.bytes }
-    }
+    Ok(Encoded { encoding: encoder.encoding(), pieces, rows: encoder.rows(), bytes: encoder.sent_bytes() })
 }

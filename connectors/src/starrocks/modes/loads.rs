@@ -200,6 +200,7 @@ impl LoadsWriter {
     /// Sends what is held as one load and waits for its outcome.
     async fn flush(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
+        held.prepare(&self.shared.target).await;
         let encoded = held.encode(&self.shared.target)?;
         if encoded.rows == 0 {
             return Ok(());

@@ -1,10 +1,11 @@
 //! Write modes: how loads become one write. [`single`] is one load, all or nothing; [`transaction`] is any number of transactions that
 //! are committed together; [`staging_table`] and [`temporary_partition`] load out of the readers' sight and end with one statement on the
-//! server; [`plain`] is many loads, each visible by itself. All send rows to one [`target`].
+//! server; [`plain`] is many loads, each visible by itself. All [`encode`] their rows and send them to one [`target`].
 
 pub(super) mod choice;
 pub(super) mod constant_columns;
 mod decided;
+mod encode;
 pub(super) mod gate;
 pub(super) mod held;
 mod loads;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::loads::ParallelLoads;
 use super::target::WriteTarget;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
+use crate::sink::{CommitToken, ErrorLimit, Sink, WriteSummary, Writer};
 
 /// A write as many loads.
 #[derive(Debug)]
@@ -40,6 +40,12 @@ impl Sink for PlainSink {
             summary.bytes_written += load.bytes;
             summary.labels.push(load.label.to_string());
             summary.warnings.extend(load.warnings);
+        }
+        if summary.labels.len() > 1 && self.target.options().settings.error_limit != ErrorLimit::Rows(0) {
+            summary.warnings.push(
+                "write_mode plain: \"error_limit\" holds for each load, and loads side by side may together have passed it"
+                    .to_owned(),
+            );
         }
         if summary.labels.len() > 1 {
             summary.warnings.push(format!(

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,8 @@ use super::super::stream_load::client::Outcome;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::Label;
 use super::super::write_options::Format;
-use super::held::{HeldRows, PIECE_BYTES, Weight, without};
+use super::encode::LoadEncoder;
+use super::held::{HeldRows, LEAVE_THE_FORMAT, Weight};
 use super::target::{Committed, Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
@@ -161,6 +161,7 @@ pub(super) async fn send_held(
     if promised != held.rows() {
         return Err(ConnectorError::internal(format!("writers report {promised} rows, {} are held", held.rows())));
     }
+    held.prepare(target).await;
     let encoded = held.encode(target)?;
     // Rows that the format cannot carry may have become rejects just now.
     target.rejects().check(encoded.rows + target.rejects().count())?;
@@ -226,7 +227,7 @@ impl Writer for SingleWriter {
             }
             State::Holding(held) => {
                 held_before = std::mem::take(held).into_batches();
-                let streaming = Streaming::begin(&self.shared, held_before.iter().chain([batch]));
+                let streaming = Streaming::begin(&self.shared, held_before.iter().chain([batch])).await?;
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
                 self.shared.sent.store(true, Ordering::Relaxed);
                 *state = State::Streaming(streaming);
@@ -270,17 +271,28 @@ impl Writer for SingleWriter {
 const STREAM_WAYS_OUT: &str = "a load that is streamed cannot become JSON. Choose one: a larger \"load_bytes\" (SET syncline.load_bytes = '…'; the rows are then held in memory and sent as JSON, up to 100 MB of it), allow such rows with \"error_limit\", or SET syncline.write_mode = 'plain' (loads visible one by one)";
 
 /// The format of a load that is streamed behind this head. What comes later is not known, so that the format of the most values is chosen
-/// unless the head needs JSON.
-fn streamed_encoding<'a>(target: &WriteTarget, head: impl Iterator<Item = &'a RecordBatch> + Clone) -> Encoding {
-    let (csv, encoding) = match target.format() {
+/// unless the head needs another: JSON, or Arrow where the server reads it and the load may outgrow what the server takes as JSON.
+async fn streamed_encoding<'a>(
+    target: &WriteTarget,
+    head: impl Iterator<Item = &'a RecordBatch> + Clone + Send,
+) -> Encoding {
+    let encoding = match target.format() {
         Format::Json => return Encoding::Json,
+        Format::Arrow => return Encoding::Arrow,
+        Format::Csv(_) if target.options().encloses => return Encoding::EnclosedCsv,
         Format::Csv(_) => return Encoding::Csv,
-        Format::CsvOrJson(_) if target.options().has_enclosed_csv => (target.enclosed(), Encoding::EnclosedCsv),
-        Format::CsvOrJson(_) => (target.csv(), Encoding::Csv),
+        Format::CsvOrJson(_) if target.options().has_enclosed_csv => Encoding::EnclosedCsv,
+        Format::CsvOrJson(_) => Encoding::Csv,
     };
-    let needs_json = head.clone().any(|batch| !csv.carries(batch).is_complete());
-    let has_json = needs_json && head.clone().all(|batch| target.json().uncarried(batch).is_empty());
-    if has_json { Encoding::Json } else { encoding }
+    let carries = |encoding| head.clone().all(|batch| target.uncarried(encoding, batch).is_empty());
+    if carries(encoding) {
+        return encoding;
+    }
+    // Any size goes as Arrow, and 100 MB as JSON.
+    if target.may_know_arrow() && target.ask_for_arrow().await.unwrap_or(false) {
+        return Encoding::Arrow;
+    }
+    if carries(Encoding::Json) { Encoding::Json } else { encoding }
 }
 
 /// The open load of a streamed write. Dropping it breaks the connection.
@@ -289,48 +301,32 @@ struct Streaming {
     pieces: mpsc::Sender<Piece>,
     /// None once its outcome was read.
     load: Option<SpawnedTask<Result<Outcome>>>,
-    encoding: Encoding,
-    encoded: Vec<u8>,
-    rows: u64,
-    bytes: u64,
+    encoder: LoadEncoder,
 }
 
 impl Streaming {
     /// Opens the load in the format that its head needs.
-    fn begin<'a>(shared: &Single, head: impl Iterator<Item = &'a RecordBatch> + Clone) -> Self {
+    async fn begin<'a>(shared: &Single, head: impl Iterator<Item = &'a RecordBatch> + Clone + Send) -> Result<Self> {
         let (pieces, body) = StreamBody::new();
         let (target, label) = (shared.target.clone(), shared.label());
-        let encoding = streamed_encoding(&target, head);
+        let encoding = streamed_encoding(&target, head).await;
+        let encoder = LoadEncoder::new(&target, encoding)?;
         let load = SpawnedTask::spawn(async move { target.stream(label, encoding, Body::Stream(body)).await });
-        let mut encoded = Vec::new();
-        if encoding == Encoding::Json {
-            shared.target.json().open(&mut encoded);
-        }
-        Self { pieces, load: Some(load), encoding, encoded, rows: 0, bytes: 0 }
+        Ok(Self { pieces, load: Some(load), encoder })
     }
 
     /// Sends the rows of a batch that the load's format can carry, and says how many; waits while the server is slower than the source.
     async fn send(&mut self, shared: &Single, batch: &RecordBatch) -> Result<u64> {
         let target = &shared.target;
-        let batch = match self.encoding {
-            Encoding::Json => {
-                let batch = without(target, batch, &target.json().uncarried(batch), "")?;
-                target.json().encode(&batch, self.rows == 0, &mut self.encoded)?;
-                self.check_json_size(target)?;
-                batch
-            }
-            Encoding::Csv | Encoding::EnclosedCsv => {
-                let csv = if self.encoding == Encoding::Csv { target.csv() } else { target.enclosed() };
-                let batch = without(target, batch, csv.carries(batch).uncarried(), STREAM_WAYS_OUT)?;
-                csv.encode(&batch, &mut self.encoded)?;
-                batch
-            }
+        let way_out = match target.format() {
+            Format::CsvOrJson(_) => STREAM_WAYS_OUT,
+            _ => LEAVE_THE_FORMAT,
         };
-        self.rows += batch.num_rows() as u64;
-        if self.encoded.len() >= PIECE_BYTES {
-            let piece = Bytes::copy_from_slice(&self.encoded);
-            self.encoded.clear();
-            self.bytes += piece.len() as u64;
+        let rows = self.encoder.push(target, batch, way_out)?;
+        if self.encoder.encoding() == Encoding::Json {
+            self.check_json_size(target)?;
+        }
+        while let Some(piece) = self.encoder.full_piece() {
             let sent = tokio::select! {
                 () = shared.cancelled.cancelled() => return Err(ended()),
                 sent = self.pieces.send(Piece::Bytes(piece)) => sent,
@@ -339,12 +335,12 @@ impl Streaming {
                 return Err(self.ended_early(shared).await);
             }
         }
-        Ok(batch.num_rows() as u64)
+        Ok(rows)
     }
 
     /// The server refuses more JSON than this at the end only; the list's closing bracket counts.
     fn check_json_size(&self, target: &WriteTarget) -> Result<()> {
-        if target.takes_json_of(self.bytes + self.encoded.len() as u64 + 1) {
+        if target.takes_json_of(self.encoder.plain_bytes() + 1) {
             return Ok(());
         }
         let why = match target.format() {
@@ -371,7 +367,7 @@ impl Streaming {
             Ok(Err(error)) => return error,
             Err(_) => return ConnectorError::internal("the task of a load stopped"),
         };
-        match shared.target.settle(shared.label(), outcome, self.rows, self.bytes).await {
+        match shared.target.settle(shared.label(), outcome, self.encoder.rows(), self.encoder.sent_bytes()).await {
             Err(error) => error,
             Ok(_) => ConnectorError::new(
                 ErrorCode::Unknown,
@@ -386,11 +382,7 @@ impl Streaming {
 
     /// Ends the body, which commits the load, and reads its outcome.
     async fn end(mut self, target: &WriteTarget, label: Label) -> Result<Committed> {
-        if self.encoding == Encoding::Json {
-            target.json().close(&mut self.encoded);
-        }
-        self.bytes += self.encoded.len() as u64;
-        let rest = Bytes::from(std::mem::take(&mut self.encoded));
+        let rest = self.encoder.finish(target)?;
         // A server that has ended the load already says so in the outcome.
         if self.pieces.send(Piece::Bytes(rest)).await.is_ok() {
             let _ = self.pieces.send(Piece::End).await;
@@ -398,7 +390,7 @@ impl Streaming {
         drop(self.pieces);
         let Some(load) = self.load.take() else { return Err(ended()) };
         match load.join().await {
-            Ok(outcome) => target.settle(label, outcome?, self.rows, self.bytes).await,
+            Ok(outcome) => target.settle(label, outcome?, self.encoder.rows(), self.encoder.sent_bytes()).await,
             Err(_) => Err(ConnectorError::new(
                 ErrorCode::Unknown,
                 format!("{}: the task of load {label} stopped before the server answered", target.shown()),

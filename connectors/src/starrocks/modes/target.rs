@@ -4,9 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::record_batch::RecordBatch;
+use tokio::sync::OnceCell;
+
 use super::super::error::{refused_load, server_reject};
 use super::super::stream_load::body::Body;
 use super::super::stream_load::client::{Load, Outcome, StreamLoadClient};
+use super::super::stream_load::compress::Compression;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::{Label, LabelPrefix};
 use super::super::stream_load::response::{LoadResponse, RefusedRow};
@@ -14,7 +18,7 @@ use super::super::stream_load::roll_back::{Ended, Opened};
 use super::super::stream_load::transaction::{Timeouts, Transaction};
 use super::super::write_options::{Format, WriteOptions};
 use super::held::Encoded;
-use crate::csv::{CsvEncoder, JsonEncoder};
+use crate::csv::{ArrowEncoder, CsvEncoder, JsonEncoder, Uncarried};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::journal::AttemptRecord;
 use crate::sink::{CommitJournal, ErrorLimit, RejectLog, TargetColumn, WriteId, WriteRequest};
@@ -23,6 +27,8 @@ use crate::sink::{CommitJournal, ErrorLimit, RejectLog, TargetColumn, WriteId, W
 const KEPT_TIMEOUT: Duration = Duration::from_secs(600);
 /// `timeout` of a load that is streamed from a source of any speed: four hours.
 const STREAMED_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
+/// `timeout` of the load without rows by which a format is asked for.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// `idle_transaction_timeout`: a transaction of a process that is gone holds one of the database's places for so long; one of a source
 /// that is slower is begun again.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1800);
@@ -41,6 +47,8 @@ pub(super) enum Encoding {
     /// CSV with quotes around what holds a delimiter.
     EnclosedCsv,
     Json,
+    /// An Arrow IPC stream.
+    Arrow,
 }
 
 /// Where the rows of one write go.
@@ -59,6 +67,9 @@ pub(in super::super) struct WriteTarget {
     csv: CsvEncoder,
     enclosed: CsvEncoder,
     json: JsonEncoder,
+    arrow: ArrowEncoder,
+    /// Whether the server knows Arrow, once it was asked.
+    knows_arrow: OnceCell<bool>,
     /// The most JSON that the server takes as one load.
     max_json_bytes: u64,
     id: WriteId,
@@ -98,7 +109,7 @@ impl WriteTarget {
     ) -> Self {
         let csv = match &options.format {
             Format::CsvOrJson(format) | Format::Csv(format) => CsvEncoder::new(format.clone()),
-            Format::Json => CsvEncoder::default(),
+            Format::Json | Format::Arrow => CsvEncoder::default(),
         };
         let csv = csv.with_columns(&columns);
         Self {
@@ -109,6 +120,8 @@ impl WriteTarget {
             staging: None,
             is_tentative: false,
             json: JsonEncoder::new(&columns),
+            arrow: ArrowEncoder::new(&columns),
+            knows_arrow: OnceCell::new(),
             columns,
             options,
             enclosed: csv.clone().enclosed(),
@@ -135,6 +148,18 @@ impl WriteTarget {
     /// The catalog's name, for messages.
     pub(super) fn catalog(&self) -> &str {
         &self.catalog
+    }
+
+    pub(super) fn client(&self) -> &StreamLoadClient {
+        &self.client
+    }
+
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub(super) fn table(&self) -> &str {
+        &self.table
     }
 
     pub(super) fn shared_client(&self) -> Arc<StreamLoadClient> {
@@ -180,20 +205,71 @@ impl WriteTarget {
         &self.json
     }
 
+    pub(super) fn arrow(&self) -> &ArrowEncoder {
+        &self.arrow
+    }
+
+    /// The rows of a batch that a load of this encoding cannot carry.
+    pub(super) fn uncarried(&self, encoding: Encoding, batch: &RecordBatch) -> Vec<Uncarried> {
+        match encoding {
+            Encoding::Csv => self.csv.carries(batch).uncarried().to_vec(),
+            Encoding::EnclosedCsv => self.enclosed.carries(batch).uncarried().to_vec(),
+            Encoding::Json => self.json.uncarried(batch),
+            Encoding::Arrow => Vec::new(),
+        }
+    }
+
+    /// How loads of this encoding are compressed. The user's codec is for the format that the user wrote.
+    pub(super) fn compression_of(&self, encoding: Encoding) -> Option<Compression> {
+        match (encoding, self.format()) {
+            (Encoding::Csv | Encoding::EnclosedCsv, Format::Csv(_)) | (Encoding::Json, Format::Json) => {
+                self.options.compression
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is worth asking for Arrow: every column could go by it.
+    pub(super) fn may_know_arrow(&self) -> bool {
+        ArrowEncoder::check(&self.columns).is_ok()
+    }
+
+    /// Whether the server is known to read Arrow: nothing but [`ask_for_arrow`](Self::ask_for_arrow) makes it so.
+    pub(super) fn knows_arrow(&self) -> bool {
+        self.knows_arrow.get().copied().unwrap_or(false)
+    }
+
+    /// Asks the server, until it has answered once, whether it reads Arrow: by a load without rows, which it refuses.
+    pub(super) async fn ask_for_arrow(&self) -> Result<bool> {
+        let ask = async || {
+            let mut probe = self.load(Label::throw_away(), Encoding::Arrow, PROBE_TIMEOUT, None);
+            // Nothing but the format is asked about.
+            probe.headers.retain(|(name, _)| name == "format");
+            probe.headers.push(("timeout".to_owned(), PROBE_TIMEOUT.as_secs().to_string()));
+            self.client.knows_format(&probe).await
+        };
+        self.knows_arrow.get_or_try_init(ask).await.copied()
+    }
+
+    /// Before rows are read for a format that the user wrote: whether the server takes it.
+    ///
+    /// # Errors
+    /// Unsupported if it does not; those of asking.
+    async fn check_format(&self) -> Result<()> {
+        if self.format() != &Format::Arrow || self.ask_for_arrow().await? {
+            return Ok(());
+        }
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!(
+                "{}: this StarRocks does not read \"format\" = 'arrow', which came with version 4.2; leave the format to syncline",
+                self.shown()
+            ),
+        ))
+    }
+
     pub(super) fn rejects(&self) -> &dyn RejectLog {
         &*self.rejects
-    }
-
-    pub(super) fn client(&self) -> &StreamLoadClient {
-        &self.client
-    }
-
-    pub(super) fn database(&self) -> &str {
-        &self.database
-    }
-
-    pub(super) fn table(&self) -> &str {
-        &self.table
     }
 
     /// The label of a writer's load.
@@ -214,18 +290,25 @@ impl WriteTarget {
         self.max_json_bytes = bytes;
     }
 
+    /// A server that does or does not read enclosed CSV.
+    #[cfg(test)]
+    pub(super) fn set_enclosed_csv(&mut self, is_read: bool) {
+        self.options.has_enclosed_csv = is_read;
+    }
+
     /// The label of the server-side statement that ends this attempt.
     pub(super) fn statement_label(&self) -> Label {
         self.prefix.statement_label()
     }
 
-    /// Records that labels of this attempt may exist from now on.
+    /// Records that labels of this attempt may exist from now on, if the server takes the format that the user wrote.
     pub(super) async fn record_attempt(&self, writers: usize, write_mode: &str) -> Result<()> {
         self.record_attempt_with(writers, write_mode, String::new()).await
     }
 
     /// So, with what recovery must know beside the labels.
     pub(super) async fn record_attempt_with(&self, writers: usize, write_mode: &str, details: String) -> Result<()> {
+        self.check_format().await?;
         let record = AttemptRecord {
             id: self.id.clone(),
             catalog: self.catalog.clone(),
@@ -272,15 +355,20 @@ impl WriteTarget {
 
     /// A load's headers. `rows` is None if they are not counted yet.
     fn load(&self, label: Label, encoding: Encoding, timeout: Duration, rows: Option<u64>) -> Load {
+        let compression = self.compression_of(encoding);
         let mut headers = match encoding {
             Encoding::Csv | Encoding::EnclosedCsv => vec![
-                ("format".to_owned(), "csv".to_owned()),
+                ("format".to_owned(), compression.map_or("csv", Compression::csv_format).to_owned()),
                 ("column_separator".to_owned(), self.csv.format().column_separator_header()),
                 ("row_delimiter".to_owned(), self.csv.format().row_delimiter_header()),
             ],
             Encoding::Json => {
-                vec![("format".to_owned(), "json".to_owned()), ("strip_outer_array".to_owned(), "true".to_owned())]
+                let codec = compression.map(|codec| ("compression".to_owned(), codec.json_header().to_owned()));
+                let json =
+                    [("format".to_owned(), "json".to_owned()), ("strip_outer_array".to_owned(), "true".to_owned())];
+                json.into_iter().chain(codec).collect()
             }
+            Encoding::Arrow => vec![("format".to_owned(), "arrow".to_owned())],
         };
         if encoding == Encoding::EnclosedCsv {
             headers.push(("enclose".to_owned(), "\"".to_owned()));
@@ -432,8 +520,9 @@ impl WriteTarget {
         let rest = filtered.saturating_sub(named.len() as u64);
         // All are handed over, also behind the one that passes the limit.
         let mut limit = Ok(());
+        let columns: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         for row in &named {
-            let rejected = self.rejects.reject(server_reject(row));
+            let rejected = self.rejects.reject(server_reject(row, &columns, self.csv.format().column_separator()));
             limit = limit.and(rejected);
         }
         if rest > 0 {

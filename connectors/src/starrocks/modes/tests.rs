@@ -62,8 +62,25 @@ impl Cluster {
         act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static,
         state: impl Fn(&str) -> &'static str + Send + Sync + 'static,
     ) -> Self {
+        Self::of_version(act, state, "unknown data format, format=arrow").await
+    }
+
+    /// A cluster that reads Arrow.
+    async fn with_arrow(act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        Self::of_version(act, |_| "ABORTED", "No rows were imported from upstream").await
+    }
+
+    /// A cluster that answers so to a load of Arrow without rows.
+    async fn of_version(
+        act: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static,
+        state: impl Fn(&str) -> &'static str + Send + Sync + 'static,
+        arrow: &'static str,
+    ) -> Self {
         let loads = Mutex::new(0);
         let be = FaultServer::start(move |seen| {
+            if is_probe(seen) {
+                return Act::Reply(ok(&format!(r#"{{"TxnId":1,"Status":"Fail","Message":"{arrow}"}}"#)));
+            }
             if seen.line().contains("_load_error_log") {
                 return Act::Reply(ok("Error: NULL value in non-nullable column 'name'. Row: [1, NULL]\n"));
             }
@@ -94,12 +111,22 @@ impl Cluster {
 
     /// The loads that reached the backend.
     fn loads(&self) -> Vec<Seen> {
-        self.be.seen().into_iter().filter(|seen| seen.line().contains("_stream_load")).collect()
+        let is_load = |seen: &Seen| seen.line().contains("_stream_load") && !is_probe(seen);
+        self.be.seen().into_iter().filter(is_load).collect()
+    }
+
+    /// The loads without rows by which the backend was asked for a format.
+    fn probes(&self) -> Vec<Seen> {
+        self.be.seen().into_iter().filter(is_probe).collect()
     }
 
     fn journal(&self) -> Vec<String> {
         self.journal.0.lock().clone()
     }
+}
+
+fn is_probe(seen: &Seen) -> bool {
+    seen.header("label").is_some_and(|label| label.starts_with("syncline-probe-"))
 }
 
 /// The target of a write into `d.t (id BIGINT, name STRING)`.
@@ -305,7 +332,8 @@ async fn rows_that_the_server_refuses_become_rejects_with_its_reasons() {
     assert!(error.message().contains("NULL value in non-nullable column 'name'"), "{error}");
     assert_eq!(cluster.rejects.count(), 2);
     let reject = &cluster.rejects.first()[0];
-    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), Some("[1, NULL]")));
+    assert_eq!((reject.column.as_deref(), reject.value.as_deref()), (Some("name"), None));
+    assert_eq!(reject.values.0, [("id".into(), Some("1".into())), ("name".into(), None)]);
     assert_eq!(reject.found_by, crate::sink::FoundBy::Server);
 }
 
@@ -613,4 +641,99 @@ async fn json_beyond_the_servers_limit_is_an_error_that_names_the_ways_out_unles
             assert!(error.message().contains(part), "{part}: {error}");
         }
     }
+}
+
+fn arrow_rows(body: &[u8]) -> Vec<RecordBatch> {
+    arrow::ipc::reader::StreamReader::try_new(body, None).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn rows_with_delimiters_are_enclosed_where_the_server_reads_that_and_json_elsewhere() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let rows = [batch(&[(1, "a\x01b\"\x02"), (2, "c")])];
+    write(&SingleSink::new(cluster.target(&[]), Beyond::IsAnError), &[&rows]).await.unwrap();
+    let mut old = cluster.target(&[]);
+    Arc::get_mut(&mut old).unwrap().set_enclosed_csv(false);
+    write(&SingleSink::new(old, Beyond::IsAnError), &[&rows]).await.unwrap();
+    let loads = cluster.loads();
+    assert_eq!((loads[0].header("format"), loads[0].header("enclose")), (Some("csv"), Some("\"")));
+    assert_eq!(loads[0].body, b"1\x01\"a\x01b\"\"\x02\"\x022\x01c\x02");
+    assert_eq!((loads[1].header("format"), loads[1].header("enclose")), (Some("json"), None));
+    assert!(cluster.probes().is_empty(), "nothing else is asked for");
+}
+
+#[tokio::test]
+async fn what_only_arrow_carries_is_arrow_where_the_server_reads_it() {
+    let name: ArrayRef = Arc::new(StringArray::from(vec![Some("a\x01"), Some("\\N"), None]));
+    let bytes: ArrayRef = Arc::new(BinaryArray::from_vec(vec![b"\xff", b"b", b"c"]));
+    let rows = RecordBatch::try_from_iter([("x", bytes), ("y", name)]).unwrap();
+    let cluster = Cluster::with_arrow(|_, _| Act::Load(success(3, 0))).await;
+    for beyond in [Beyond::IsAnError, Beyond::IsStreamed] {
+        let sink = SingleSink::new(cluster.target(&[]), beyond);
+        assert_eq!(write(&sink, &[std::slice::from_ref(&rows)]).await.unwrap().rows_written, 3);
+    }
+    let load = &cluster.loads()[0];
+    assert_eq!((load.header("format"), load.header("column_separator")), (Some("arrow"), None));
+    let read = &arrow_rows(&load.body)[0];
+    assert_eq!(read.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["id", "name"]);
+    assert_eq!((read.column(0), read.column(1)), (rows.column(0), rows.column(1)));
+    let probe = &cluster.probes()[0];
+    assert_eq!((probe.header("format"), probe.header("content-length")), (Some("arrow"), Some("0")));
+    assert_eq!(cluster.probes().len(), 2, "each write asks once");
+}
+
+#[tokio::test]
+async fn arrow_that_the_user_wrote_is_asked_for_before_any_row_is_read() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(1, 0))).await;
+    for sink in [
+        &SingleSink::new(cluster.target(&[("format", "arrow")]), Beyond::IsAnError) as &dyn Sink,
+        &PlainSink::new(cluster.target(&[("format", "arrow")])),
+    ] {
+        let error = sink.begin(1).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unsupported);
+        assert!(error.message().contains("does not read \"format\" = 'arrow'"), "{error}");
+    }
+    assert!(cluster.loads().is_empty() && cluster.journal().is_empty());
+    let cluster = Cluster::with_arrow(|seen, _| {
+        let rows = if seen.header("transfer-encoding").is_some() { 3 } else { 1 };
+        Act::Load(success(rows, 0))
+    })
+    .await;
+    let rows: Vec<_> = (0..3).map(|id| batch(&[(id, "a")])).collect();
+    let properties = [("format", "arrow"), ("load_rows", "1")];
+    assert_eq!(write(&PlainSink::new(cluster.target(&properties)), &[&rows]).await.unwrap().rows_written, 3);
+    let properties = [("format", "arrow"), ("load_bytes", "10")];
+    let sink = SingleSink::new(cluster.target(&properties), Beyond::IsStreamed);
+    assert_eq!(write(&sink, &[&rows]).await.unwrap().rows_written, 3);
+    assert!(cluster.loads().iter().all(|load| load.header("format") == Some("arrow")));
+}
+
+#[tokio::test]
+async fn a_body_is_compressed_as_the_user_wrote() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(2, 0))).await;
+    let rows = [batch(&[(1, "a")]), batch(&[(2, "b")])];
+    for (properties, beyond) in [
+        (&[("format", "zstd"), ("column_separator", ",")][..], Beyond::IsAnError),
+        (&[("format", "json"), ("compression", "zstd")], Beyond::IsAnError),
+        (&[("format", "zstd"), ("column_separator", ","), ("enclose", "\""), ("load_bytes", "1")], Beyond::IsStreamed),
+    ] {
+        write(&SingleSink::new(cluster.target(properties), beyond), &[&rows]).await.unwrap();
+    }
+    let loads = cluster.loads();
+    let text = |body: &[u8]| String::from_utf8(zstd::stream::decode_all(body).unwrap()).unwrap();
+    assert_eq!((loads[0].header("format"), loads[0].header("compression")), (Some("zstd"), None));
+    assert_eq!(text(&loads[0].body), "1,a\x022,b\x02");
+    assert_eq!((loads[1].header("format"), loads[1].header("compression")), (Some("json"), Some("ZSTD")));
+    assert_eq!(text(&loads[1].body), r#"[{"id":1,"name":"a"},{"id":2,"name":"b"}]"#);
+    assert_eq!((loads[2].header("format"), loads[2].header("enclose")), (Some("zstd"), Some("\"")));
+}
+
+#[tokio::test]
+async fn a_load_timeout_of_any_scope_is_the_header_unless_that_is_written() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(1, 0))).await;
+    for properties in [&[("loadTimeout", "5m")][..], &[("load_timeout", "5m"), ("timeout", "77")]] {
+        write(&SingleSink::new(cluster.target(properties), Beyond::IsAnError), &[&[batch(&[(1, "a")])]]).await.unwrap();
+    }
+    let timeouts: Vec<_> = cluster.loads().iter().map(|load| load.header("timeout").unwrap().to_owned()).collect();
+    assert_eq!(timeouts, ["300", "77"]);
 }

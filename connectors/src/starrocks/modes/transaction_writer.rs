@@ -11,7 +11,7 @@ use super::super::stream_load::body::Body;
 use super::super::stream_load::response::LoadResponse;
 use super::super::stream_load::transaction::{Begun, Step, Transaction, is_empty_load};
 use super::super::write_options::Format;
-use super::held::without;
+use super::encode::without;
 use super::spill::KeptParts;
 use super::target::{Encoding, WriteTarget};
 use super::transaction::{Prepared, Shared, ended};

@@ -233,6 +233,15 @@ impl StreamLoadClient {
         }
     }
 
+    /// Sends a load once, for its answer alone; what could not be sent or was not answered is an error.
+    pub(super) async fn offer(&self, load: &Load, body: &mut Body) -> Result<LoadResponse> {
+        match self.try_once(load, body).await? {
+            Tried::Answered { response, .. } => Ok(response),
+            Tried::NotSent(error) => Err(error),
+            Tried::Lost { reason, .. } => Err(self.lost_error(load, &reason)),
+        }
+    }
+
     /// One try: the redirect, then the body. Errors are those that trying again does not cure.
     async fn try_once(&self, load: &Load, body: &mut Body) -> Result<Tried> {
         let (mut at, mut target, mut hops) = match self.ask_frontends(load).await {

@@ -70,16 +70,23 @@ pub(crate) fn header_of(option: &str) -> Result<Option<String>> {
         Some(rest) => (rest.to_owned(), true),
         None => (name, false),
     };
-    if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+    if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| folded(refused) == folded(&name)) {
         return Err(ConnectorError::option(format!("the header \"{name}\" cannot be set: {why}")));
     }
-    if !by_prefix && !USER_HEADERS.contains(&name.as_str()) {
-        return Ok(None);
+    if !by_prefix {
+        // A camelCase spelling of a name is one too.
+        let known = USER_HEADERS.iter().find(|known| folded(known) == folded(&name));
+        return Ok(known.map(|known| (*known).to_owned()));
     }
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
         return Err(ConnectorError::option(format!("\"{option}\" does not name a header")));
     }
     Ok(Some(name))
+}
+
+/// A name without its `_` and `-`.
+fn folded(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).collect()
 }
 
 /// A value as a header carries it: no control characters, so that it ends where it should.
@@ -120,6 +127,9 @@ mod tests {
         assert_eq!(header_of("Strict_Mode").unwrap().as_deref(), Some("strict_mode"));
         assert_eq!(header_of("load.brand_new").unwrap().as_deref(), Some("brand_new"));
         assert_eq!(header_of("brand_new").unwrap(), None);
+        assert_eq!(header_of("columnSeparator").unwrap().as_deref(), Some("column_separator"));
+        assert_eq!(header_of("contentEncoding").unwrap().as_deref(), Some("content-encoding"));
+        assert!(header_of("contentLength").is_err());
     }
 
     #[test]

@@ -16,6 +16,11 @@ const MAX_RUN_BYTES: usize = 48;
 pub(crate) struct Label(String);
 
 impl Label {
+    /// A label for a load that is meant to be refused: no two are the same, and none is recorded.
+    pub(crate) fn throw_away() -> Self {
+        Self(format!("syncline-probe-{:016x}", rand::random::<u64>()))
+    }
+
     /// A label as the journal has it; None if it is none.
     pub(crate) fn recorded(label: &str) -> Option<Self> {
         (label.len() <= MAX_BYTES && is_legal(label)).then(|| Self(label.to_owned()))

@@ -3,14 +3,16 @@
 //! [`client`] drives a load from the frontend's redirect to its known outcome, [`transaction`] loads of which several become visible at once,
 //! [`roll_back`] ends what nobody awaits any more; [`exchange`] is the HTTP/1.1 below it, [`redirect`]
 //! decides which hosts may see the password, [`response`] reads answers, [`label`] names loads, [`body`] is what is sent and
-//! [`headers`] knows what may be set.
+//! [`headers`] knows what may be set. [`compress`] makes bodies smaller, and [`probe`] asks what a server knows.
 
 pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod compress;
 pub(crate) mod exchange;
 pub(crate) mod headers;
 pub(crate) mod label;
+pub(crate) mod probe;
 pub(crate) mod redirect;
 pub(crate) mod response;
 pub(crate) mod roll_back;
