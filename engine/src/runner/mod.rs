@@ -238,11 +238,12 @@ impl Runner {
                 is_resumed: resumed.is_resumed(),
             })
             .await;
-        if !options.interactive && !resumed.is_resumed() {
-            if let Some(warning) = resume::runs_left_open(state, &report.job, &self.run_id)? {
-                self.events.warn(0, warning.clone()).await;
-                report.warnings.push(warning);
-            }
+        if !options.interactive
+            && !resumed.is_resumed()
+            && let Some(warning) = resume::runs_left_open(state, &report.job, &self.run_id)?
+        {
+            self.events.warn(0, warning.clone()).await;
+            report.warnings.push(warning);
         }
         self.run_steps(steps, scopes, &recorder, resumed, report).await;
         recorder.end(report.status);
