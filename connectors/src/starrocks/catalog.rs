@@ -40,6 +40,7 @@ pub struct StarrocksCatalog {
     /// Made at the first write, as it reads the certificates of `ssl_ca`.
     client: Mutex<Option<Arc<StreamLoadClient>>>,
     abilities: Abilities,
+    patience: Patience,
 }
 
 impl fmt::Debug for StarrocksCatalog {
@@ -56,7 +57,14 @@ impl StarrocksCatalog {
     pub fn new(config: &CatalogConfig) -> Result<Self> {
         let options = StarrocksOptions::parse(config)?;
         let pool = ConnectionPool::new(options.connection.clone(), Dialect::StarRocks);
-        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None), abilities: Abilities::default() })
+        let (name, client) = (config.name.clone(), Mutex::new(None));
+        Ok(Self { name, options, pool, client, abilities: Abilities::default(), patience: Patience::default() })
+    }
+
+    /// The same catalog with other limits, so that tests of faults do not wait.
+    #[cfg(test)]
+    pub(super) fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     pub(super) fn options(&self) -> &StarrocksOptions {
@@ -93,7 +101,7 @@ impl StarrocksCatalog {
             rules,
             &options.connection.user,
             &options.connection.password,
-            Patience::default(),
+            self.patience.clone(),
         ));
         *client = Some(made.clone());
         Ok(made)
