@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::super::stream_load::fault_server::{Act, FaultServer, Seen, redirect};
 use super::super::transaction::TransactionSink;
 use super::transactions_server::{Fault, TransactionServer};
 use super::{batch, write};
@@ -447,4 +448,49 @@ async fn a_label_that_is_not_visible_in_time_is_a_warning() {
     let summary = write(&sink, &[&[batch(&[(1, "a")])]]).await.unwrap();
     assert_eq!(summary.rows_written, 1);
     assert!(summary.warnings[0].contains("job-r1-1-1-0-0 is committed but was not visible"), "{:?}", summary.warnings);
+}
+
+/// A frontend that sends every call on to an address.
+async fn forwarding(to: &str) -> FaultServer {
+    let to = to.to_owned();
+    FaultServer::start(move |seen: &Seen| {
+        let target = seen.line().split(' ').nth(1).unwrap();
+        Act::Reply(redirect(&format!("{to}{target}")))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn calls_follow_the_leader_and_the_backend_and_pass_over_frontends_that_are_down() {
+    let server = TransactionServer::new(|_, _| None).await;
+    let leader = forwarding(&server.server.at.to_string()).await;
+    let follower = forwarding(&leader.at.to_string()).await;
+    let gone = FaultServer::start(|_| Act::Close).await.at.clone();
+    for frontends in [vec![&follower.at, &leader.at], vec![&gone, &follower.at, &leader.at]] {
+        let sink = TransactionSink::new(server.target_behind(&frontends, &[]));
+        let outcome = write(&sink, &[&[batch(&[(1, "a")])], &[batch(&[(2, "b")])]]).await;
+        assert_eq!(outcome.unwrap().rows_written, 2);
+        for label in ["0-0", "1-0"] {
+            // The next round writes the same labels again.
+            assert!(server.states().contains(&(label.to_owned(), "VISIBLE")));
+            server.set_state(label, "ABORTED");
+        }
+    }
+    assert!(follower.seen().iter().all(|seen| seen.body.is_empty()), "no row is sent before the backend is found");
+    assert!(server.loads().iter().all(|load| load.header("authorization").is_some() && !load.body.is_empty()));
+}
+
+#[tokio::test]
+async fn no_call_follows_a_redirect_to_a_foreign_host() {
+    let server = TransactionServer::new(|_, _| None).await;
+    let foreign = FaultServer::start(|_| Act::Close).await;
+    let frontend = forwarding(&foreign.at.to_string()).await;
+    let sink = TransactionSink::new(server.target_behind(&[&frontend.at], &[]));
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    writer.write(&batch(&[(1, "a")])).await.unwrap();
+    let error = writer.finish().await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Redirect);
+    assert!(error.message().contains("allowed_be_hosts"), "{error}");
+    assert!(foreign.seen().is_empty());
 }

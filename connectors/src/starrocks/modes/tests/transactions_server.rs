@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::super::super::stream_load::address::Endpoint;
 use super::super::super::stream_load::fault_server::{Act, FaultServer, Seen, client, ok};
 use super::super::target::WriteTarget;
 use super::{Journal, target};
@@ -64,7 +65,12 @@ impl TransactionServer {
     }
 
     pub(super) fn target(&self, properties: &[(&str, &str)]) -> Arc<WriteTarget> {
-        let client = client(&[&self.server.at], &[&self.server.at]);
+        self.target_behind(&[&self.server.at], properties)
+    }
+
+    /// The server as the only backend of these frontends.
+    pub(super) fn target_behind(&self, frontends: &[&Endpoint], properties: &[(&str, &str)]) -> Arc<WriteTarget> {
+        let client = client(frontends, &[&self.server.at]);
         target(client, self.journal.clone(), self.rejects.clone(), properties)
     }
 
