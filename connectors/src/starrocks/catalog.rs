@@ -54,7 +54,14 @@ impl StarrocksCatalog {
     pub fn new(config: &CatalogConfig) -> Result<Self> {
         let options = StarrocksOptions::parse(config)?;
         let pool = ConnectionPool::new(options.connection.clone(), Dialect::StarRocks);
-        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None), abilities: Abilities::default() })
+        let (name, client) = (config.name.clone(), Mutex::new(None));
+        Ok(Self { name, options, pool, client, abilities: Abilities::default() })
+    }
+
+    /// The same catalog with other limits, so that tests of faults do not wait.
+    #[cfg(test)]
+    pub(super) fn with_patience(self, patience: Patience) -> Self {
+        Self { options: StarrocksOptions { patience, ..self.options }, ..self }
     }
 
     pub(super) fn options(&self) -> &StarrocksOptions {
