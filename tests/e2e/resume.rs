@@ -75,7 +75,8 @@ enum Event {
 /// Each SELECT of a union makes a batch of its own, which fills a transaction.
 const USERS: &str = "SELECT *{dt} FROM src.users WHERE id % 5 = 0 UNION ALL SELECT *{dt} FROM src.users WHERE id % 5 = 1 \
      UNION ALL SELECT *{dt} FROM src.users WHERE id % 5 > 1";
-const LOG: &str = "SELECT line, col{dt} FROM log WHERE line % 3 = 0 UNION ALL SELECT line, col{dt} FROM log WHERE line % 3 > 0";
+const LOG: &str =
+    "SELECT line, col{dt} FROM log WHERE line % 3 = 0 UNION ALL SELECT line, col{dt} FROM log WHERE line % 3 > 0";
 /// What `{dt}` stands for where no PARTITION clause has the value.
 const DT: &str = ", '2024-08-07' AS dt";
 const INSERTS: [&str; 2] = ["INSERT INTO sr.users {properties} {users}", "INSERT INTO sr.log {properties} {log}"];

@@ -230,6 +230,8 @@ fn type_text(column: &DefinedColumn, system: Option<CatalogKind>) -> Result<Stri
         }
         TargetType::Binary { .. } => "VARBINARY".to_owned(),
         TargetType::Json => "JSON".to_owned(),
+        // `__op` is a column of writes, of no table.
+        TargetType::Operation => "TINYINT".to_owned(),
         TargetType::Other => "STRING".to_owned(),
     })
 }
