@@ -75,7 +75,8 @@ enum Event {
 /// Each SELECT of a union makes a batch of its own, which fills a transaction.
 const USERS: &str = "SELECT *{dt} FROM src.users WHERE id % 5 = 0 UNION ALL SELECT *{dt} FROM src.users WHERE id % 5 = 1 \
      UNION ALL SELECT *{dt} FROM src.users WHERE id % 5 > 1";
-const LOG: &str = "SELECT line, col{dt} FROM log WHERE line % 3 = 0 UNION ALL SELECT line, col{dt} FROM log WHERE line % 3 > 0";
+const LOG: &str =
+    "SELECT line, col{dt} FROM log WHERE line % 3 = 0 UNION ALL SELECT line, col{dt} FROM log WHERE line % 3 > 0";
 /// What `{dt}` stands for where no PARTITION clause has the value.
 const DT: &str = ", '2024-08-07' AS dt";
 const INSERTS: [&str; 2] = ["INSERT INTO sr.users {properties} {users}", "INSERT INTO sr.log {properties} {log}"];
@@ -524,7 +525,8 @@ fn wait(child: &Mutex<Option<Child>>) -> (Option<i32>, String) {
 
 /// The id in `run ID of job …`.
 fn run_id(stderr: &str) -> String {
-    let line = stderr.lines().find_map(|line| line.strip_prefix("run ")).unwrap_or_else(|| panic!("no run id: {stderr}"));
+    let line =
+        stderr.lines().find_map(|line| line.strip_prefix("run ")).unwrap_or_else(|| panic!("no run id: {stderr}"));
     line.split(' ').next().unwrap().to_owned()
 }
 
@@ -588,7 +590,10 @@ fn kill_change_and_resume(mode: &'static Mode, kills: usize) {
             world.reset_target(mode);
         }
     }
-    println!("{}: {old_states} statements kept the state before the change, {new_states} have the one after", mode.name);
+    println!(
+        "{}: {old_states} statements kept the state before the change, {new_states} have the one after",
+        mode.name
+    );
     assert!(old_states > 0 && new_states > 0);
 }
 

@@ -240,7 +240,9 @@ impl RemoteCatalog for MySqlCatalog {
         let database = database.or(self.default_database());
         Ok(match run_native(connection, database, sql).await? {
             Native::Rows(stream) => NativeResult::Rows(stream),
-            Native::Done { rows_affected, info: _ } => NativeResult::Done { rows_affected, label: None, is_visible: true },
+            Native::Done { rows_affected, info: _ } => {
+                NativeResult::Done { rows_affected, label: None, is_visible: true }
+            }
         })
     }
 

@@ -45,7 +45,12 @@ fn whatever_goes_wrong_the_target_holds_all_rows_or_none_and_the_report_says_whi
     let started = Instant::now();
     let tally = run_seeds(first, runs, folder.path());
     let took = started.elapsed();
-    show(&format!("\n{} runs in {:.1} s\n{tally}\n", tally.runs, took.as_secs_f64()));
+    show(&format!(
+        "\n{} kinds of run, {} runs in {:.1} s\n{tally}\n",
+        scene::matrix().len(),
+        tally.runs,
+        took.as_secs_f64()
+    ));
     assert!(tally.failures.is_empty(), "{} runs failed:\n{}", tally.failures.len(), tally.failures.join("\n"));
     if runs > 1 {
         assert!(tally.runs >= runs, "only {} runs", tally.runs);

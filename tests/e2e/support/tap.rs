@@ -59,7 +59,13 @@ impl Tap {
     /// A tap before a server with these addresses.
     pub(crate) fn start(mysql: SocketAddr, http: SocketAddr, be: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let wire = Arc::new(Wire { mysql, http, be, watch: Mutex::new(Box::new(|_| Verdict::Pass)), labels: Mutex::default() });
+        let wire = Arc::new(Wire {
+            mysql,
+            http,
+            be,
+            watch: Mutex::new(Box::new(|_| Verdict::Pass)),
+            labels: Mutex::default(),
+        });
         let listen = |serve: fn(Arc<Wire>, TcpStream) -> Conversation| {
             let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
             let address = listener.local_addr().unwrap();
@@ -139,7 +145,8 @@ async fn serve_http(server: SocketAddr, wire: Arc<Wire>, mut client: TcpStream) 
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     let step = step_of(&text);
-    let label = text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("label")));
+    let label =
+        text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("label")));
     let label = label.map(|(_, label)| label.trim().to_owned());
     wire.labels.lock().unwrap().extend(label.clone());
     if !wire.passes(&Message::Request { step: step.clone(), label }) {
