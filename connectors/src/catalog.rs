@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
 
+use crate::definition::{TableClauses, TableDefinition};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::object_store::FileLocation;
 use crate::options::Options;
@@ -118,6 +119,34 @@ pub trait RemoteCatalog: Catalog {
         Err(ConnectorError::new(
             ErrorCode::Unsupported,
             format!("catalog {}: a write to it cannot be resumed (attempt {})", self.name(), open.attempt.label_prefix),
+        ))
+    }
+    /// A table's definition as other systems can make it: types, primary key, comments; None if there is no such table.
+    async fn definition(&self, database: &str, table: &str) -> Result<Option<TableDefinition>> {
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("catalog {}: no table can be made after {database}.{table}", self.name()),
+        ))
+    }
+    /// The statement that makes a table after a definition, with the user's clauses as typed. No effect.
+    async fn create_table_sql(
+        &self,
+        database: &str,
+        table: &str,
+        _definition: &TableDefinition,
+        _clauses: &TableClauses,
+        _if_not_exists: bool,
+    ) -> Result<String> {
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("catalog {}: table {database}.{table} cannot be made after one of another system", self.name()),
+        ))
+    }
+    /// Removes a table that this run has made and could not fill.
+    async fn drop_table(&self, database: &str, table: &str) -> Result<()> {
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("catalog {}: table {database}.{table} cannot be dropped", self.name()),
         ))
     }
     /// A table's definition (`SHOW CREATE TABLE`).

@@ -202,10 +202,6 @@ pub(crate) fn insert(table: &str, columns: &[Column], rows: &[Vec<Cell>]) -> Str
 pub(crate) trait SourceUnderTest: Send + Sync {
     /// The system's name of a type, None where it has none. Int32 and Text are needed.
     fn type_name(&self, kind: ColumnType) -> Option<&'static str>;
-    /// Whether a batch has no more rows than the session wants; a source with a bound of its own says so.
-    fn follows_batch_size(&self) -> bool {
-        true
-    }
     /// Makes a table of these rows in the system, and what reads it. There is none of that name yet.
     async fn table(&self, name: &str, columns: &[Column], rows: &[Vec<Cell>]) -> Arc<dyn TableProvider>;
 }
@@ -368,8 +364,7 @@ pub(crate) async fn batches_projections_and_limits_keep_every_row_once(source: &
         let batches = collect(plan, session.task_ctx()).await.unwrap();
         for batch in &batches {
             assert_eq!(batch.num_columns(), width, "{projection:?}");
-            let fits = batch.num_rows() <= 7 || !source.follows_batch_size();
-            assert!(fits, "a batch of {} rows where 7 are the most: {projection:?}", batch.num_rows());
+            assert!(batch.num_rows() <= 7, "a batch of {} rows where 7 are the most: {projection:?}", batch.num_rows());
         }
         let read: usize = batches.iter().map(RecordBatch::num_rows).sum();
         assert_eq!(read, NUMBERED_ROWS, "{projection:?}");

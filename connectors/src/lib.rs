@@ -12,6 +12,7 @@ pub mod catalog;
 #[cfg(test)]
 mod conformance;
 pub mod csv;
+pub mod definition;
 pub mod error;
 pub mod http;
 pub mod http_client;
@@ -20,6 +21,7 @@ pub mod mysql_protocol;
 pub mod object_store;
 pub mod options;
 pub mod registry;
+pub mod scan_settings;
 pub mod sink;
 pub mod starrocks;
 pub mod text;

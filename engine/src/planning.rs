@@ -12,9 +12,12 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
+use syncline_connectors::Options;
+use syncline_connectors::scan_settings::SessionScanSettings;
 use syncline_connectors::sink::CleanUp;
 use syncline_connectors::sink::RejectLog;
 use syncline_connectors::sink::reject::RejectLogExtension;
+use syncline_connectors::starrocks::top_k::TopKPushdown;
 
 use crate::datetime_text::DatetimeText;
 use crate::operators::{Division, MysqlTypes};
@@ -47,6 +50,8 @@ pub(crate) struct PlanContext {
     pub(crate) rejects: Option<Arc<dyn RejectLog>>,
     /// Collects commits and roll-backs that must end.
     pub(crate) clean_up: CleanUp,
+    /// `SET syncline.*`, for what scans read of it.
+    pub(crate) settings: Options,
 }
 
 /// A state over the tables of one statement. DataFusion's own DDL, COPY and SET are out of reach: only plans that we made run on it.
@@ -69,7 +74,8 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
     let mut config = SessionConfig::from(options)
         .with_target_partitions(cores)
         .with_extension(Arc::new(context.clean_up.clone()))
-        .with_extension(Arc::new(StreamRows::default()));
+        .with_extension(Arc::new(StreamRows::default()))
+        .with_extension(Arc::new(SessionScanSettings(Arc::new(context.settings.clone()))));
     if let Some(rejects) = &context.rejects {
         config = config.with_extension(Arc::new(RejectLogExtension(Arc::clone(rejects))));
     }
@@ -78,6 +84,7 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
         .with_runtime_env(Arc::clone(&context.runtime))
         .with_catalog_list(catalogs)
         .with_type_planner(Arc::new(MysqlTypes))
+        .with_physical_optimizer_rule(Arc::new(TopKPushdown))
         .with_analyzer_rule(Arc::new(DatetimeText));
     builder.expr_planners().get_or_insert_default().insert(0, Arc::new(Division));
     // later ones take the names of earlier ones

@@ -137,7 +137,7 @@ impl Scope {
         self.settings.get(name).map(String::as_str)
     }
 
-    /// `SET syncline.*` as a write takes them.
+    /// `SET syncline.*` as writes and scans take them.
     pub(crate) fn write_settings(&self) -> Options {
         self.settings.iter().filter(|(name, _)| !ENGINE_SETTINGS.contains(&name.as_str())).collect_options()
     }

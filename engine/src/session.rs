@@ -84,6 +84,7 @@ impl Session {
             timezone: shared.timezone.name.clone(),
             rejects: None,
             clean_up: shared.clean_up.clone(),
+            settings: scope.write_settings(),
         };
         let planned = names::plan_query(&scope, &query, |catalogs| session_state(&context, catalogs)).await?;
         Ok(DataFrame::new(planned.state, planned.plan))

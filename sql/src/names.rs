@@ -267,7 +267,7 @@ impl Finder<'_> {
                 self.await_table(Expect::Source, true)
             }
             "on" if self.names_a_table_behind_on() => self.await_table(Expect::Target, false),
-            "like" if self.starts_with("create") && self.is_after_first_name(at) => {
+            "like" if self.starts_with("create") && self.is_behind_clauses(at) => {
                 self.await_table(Expect::Target, false)
             }
             _ if CLAUSES.contains(&word) => {
@@ -413,10 +413,11 @@ impl Finder<'_> {
         creates_index || self.starts_with("grant") || self.starts_with("revoke")
     }
 
-    /// CREATE TABLE a LIKE b.
-    fn is_after_first_name(&self, at: usize) -> bool {
-        let [first] = self.names.refs.as_slice() else { return false };
-        first.tokens.last().is_some_and(|last| last + 1 == at)
+    /// CREATE TABLE a [clauses] LIKE b.
+    fn is_behind_clauses(&self, at: usize) -> bool {
+        let tables = self.names.refs.iter().filter(|name| name.is_table).count();
+        let in_query = self.tokens[..at].iter().any(|token| self.is_one_of(token, &["as", "select", "with"]));
+        tables == 1 && self.frames.len() == 1 && !in_query
     }
 
     fn starts_with(&self, word: &str) -> bool {

@@ -185,7 +185,7 @@ fn create(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sq
         return session(grammar::create_catalog(cursor, or_replace)?);
     }
     if cursor.take(&["table"]) {
-        return create_table(cursor, tokens, is_external);
+        return create_table(cursor, tokens, is_external, is_temporary);
     }
     if cursor.take(&["view"]) {
         return create_view(cursor, tokens, or_replace, is_temporary);
@@ -193,8 +193,13 @@ fn create(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sq
     other(statement, tokens)
 }
 
-/// `CREATE [EXTERNAL] TABLE`: a table of the catalog that its name leads to, or an external table.
-fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, is_external: bool) -> Result<Statement, SqlError> {
+/// `CREATE [EXTERNAL] TABLE`: a table of the catalog that its name leads to, made there or after one of another system, or an external table.
+fn create_table(
+    cursor: &mut Cursor<'_>,
+    tokens: Range<usize>,
+    is_external: bool,
+    is_temporary: bool,
+) -> Result<Statement, SqlError> {
     let statement = cursor.statement;
     let route = route(statement, tokens.clone());
     let is_over_files = tokens.clone().any(|at| is_location(statement, at));
@@ -208,9 +213,15 @@ fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, is_external: bool
     if is_remote {
         return match native(statement, tokens, &route) {
             Some(native) => native.map(Statement::Native),
-            None => Err(statement
-                .error(ErrorCode::NotYet, "CREATE TABLE … AS SELECT from another system is not built yet", cursor.at)
-                .hint("create the table first, then INSERT INTO it")),
+            None if is_external || is_temporary => Err(statement.error(
+                ErrorCode::NotYet,
+                "a table that is made after one of another system is neither external nor temporary",
+                cursor.at,
+            )),
+            None => {
+                route.refuse_unknown(statement)?;
+                Ok(Statement::CreateTable(Box::new(grammar::create_table(cursor)?)))
+            }
         };
     }
     if matches!(target, Some(System::Unknown)) {

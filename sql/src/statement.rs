@@ -11,6 +11,8 @@ pub enum Statement {
     Native(Native),
     /// Writes a target from something that is not all in its own system.
     Sync(Box<Insert>),
+    /// Makes a table in a remote system after a table or a query that is not all in that system.
+    CreateTable(Box<CreateTable>),
     /// A query that DataFusion plans.
     Query(Box<Query>),
     /// Changes or shows the session.
@@ -98,6 +100,70 @@ pub enum PartitionItem {
     },
     /// A bare word: a column if the target has one of that name, else a partition.
     Name(Name),
+}
+
+/// `CREATE TABLE [IF NOT EXISTS] target [(columns)] [clauses] LIKE table | AS query`.
+#[derive(Debug, Clone)]
+pub struct CreateTable {
+    /// The table to make.
+    pub target: Name,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// `(a, b)`: other names for the query's columns; empty if there is no list.
+    pub columns: Vec<Name>,
+    /// What stands between the name and LIKE or AS, in order.
+    pub clauses: Vec<TableClause>,
+    /// What it is made after.
+    pub source: TableSource,
+}
+
+/// What a table is made after.
+#[derive(Debug, Clone)]
+pub enum TableSource {
+    /// `LIKE table`.
+    Like(Name),
+    /// `AS query`: its rows are written too.
+    Query(Query),
+}
+
+/// A clause of CREATE TABLE for the target's own parser, such as `PARTITION BY (dt)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableClause {
+    /// What it is about.
+    pub kind: TableClauseKind,
+    /// The clause as typed.
+    pub text: String,
+    /// The columns that a key clause names.
+    pub columns: Vec<Name>,
+    /// Where it starts.
+    pub position: Position,
+}
+
+/// The clauses of a table, as StarRocks has them and in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TableClauseKind {
+    /// `ENGINE = OLAP`.
+    Engine,
+    /// `PRIMARY KEY (…)`.
+    PrimaryKey,
+    /// `DUPLICATE KEY (…)`.
+    DuplicateKey,
+    /// `UNIQUE KEY (…)`.
+    UniqueKey,
+    /// `AGGREGATE KEY (…)`.
+    AggregateKey,
+    /// `COMMENT '…'`.
+    Comment,
+    /// `PARTITION BY …`.
+    Partition,
+    /// `DISTRIBUTED BY …`.
+    Distribution,
+    /// `ORDER BY (…)`.
+    Order,
+    /// `ROLLUP (…)`.
+    Rollup,
+    /// `PROPERTIES (…)`.
+    Properties,
 }
 
 /// A query that DataFusion plans.

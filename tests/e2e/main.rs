@@ -4,6 +4,7 @@
 
 mod clients;
 mod commands;
+mod create_table;
 mod failures;
 mod faults;
 mod job;

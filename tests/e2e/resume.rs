@@ -3,6 +3,8 @@
 //! The process talks to MiniRocks through a [`Tap`], which kills it when a certain message passes. `SYNCLINE_KILLS=n` kills n times in each
 //! phase of each mode; by default it is 10 in the mode `transaction`, fewer in the others. `SYNCLINE_KILL_SEED` makes other choices.
 
+#![expect(clippy::print_stdout, reason = "the histogram of kills is part of what the tests show")]
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;

@@ -59,10 +59,6 @@ impl SourceUnderTest for MiniRocks {
         })
     }
 
-    fn follows_batch_size(&self) -> bool {
-        false
-    }
-
     async fn table(&self, name: &str, columns: &[Column], rows: &[Vec<Cell>]) -> Arc<dyn TableProvider> {
         let define = |column: &Column| format!("`{}` {} NULL", column.name, self.type_name(column.kind).unwrap());
         let definitions: Vec<String> = columns.iter().map(define).collect();

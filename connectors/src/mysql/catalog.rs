@@ -8,6 +8,7 @@ use datafusion::datasource::TableType;
 use mysql_async::{FromRowError, Params, Row, Value};
 
 use crate::catalog::{Catalog, CatalogConfig, CatalogKind, CheckItem, NativeResult, RemoteCatalog};
+use crate::definition::TableDefinition;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::table_name;
@@ -15,6 +16,7 @@ use crate::mysql_protocol::read::{Native, run_native};
 use crate::options::nearest;
 use crate::sink::{PlannedWrite, WriteRequest};
 
+use super::definition::{self, ColumnDetails};
 use super::options;
 use super::table::MySqlTable;
 use super::types::ColumnDescription;
@@ -233,6 +235,26 @@ impl RemoteCatalog for MySqlCatalog {
         let table = MySqlTable::new(self.pool.clone(), database, table, table_type, &columns, &zone)?;
         let table = table.with_row_estimate(row_estimate);
         Ok(Some(Arc::new(table)))
+    }
+
+    async fn definition(&self, database: &str, table: &str) -> Result<Option<TableDefinition>> {
+        let columns = self.columns(database, table).await?;
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let details = self.ask(definition::DETAILS, &[database, table]).await?;
+        let details: Vec<_> = details.into_iter().filter_map(|row| ColumnDetails::of(row, database, table)).collect();
+        let mut comment = String::new();
+        for row in self.ask(definition::COMMENT, &[database, table]).await? {
+            let (found_database, found_table, text, kind): (String, String, Option<String>, String) = self.read(row)?;
+            // A view's comment is the word VIEW.
+            if found_database == database && found_table == table && kind == "BASE TABLE" {
+                comment = text.unwrap_or_default();
+            }
+        }
+        definition::definition(self.pool.config(), &columns, &details, comment).map(Some).map_err(|error| {
+            ConnectorError::new(error.code(), self.named(format!("table {database}.{table}: {}", error.message())))
+        })
     }
 
     async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult> {

@@ -9,9 +9,9 @@ use crate::catalog::{Catalog, CatalogConfig};
 use crate::error::Result;
 
 pub mod catalog;
+mod definition;
 pub mod options;
 pub mod scan;
-pub mod split;
 pub mod table;
 pub mod types;
 

@@ -27,10 +27,9 @@ use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
 use crate::mysql_protocol::predicate::Predicate;
 use crate::mysql_protocol::quote::{identifier, table_name};
 use crate::mysql_protocol::read::{BatchSender, Ended, WAITING_BATCHES, read_rows, step};
+use crate::mysql_protocol::split::{Claim, Split, SplitQueue};
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
-
-use super::split::{Claim, Split, SplitQueue};
 
 /// What is read, without how to reach it: it can be stored and sent to another process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

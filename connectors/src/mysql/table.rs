@@ -16,10 +16,10 @@ use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
 use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
 use crate::mysql_protocol::residual::scan_then_filter;
+use crate::mysql_protocol::split::{Split, pack};
 use crate::mysql_protocol::value::ZeroDates;
 
 use super::scan::{MySqlExec, ScanDescription};
-use super::split::{Split, pack};
 use super::types::ColumnDescription;
 
 /// A table or view of a mysql catalog, as it was when it was looked up.

@@ -30,6 +30,8 @@ const IDLE_TIME: Duration = Duration::from_secs(60);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// A target slower than the source makes the server wait; by default it cuts the connection after 60 s. One day.
 const NET_WRITE_TIMEOUT_S: u32 = 86_400;
+/// StarRocks cuts a statement after 300 s by default, and reading a large table takes longer. One day; a session variable of the catalog wins.
+const QUERY_TIMEOUT_S: u32 = 86_400;
 
 /// Which session statements a server understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,7 +261,15 @@ impl ConnectionPool {
                 connection.facts.version =
                     version.and_then(|mut row| row.take_opt(0)).and_then(Result::ok).unwrap_or_default();
                 // A limit that is set for all would cut results in silence; this one, the server's own default, means none.
-                connection.execute("SET SESSION sql_select_limit = 9223372036854775807").await?;
+                let session = format!(
+                    "SET SESSION sql_select_limit = 9223372036854775807, SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}"
+                );
+                connection.execute(&session).await?;
+                // A server that refuses it cuts long reads with an error, which is loud enough.
+                match connection.execute(&format!("SET SESSION query_timeout = {QUERY_TIMEOUT_S}")).await {
+                    Err(error) if error.is_retryable() => return Err(error),
+                    _ => {}
+                }
             }
         }
         connection.facts.zone = self.set_zone(connection).await?;

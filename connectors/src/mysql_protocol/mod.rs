@@ -1,5 +1,5 @@
-//! What MySQL and StarRocks share: the URL's grammar, TLS, connections, SQL quoting, predicates, decoding of values, and what
-//! their errors mean.
+//! What MySQL and StarRocks share: the URL's grammar, TLS, connections, SQL quoting, predicates, splits, decoding of values, and
+//! what their errors mean.
 //!
 //! A connector reads its catalog's options into a [`ConnectionConfig`](options::ConnectionConfig), makes a
 //! [`ConnectionPool`](connect::ConnectionPool) of it, and gets a [`Connection`](connect::Connection) for each read or statement.
@@ -14,6 +14,7 @@ pub mod predicate;
 pub mod quote;
 pub mod read;
 pub(crate) mod residual;
+pub mod split;
 pub mod url;
 pub mod value;
 pub mod zone;

@@ -18,8 +18,9 @@ use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
 use super::table::{self, Column, StarrocksTable};
-use super::{query, sink};
+use super::{ddl, query, sink};
 use crate::catalog::{Catalog, CatalogConfig, CatalogKind, CheckItem, NativeResult, RemoteCatalog};
+use crate::definition::{TableClauses, TableDefinition};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::{table_name, text_literal};
@@ -147,7 +148,7 @@ impl StarrocksCatalog {
 
     /// A table of these columns.
     pub(super) fn table_of(&self, database: &str, table: &str, columns: &[Column]) -> StarrocksTable {
-        StarrocksTable::new(self.pool.clone(), database, table, columns)
+        StarrocksTable::new(self.pool.clone(), database, table, columns, self.options.scan_settings.clone())
     }
 
     fn name_error(&self, message: String) -> ConnectorError {
@@ -293,6 +294,36 @@ impl RemoteCatalog for StarrocksCatalog {
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
         sink::plan(self, request).await
+    }
+
+    async fn definition(&self, database: &str, table: &str) -> Result<Option<TableDefinition>> {
+        let mut connection = self.pool.get().await?;
+        let columns = table::columns(&mut connection, database, table).await?;
+        let comment = table::comment(&mut connection, database, table).await?;
+        connection.release();
+        Ok((!columns.is_empty()).then(|| table::definition(&columns, comment)))
+    }
+
+    async fn create_table_sql(
+        &self,
+        database: &str,
+        table: &str,
+        definition: &TableDefinition,
+        clauses: &TableClauses,
+        if_not_exists: bool,
+    ) -> Result<String> {
+        ddl::create_table(database, table, definition, clauses, if_not_exists).map_err(|error| {
+            let message = format!("catalog {}, table {database}.{table}: {}", self.name, error.message());
+            ConnectorError::new(error.code(), message)
+        })
+    }
+
+    async fn drop_table(&self, database: &str, table: &str) -> Result<()> {
+        let mut connection = self.pool.get().await?;
+        // FORCE keeps the name free: without it the table stays in the recycle bin for a day.
+        connection.query(&format!("DROP TABLE IF EXISTS {} FORCE", table_name(database, table)?)).await?;
+        connection.release();
+        Ok(())
     }
 
     async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {

@@ -13,8 +13,8 @@ use mysql_async::{Row, Value};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 
-/// Rows of one batch at most; DataFusion's own default.
-const MAX_ROWS: usize = 8192;
+/// Rows of one batch at most where no session says another number; DataFusion's own default.
+pub(crate) const DEFAULT_BATCH_ROWS: usize = 8192;
 /// Bytes of one batch at most, so that wide rows do not fill memory.
 const MAX_BYTES: usize = 4 << 20;
 
@@ -23,22 +23,30 @@ const MAX_BYTES: usize = 4 << 20;
 pub(crate) struct BatchBuilder {
     schema: SchemaRef,
     columns: Vec<ColumnBuilder>,
+    /// Rows of one batch at most.
+    batch_rows: usize,
     rows: usize,
     bytes: usize,
 }
 
 impl BatchBuilder {
     /// An error of code Internal if the schema has a type that the text protocol is not read as.
-    pub(crate) fn new(schema: SchemaRef) -> Result<Self> {
+    pub(crate) fn new(schema: SchemaRef, batch_rows: usize) -> Result<Self> {
         let columns =
             schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
-        Ok(Self { schema, columns, rows: 0, bytes: 0 })
+        Ok(Self { schema, columns, batch_rows: batch_rows.max(1), rows: 0, bytes: 0 })
     }
 
     /// Adds a row. An error names the column and the value.
     pub(crate) fn push(&mut self, row: Row) -> Result<()> {
-        // A scan of no column still reads one value per row, to count rows.
-        for (index, value) in row.unwrap().into_iter().enumerate().take(self.columns.len()) {
+        if row.len() != self.columns.len() {
+            return Err(ConnectorError::internal(format!(
+                "a row has {} values, and the statement names {} columns",
+                row.len(),
+                self.columns.len()
+            )));
+        }
+        for (index, value) in row.unwrap().into_iter().enumerate() {
             let bytes = match value {
                 Value::NULL => None,
                 Value::Bytes(bytes) => Some(bytes),
@@ -60,7 +68,7 @@ impl BatchBuilder {
 
     /// Whether the batch should be handed on before another row is added.
     pub(crate) fn is_full(&self) -> bool {
-        self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES
+        self.rows >= self.batch_rows || self.bytes >= MAX_BYTES
     }
 
     /// The rows so far; None if there are none.

@@ -1,11 +1,14 @@
 //! The starrocks connector: SQL over the MySQL text protocol, writes over Stream Load.
 //!
 //! `catalog` answers for names, definitions and native statements; `table` and `scan` read, with `filters` deciding what the
-//! server filters and `decode` turning its text into Arrow; `types` is the table of types. A write is planned in `sink` with the options
-//! of `write_options` and what `upsert` allows for the table's model, runs in one of `modes`, and reaches the server through `stream_load`.
+//! server filters, `splits` cutting a table into pieces, `top_k` handing on `ORDER BY … LIMIT`, and `decode` turning the server's text into
+//! Arrow; `types` is the table of types. `ddl` writes CREATE TABLE after tables of other systems. A write is planned in `sink` with the
+//! options of `write_options` and what `upsert` allows for the table's model, runs in one of `modes`, and reaches the server through
+//! `stream_load`.
 
 mod abilities;
 pub mod catalog;
+mod ddl;
 mod decode;
 mod error;
 mod filters;
@@ -16,8 +19,10 @@ mod partitions;
 mod query;
 pub mod scan;
 mod sink;
+mod splits;
 mod stream_load;
 pub mod table;
+pub mod top_k;
 pub mod types;
 mod upsert;
 mod write_options;

@@ -8,6 +8,7 @@ use crate::options::Options;
 use super::stream_load::address::{Endpoint, HostPort, refuse_login};
 use super::stream_load::client::Patience;
 use super::stream_load::redirect::{AddressMapping, AllowedHost};
+use crate::scan_settings::ScanSettings;
 use crate::sink::WriteSettings;
 use crate::sink::settings::parse_duration;
 
@@ -15,8 +16,12 @@ use crate::sink::settings::parse_duration;
 const MYSQL_PORT: u16 = 9030;
 /// The port of a frontend's HTTP server (StarRocks: FE `http_port`).
 const FRONTEND_HTTP_PORT: u16 = 8030;
+/// How long the server works on one statement, a session variable of its own (StarRocks: `query_timeout`).
+const QUERY_TIMEOUT: &str = "query_timeout";
+/// The server's own bound of that variable (StarRocks: `SessionVariable.MAX_QUERY_TIMEOUT`, three days).
+const MAX_QUERY_TIMEOUT_S: u64 = 259_200;
 /// The options that only this kind of catalog has.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "load_url",
     "be_address_map",
     "allowed_be_hosts",
@@ -28,6 +33,7 @@ const OWN: [&str; 11] = [
     "commit_timeout",
     "rollback_timeout",
     "transaction_limit_timeout",
+    QUERY_TIMEOUT,
 ];
 /// As often as a load is tried again at most: with the longest waits it is a quarter of an hour.
 const MAX_RETRIES: u32 = 100;
@@ -45,6 +51,8 @@ pub(super) struct StarrocksOptions {
     pub(super) patience: Patience,
     /// Settings of writes that stand on the catalog.
     pub(super) settings: Options,
+    /// Settings of reads that stand on the catalog.
+    pub(super) scan_settings: Options,
 }
 
 impl StarrocksOptions {
@@ -53,15 +61,28 @@ impl StarrocksOptions {
         let named = |error: ConnectorError| {
             ConnectorError::new(error.code(), format!("catalog {}: {}", config.name, error.message()))
         };
-        let all: Vec<&str> = OWN.into_iter().chain(WriteSettings::names()).collect();
+        let all: Vec<&str> = OWN.into_iter().chain(WriteSettings::names()).chain(ScanSettings::names()).collect();
         let config =
             &CatalogConfig { options: with_known_names(&config.options, &OWN).map_err(named)?, ..config.clone() };
         // Settings are taken out first: they have spellings that the connection's list of names does not know.
         let (_, others) = WriteSettings::parse(&config.options, &Options::new(), &Options::new()).map_err(named)?;
         let is_setting = |name: &str| others.get(name).is_none();
         let settings = config.options.iter().filter(|(name, _)| is_setting(name)).collect();
-        let connection =
+        let (scan_settings, others): (Vec<_>, Vec<_>) =
+            others.iter().partition(|(name, _)| ScanSettings::canonical(name).is_some());
+        let scan_settings: Options = scan_settings.into_iter().collect();
+        ScanSettings::parse(&Options::new(), &scan_settings).map_err(named)?;
+        let others = others.into_iter().collect();
+        let mut connection =
             ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &all)?;
+        if let Some(text) = config.options.get(QUERY_TIMEOUT) {
+            let seconds = query_timeout(text).map_err(named)?;
+            if connection.session.iter().any(|(name, _)| name.eq_ignore_ascii_case(QUERY_TIMEOUT)) {
+                let both = "\"query_timeout\" and \"session.query_timeout\" are the same setting; give one of them";
+                return Err(named(ConnectorError::option(both)));
+            }
+            connection.session.push((QUERY_TIMEOUT.to_owned(), seconds.to_string()));
+        }
         let options = &config.options;
         let frontends = match options.get("load_url") {
             Some(text) => frontends(text).map_err(named)?,
@@ -79,8 +100,20 @@ impl StarrocksOptions {
             allowed_be_hosts: allowed.unwrap_or_default(),
             patience: patience(options).map_err(named)?,
             settings,
+            scan_settings,
         })
     }
+}
+
+/// A length of time in seconds, as the server takes it.
+fn query_timeout(text: &str) -> Result<u64> {
+    let seconds = parse_duration(QUERY_TIMEOUT, text)?.as_secs();
+    if (1..=MAX_QUERY_TIMEOUT_S).contains(&seconds) {
+        return Ok(seconds);
+    }
+    Err(ConnectorError::option(format!(
+        "{QUERY_TIMEOUT} is \"{text}\"; it is a time from 1s to {MAX_QUERY_TIMEOUT_S}s"
+    )))
 }
 
 /// `retries`, `retry_backoff`, `retry_max_backoff` and the timeouts.
@@ -225,6 +258,31 @@ mod tests {
         let options = parse(&[("load_bytes", "1MB"), ("write_mode", "plain")]).unwrap();
         assert_eq!(options.settings.get("load_bytes"), Some("1MB"));
         assert_eq!(options.settings.get("write_mode"), Some("plain"));
+    }
+
+    #[test]
+    fn settings_of_reads_may_stand_on_the_catalog() {
+        let options = parse(&[("splitPk", "id"), ("read_connections", "8")]).unwrap();
+        assert_eq!(options.scan_settings.get("splitPk"), Some("id"));
+        assert_eq!(options.scan_settings.get("read_connections"), Some("8"));
+        assert!(options.settings.is_empty(), "they are no settings of writes");
+        let error = parse(&[("read_connections", "0")]).unwrap_err().to_string();
+        assert!(error.contains("catalog sr") && error.contains("from 1 to 64"), "{error}");
+    }
+
+    #[test]
+    fn the_query_timeout_is_a_session_variable_in_seconds() {
+        let session = |options: &[(&str, &str)]| parse(options).unwrap().connection.session;
+        let variable = |value: &str| vec![("query_timeout".to_owned(), value.to_owned())];
+        assert_eq!(session(&[("query_timeout", "2h")]), variable("7200"));
+        assert_eq!(session(&[("query_timeout", "30")]), variable("30"));
+        assert_eq!(session(&[("session.query_timeout", "30")]), variable("30"));
+        for value in ["0", "500ms", "73h", "long"] {
+            let error = parse(&[("query_timeout", value)]).unwrap_err().to_string();
+            assert!(error.contains("query_timeout") && error.contains(value), "{error}");
+        }
+        let error = parse(&[("query_timeout", "1"), ("session.query_timeout", "2")]).unwrap_err().to_string();
+        assert!(error.contains("are the same setting"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use mysql_async::prelude::Queryable;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::decode::BatchBuilder;
+use super::decode::{BatchBuilder, DEFAULT_BATCH_ROWS};
 use super::types::result_type;
 use crate::catalog::NativeResult;
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -35,6 +35,8 @@ const HARMLESS: &[&str] = &[
 pub(crate) struct ScanOutput {
     /// The columns with their types.
     pub(crate) schema: SchemaRef,
+    /// Rows of one batch at most.
+    pub(crate) batch_rows: usize,
     /// Counts the bytes of the values received.
     pub(crate) bytes: Count,
 }
@@ -128,13 +130,15 @@ async fn converse(
         let _ = start.send(ended.map(|()| done));
         return Ok(());
     };
-    let (schema, bytes) = scan.map(|scan| (scan.schema, scan.bytes)).unzip();
-    let schema = schema.unwrap_or_else(|| {
-        let fields: Vec<Field> =
-            columns.iter().map(|column| Field::new(column.name_str(), result_type(column), true)).collect();
-        Arc::new(Schema::new(fields))
-    });
-    let mut builder = match BatchBuilder::new(schema.clone()) {
+    let (schema, batch_rows, bytes) = match scan {
+        Some(scan) => (scan.schema, scan.batch_rows, Some(scan.bytes)),
+        None => {
+            let field = |column: &mysql_async::Column| Field::new(column.name_str(), result_type(column), true);
+            let fields: Vec<Field> = columns.iter().map(field).collect();
+            (Arc::new(Schema::new(fields)), DEFAULT_BATCH_ROWS, None)
+        }
+    };
+    let mut builder = match BatchBuilder::new(schema.clone(), batch_rows) {
         Ok(builder) => builder,
         Err(error) => {
             let _ = start.send(Err(error));

@@ -10,13 +10,18 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use mysql_async::Row;
 
-use super::filters;
 use super::scan::{ScanDescriptor, StarrocksExec};
-use super::types::{arrow_type, target_type};
-use crate::error::Result;
+use super::types::{arrow_type, sorts_alike, target_type};
+use super::{filters, splits};
+use crate::catalog::CatalogKind;
+use crate::definition::{DefinedColumn, TableDefinition};
+use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::quote::text_literal;
 use crate::mysql_protocol::residual::scan_then_filter;
+use crate::mysql_protocol::split::{Split, pack};
+use crate::options::Options;
+use crate::scan_settings::{ScanSettings, SessionScanSettings, SplitColumn};
 use crate::sink::{TargetColumn, TargetType};
 
 /// A column as `information_schema.columns` describes it.
@@ -67,6 +72,11 @@ impl TableModel {
 }
 
 impl Column {
+    /// Whether rows are one for each value of it and the other key columns.
+    fn is_unique_key(&self) -> bool {
+        matches!(self.key, Some(TableModel::Primary | TableModel::Unique))
+    }
+
     /// The column as a write sees it.
     pub(super) fn target(&self) -> TargetColumn {
         TargetColumn {
@@ -91,6 +101,35 @@ pub(super) async fn columns(connection: &mut Connection, database: &str, table: 
     // The server may compare names without case; a table is meant by its exact name.
     let is_exact = |row: &&Row| text(row, "TABLE_NAME").is_none_or(|found| found == table);
     Ok(rows.iter().filter(is_exact).filter_map(column).collect())
+}
+
+/// The table as other systems can make it. Key columns are the first ones of a table.
+pub(super) fn definition(columns: &[Column], comment: String) -> TableDefinition {
+    let mut keys = 0;
+    let column = |column: &Column| DefinedColumn {
+        name: column.name.clone(),
+        kind: target_type(&column.column_type),
+        native_type: column.column_type.clone(),
+        nullable: column.nullable,
+        comment: column.comment.clone(),
+        key_position: column.is_unique_key().then(|| {
+            keys += 1;
+            keys
+        }),
+    };
+    TableDefinition { system: Some(CatalogKind::Starrocks), comment, columns: columns.iter().map(column).collect() }
+}
+
+/// A table's comment.
+pub(super) async fn comment(connection: &mut Connection, database: &str, table: &str) -> Result<String> {
+    let sql = format!(
+        "SELECT TABLE_NAME, TABLE_COMMENT FROM information_schema.tables WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        text_literal(database),
+        text_literal(table)
+    );
+    let rows = connection.query(&sql).await?;
+    let of_table = rows.iter().find(|row| text(row, "TABLE_NAME").is_some_and(|found| found == table));
+    Ok(of_table.and_then(|row| text(row, "TABLE_COMMENT")).unwrap_or_default())
 }
 
 /// Whether it is a table whose NOT NULL holds for what is read: what a view's outer joins make of a column, its description does not tell.
@@ -142,10 +181,20 @@ pub struct StarrocksTable {
     /// The columns whose filters the server decides as DataFusion does. Not those that are read as text and are something else there:
     /// documents, nested values, and sketches, which are read as NULL.
     comparable: Schema,
+    /// For each column, whether the server sorts it as DataFusion does.
+    sortable: Vec<bool>,
+    /// Settings of reads that stand on the catalog.
+    settings: Options,
 }
 
 impl StarrocksTable {
-    pub(super) fn new(pool: ConnectionPool, database: &str, table: &str, columns: &[Column]) -> Self {
+    pub(super) fn new(
+        pool: ConnectionPool,
+        database: &str,
+        table: &str,
+        columns: &[Column],
+        settings: Options,
+    ) -> Self {
         let fields: Vec<Field> = columns
             .iter()
             .map(|column| {
@@ -172,6 +221,76 @@ impl StarrocksTable {
             table: table.to_owned(),
             schema: Arc::new(Schema::new(fields)),
             comparable: Schema::new(comparable),
+            sortable: columns.iter().map(|column| sorts_alike(&target_type(&column.column_type))).collect(),
+            settings,
+        }
+    }
+
+    /// What to read of the table. Rows that are thrown away here must not use the limit up, so that there is none if filters are left.
+    fn describe(
+        &self,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<ScanDescriptor> {
+        let (schema, sortable) = match projection {
+            Some(projection) => {
+                let sortable = projection.iter().map(|index| self.sortable.get(*index).copied().unwrap_or(false));
+                (Arc::new(self.schema.project(projection)?), sortable.collect())
+            }
+            None => (self.schema.clone(), self.sortable.clone()),
+        };
+        let sent: Vec<String> = filters.iter().filter_map(|filter| filters::to_sql(filter, &self.comparable)).collect();
+        Ok(ScanDescriptor {
+            database: self.database.clone(),
+            table: self.table.clone(),
+            schema,
+            sortable,
+            limit: limit.filter(|_| sent.len() == filters.len()),
+            filters: sent,
+            order: Vec::new(),
+        })
+    }
+
+    /// The pieces to read, in groups. A read of a few rows or of a number is one query.
+    async fn groups(&self, state: &dyn Session, scan: &ScanDescriptor) -> Result<Vec<Vec<Split>>> {
+        let session = state.config().get_extension::<SessionScanSettings>();
+        let session = session.map(|settings| settings.0.clone()).unwrap_or_default();
+        let settings = ScanSettings::parse(&session, &self.settings)?;
+        let connections = settings.read_connections.min(state.config().target_partitions());
+        let whole = vec![vec![Split::Whole]];
+        if scan.limit.is_some() || scan.schema.fields().is_empty() || settings.read_connections < 2 {
+            return Ok(whole);
+        }
+        let catalog = &self.pool.config().catalog;
+        let Some(setting) = settings.split_column(catalog, &self.database, &self.table) else { return Ok(whole) };
+        let Some(column) = self.split_field(setting)? else { return Ok(whole) };
+        // Also for a session of one partition there are two groups.
+        let connections = connections.max(2);
+        Ok(pack(splits::plan(&self.pool, scan, column, connections).await?, connections))
+    }
+
+    /// The column that a setting names; None if it is meant for other tables.
+    fn split_field(&self, setting: &SplitColumn) -> Result<Option<&Field>> {
+        let named = |what: String| {
+            let table = format!("{}.{}.{}", self.pool.config().catalog, self.database, self.table);
+            ConnectorError::new(
+                ErrorCode::Option,
+                format!("table {table}: split_column is \"{}\", {what}", setting.column),
+            )
+        };
+        let fields = self.schema.fields();
+        let exact = fields.iter().find(|field| *field.name() == setting.column);
+        // StarRocks compares names of columns without case.
+        let found = exact.or_else(|| fields.iter().find(|field| field.name().eq_ignore_ascii_case(&setting.column)));
+        match found {
+            Some(field) if splits::can_split(field.data_type()) => Ok(Some(field)),
+            Some(field) if !setting.of_catalog || setting.names_a_table() => Err(named(format!(
+                "which is read as {}; a table is split by a column of whole numbers, DATE or DATETIME",
+                field.data_type()
+            ))),
+            None if setting.names_a_table() => Err(named("and there is no such column".to_owned())),
+            _ => Ok(None),
         }
     }
 }
@@ -203,17 +322,11 @@ impl TableProvider for StarrocksTable {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let is_left = |filter: &&Expr| filters::to_sql(filter, &self.comparable).is_none();
         let left: Vec<Expr> = filters.iter().filter(is_left).cloned().collect();
-        // Rows that are thrown away here must not use the limit up.
-        let limit = limit.filter(|_| left.is_empty());
+        // The pieces are the same whatever is projected.
+        let groups = self.groups(state, &self.describe(projection, filters, limit)?).await?;
         scan_then_filter(state, &self.schema, projection, left, |projection| {
-            let schema = match projection {
-                Some(projection) => Arc::new(self.schema.project(projection)?),
-                None => self.schema.clone(),
-            };
-            let filters = filters.iter().filter_map(|filter| filters::to_sql(filter, &self.comparable)).collect();
-            let (database, table) = (self.database.clone(), self.table.clone());
-            let descriptor = ScanDescriptor { database, table, schema, filters, limit };
-            Ok(Arc::new(StarrocksExec::new(self.pool.clone(), descriptor)))
+            let scan = self.describe(projection, filters, limit)?;
+            Ok(Arc::new(StarrocksExec::new(self.pool.clone(), scan, groups)))
         })
     }
 }

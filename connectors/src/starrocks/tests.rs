@@ -34,6 +34,9 @@ use crate::sink::{
     ColumnMapping, PartitionItem, PlannedWrite, RejectCollector, RejectLog, WriteId, WriteRequest, WriteSummary,
 };
 
+mod reading;
+mod scripted_server;
+
 const PASSWORD: &str = "hunter2-secret";
 
 /// A server with a database `d`, and a catalog of it.

@@ -176,6 +176,20 @@ pub(crate) fn arrow_type(column_type: &str) -> DataType {
     }
 }
 
+/// Whether the server sorts a type as DataFusion does: numbers and times by their value, text by its bytes. Floats stay out, as NaN has
+/// no place in the server's order that is written down; bytes and nested types, as it does not sort them.
+pub(crate) fn sorts_alike(kind: &TargetType) -> bool {
+    matches!(
+        kind,
+        TargetType::Boolean
+            | TargetType::Integer { .. }
+            | TargetType::Decimal { .. }
+            | TargetType::Date
+            | TargetType::DateTime { .. }
+            | TargetType::Text { .. }
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,8 +48,11 @@ impl Progress {
         match event {
             RunEvent::RunStarted { run_id, job, statements, bizdate, is_resumed, .. } if self.shows_statements => {
                 let verb = if *is_resumed { "resuming run" } else { "run" };
-                let line =
-                    format!("{verb} {} of job {}: bizdate {bizdate}, {statements} statements", visible(run_id), visible(job));
+                let line = format!(
+                    "{verb} {} of job {}: bizdate {bizdate}, {statements} statements",
+                    visible(run_id),
+                    visible(job)
+                );
                 self.suspend(|| say(&line));
             }
             RunEvent::StatementStarted { index, text, target, .. } => {

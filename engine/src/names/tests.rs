@@ -65,6 +65,7 @@ async fn plan(sql: &str) -> Result<PlannedQuery> {
         timezone: "Asia/Shanghai".into(),
         rejects: None,
         clean_up: CleanUp::new(),
+        settings: scope.write_settings(),
     };
     plan_query(&scope, &parse(sql), |catalogs| session_state(&context, catalogs)).await
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use syncline_connectors::CatalogKind;
 use syncline_connectors::options::nearest;
-use syncline_sql::statement::{Insert, Name, Query, SessionStatement};
+use syncline_sql::statement::{CreateTable, Insert, Name, Query, SessionStatement, TableSource};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
 use super::native_names::NativeNames;
@@ -15,7 +15,7 @@ use super::redact::redact;
 use super::resume::Resumed;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
-use super::{show, sync};
+use super::{create_table, show, sync};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, TablePlace};
 use crate::run::Script;
@@ -142,6 +142,7 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
             refuse("a statement that may change a system")
         }
         Statement::Sync(_) if rules.read_only => refuse("INSERT"),
+        Statement::CreateTable(_) if rules.read_only => refuse("CREATE TABLE"),
         Statement::Explain(explain) if explain.analyze => permitted(&explain.statement, scope),
         Statement::Query(query)
             if rules.read_only && !names::remote_statements_called(query).iter().all(|sql| only_reads(sql)) =>
@@ -180,6 +181,13 @@ fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
         Statement::Sync(insert) => {
             place_in_catalog(scope, &insert.target)?;
             open_tables(&insert.query, scope)
+        }
+        Statement::CreateTable(create) => {
+            place_in_catalog(scope, &create.target)?;
+            match &create.source {
+                TableSource::Like(like) => place_in_catalog(scope, like),
+                TableSource::Query(query) => open_tables(query, scope),
+            }
         }
         Statement::Query(query) => open_tables(query, scope),
         Statement::Assert(assert) => open_catalogs(&assert.query, scope),
@@ -230,9 +238,17 @@ type Place = String;
 
 impl Changes {
     /// Notes what a statement may create or change.
-    fn note(&mut self, step: &Step) {
-        let Statement::Native(native) = &step.statement else { return };
+    fn note(&mut self, step: &Step, scope: &Scope) {
         let place = || format!("{}:{}", step.position.file.name, step.position.line);
+        if let Statement::CreateTable(create) = &step.statement {
+            if let Ok(TablePlace::Remote { catalog, table, .. } | TablePlace::Either { catalog, table, .. }) =
+                names::place_of_table(scope, &create.target.parts)
+            {
+                self.tables.insert((catalog, table.to_lowercase()), place());
+            }
+            return;
+        }
+        let Statement::Native(native) = &step.statement else { return };
         if native.is_query {
             return;
         }
@@ -313,10 +329,10 @@ pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>, resu
             }
             continue;
         }
-        step.names = check_step(step, scope, &changes, &mut native_names)
+        step.names = check_step(step, scope, &changes, &mut native_names, resumed)
             .await
             .map_err(|error| error.at(step.position.clone()))?;
-        changes.note(step);
+        changes.note(step, scope);
     }
     Ok(())
 }
@@ -326,8 +342,12 @@ async fn check_step(
     scope: &mut Scope,
     changes: &Changes,
     native_names: &mut NativeNames,
+    resumed: &Resumed,
 ) -> Result<NamesCheck> {
     match &step.statement {
+        Statement::CreateTable(create) => {
+            check_create_table(create, scope, changes, resumed.last_attempt(step.index) > 0).await
+        }
         Statement::Session(session) => {
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;
             match session.as_ref() {
@@ -388,6 +408,8 @@ async fn check_statement(
             Err(why) => NamesCheck::Deferred(why),
         }),
         Statement::Sync(insert) => check_insert(insert, scope, changes).await,
+        // EXPLAIN says if there is a table of that name
+        Statement::CreateTable(create) => check_create_table(create, scope, changes, true).await,
         Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes, native_names)).await,
         Statement::Explain(explain) => {
             Box::pin(check_statement(&explain.statement, scope, changes, native_names)).await
@@ -434,4 +456,31 @@ async fn check_insert(insert: &Insert, scope: &Scope, changes: &Changes) -> Resu
         }
         Err(why) => Ok(NamesCheck::Deferred(why)),
     }
+}
+
+/// `may_exist`: the table is no mistake, because an earlier attempt has made it or because nothing is made.
+async fn check_create_table(
+    create: &CreateTable,
+    scope: &Scope,
+    changes: &Changes,
+    may_exist: bool,
+) -> Result<NamesCheck> {
+    let query = match &create.source {
+        TableSource::Like(like) => match changes.may_concern(scope, &like.parts) {
+            Some(why) => return Ok(NamesCheck::Deferred(why)),
+            None => None,
+        },
+        TableSource::Query(query) => match check_query(query, scope, changes).await? {
+            Ok(planned) => Some(planned),
+            Err(why) => return Ok(NamesCheck::Deferred(why)),
+        },
+    };
+    if let Some(why) = changes.may_concern(scope, &create.target.parts) {
+        return Ok(NamesCheck::Deferred(why));
+    }
+    let planned = create_table::plan(scope, create, query.as_ref()).await?;
+    if !may_exist {
+        create_table::refuse_existing(create, &planned)?;
+    }
+    Ok(NamesCheck::Done)
 }

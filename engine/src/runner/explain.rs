@@ -9,7 +9,7 @@ use syncline_sql::Statement;
 use syncline_sql::statement::Explain;
 
 use super::redact::redact;
-use super::{Context, sync};
+use super::{Context, create_table, sync};
 use crate::error::{Result, SynclineError, codes};
 use crate::names;
 use crate::planning::session_state;
@@ -43,8 +43,8 @@ pub(super) async fn run(context: &Context, explain: &Explain, report: &mut State
             lines.extend(text.lines().map(|line| format!("  {line}")));
             lines
         }
-        Statement::Sync(_) if explain.analyze => {
-            return Err(SynclineError::new("E1008", "EXPLAIN ANALYZE of an INSERT is not built yet")
+        Statement::Sync(_) | Statement::CreateTable(_) if explain.analyze => {
+            return Err(SynclineError::new("E1008", "EXPLAIN ANALYZE of a write is not built yet")
                 .hint("EXPLAIN shows its plan; the run report has its numbers"));
         }
         Statement::Sync(insert) => {
@@ -57,6 +57,7 @@ pub(super) async fn run(context: &Context, explain: &Explain, report: &mut State
             lines.extend(plan.lines().map(|line| format!("  {line}")));
             lines
         }
+        Statement::CreateTable(create) => create_table::explain(&context.scope, create).await?,
         Statement::Native(native) => {
             if explain.analyze {
                 return Err(SynclineError::new(

@@ -1,6 +1,7 @@
 //! Runs scripts: reads and checks everything first, then does statement after statement, and reports what came of each.
 
 mod check;
+mod create_table;
 mod events;
 mod explain;
 mod native;
@@ -237,11 +238,12 @@ impl Runner {
                 is_resumed: resumed.is_resumed(),
             })
             .await;
-        if !options.interactive && !resumed.is_resumed() {
-            if let Some(warning) = resume::runs_left_open(state, &report.job, &self.run_id)? {
-                self.events.warn(0, warning.clone()).await;
-                report.warnings.push(warning);
-            }
+        if !options.interactive
+            && !resumed.is_resumed()
+            && let Some(warning) = resume::runs_left_open(state, &report.job, &self.run_id)?
+        {
+            self.events.warn(0, warning.clone()).await;
+            report.warnings.push(warning);
         }
         self.run_steps(steps, scopes, &recorder, resumed, report).await;
         recorder.end(report.status);
@@ -474,6 +476,7 @@ impl Context {
         match &step.statement {
             Statement::Native(native) => native::run(self, native, report).await,
             Statement::Sync(insert) => sync::run(self, insert, report).await,
+            Statement::CreateTable(create) => create_table::run(self, create, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
             Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
             Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, report)).await,
@@ -534,6 +537,7 @@ impl Context {
             timezone: shared.timezone.name.clone(),
             rejects,
             clean_up: shared.clean_up.clone(),
+            settings: self.scope.write_settings(),
         }
     }
 
@@ -560,7 +564,11 @@ impl Context {
     /// Records the end of a statement, with the attempt that has ended. What the statement did stands, whether or not that works.
     async fn record_end(&self, report: &mut StatementReport, ended_attempt: Option<u32>) {
         if let Err(error) = self.recorder.end_statement(report.index, report.status, ended_attempt) {
-            self.warn(report, format!("the end of the statement is not recorded, --resume would look at it again: {error}")).await;
+            self.warn(
+                report,
+                format!("the end of the statement is not recorded, --resume would look at it again: {error}"),
+            )
+            .await;
         }
     }
 

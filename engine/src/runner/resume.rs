@@ -40,7 +40,10 @@ impl EarlierRun {
             let known = state.run_ids()?;
             let near = nearest(run_id, known.iter().map(String::as_str));
             let last = state.last_run(job)?.map(|last| {
-                format!("the last run of job {job} is {} ({}, started {})", last.record.run_id, last.status, last.started_at)
+                format!(
+                    "the last run of job {job} is {} ({}, started {})",
+                    last.record.run_id, last.status, last.started_at
+                )
             });
             let hint = match (near, last) {
                 (Some(near), Some(last)) => format!("did you mean {near}? {last}"),
@@ -90,8 +93,9 @@ impl EarlierRun {
 
 /// The error of a run that cannot be resumed as asked.
 fn refused(record: &RunRecord, why: &[String]) -> SynclineError {
-    SynclineError::new(codes::RESUME, format!("run {} cannot go on like this: {}", record.run_id, why.join("; ")))
-        .hint("resume it with what it was started with, or start a new run: what this one had not committed is not there")
+    SynclineError::new(codes::RESUME, format!("run {} cannot go on like this: {}", record.run_id, why.join("; "))).hint(
+        "resume it with what it was started with, or start a new run: what this one had not committed is not there",
+    )
 }
 
 /// What an earlier process has done of this run; empty in a run that is not resumed.
@@ -167,10 +171,16 @@ impl Resumed {
         differences.extend(added.map(|name| format!("it was not given a parameter {name}")));
         if then.inputs.profile != now.inputs.profile {
             let name = |profile: &Option<String>| profile.clone().unwrap_or_else(|| "none".to_owned());
-            differences.push(format!("its profile was {}, not {}", name(&then.inputs.profile), name(&now.inputs.profile)));
+            differences.push(format!(
+                "its profile was {}, not {}",
+                name(&then.inputs.profile),
+                name(&now.inputs.profile)
+            ));
         }
         if differences.is_empty() && then.fingerprint != now.fingerprint {
-            differences.push("its statements read otherwise: a file of SOURCE or a parameter of the config has changed".to_owned());
+            differences.push(
+                "its statements read otherwise: a file of SOURCE or a parameter of the config has changed".to_owned(),
+            );
         }
         if differences.is_empty() { Ok(()) } else { Err(refused(then, &differences)) }
     }
@@ -335,7 +345,9 @@ fn committed_report(step: &Step, open: &OpenAttempt, summary: &WriteSummary) -> 
     report.labels.clone_from(&summary.labels);
     let mode = Some(&summary.write_mode).filter(|mode| !mode.is_empty()).unwrap_or(&open.attempt.write_mode);
     report.write_mode = Some(mode.clone());
-    report.warnings.push(format!("{} was decided before the run was cut off, and is committed", AttemptState::of(open).attempt));
+    report
+        .warnings
+        .push(format!("{} was decided before the run was cut off, and is committed", AttemptState::of(open).attempt));
     report.warnings.extend(summary.warnings.iter().cloned());
     report
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::options::nearest;
+use syncline_connectors::scan_settings::ScanSettings;
 use syncline_connectors::sink::settings::WriteSettings;
 use syncline_connectors::{ConnectorError, Options, Secret};
 use syncline_sql::SqlDialect;
@@ -34,7 +35,8 @@ const WRITE_SETTINGS: &[&str] =
 fn canonical(name: &str) -> Option<&'static str> {
     let folded = |name: &str| name.replace('_', "").to_lowercase();
     let wanted = folded(name);
-    ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied().find(|known| folded(known) == wanted)
+    let own = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied().find(|known| folded(known) == wanted);
+    own.or_else(|| ScanSettings::canonical(name))
 }
 
 /// Changes the scope as the statement says. Returns what the user should know. Statements that show something change nothing.
@@ -257,11 +259,12 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
         )));
     };
     let Some(setting) = canonical(short) else {
-        let known = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied();
+        let known = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied().chain(ScanSettings::names());
+        let known: Vec<&str> = known.collect();
         let error = option(format!("there is no setting \"syncline.{short}\""));
-        return Err(match nearest(short, known.clone()) {
+        return Err(match nearest(short, known.iter().copied()) {
             Some(near) => error.hint(format!("did you mean syncline.{near}?")),
-            None => error.hint(format!("known settings: {}", known.collect::<Vec<_>>().join(", "))),
+            None => error.hint(format!("known settings: {}", known.join(", "))),
         });
     };
     match setting {
@@ -273,11 +276,12 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
         }
         _ => {}
     }
-    // a value that no write takes is found here, not when the first write is reached
+    // a value that no write or read takes is found here, not when the first one is reached
     let given: Options = [(setting, value)].into_iter().collect();
     if WRITE_SETTINGS.contains(&setting) {
         WriteSettings::parse(&Options::new(), &given, &Options::new())?;
     }
+    ScanSettings::parse(&given, &Options::new())?;
     scope.settings.insert(setting.to_owned(), value.to_owned());
     Ok(Vec::new())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use syncline_sql::Position;
 use syncline_sql::Statement;
-use syncline_sql::statement::SessionStatement;
+use syncline_sql::statement::{SessionStatement, TableSource};
 
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 
@@ -45,6 +45,7 @@ impl Step {
         match &self.statement {
             Statement::Native(native) => Some(native.catalog.clone()),
             Statement::Sync(insert) => Some(insert.target.to_string()),
+            Statement::CreateTable(create) => Some(create.target.to_string()),
             _ => None,
         }
     }
@@ -61,7 +62,12 @@ impl Step {
 
     /// Whether its success is recorded when it is done; writes and native statements record it themselves, with what they left.
     pub(super) fn is_recorded_when_done(&self) -> bool {
-        self.is_lasting() && !matches!(self.statement, Statement::Sync(_) | Statement::Native(_))
+        let records_itself = match &self.statement {
+            Statement::Sync(_) | Statement::Native(_) => true,
+            Statement::CreateTable(create) => matches!(create.source, TableSource::Query(_)),
+            _ => false,
+        };
+        self.is_lasting() && !records_itself
     }
 
     /// A report that says how far the statement got.
@@ -92,7 +98,7 @@ impl Step {
 fn kind_of(statement: &Statement) -> StatementKind {
     match statement {
         Statement::Native(_) => StatementKind::Native,
-        Statement::Sync(_) => StatementKind::Sync,
+        Statement::Sync(_) | Statement::CreateTable(_) => StatementKind::Sync,
         Statement::Query(_) => StatementKind::Query,
         Statement::Session(_) => StatementKind::Session,
         Statement::Assert(_) => StatementKind::Assert,

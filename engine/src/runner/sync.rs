@@ -10,6 +10,7 @@ use datafusion::physical_plan::{displayable, execute_stream};
 use futures::StreamExt;
 use syncline_connectors::Options;
 use syncline_connectors::error::ErrorCode;
+use syncline_connectors::scan_settings::ScanSettings;
 use syncline_connectors::sink::journal::NoJournal;
 use syncline_connectors::sink::{
     ColumnMapping, CommitJournal, PartitionItem, PlannedInsert, PlannedWrite, RejectLog, WriteId, WriteRequest,
@@ -69,7 +70,7 @@ impl Write {
             environment: scope.engine.environment(),
         };
         let mut properties = Options::new();
-        for property in &insert.properties {
+        for property in insert.properties.iter().filter(|property| ScanSettings::canonical(&property.name).is_none()) {
             let whose = format!("property \"{}\" of the INSERT into {target}", property.name);
             let value = resolver.resolve(&OptionValue::from(property), &whose);
             let value = value.map_err(|error| error.at(property.position.clone()))?;
@@ -106,6 +107,23 @@ impl Write {
     }
 }
 
+/// `SET syncline.*` as the scans of an INSERT take them: what its PROPERTIES say of reading wins.
+fn scan_settings(scope: &Scope, insert: &Insert) -> Result<Options> {
+    let mut settings = scope.write_settings();
+    let mut own = Options::new();
+    for property in &insert.properties {
+        if let (Some(setting), statement::PropertyValue::Text { value, .. }) =
+            (ScanSettings::canonical(&property.name), &property.value)
+        {
+            own.set(&property.name, value);
+            settings.set(setting, value);
+            ScanSettings::parse(&own, &Options::new())
+                .map_err(|error| SynclineError::from(error).at(property.position.clone()))?;
+        }
+    }
+    Ok(settings)
+}
+
 /// The value of a delimiter, read as typed between the quotes, in the one spelling that every connector takes: `\x` and hex digits.
 fn delimiter_of(property: &statement::Property) -> Result<Option<String>> {
     let is_delimiter =
@@ -118,14 +136,19 @@ fn delimiter_of(property: &statement::Property) -> Result<Option<String>> {
     Ok(Some(bytes.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}"))))
 }
 
-/// A session state for planning alone: checks and EXPLAIN.
+/// A session state for planning alone: checks.
 pub(super) fn check_state(scope: &Scope, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
+    state_with(scope, scope.write_settings(), catalogs)
+}
+
+fn state_with(scope: &Scope, settings: Options, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
     let shared = &scope.engine.shared;
     let context = PlanContext {
         runtime: Arc::clone(&shared.runtime),
         timezone: shared.timezone.name.clone(),
         rejects: None,
         clean_up: shared.clean_up.clone(),
+        settings,
     };
     session_state(&context, catalogs)
 }
@@ -150,7 +173,8 @@ pub(super) async fn check_write(
 
 /// The physical plan of an INSERT and a line about its write, for EXPLAIN. No effects.
 pub(super) async fn explain(scope: &Scope, insert: &Insert) -> Result<(String, String)> {
-    let planned = names::plan_query(scope, &insert.query, |catalogs| check_state(scope, catalogs)).await?;
+    let settings = scan_settings(scope, insert)?;
+    let planned = names::plan_query(scope, &insert.query, |catalogs| state_with(scope, settings, catalogs)).await?;
     let target = names::resolve_target(scope, &insert.target).await?;
     let write = check_write(scope, insert, &target, &planned).await?;
     let description = write.description.clone();
@@ -163,9 +187,11 @@ pub(super) async fn explain(scope: &Scope, insert: &Insert) -> Result<(String, S
 pub(super) async fn run(context: &Context, insert: &Insert, report: &mut StatementReport) -> Result<()> {
     let scope = &context.scope;
     let rejects = context.rejects(report);
+    let settings = scan_settings(scope, insert)?;
     let planning = async {
         let planned = names::plan_query(scope, &insert.query, |catalogs| {
-            session_state(&context.plan_context(Some(rejects.scan_log())), catalogs)
+            let planning = PlanContext { settings, ..context.plan_context(Some(rejects.scan_log())) };
+            session_state(&planning, catalogs)
         });
         Ok((planned.await?, names::resolve_target(scope, &insert.target).await?))
     };
@@ -192,7 +218,8 @@ pub(super) async fn run_write(
     let journal = Arc::new(StateJournal::new(Arc::clone(&scope.engine.shared.state)));
     let PlannedQuery { state, plan } = planned;
     let planning = async {
-        let write = remote.plan_write(write.request(scope, &plan, id, Arc::clone(&journal) as _, rejects.log())).await?;
+        let write =
+            remote.plan_write(write.request(scope, &plan, id, Arc::clone(&journal) as _, rejects.log())).await?;
         Ok(plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?)
     };
     let insert = context.until_stopped(planning).await?;

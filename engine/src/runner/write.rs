@@ -18,8 +18,8 @@ use syncline_connectors::sink::ColumnMapping;
 use tokio::sync::mpsc;
 
 use super::events::{Events, QUEUE};
-use super::sync::{Write, run_write};
 use super::recorder::Recorder;
+use super::sync::{Write, run_write};
 use super::{Context, new_run_id};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, PlannedQuery};
@@ -88,16 +88,15 @@ pub(super) async fn run(
     let recorder = Recorder::new(engine.clone(), record);
     let (sender, mut events) = mpsc::channel(QUEUE);
     let stop = engine.shared.stop.child_token();
-    let context =
-        Context {
-            scope,
-            events: Events::new(sender, stop.clone()),
-            stop,
-            run_id,
-            job,
-            recorder: recorder.clone(),
-            resumed: Arc::default(),
-        };
+    let context = Context {
+        scope,
+        events: Events::new(sender, stop.clone()),
+        stop,
+        run_id,
+        job,
+        recorder: recorder.clone(),
+        resumed: Arc::default(),
+    };
     let mut report = StatementReport {
         index: 1,
         file: "write".to_owned(),

@@ -73,16 +73,7 @@ impl StateStore {
                 "INSERT INTO run (run_id, job, bizdate, cyctime, timezone, fingerprint, inputs, status, started_at)
                  VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?)
                  ON CONFLICT (run_id) DO UPDATE SET status = 'running', ended_at = NULL",
-                params![
-                    run.run_id,
-                    run.job,
-                    run.bizdate,
-                    run.cyctime,
-                    run.timezone,
-                    run.fingerprint,
-                    inputs,
-                    now()
-                ],
+                params![run.run_id, run.job, run.bizdate, run.cyctime, run.timezone, run.fingerprint, inputs, now()],
             )
         })?;
         Ok(())
@@ -107,7 +98,8 @@ impl StateStore {
     /// The last run of a job.
     pub(crate) fn last_run(&self, job: &str) -> Result<Option<StoredRun>> {
         self.read(None, |database| {
-            let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE job = ? ORDER BY started_at DESC, run_id DESC LIMIT 1");
+            let sql =
+                format!("SELECT {RUN_COLUMNS} FROM run WHERE job = ? ORDER BY started_at DESC, run_id DESC LIMIT 1");
             database.query_row(&sql, [job], stored_run).optional()
         })
     }
@@ -200,8 +192,7 @@ fn set_statement(database: &Connection, run_id: &str, statement: u32, status: &s
     Ok(())
 }
 
-const RUN_COLUMNS: &str =
-    "run_id, job, bizdate, cyctime, timezone, fingerprint, inputs, status, started_at";
+const RUN_COLUMNS: &str = "run_id, job, bizdate, cyctime, timezone, fingerprint, inputs, status, started_at";
 const ATTEMPT_COLUMNS: &str = "run_id, statement, attempt, job, catalog, database, table_name, label_prefix, writers, write_mode, details, \
      decision, finished";
 

@@ -1,11 +1,13 @@
 //! Syncline's own statements, read by hand over tokens.
 
 mod catalog;
+mod create_table;
 mod external_table;
 mod insert;
 mod session;
 
 pub(crate) use catalog::{alter_catalog, create_catalog, drop_catalog};
+pub(crate) use create_table::create_table;
 pub(crate) use external_table::external_table;
 pub(crate) use insert::insert;
 pub(crate) use session::{set, show, source, use_place};

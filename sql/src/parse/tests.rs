@@ -4,6 +4,7 @@ use crate::parameters::Parameters;
 use crate::scope::FixedScope;
 use crate::source::SourceFile;
 use crate::split::split_in;
+use crate::statement::{CreateTable, TableClauseKind, TableSource};
 use crate::substitute::substitute;
 
 fn scope() -> FixedScope {
@@ -64,6 +65,10 @@ fn kind(statement: &Statement) -> String {
     match statement {
         Statement::Native(native) => format!("native {}: {}", native.catalog, native.text),
         Statement::Sync(insert) => format!("sync {} <- {}", insert.target, tables(&insert.query.tables)),
+        Statement::CreateTable(create) => match &create.source {
+            TableSource::Like(like) => format!("create {} like {like}", create.target),
+            TableSource::Query(query) => format!("create {} <- {}", create.target, tables(&query.tables)),
+        },
         Statement::Query(query) => format!("query {}", tables(&query.tables)),
         Statement::Session(session) => {
             let debug = format!("{session:?}");
@@ -148,6 +153,14 @@ fn statements_whose_names_lead_to_one_remote_catalog_are_native() {
             "native starrocks: CREATE VIEW ods.v AS SELECT * FROM ods.t",
         ),
         ("CREATE TABLE starrocks.a LIKE starrocks.b", "native starrocks: CREATE TABLE a LIKE b"),
+        (
+            "CREATE TABLE starrocks.a PROPERTIES ('x' = '1') LIKE starrocks.b",
+            "native starrocks: CREATE TABLE a PROPERTIES ('x' = '1') LIKE b",
+        ),
+        (
+            "SELECT /*+ SET_VAR(query_timeout=7, pipeline_dop = 2) */ a FROM starrocks.t",
+            "native starrocks: SELECT /*+ SET_VAR(query_timeout=7, pipeline_dop = 2) */ a FROM t",
+        ),
         (
             "CREATE TABLE starrocks.a AS SELECT * FROM starrocks.b",
             "native starrocks: CREATE TABLE a AS SELECT * FROM b",
@@ -306,8 +319,8 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
         ("SELCT 1", "E1001 SELCT begins no statement"),
         ("CREATE TABLE t (a INT)", "E1001 this names no system to create the table in"),
         (
-            "CREATE TABLE starrocks.t AS SELECT * FROM mysql.u",
-            "E1008 CREATE TABLE … AS SELECT from another system is not built yet",
+            "CREATE TEMPORARY TABLE starrocks.t AS SELECT * FROM mysql.u",
+            "E1008 a table that is made after one of another system is neither external nor temporary",
         ),
         (
             "CREATE VIEW starrocks.v AS SELECT * FROM mysql.u",
@@ -800,4 +813,89 @@ fn a_stored_definition_reads_the_same_whatever_dialect_it_was_typed_in() {
     assert_eq!(stored.columns[0].comment, typed.columns[0].comment);
     assert_eq!(stored.row_format, typed.row_format);
     assert_eq!(stored.location, typed.location);
+}
+
+fn create_table(sql: &str) -> CreateTable {
+    match parse_one(sql, &scope()) {
+        Ok(Statement::CreateTable(create)) => *create,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_table_made_after_one_of_another_system_is_no_native_statement() {
+    for (sql, expected) in [
+        ("CREATE TABLE starrocks.a LIKE mysql.b", "create starrocks.a like mysql.b"),
+        ("CREATE TABLE starrocks.a LIKE user_log", "create starrocks.a like user_log"),
+        (
+            "CREATE TABLE IF NOT EXISTS starrocks.d.a PARTITION BY (dt) LIKE mysql.d.b",
+            "create starrocks.d.a like mysql.d.b",
+        ),
+        ("CREATE TABLE starrocks.a AS SELECT * FROM mysql.b", "create starrocks.a <- mysql.b"),
+        ("CREATE TABLE starrocks.a SELECT * FROM user_log", "create starrocks.a <- user_log"),
+        (
+            "CREATE TABLE starrocks.a AS WITH c AS (SELECT 1 FROM mysql.b) SELECT * FROM c, starrocks.e",
+            "create starrocks.a <- mysql.b, starrocks.e",
+        ),
+        ("CREATE TABLE starrocks.a AS SELECT x FROM mysql.b WHERE x LIKE 'mysql.c%'", "create starrocks.a <- mysql.b"),
+        (
+            "CREATE TABLE starrocks.a AS SELECT * FROM starrocks.b",
+            "native starrocks: CREATE TABLE a AS SELECT * FROM b",
+        ),
+    ] {
+        assert_eq!(kind_of(sql, &scope()), expected, "{sql}");
+    }
+    let in_use = in_use("starrocks", None);
+    assert_eq!(kind_of("CREATE TABLE a LIKE mysql.b", &in_use), "create a like mysql.b");
+    assert_eq!(kind_of("CREATE TABLE a LIKE b", &in_use), "native starrocks: CREATE TABLE a LIKE b");
+}
+
+#[test]
+fn clauses_of_a_table_are_kept_as_typed() {
+    let create = create_table(
+        "CREATE TABLE IF NOT EXISTS starrocks.ods.t (`a b`, c) DUPLICATE KEY(`a b`, c) COMMENT 'as like ''it'''
+         PARTITION BY date_trunc('day', c) /* daily */ DISTRIBUTED BY HASH(c) BUCKETS 8 ORDER BY (c)
+         PROPERTIES (\"replication_num\" = \"1\") AS (SELECT 1, 2 FROM mysql.u)",
+    );
+    assert!(create.if_not_exists);
+    assert_eq!(create.columns.iter().map(|name| name.parts.join(".")).collect::<Vec<_>>(), ["a b", "c"]);
+    let clauses: Vec<_> = create.clauses.iter().map(|clause| (clause.kind, clause.text.as_str())).collect();
+    assert_eq!(
+        clauses,
+        [
+            (TableClauseKind::DuplicateKey, "DUPLICATE KEY(`a b`, c)"),
+            (TableClauseKind::Comment, "COMMENT 'as like ''it'''"),
+            (TableClauseKind::Partition, "PARTITION BY date_trunc('day', c)"),
+            (TableClauseKind::Distribution, "DISTRIBUTED BY HASH(c) BUCKETS 8"),
+            (TableClauseKind::Order, "ORDER BY (c)"),
+            (TableClauseKind::Properties, "PROPERTIES (\"replication_num\" = \"1\")"),
+        ]
+    );
+    assert_eq!(create.clauses[0].columns[0].parts, ["a b"]);
+    let create = create_table(
+        "CREATE TABLE starrocks.t PARTITION BY RANGE(dt) (PARTITION p1 VALUES LESS THAN ('2024-01-01')) LIKE mysql.u",
+    );
+    assert_eq!(create.clauses[0].text, "PARTITION BY RANGE(dt) (PARTITION p1 VALUES LESS THAN ('2024-01-01'))");
+}
+
+#[test]
+fn mistakes_in_making_a_table_say_what_to_write() {
+    for (sql, expected) in [
+        ("CREATE TABLE starrocks.a LIKE mysql.b PARTITION BY (dt)", "E1001 clauses of the new table stand before LIKE"),
+        ("CREATE TABLE starrocks.a (x) LIKE mysql.b", "E1001 LIKE takes the columns of the other table"),
+        ("CREATE TABLE starrocks.a (x INT) AS SELECT * FROM mysql.b", "E1001 expected , or ), found INT"),
+        ("CREATE TABLE starrocks.a COMMENT 'a' COMMENT 'b' LIKE mysql.b", "E1001 this clause is given twice"),
+        ("CREATE TABLE starrocks.a PRIMARY KEY(a) UNIQUE KEY(a) LIKE mysql.b", "E1001 this clause is given twice"),
+        ("CREATE TABLE starrocks.a PRIMARY KEY LIKE mysql.b", "E1001 expected ( and the key's columns, found LIKE"),
+        (
+            "CREATE TABLE starrocks.a AS FRM mysql.b WHERE 1 IN (SELECT 1 FROM mysql.c)",
+            "E1001 expected SELECT, found FRM",
+        ),
+        (
+            "CREATE TABLE starrocks.a PROPERTIES ('k' = '${env:SECRET}') LIKE mysql.b",
+            "E1005 ${env:SECRET} cannot stand here",
+        ),
+    ] {
+        assert_eq!(kind_of(sql, &scope()), expected, "{sql}");
+    }
 }

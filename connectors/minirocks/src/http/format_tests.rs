@@ -267,5 +267,5 @@ async fn a_load_into_a_temporary_partition_is_seen_when_it_takes_the_place_of_th
     let answer = client.load("logs", &both, b"x,2024-08-07\n").await;
     assert_eq!(answer["Message"], "Can not specify both partitions and temporary partitions");
     logs.replace_partitions(&["p20240807".to_owned()], &["tmp".to_owned()], true, true).unwrap();
-    assert_eq!(rows(&server, "logs"), ["new|2024-08-07", "newer|2024-08-07"]);
+    assert_eq!(rows(&server, "logs"), ["newer|2024-08-07", "new|2024-08-07"]);
 }

@@ -312,8 +312,9 @@ impl TransactionLoads {
                 }
             }
         }
-        let expired: Vec<_> =
-            self.prepared.lock().extract_if(|_, prepared| prepared.since.elapsed() > prepared.timeout).collect();
+        let has_ended =
+            |prepared: &Prepared| prepared.since.elapsed() > prepared.timeout || !prepared.transaction.is_open();
+        let expired: Vec<_> = self.prepared.lock().extract_if(|_, prepared| has_ended(prepared)).collect();
         for (_, prepared) in expired {
             prepared.transaction.abort(MANAGER_TIMEOUT);
         }

@@ -261,6 +261,15 @@ impl Transaction {
         self
     }
 
+    /// Whether it is still open: it was not cancelled under its label.
+    pub(crate) fn is_open(&self) -> bool {
+        let entries = self.labels.entries.lock();
+        entries
+            .by_label
+            .get(&self.info.label)
+            .is_some_and(|entry| entry.id == self.info.id && entry.state != LabelState::Aborted)
+    }
+
     /// Rolls back and says why; the reason is shown by `get_load_state`.
     pub fn abort(mut self, reason: impl Into<String>) {
         self.end_aborted(reason.into());

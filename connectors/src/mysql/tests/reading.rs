@@ -13,12 +13,12 @@ use mysql_async::prelude::Queryable;
 use parking_lot::Mutex;
 
 use super::super::scan::{MySqlExec, ScanDescription};
-use super::super::split::{Split, pack};
 use super::super::table::MySqlTable;
 use super::{TestDatabase, column, driver_connection, query, rows};
 use crate::catalog::{Catalog, RemoteCatalog};
 use crate::error::{ConnectorError, ErrorCode};
 use crate::mysql_protocol::predicate::Constant;
+use crate::mysql_protocol::split::{Split, pack};
 use crate::sink::reject::RejectLogExtension;
 use crate::sink::{ErrorLimit, Reject, RejectLog};
 

@@ -299,7 +299,7 @@ async fn emulating(version: &str) -> MiniRocks {
     let server = Server::start(config).await.unwrap();
     server.warehouse().create_database("d", false).unwrap();
     let catalog = catalog(&server, server.mysql_addr(), &[]);
-    MiniRocks { server, catalog, properties: Options::new() }
+    MiniRocks { server, catalog, properties: Options::new(), max_writers: None }
 }
 
 #[tokio::test]

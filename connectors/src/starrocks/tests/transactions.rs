@@ -1,8 +1,9 @@
 //! Writes in transactions, against MiniRocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use minirocks::{Server, ServerConfig};
+use minirocks::{Fault, FaultKind, FaultStep, Server, ServerConfig};
 
 use super::{MiniRocks, PASSWORD, catalog, request, two_columns, write};
 use crate::catalog::RemoteCatalog;
@@ -127,4 +128,52 @@ async fn a_write_into_a_full_database_waits_for_its_turn() {
     let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), writer.finish()).await;
     assert!(waiting.is_err(), "it waits: {waiting:?}");
     sink.abort().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_goes_wrong_once_every_row_arrives_once() {
+    let sr = MiniRocks::start().await;
+    let publish = FaultKind::PublishTimeout { visible_after: Duration::from_millis(300) };
+    let close = FaultKind::CloseInBody { after_bytes: 3 };
+    let faults = [
+        (FaultStep::Begin, FaultKind::AnswerLost),
+        (FaultStep::Begin, FaultKind::TwoHops),
+        (FaultStep::Load, FaultKind::AnswerLost),
+        (FaultStep::Load, FaultKind::InProcessing),
+        (FaultStep::Load, FaultKind::HttpStatus(502)),
+        (FaultStep::Load, FaultKind::TransactionExpired),
+        (FaultStep::Load, close),
+        (FaultStep::Prepare, FaultKind::AnswerLost),
+        (FaultStep::Prepare, FaultKind::InProcessing),
+        (FaultStep::Prepare, FaultKind::TransactionExpired),
+        (FaultStep::Commit, FaultKind::AnswerLost),
+        (FaultStep::Commit, FaultKind::RequestLost),
+        (FaultStep::Commit, publish),
+        (FaultStep::LoadState, FaultKind::RequestLost),
+    ];
+    for (index, (step, kind)) in faults.into_iter().enumerate() {
+        let what = format!("{step:?} {kind:?}");
+        sr.run(&format!("CREATE TABLE d.t{index} (id INT NOT NULL, dt STRING) DUPLICATE KEY(id)")).await;
+        let properties = [("write_mode", "transaction"), ("load_bytes", "8")];
+        let (request, _) = request(&two_columns(&[]), vec![], &properties);
+        let id = WriteId { run: format!("fault{index}"), ..request.id.clone() };
+        let request = WriteRequest { id, table: format!("t{index}"), ..request };
+        let sink = sr.catalog.plan_write(request).await.unwrap().sink;
+        sink.begin(2).await.unwrap();
+        sr.server.faults().arm(Fault::new(step, kind).on_nth(2));
+        let mut tokens = Vec::new();
+        for writer in 0..2 {
+            let mut open = sink.open(writer, 2).await.unwrap();
+            for row in 0..6 {
+                open.write(&two_columns(&[(row, "a")])).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            }
+            tokens.push(open.finish().await.unwrap_or_else(|error| panic!("{what}: {error}")));
+        }
+        let summary = sink.commit(tokens).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!((summary.rows_written, summary.warnings.len()), (12, 0), "{what}");
+        assert_eq!(sr.server.faults().fired().len(), index + 1, "{what} did not happen");
+        let count = sr.rows(&format!("SELECT count(*), count(DISTINCT id) FROM d.t{index}")).await;
+        assert_eq!(count[0], [Some("12".to_owned()), Some("6".to_owned())], "{what}");
+        sr.server.faults().clear();
+    }
 }

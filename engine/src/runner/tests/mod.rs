@@ -4,6 +4,7 @@ mod embedding;
 mod failures;
 mod job;
 mod mariadb;
+mod reading;
 mod resume;
 mod statements;
 

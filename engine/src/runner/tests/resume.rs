@@ -30,7 +30,12 @@ fn options() -> RunOptions {
 async fn failed_run(world: &World) -> RunReport {
     world.write_file("log.txt", "one\ntwo\n");
     let (report, _) = run_with(&world.engine().await.session(), world.script(SCRIPT), options()).await;
-    assert_eq!(statuses(&report), [Succeeded, Succeeded, Succeeded, Succeeded, Failed, NotRun, NotRun], "{:?}", report.error);
+    assert_eq!(
+        statuses(&report),
+        [Succeeded, Succeeded, Succeeded, Succeeded, Failed, NotRun, NotRun],
+        "{:?}",
+        report.error
+    );
     assert!(report.can_resume);
     report
 }
@@ -49,7 +54,12 @@ async fn a_failed_run_goes_on_at_the_failed_statement() {
     world.set_up("INSERT INTO source.workshop.users VALUES ('u9', '', 99, '2024-08-07')").await;
     // the clock is the run's own
     let last = resume(&world, &first.run_id, SCRIPT, RunOptions::default().param("age", "99")).await;
-    assert_eq!(statuses(&last), [Succeeded, Skipped, Skipped, Skipped, Succeeded, Succeeded, Succeeded], "{:?}", last.error);
+    assert_eq!(
+        statuses(&last),
+        [Succeeded, Skipped, Skipped, Skipped, Succeeded, Succeeded, Succeeded],
+        "{:?}",
+        last.error
+    );
     assert_eq!((last.run_id.as_str(), last.bizdate.as_str()), (first.run_id.as_str(), "20240807"));
     assert_eq!((last.status, last.exit_code(), last.can_resume), (RunStatus::Succeeded, 0, false));
     assert_eq!(world.rows("SELECT uid FROM target.ods.users").await, ["native", "one", "two", "u9"]);
@@ -70,7 +80,11 @@ async fn a_run_is_resumed_with_what_it_was_started_with_or_says_what_differs() {
         (SCRIPT, options().param("age", "98"), "its parameter age had another value"),
         (SCRIPT, options().param("more", "1"), "it was not given a parameter more"),
         (SCRIPT, options().bizdate("20240808"), "its business date was 20240807, not 20240808"),
-        (SCRIPT, options().cyctime("2024-08-08 01:00:00"), "its planned time was 2024-08-08 00:00:00, not 2024-08-08 01:00:00"),
+        (
+            SCRIPT,
+            options().cyctime("2024-08-08 01:00:00"),
+            "its planned time was 2024-08-08 00:00:00, not 2024-08-08 01:00:00",
+        ),
         (SCRIPT, options().job_name("another"), "it is one of job job, not of job another"),
     ] {
         let report = resume(&world, &first.run_id, script, options).await;
@@ -103,7 +117,12 @@ async fn a_dry_run_of_a_resumption_shows_what_would_run() {
     let first = failed_run(&world).await;
     let report = resume(&world, &first.run_id, SCRIPT, options().dry_run(true)).await;
     use StatementStatus::Checked;
-    assert_eq!(statuses(&report), [Checked, Skipped, Skipped, Skipped, Checked, Checked, Checked], "{:?}", report.error);
+    assert_eq!(
+        statuses(&report),
+        [Checked, Skipped, Skipped, Skipped, Checked, Checked, Checked],
+        "{:?}",
+        report.error
+    );
     // and nothing ran
     let again = resume(&world, &first.run_id, SCRIPT, options()).await;
     assert_eq!(again.status, RunStatus::Failed);
@@ -135,7 +154,12 @@ async fn an_attempt_that_cannot_be_ended_is_exit_3_and_nothing_runs() {
     leave_open(&world, &first.run_id, 6, "source").await;
     for _ in 0..2 {
         let report = resume(&world, &first.run_id, SCRIPT, options()).await;
-        assert_eq!(statuses(&report), [NotRun, Skipped, Skipped, Skipped, NotRun, Unknown, NotRun], "{:?}", report.error);
+        assert_eq!(
+            statuses(&report),
+            [NotRun, Skipped, Skipped, Skipped, NotRun, Unknown, NotRun],
+            "{:?}",
+            report.error
+        );
         assert_eq!((report.status, report.exit_code(), report.can_resume), (RunStatus::Unknown, 3, true));
         assert!(error_of(&report).1.contains("cannot be resumed"), "{:?}", report.error);
     }

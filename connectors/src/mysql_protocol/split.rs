@@ -7,8 +7,8 @@ use datafusion::execution::TaskContext;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::predicate::{Constant, Predicate};
 use crate::error::Result;
-use crate::mysql_protocol::predicate::{Constant, Predicate};
 
 /// One piece of a table, read by one task. It can be stored and sent to another process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,11 @@ pub enum Split {
         /// Whether rows without a value belong to this piece too.
         with_null: bool,
     },
+    /// The rows without a value in a column.
+    Null {
+        /// The column, as the server spells it.
+        column: String,
+    },
 }
 
 impl Split {
@@ -34,7 +39,11 @@ impl Split {
     /// # Errors
     /// Name for a column that no server can hold.
     pub fn predicate(&self) -> Result<Option<Predicate>> {
-        let Self::Range { column, from, to, with_null } = self else { return Ok(None) };
+        let (column, from, to, with_null) = match self {
+            Self::Whole => return Ok(None),
+            Self::Null { column } => return Predicate::is_null(column).map(Some),
+            Self::Range { column, from, to, with_null } => (column, from, to, with_null),
+        };
         let mut bounds = Vec::new();
         if let Some(from) = from {
             bounds.push(Predicate::compare(column, ">=", from.clone())?);
@@ -69,7 +78,7 @@ pub fn pack(splits: Vec<Split>, partitions: usize) -> Vec<Vec<Split>> {
 /// begins only when every partition has been started exactly once in the same task context; whatever else happens, each partition reads
 /// its own group, which is always right.
 #[derive(Debug)]
-pub(super) struct SplitQueue {
+pub(crate) struct SplitQueue {
     groups: Vec<Vec<Split>>,
     state: Mutex<State>,
 }
@@ -96,22 +105,22 @@ struct Left {
 
 /// One partition's claim on the splits.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     partition: usize,
     left: Arc<Mutex<Left>>,
 }
 
 impl SplitQueue {
-    pub(super) fn new(groups: Vec<Vec<Split>>) -> Self {
+    pub(crate) fn new(groups: Vec<Vec<Split>>) -> Self {
         Self { groups, state: Mutex::default() }
     }
 
-    pub(super) fn groups(&self) -> &[Vec<Split>] {
+    pub(crate) fn groups(&self) -> &[Vec<Split>] {
         &self.groups
     }
 
     /// Starts a partition of an execution.
-    pub(super) fn claim(&self, partition: usize, context: &Arc<TaskContext>) -> Claim {
+    pub(crate) fn claim(&self, partition: usize, context: &Arc<TaskContext>) -> Claim {
         let mut state = self.state.lock();
         if state.round.as_ref().is_some_and(|round| round.started.len() == self.groups.len()) {
             state.round = None;
@@ -142,7 +151,7 @@ impl SplitQueue {
 
 impl Claim {
     /// The next split: of the partition's own group, then, where that is safe, of the group with the most left.
-    pub(super) fn next(&self) -> Option<Split> {
+    pub(crate) fn next(&self) -> Option<Split> {
         let mut left = self.left.lock();
         if let Some(split) = left.groups.get_mut(self.partition).and_then(VecDeque::pop_front) {
             return Some(split);
@@ -199,6 +208,7 @@ mod tests {
         assert_eq!(open(None, None, false).unwrap(), "`id` IS NOT NULL");
         assert_eq!(open(None, None, true), None);
         assert_eq!(literal(Split::Whole), None);
+        assert_eq!(literal(Split::Null { column: "id".into() }).unwrap(), "`id` IS NULL");
     }
 
     #[test]
