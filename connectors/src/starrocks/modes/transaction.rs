@@ -70,6 +70,9 @@ enum Stage {
     RolledBack,
 }
 
+/// A label with its writer and sequence.
+type Numbered = ((usize, u64), Label);
+
 /// What the server keeps of a prepared transaction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prepared {
@@ -157,7 +160,7 @@ impl Shared {
     }
 
     /// The prepared transactions in the order of writers and sequences, and those that are open.
-    fn held(&self) -> (Vec<(Label, Prepared)>, Vec<((usize, u64), Label)>) {
+    fn held(&self) -> (Vec<(Label, Prepared)>, Vec<Numbered>) {
         let state = self.state.lock();
         let mut prepared = Vec::new();
         let mut open = Vec::new();

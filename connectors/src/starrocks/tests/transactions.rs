@@ -17,7 +17,7 @@ async fn table(sr: &MiniRocks) {
 #[tokio::test]
 async fn explain_names_the_mode_and_what_comes_beyond_it() {
     let sr = MiniRocks::start().await;
-    table(&sr).await;
+    sr.run("CREATE TABLE d.t (id INT NOT NULL, dt STRING) PRIMARY KEY(id)").await;
     for (properties, mode) in [
         (&[][..], "mode=auto (single up to 64 MB, else transaction)"),
         (&[("write_mode", "transaction")], "mode=transaction (transactions of 64 MB or more, committed together)"),
