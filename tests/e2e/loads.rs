@@ -58,10 +58,8 @@ fn a_reject_of_a_file_names_file_line_and_the_other_values() {
     assert_eq!(systems.target.number("SELECT count(*) FROM ods.log"), 0);
     let found = rejects(&systems, &report, 1);
     assert_eq!(found[0]["line"], 2, "{found:#?}");
-    let report = systems.run(
-        &format!("{LOG} SET syncline.error_limit = '50%'; INSERT INTO sr.log SELECT id, name FROM log"),
-        0,
-    );
+    let report =
+        systems.run(&format!("{LOG} SET syncline.error_limit = '50%'; INSERT INTO sr.log SELECT id, name FROM log"), 0);
     let found = rejects(&systems, &report, 2);
     assert_eq!(found.len(), 2, "{found:#?}");
     for (reject, column, value, line, row) in [
@@ -123,7 +121,10 @@ fn an_update_and_a_delete_run_on_the_server() {
          DELETE FROM sr.people WHERE id = 2;",
         0,
     );
-    assert_eq!((&report["statements"][1]["kind"], &report["statements"][2]["kind"]), (&json!("native"), &json!("native")));
+    assert_eq!(
+        (&report["statements"][1]["kind"], &report["statements"][2]["kind"]),
+        (&json!("native"), &json!("native"))
+    );
     assert_eq!(systems.people(), [(1, "ann".to_owned(), Some(11))]);
 }
 

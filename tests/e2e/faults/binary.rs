@@ -11,7 +11,7 @@ use crate::support::{Cli, Warehouse};
 const LINES: usize = 3_000;
 const JOB: &str = "
 CREATE EXTERNAL TABLE IF NOT EXISTS log (id INT, line STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' LOCATION 'log.txt';
-INSERT INTO sr.log_d PROPERTIES (\"load_bytes\" = \"16KB\") SELECT id, line FROM log;
+INSERT INTO sr.log_d PROPERTIES (\"load_bytes\" = \"16KB\", \"load_rows\" = \"200\") SELECT id, line FROM log;
 ";
 
 struct Systems {
@@ -70,7 +70,7 @@ fn lost_answers_and_a_restart_are_nothing_that_a_user_sees() {
         let systems = Systems::start();
         systems.target.faults().arm(Fault::new(step, kind.clone()).on_nth(2));
         let (code, report) = systems.cli.report(JOB, &[]);
-        assert!(systems.has_struck(), "{step:?} {kind:?}");
+        assert!(systems.has_struck(), "{step:?} {kind:?}: {report:#}");
         assert_eq!((code, status(&report)), (0, "succeeded"), "{step:?} {kind:?}: {report:#}");
         assert_eq!(systems.rows(), all_rows(), "{step:?} {kind:?}");
     }
@@ -95,7 +95,7 @@ fn a_commit_whose_outcome_is_open_is_exit_code_3_and_resume_finishes_it() {
         FaultKind::NodeGone { node: Node::Frontend, lasts: Duration::from_secs(3_600), loses_transactions: false };
     systems.target.faults().arm(Fault::new(FaultStep::Commit, gone).on_nth(3));
     let (code, report) = systems.cli.report(JOB, &[]);
-    assert!(systems.has_struck());
+    assert!(systems.has_struck(), "{report:#}");
     assert_eq!((code, status(&report)), (3, "unknown"), "{report:#}");
     systems.target.faults().clear();
     let run_id = report["run_id"].as_str().unwrap();

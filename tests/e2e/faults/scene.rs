@@ -79,6 +79,8 @@ pub(super) enum Rejects {
 const LOAD_TIMEOUT_SECONDS: &str = "4";
 /// Every row of which the name is too long is a reject.
 const TOO_LONG: u64 = 300;
+/// From one seed to the next so many entries of the matrix are passed over: a prime, so that none is left out.
+const STRIDE: u64 = 389;
 /// Which of the rows get a name that is too long.
 fn is_rejected(id: u64) -> bool {
     id % 97 == 50
@@ -95,6 +97,8 @@ pub(super) struct Scene {
     pub(super) rows: u64,
     pub(super) flavour: Flavour,
     pub(super) load_bytes: &'static str,
+    /// Rows of a load, or of a part of a transaction; None is as many as a batch has.
+    pub(super) load_rows: Option<&'static str>,
     pub(super) rejects: Rejects,
     /// Whether the fault is still there while the run is resumed for the first time.
     pub(super) fault_outlasts_run: bool,
@@ -112,10 +116,11 @@ pub(super) fn matrix() -> Vec<(Version, Way, Blow)> {
 }
 
 impl Scene {
-    /// The scene of a seed. Seeds in a row go through the matrix.
+    /// The scene of a seed. Seeds in a row go through the whole matrix, and each part of them through all its regions.
     pub(super) fn of(seed: u64, matrix: &[(Version, Way, Blow)]) -> Self {
         let mut dice = Dice::new(seed);
-        let (version, way, blow) = matrix[usize::try_from(seed % matrix.len() as u64).unwrap()].clone();
+        let at = seed.wrapping_mul(STRIDE) % matrix.len() as u64;
+        let (version, way, blow) = matrix[usize::try_from(at).unwrap()].clone();
         // mostly so many that several loads are under way
         let rows = *dice.pick(&[0, 1, 37, 600, 1_100, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS, SOURCE_ROWS]);
         let load_bytes = *dice.pick(&["4KB", "4KB", "10KB", "10KB", "30KB", "64MB"]);
@@ -136,6 +141,11 @@ impl Scene {
             rows,
             flavour: *dice.pick(&Flavour::ALL),
             load_bytes,
+            load_rows: if has_many {
+                *dice.pick(&[Some("60"), Some("150"), Some("150"), Some("400"), None])
+            } else {
+                None
+            },
             rejects,
             fault_outlasts_run: dice.one_in(3),
         }
@@ -190,6 +200,9 @@ impl Scene {
     pub(super) fn script(&self, source_table: &str) -> String {
         let mut properties =
             vec![("load_bytes", self.load_bytes.to_owned()), ("timeout", LOAD_TIMEOUT_SECONDS.to_owned())];
+        if let Some(rows) = self.load_rows {
+            properties.push(("load_rows", rows.to_owned()));
+        }
         if let Some(mode) = self.way.write_mode() {
             properties.push(("write_mode", mode.to_owned()));
         }

@@ -1,5 +1,6 @@
 //! The servers that runs take place on, read through a client that is not ours.
 
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 use minirocks::storage::LabelState;
@@ -14,6 +15,19 @@ use crate::support::traps::fields;
 
 /// A word that no report may hold.
 pub(super) const PASSWORD: &str = "hunter2-of-the-suite";
+
+/// Something that a run has left behind.
+#[derive(Debug)]
+pub(super) struct Left {
+    what: &'static str,
+    pub(super) name: String,
+}
+
+impl Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.what, self.name)
+    }
+}
 
 /// A server of each version. One run at a time takes place on it.
 pub(super) struct Stage {
@@ -123,20 +137,20 @@ impl Stage {
     }
 
     /// What a run has left behind beside rows: tables, temporary partitions, transactions that are not over.
-    pub(super) fn left_behind(&self, scene: &Scene) -> Vec<String> {
+    pub(super) fn left_behind(&self, scene: &Scene) -> Vec<Left> {
         let database = self.server(scene.version).warehouse().database(&scene.database()).unwrap();
         let mut left = Vec::new();
         for table in database.tables() {
             if table.name() != "target" {
-                left.push(format!("table {}", table.name()));
+                left.push(Left { what: "table", name: table.name().to_owned() });
             }
             for partition in table.snapshot().partitions.iter().filter(|partition| partition.is_temp) {
-                left.push(format!("temporary partition {} of {}", partition.name, table.name()));
+                left.push(Left { what: "temporary partition", name: partition.name.clone() });
             }
         }
         for transaction in database.transactions() {
             if !matches!(transaction.state, LabelState::Visible | LabelState::Aborted) {
-                left.push(format!("transaction {} in state {}", transaction.label, transaction.state.as_str()));
+                left.push(Left { what: "open transaction", name: transaction.label });
             }
         }
         left

@@ -396,7 +396,7 @@ impl Sink for StagingTableSink {
         }
         match self.server.drop_table(&self.staging).await {
             Ok(()) => self.target.forget().await,
-            // The journal keeps it, so that recovery drops it.
+            // The statement is done, so that a run that is resumed does not come back to it.
             Err(error) => summary.warnings.push(self.server.stays(&self.staging, &error)),
         }
         Ok(summary)
@@ -421,7 +421,7 @@ impl Sink for StagingTableSink {
             Err(error) => Err(ConnectorError::new(
                 ErrorCode::Unknown,
                 format!(
-                    "{}: nothing of it is visible, but {}",
+                    "{}: nothing of it is visible, but {}, or run with --resume",
                     self.target.shown(),
                     self.server.stays(&self.staging, &error)
                 ),
@@ -455,7 +455,7 @@ impl Server {
 
     fn stays(&self, staging: &str, error: &ConnectorError) -> String {
         format!(
-            "its staging table stays: {}; drop it with DROP TABLE {}.{staging} FORCE, or run with --resume",
+            "its staging table stays: {}; drop it with DROP TABLE {}.{staging} FORCE",
             error.message(),
             self.database
         )
