@@ -14,6 +14,8 @@ use super::abilities::Abilities;
 use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
+#[cfg(test)]
+use super::stream_load::client::Patience;
 use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
