@@ -52,7 +52,7 @@ struct Single {
 #[derive(Debug)]
 enum State {
     Holding(HeldRows),
-    Streaming(Streaming),
+    Streaming(Box<Streaming>),
     Ended,
 }
 
@@ -230,7 +230,7 @@ impl Writer for SingleWriter {
                 let streaming = Streaming::begin(&self.shared, held_before.iter().chain([batch])).await?;
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
                 self.shared.sent.store(true, Ordering::Relaxed);
-                *state = State::Streaming(streaming);
+                *state = State::Streaming(Box::new(streaming));
             }
             // Another writer found it out first; whose error reaches the user is chance, so that all say the same.
             State::Ended if self.shared.beyond == Beyond::IsAnError && !self.shared.cancelled.is_cancelled() => {
