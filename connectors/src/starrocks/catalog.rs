@@ -14,7 +14,7 @@ use super::abilities::Abilities;
 use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
-use super::stream_load::client::StreamLoadClient;
+use super::stream_load::client::{Patience, StreamLoadClient};
 use super::stream_load::exchange::Http;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
 use super::table::{self, Column, StarrocksTable};
@@ -38,6 +38,7 @@ pub struct StarrocksCatalog {
     /// Made at the first write, as it reads the certificates of `ssl_ca`.
     client: Mutex<Option<Arc<StreamLoadClient>>>,
     abilities: Abilities,
+    patience: Patience,
 }
 
 impl fmt::Debug for StarrocksCatalog {
@@ -54,7 +55,15 @@ impl StarrocksCatalog {
     pub fn new(config: &CatalogConfig) -> Result<Self> {
         let options = StarrocksOptions::parse(config)?;
         let pool = ConnectionPool::new(options.connection.clone(), Dialect::StarRocks);
-        Ok(Self { name: config.name.clone(), options, pool, client: Mutex::new(None), abilities: Abilities::default() })
+        let (name, client) = (config.name.clone(), Mutex::new(None));
+        let patience = options.patience.clone();
+        Ok(Self { name, options, pool, client, abilities: Abilities::default(), patience })
+    }
+
+    /// The same catalog with other limits, so that tests of faults do not wait.
+    #[cfg(test)]
+    pub(super) fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     pub(super) fn options(&self) -> &StarrocksOptions {
@@ -92,7 +101,7 @@ impl StarrocksCatalog {
             rules,
             &options.connection.user,
             &options.connection.password,
-            options.patience.clone(),
+            self.patience.clone(),
         ));
         *client = Some(made.clone());
         Ok(made)

@@ -3,6 +3,7 @@
 mod formats;
 mod models;
 mod overwrite;
+mod overwrite_faults;
 mod recovery;
 mod transactions;
 

@@ -21,7 +21,7 @@ use super::super::stream_load::response::LabelState;
 use super::super::table::text;
 use super::loads::ParallelLoads;
 use super::partition_places::{self, cancel_loads};
-use super::statement::{Ended, ON_ITS_WAY, Variable, name_of, pause, repeat, run};
+use super::statement::{Ended, Variable, let_it_arrive, name_of, pause, repeat, run};
 use super::target::{VISIBLE_PAUSE, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -410,7 +410,7 @@ impl Sink for StagingTableSink {
         }
         let mut dropped = self.server.drop_table(&self.staging).await;
         if dropped.is_ok() && self.is_beginning.load(Ordering::Relaxed) {
-            tokio::time::sleep(ON_ITS_WAY).await;
+            let_it_arrive(self.server.client.patience()).await;
             dropped = self.server.drop_table(&self.staging).await;
         }
         match dropped {
@@ -615,6 +615,9 @@ pub(in super::super) async fn recover(catalog: &StarrocksCatalog, open: &OpenAtt
     let label = LabelPrefix::recorded(label_prefix).ok_or_else(unreadable)?.statement_label();
     if open.decision.is_none() {
         cancel_loads(&server.client, &open.attempt, &details.staging).await;
+        server.drop_table(&details.staging).await?;
+        // The process may have died behind the statement that makes it.
+        let_it_arrive(server.client.patience()).await;
         server.drop_table(&details.staging).await?;
         return Ok(Recovered::RolledBack);
     }

@@ -16,8 +16,6 @@ use crate::sink::WriteId;
 
 /// How long a statement that changes definitions may take: tables of thousands of tablets are made in a minute or two.
 pub(super) const DEFINITION_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long a statement that nobody waits for any more may be on its way to the server.
-pub(super) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// The longest name of a table or partition that every version takes (StarRocks: 64 characters up to 2.5).
 const MAX_NAME_BYTES: usize = 64;
 
@@ -107,6 +105,11 @@ pub(super) async fn repeat(pool: &ConnectionPool, patience: &Patience, sql: &str
             Ended::NotSent(error) | Ended::Lost(error) => return Err(error),
         }
     }
+}
+
+/// Waits as long as a statement that nobody waits for any more may be on its way to the server: one second unless told otherwise.
+pub(super) async fn let_it_arrive(patience: &Patience) {
+    tokio::time::sleep(patience.unknown_for / 5).await;
 }
 
 /// Waits before try or question `n + 1`: twice as long each time, with jitter.

@@ -16,7 +16,7 @@ use super::super::partitions::{self, Partition, PartitionColumn, Which};
 use super::super::stream_load::client::{Patience, StreamLoadClient};
 use super::loads::ParallelLoads;
 use super::partition_places::{add, cancel_loads, clause_of, numbered};
-use super::statement::{DEFINITION_TIMEOUT, Ended, ON_ITS_WAY, name_of, pause, repeat, run};
+use super::statement::{DEFINITION_TIMEOUT, Ended, let_it_arrive, name_of, pause, repeat, run};
 use super::target::WriteTarget;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -210,7 +210,7 @@ impl Sink for TemporaryPartitionSink {
         let details = self.details.lock().clone();
         let mut dropped = self.server.drop_temporary(&details).await;
         if dropped.is_ok() && self.is_beginning.load(Ordering::Relaxed) {
-            tokio::time::sleep(ON_ITS_WAY).await;
+            let_it_arrive(self.server.patience()).await;
             dropped = self.server.drop_temporary(&details).await;
         }
         match dropped {
@@ -438,6 +438,9 @@ pub(in super::super) async fn recover(catalog: &StarrocksCatalog, open: &OpenAtt
         }
     } else {
         cancel_loads(&server.client, attempt, &attempt.table).await;
+        server.drop_temporary(&details).await?;
+        // The process may have died behind the statement that adds them.
+        let_it_arrive(server.patience()).await;
     }
     server.drop_temporary(&details).await?;
     Ok(Recovered::RolledBack)
