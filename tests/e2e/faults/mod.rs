@@ -24,7 +24,7 @@ use stage::Stage;
 use tally::Tally;
 
 /// Runs that a change must pass.
-const RUNS: u64 = 520;
+const RUNS: u64 = 640;
 /// What they may take on two cores in a debug build.
 const TIME: Duration = Duration::from_secs(180);
 /// Runs side by side: they wait more than they compute.
