@@ -14,7 +14,9 @@ use super::abilities::Abilities;
 use super::modes::{recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
-use super::stream_load::client::{Patience, StreamLoadClient};
+#[cfg(test)]
+use super::stream_load::client::Patience;
+use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
 use super::table::{self, Column, StarrocksTable};
@@ -38,7 +40,6 @@ pub struct StarrocksCatalog {
     /// Made at the first write, as it reads the certificates of `ssl_ca`.
     client: Mutex<Option<Arc<StreamLoadClient>>>,
     abilities: Abilities,
-    patience: Patience,
 }
 
 impl fmt::Debug for StarrocksCatalog {
@@ -56,14 +57,13 @@ impl StarrocksCatalog {
         let options = StarrocksOptions::parse(config)?;
         let pool = ConnectionPool::new(options.connection.clone(), Dialect::StarRocks);
         let (name, client) = (config.name.clone(), Mutex::new(None));
-        let patience = options.patience.clone();
-        Ok(Self { name, options, pool, client, abilities: Abilities::default(), patience })
+        Ok(Self { name, options, pool, client, abilities: Abilities::default() })
     }
 
     /// The same catalog with other limits, so that tests of faults do not wait.
     #[cfg(test)]
     pub(super) fn with_patience(self, patience: Patience) -> Self {
-        Self { patience, ..self }
+        Self { options: StarrocksOptions { patience, ..self.options }, ..self }
     }
 
     pub(super) fn options(&self) -> &StarrocksOptions {
@@ -101,7 +101,7 @@ impl StarrocksCatalog {
             rules,
             &options.connection.user,
             &options.connection.password,
-            self.patience.clone(),
+            options.patience.clone(),
         ));
         *client = Some(made.clone());
         Ok(made)

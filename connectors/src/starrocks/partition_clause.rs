@@ -59,7 +59,7 @@ impl PartitionClause {
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(name_error(format!("PARTITION names {} twice", twice[0])));
         }
-        if !clause.names.is_empty() && !(clause.values.is_empty() && clause.columns.is_empty()) {
+        if !(clause.names.is_empty() || clause.values.is_empty() && clause.columns.is_empty()) {
             return Err(name_error(format!(
                 "PARTITION names the partition {} beside a column; name partitions, or columns",
                 clause.names[0]
@@ -76,7 +76,7 @@ impl PartitionClause {
                 return Err(name_error(format!(
                     "the table is not partitioned by {}{}",
                     column.name,
-                    match &by[..] {
+                    match by {
                         [] => "; it has no partitions".to_owned(),
                         by => format!(", but by {}", names_of(by)),
                     }

@@ -58,12 +58,12 @@ pub(super) fn source_row(id: u64, flavour: Flavour) -> Row {
         0 => Some(trap(&TRAPS)),
         1 => None,
         // the first of them comes late, so that a writer has begun with plain CSV
-        2 if flavour == Flavour::Hard && id > 300 && id % 3 == 0 => Some(trap(&HARD_TRAPS)),
+        2 if flavour == Flavour::Hard && id > 300 && id.is_multiple_of(3) => Some(trap(&HARD_TRAPS)),
         _ => Some(format!("name of {id}, {}", "xyz".repeat(usize::try_from(id % 13).unwrap()))),
     };
     let score =
         (id % 11 != 5).then(|| format!("{}{}.{:02}", if id % 9 == 4 { "-" } else { "" }, id % 1_000 + 1, id % 100));
-    let day = if id % 3 == 0 { DAYS[1] } else { DAYS[0] };
+    let day = if id.is_multiple_of(3) { DAYS[1] } else { DAYS[0] };
     [Some(id.to_string()), Some(day.to_owned()), name, score]
 }
 
