@@ -78,6 +78,9 @@ fn run_seeds(first: u64, runs: u64, folder: &Path) -> Tally {
                 let scene = Scene::of(seed, &matrix);
                 let started = Instant::now();
                 let verdict = trial::try_scene(&stage, &scene).await;
+                if let Err(what) = &verdict {
+                    show(&format!("seed {seed}: {what}\n"));
+                }
                 if runs == 1 {
                     show(&format!("{scene:#?}\n{verdict:#?}\n"));
                 }
