@@ -128,3 +128,18 @@ pub(super) fn difference(found: &[Row], expected: &[Row]) -> Option<String> {
         strange.iter().take(3).collect::<Vec<_>>(),
     ))
 }
+
+#[test]
+fn a_row_that_is_missing_doubled_changed_or_of_nobody_is_told() {
+    let expected = sorted((1..=50).map(|id| source_row(id, Flavour::Hard)).collect());
+    assert_eq!(difference(&expected, &expected), None);
+    let told = |change: &dyn Fn(&mut Vec<Row>)| {
+        let mut rows = expected.clone();
+        change(&mut rows);
+        difference(&sorted(rows), &expected).unwrap()
+    };
+    assert!(told(&|rows| drop(rows.pop())).contains("1 missing"));
+    assert!(told(&|rows| rows.push(rows[7].clone())).contains("1 doubled"));
+    assert!(told(&|rows| rows[7][2] = None).contains("1 not expected"));
+    assert!(told(&|rows| rows.push(source_row(51, Flavour::Hard))).contains("1 not expected"));
+}
