@@ -159,10 +159,8 @@ fn a_format_that_is_written_is_the_one_that_is_sent() {
             .collect();
         assert_eq!(rows, [(1, Some("ann".into())), (2, None), (3, Some(String::new()))], "{properties}");
     }
-    let report = systems.run(
-        &format!("{ONE} INSERT INTO sr.log PROPERTIES (\"colum_separator\" = \",\") SELECT 1, 'a' FROM one"),
-        2,
-    );
+    let report = systems
+        .run(&format!("{ONE} INSERT INTO sr.log PROPERTIES (\"colum_separator\" = \",\") SELECT 1, 'a' FROM one"), 2);
     let message = report["error"]["message"].as_str().unwrap();
     assert!(message.contains("did you mean \"column_separator\"?"), "{message}");
 }

@@ -240,15 +240,15 @@ pub(super) fn blows(version: Version, way: Way) -> Vec<Blow> {
         }
         for step in [Begin, Load, Prepare, Commit] {
             add(&Fault::AT_WORK, Target::Work(step));
-            add(&[Fault::BackendRestarts], Target::Work(step));
+            add(&[Fault::BackendRestarts, Fault::BackendRestarts], Target::Work(step));
         }
         add(&[Fault::TwoHops, Fault::RedirectLoop, Fault::NotLeader, Fault::FrontendGone], Target::Work(Commit));
         add(&Fault::IN_BODY, Target::Work(Load));
-        add(&[Fault::InProcessing], Target::Work(Load));
-        add(&[Fault::InProcessing], Target::Work(Prepare));
+        add(&[Fault::InProcessing, Fault::InProcessing], Target::Work(Load));
+        add(&[Fault::InProcessing, Fault::InProcessing], Target::Work(Prepare));
         add(&[Fault::TransactionLimit], Target::Work(Begin));
         for step in [Load, Prepare, Commit] {
-            add(&[Fault::TransactionExpired], Target::Work(step));
+            add(&[Fault::TransactionExpired, Fault::TransactionExpired], Target::Work(step));
         }
         add(&Fault::AT_COMMIT, Target::Work(Commit));
     }

@@ -24,7 +24,7 @@ use stage::Stage;
 use tally::Tally;
 
 /// Runs that a change must pass.
-const RUNS: u64 = 520;
+const RUNS: u64 = 640;
 /// What they may take on two cores in a debug build.
 const TIME: Duration = Duration::from_secs(180);
 /// Runs side by side: they wait more than they compute.
@@ -78,6 +78,9 @@ fn run_seeds(first: u64, runs: u64, folder: &Path) -> Tally {
                 let scene = Scene::of(seed, &matrix);
                 let started = Instant::now();
                 let verdict = trial::try_scene(&stage, &scene).await;
+                if let Err(what) = &verdict {
+                    show(&format!("seed {seed}: {what}\n"));
+                }
                 if runs == 1 {
                     show(&format!("{scene:#?}\n{verdict:#?}\n"));
                 }

@@ -58,12 +58,12 @@ pub(super) fn source_row(id: u64, flavour: Flavour) -> Row {
         0 => Some(trap(&TRAPS)),
         1 => None,
         // the first of them comes late, so that a writer has begun with plain CSV
-        2 if flavour == Flavour::Hard && id > 300 && id % 3 == 0 => Some(trap(&HARD_TRAPS)),
+        2 if flavour == Flavour::Hard && id > 300 && id.is_multiple_of(3) => Some(trap(&HARD_TRAPS)),
         _ => Some(format!("name of {id}, {}", "xyz".repeat(usize::try_from(id % 13).unwrap()))),
     };
     let score =
         (id % 11 != 5).then(|| format!("{}{}.{:02}", if id % 9 == 4 { "-" } else { "" }, id % 1_000 + 1, id % 100));
-    let day = if id % 3 == 0 { DAYS[1] } else { DAYS[0] };
+    let day = if id.is_multiple_of(3) { DAYS[1] } else { DAYS[0] };
     [Some(id.to_string()), Some(day.to_owned()), name, score]
 }
 
@@ -127,4 +127,19 @@ pub(super) fn difference(found: &[Row], expected: &[Row]) -> Option<String> {
         strange.len(),
         strange.iter().take(3).collect::<Vec<_>>(),
     ))
+}
+
+#[test]
+fn a_row_that_is_missing_doubled_changed_or_of_nobody_is_told() {
+    let expected = sorted((1..=50).map(|id| source_row(id, Flavour::Hard)).collect());
+    assert_eq!(difference(&expected, &expected), None);
+    let told = |change: &dyn Fn(&mut Vec<Row>)| {
+        let mut rows = expected.clone();
+        change(&mut rows);
+        difference(&sorted(rows), &expected).unwrap()
+    };
+    assert!(told(&|rows| drop(rows.pop())).contains("1 missing"));
+    assert!(told(&|rows| rows.push(rows[7].clone())).contains("1 doubled"));
+    assert!(told(&|rows| rows[7][2] = None).contains("1 not expected"));
+    assert!(told(&|rows| rows.push(source_row(51, Flavour::Hard))).contains("1 not expected"));
 }
