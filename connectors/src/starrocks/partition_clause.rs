@@ -59,11 +59,7 @@ impl PartitionClause {
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(name_error(format!("PARTITION names {} twice", twice[0])));
         }
-<<<<<<< HEAD
         if !clause.names.is_empty() && (!clause.values.is_empty() || !clause.columns.is_empty()) {
-=======
-        if !(clause.names.is_empty() || clause.values.is_empty() && clause.columns.is_empty()) {
->>>>>>> refs/heads/faults
             return Err(name_error(format!(
                 "PARTITION names the partition {} beside a column; name partitions, or columns",
                 clause.names[0]
