@@ -60,7 +60,8 @@ async fn csv_is_read_in_every_compression() {
     let server = server().await;
     let client = TestClient::new(&server);
     let text = b"1,x,1\n2,y,2\n";
-    let compressions: [(&str, fn(&[u8]) -> Vec<u8>); 4] =
+    type Compress = fn(&[u8]) -> Vec<u8>;
+    let compressions: [(&str, Compress); 4] =
         [("zstd", zstd_of), ("lz4", lz4_of), ("gzip", gzip_of), ("bzip2", bzip2_of)];
     for (number, (name, compress)) in compressions.into_iter().enumerate() {
         let format = format!("format: {name}");

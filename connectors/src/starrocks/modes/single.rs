@@ -50,7 +50,6 @@ struct Single {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one exists for each writer")]
 enum State {
     Holding(HeldRows),
     Streaming(Box<Streaming>),
