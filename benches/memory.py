@@ -2,6 +2,7 @@
 """Peak memory and speed of one job, MariaDB to MiniRocks, at growing sizes.
 
 usage: cargo build --release && tests/run --shell python3 benches/memory.py [ROWS…]      (default: 1000000 4000000)
+       WRITE_MODE=single … the same in one streamed load; unset, the mode that `auto` chooses
 
 Prints one JSON object a line: rows, seconds, rows a second, peak memory of the syncline process in MiB. Fails if rows are missing.
 SYNCLINE names the binary (default: target/release/syncline).
@@ -11,6 +12,7 @@ import json, os, re, resource, subprocess, sys, tempfile, time, urllib.parse
 import pymysql
 
 SYNCLINE = os.environ.get("SYNCLINE", "target/release/syncline")
+WRITE_MODE = os.environ.get("WRITE_MODE", "auto")
 # users like those of the tutorial, made by the server: NULLs, several bytes a character, decimals, dates
 FILL = """INSERT INTO users SELECT seq, lpad(seq * 7919 % 1000003, 16, '0'),
   if(seq % 10 = 3, NULL, elt(1 + seq * 31 % 5, 'male', 'female', 'unknown', '男', '女')),
@@ -52,7 +54,7 @@ def main():
                     "DROP DATABASE IF EXISTS sr.bench; CREATE DATABASE sr.bench;\n"
                     "CREATE TABLE sr.users (id BIGINT, uid STRING, gender STRING, age_range STRING, zodiac STRING,\n"
                     "  score DECIMAL(10,2), created DATETIME) DUPLICATE KEY(id) DISTRIBUTED BY HASH(id);\n"
-                    "INSERT INTO sr.users PROPERTIES ('write_mode' = 'single') SELECT * FROM src.users;\n"
+                    f"INSERT INTO sr.users PROPERTIES ('write_mode' = '{WRITE_MODE}') SELECT * FROM src.users;\n"
                 )
             for rows in sizes:
                 cursor.execute("DROP DATABASE IF EXISTS memory_bench")
