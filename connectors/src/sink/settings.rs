@@ -133,9 +133,9 @@ impl WriteSettings {
         Ok((settings, rest))
     }
 
-    /// The names of all settings, for suggestions.
+    /// The names of all settings, those of DataWorks and DataX included, for suggestions.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        NAMES.iter().map(|(name, _)| *name)
+        NAMES.iter().flat_map(|(name, aliases)| std::iter::once(*name).chain(aliases.iter().copied()))
     }
 
     /// Whether these options set the setting of this name, in any of its spellings.

@@ -149,7 +149,8 @@ fn time_left(done: f64, seconds: f64) -> Option<String> {
 
 /// The first rejects of a statement, a line each, and where the others are.
 fn rejects(first: &[Reject], count: u64, file: Option<&str>) -> String {
-    let mut lines = vec![format!("{} rows were rejected:", human_count(count))];
+    let rows = if count == 1 { "row was" } else { "rows were" };
+    let mut lines = vec![format!("{} {rows} rejected:", human_count(count))];
     for reject in first {
         let mut line = String::from("  ");
         if let Some(file) = &reject.file {

@@ -63,11 +63,10 @@ pub(super) fn render_error(report: &RunReport) -> Option<String> {
 /// The report for people, with the fields that DataX users know.
 pub(super) fn text(report: &RunReport) -> String {
     let mut lines = Vec::new();
-    for statement in &report.statements {
-        if let Some(line) = write_line(statement) {
-            lines.push(line);
-        }
-    }
+    let is_checked = |status| matches!(status, StatementStatus::Checked | StatementStatus::NotChecked);
+    let is_dry = report.statements.iter().any(|statement| is_checked(statement.status));
+    let line = if is_dry { dry_line } else { write_line };
+    lines.extend(report.statements.iter().filter_map(line));
     let sum = |field: fn(&StatementReport) -> Option<u64>| report.statements.iter().filter_map(field).sum::<u64>();
     let read = sum(|statement| statement.rows_read);
     let written = sum(|statement| statement.rows_written);
@@ -83,7 +82,11 @@ pub(super) fn text(report: &RunReport) -> String {
     };
     lines.extend([
         field("run", format!("{} ({})", visible(&report.job), visible(&report.run_id))),
-        field("status", status(report.status).to_owned()),
+        field(
+            "status",
+            if is_dry && report.error.is_none() { "checked, nothing was run" } else { status(report.status) }
+                .to_owned(),
+        ),
         field("business date", report.bizdate.clone()),
         field("start", clock(start)),
         field("end", clock(end)),
@@ -104,16 +107,27 @@ pub(super) fn text(report: &RunReport) -> String {
             .count(),
         report.statements.len(),
     );
-    lines.push(field("statements", format!("{done} of {all} done")));
+    lines.push(field("statements", format!("{done} of {all} {}", if is_dry { "checked" } else { "done" })));
     lines.join("\n")
 }
 
-/// What a write did, and what it left; or, in a dry run, that a statement depends on an earlier one. Other statements have no line.
+/// What a dry run found: what an earlier process has done, what is open, what could not be checked. Other statements have no line.
+fn dry_line(statement: &StatementReport) -> Option<String> {
+    let found = match statement.status {
+        StatementStatus::NotChecked => {
+            "not checked, an earlier statement may create or change what it names".to_owned()
+        }
+        StatementStatus::Skipped => "done before, would be skipped".to_owned(),
+        StatementStatus::Checked if !statement.warnings.is_empty() => {
+            statement.warnings.iter().map(|warning| visible(warning)).collect::<Vec<_>>().join("; ")
+        }
+        _ => return None,
+    };
+    Some(format!("statement {} ({}:{}): {found}", statement.index, visible(&statement.file), statement.line))
+}
+
+/// What a write did, and what it left. Other statements have no line.
 fn write_line(statement: &StatementReport) -> Option<String> {
-    if statement.status == StatementStatus::NotChecked {
-        let place = format!("statement {} ({}:{})", statement.index, visible(&statement.file), statement.line);
-        return Some(format!("{place}: not checked, an earlier statement may create or change what it names"));
-    }
     let is_write = statement.rows_written.is_some() || statement.write_mode.is_some();
     if !is_write {
         return None;

@@ -210,6 +210,16 @@ impl Runner {
                 return Ok(());
             }
         }
+        if !options.allow_concurrent
+            && let Err(error) = resumed.must_be_the_last(state, &steps)
+        {
+            let not_run = |step| resumed.report_of(step).unwrap_or_else(|| step.report(StatementStatus::NotRun));
+            report.statements = steps.iter().map(not_run).collect();
+            if !options.dry_run {
+                recorder.end(RunStatus::Failed);
+            }
+            return Err(error);
+        }
         self.check_names(&mut steps, &scopes, &resumed, report).await?;
         if options.dry_run {
             report.statements = steps.iter().map(|step| resumed.dry_report(step)).collect();

@@ -226,6 +226,19 @@ impl Resumed {
         report
     }
 
+    /// Fails if a later run has done what this one would do again: the rows would be there twice.
+    pub(super) fn must_be_the_last(&self, state: &StateStore, steps: &[Step]) -> Result<()> {
+        let is_left = steps.iter().any(|step| step.is_lasting() && !self.is_done(step));
+        let Some(earlier) = self.earlier.as_ref().filter(|_| is_left) else { return Ok(()) };
+        let Some(later) = state.later_success(earlier)? else { return Ok(()) };
+        let message = format!(
+            "run {} does not go on: run {later} of the same statements, for the same business date, has succeeded since",
+            earlier.record.run_id
+        );
+        let hint = "only what the run left open is ended; --allow-concurrent runs the rest all the same, which writes the rows of both runs";
+        Err(SynclineError::new(codes::RESUME, message).hint(hint))
+    }
+
     /// What the user should know of a statement when it runs again.
     pub(super) fn notes(&self, statement: u32) -> Vec<String> {
         self.notes.get(&statement).cloned().unwrap_or_default()
@@ -372,7 +385,7 @@ pub(super) fn runs_left_open(state: &StateStore, job: &str, run_id: &str) -> Res
         more => format!(" (and {more} before it)"),
     };
     Ok(Some(format!(
-        "run {} of this job, for bizdate {}, was cut off within a write{more}; --resume {} finishes it. This run leaves it alone",
+        "run {} of this job, for bizdate {}, was cut off within a write{more}, which this run leaves alone; --resume {} ends it, and goes on with that run unless a later one of the same statements has succeeded",
         last.record.run_id, last.record.bizdate, last.record.run_id
     )))
 }

@@ -104,6 +104,17 @@ impl StateStore {
         })
     }
 
+    /// The last run of the same statements for the same business date that began after this one and has succeeded.
+    pub(crate) fn later_success(&self, run: &StoredRun) -> Result<Option<String>> {
+        let record = &run.record;
+        self.read(None, |database| {
+            let sql = "SELECT run_id FROM run WHERE job = ? AND bizdate = ? AND fingerprint = ? AND started_at > ?
+                 AND status = 'succeeded' ORDER BY started_at DESC, run_id DESC LIMIT 1";
+            let of_run = params![record.job, record.bizdate, record.fingerprint, run.started_at];
+            database.query_row(sql, of_run, |row| row.get(0)).optional()
+        })
+    }
+
     /// The ids of the last runs, the newest first, for suggestions.
     pub(crate) fn run_ids(&self) -> Result<Vec<String>> {
         self.read(Vec::new(), |database| {

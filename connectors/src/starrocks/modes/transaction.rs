@@ -205,7 +205,11 @@ impl Shared {
         for (label, state) in asked {
             let why = match state? {
                 LabelState::Prepared => continue,
-                LabelState::Aborted(reason) => format!("the server has rolled it back: {reason}"),
+                LabelState::Aborted(reason) => {
+                    format!(
+                        "the server has rolled it back: {reason} (a larger \"prepared_timeout\" makes it wait longer)"
+                    )
+                }
                 LabelState::Unknown => "the server does not know it any more".to_owned(),
                 LabelState::Running => "the server says that it is not prepared".to_owned(),
                 LabelState::Committed | LabelState::Visible => {
@@ -218,7 +222,7 @@ impl Shared {
             return Err(ConnectorError::retryable(
                 ErrorCode::Remote,
                 format!(
-                    "{}: transaction {label} was lost before the commit: {why}; nothing was written. A larger \"prepared_timeout\" makes the server keep it longer",
+                    "{}: transaction {label} was lost before the commit: {why}; nothing was written, run it again",
                     self.target.shown()
                 ),
             ));

@@ -339,7 +339,9 @@ fn parse_status(line: &[u8]) -> io::Result<u16> {
     let mut words = line.split_ascii_whitespace();
     match (words.next(), words.next().and_then(|status| status.parse::<u16>().ok())) {
         (Some(version), Some(status @ 100..=599)) if version.starts_with("HTTP/1.") => Ok(status),
-        _ => Err(invalid("the answer is not HTTP/1")),
+        _ => Err(invalid(
+            "the answer is not HTTP/1; this port is none of a frontend's or backend's HTTP server, usually 8030 and 8040",
+        )),
     }
 }
 

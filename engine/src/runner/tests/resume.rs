@@ -181,6 +181,26 @@ async fn a_new_run_names_the_one_that_was_cut_off_within_a_write() {
 }
 
 #[tokio::test]
+async fn a_run_is_not_resumed_once_a_later_one_has_done_the_same() {
+    let world = World::new().await;
+    let script = "ASSERT (SELECT count(*) FROM source.users WHERE age = ${age}) > 0;
+INSERT INTO target.ods.users (uid) SELECT uid FROM source.users WHERE age = ${age};";
+    let run = async || run_with(&world.engine().await.session(), world.script(script), options()).await.0;
+    let first = run().await;
+    assert_eq!(statuses(&first), [Failed, NotRun], "{:?}", first.error);
+    world.set_up("INSERT INTO source.workshop.users VALUES ('u9', '', 99, '2024-08-07')").await;
+    let later = run().await;
+    assert_eq!(later.status, RunStatus::Succeeded, "{:?}", later.error);
+    let refused = resume(&world, &first.run_id, script, options()).await;
+    assert_eq!((statuses(&refused), refused.exit_code()), (vec![NotRun, NotRun], 1));
+    assert!(error_of(&refused).1.contains(&later.run_id), "{:?}", refused.error);
+    assert_eq!(world.rows("SELECT count(*) FROM target.ods.users").await, ["1"]);
+    let forced = resume(&world, &first.run_id, script, options().allow_concurrent(true)).await;
+    assert_eq!(forced.status, RunStatus::Succeeded, "{:?}", forced.error);
+    assert_eq!(world.rows("SELECT count(*) FROM target.ods.users").await, ["2"]);
+}
+
+#[tokio::test]
 async fn a_run_that_still_runs_is_not_resumed() {
     let world = World::new().await;
     let first = failed_run(&world).await;
