@@ -54,7 +54,14 @@ impl Step {
     pub(super) fn is_lasting(&self) -> bool {
         match &self.statement {
             Statement::Session(session) => {
-                matches!(**session, SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. })
+                matches!(
+                    **session,
+                    SessionStatement::CreateExternalTable(_)
+                        | SessionStatement::DropTable { .. }
+                        | SessionStatement::AddPartitions { .. }
+                        | SessionStatement::DropPartitions { .. }
+                        | SessionStatement::RepairTable(_)
+                )
             }
             _ => true,
         }
