@@ -13,7 +13,7 @@ use syncline_connectors::{ConnectorError, Options};
 use syncline_sql::SourceFile;
 use syncline_sql::statement::{ColumnDefinition, ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 
-use crate::catalogs::{is_secret, without_password};
+use crate::catalogs::{is_secret, is_storable, without_password};
 use crate::error::{Result, SynclineError, codes};
 use crate::partition::Partition;
 use crate::reference::{OptionValue, Resolver};
@@ -38,7 +38,7 @@ const READ_AS_TYPED: &[&str] = &["field.delim", "line.delim", "escape.delim", "s
 impl ExternalTableEntry {
     pub(crate) fn new(definition: ExternalTable, folder: Option<PathBuf>) -> Self {
         // a signed URL or a password in one is a secret: such a table lasts for the session only
-        let is_stored = without_password(&definition.location) == definition.location;
+        let is_stored = is_storable(&definition.location);
         Self { definition, folder, is_stored, partitions: BTreeMap::new() }
     }
 
@@ -81,6 +81,15 @@ impl ExternalTableEntry {
         let (_, mut warnings) = self.text_options(scope)?;
         self.table_location(scope)?;
         Partitions::new(self.partition_columns()?)?;
+        if !self.is_stored && !definition.partition_columns.is_empty() {
+            let message = format!(
+                "the location of table {} holds a signature or password, which is never stored, and its partitions are",
+                definition.name
+            );
+            return Err(SynclineError::from(ConnectorError::option(message))
+                .hint("give a location without one; a partition's own LOCATION may hold one")
+                .at(definition.location_position.clone()));
+        }
         if !self.is_stored {
             warnings.push(format!(
                 "table {} lasts for this session only: its location holds a signature or password, which is never stored",

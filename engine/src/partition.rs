@@ -10,7 +10,7 @@ use syncline_connectors::options::nearest;
 use syncline_connectors::text::{parse_partition_name, partition_name, partition_value};
 use syncline_sql::statement::PartitionValue;
 
-use crate::catalogs::without_password;
+use crate::catalogs::is_storable;
 use crate::error::{Result, SynclineError};
 use crate::external_table::ExternalTableEntry;
 use crate::state::StoredPartition;
@@ -36,7 +36,7 @@ impl Partition {
         location: String,
         folder: Option<PathBuf>,
     ) -> Self {
-        let is_stored = table.is_stored && without_password(&location) == location;
+        let is_stored = table.is_stored && is_storable(&location);
         Self { values, location, folder, is_stored }
     }
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{error_of, rows_of, run, warnings_of};
-use crate::report::RunStatus;
-use crate::{Engine, Script, Session};
+use super::{error_of, rows_of, run, run_with, warnings_of};
+use crate::report::{RunReport, RunStatus};
+use crate::{Engine, RunOptions, Script, Session};
 
 /// A folder of files, and sessions over it whose state is there too.
 struct Place(tempfile::TempDir);
@@ -152,6 +152,10 @@ async fn a_partition_is_added_once_and_its_place_does_not_change_in_silence() {
     assert_eq!(place.rows(&session, "SELECT count(*) FROM log WHERE dt = '20240807'").await, ["2"]);
     place.run(&session, "ALTER TABLE log DROP IF EXISTS PARTITION (dt='5')").await;
     for (script, what) in [
+        (
+            "CREATE EXTERNAL TABLE s (c STRING) PARTITIONED BY (dt STRING) LOCATION 'http://h.example/x?Signature=hunter2'",
+            "the location of table s holds a signature",
+        ),
         ("ALTER TABLE log DROP PARTITION (dt='5')", "has no partition with the values 5"),
         ("ALTER TABLE log ADD PARTITION (day='5')", "no partition column \"day\""),
         ("ALTER TABLE log ADD PARTITION (dt='')", "no value of partition column dt"),
@@ -255,6 +259,26 @@ async fn a_location_with_a_signature_or_password_is_never_stored() {
             assert!(!bytes.windows(7).any(|window| window == b"hunter2"), "{}", path.display());
         }
     }
+}
+
+#[tokio::test]
+async fn a_resumed_run_adds_again_what_was_never_stored() {
+    use crate::report::StatementStatus::{Failed, NotRun, Skipped, Succeeded};
+    let place = Place::with(&[("day1", "")]);
+    let script = "CREATE EXTERNAL TABLE days (c STRING) PARTITIONED BY (dt STRING) LOCATION 'days/';
+      ALTER TABLE days ADD IF NOT EXISTS PARTITION (dt='2') LOCATION 'http://h.example/2.txt?Signature=hunter2';
+      ALTER TABLE days ADD PARTITION (dt='1') LOCATION 'day1';
+      ASSERT (SELECT count(*) FROM days WHERE dt = '1') > 0;
+      SHOW PARTITIONS days";
+    let script = || Script::new("job.sql", script).in_folder(place.path());
+    let (first, _) = run_with(&place.session().await, script(), RunOptions::default()).await;
+    let statuses = |report: &RunReport| report.statements.iter().map(|step| step.status).collect::<Vec<_>>();
+    assert_eq!(statuses(&first), [Succeeded, Succeeded, Succeeded, Failed, NotRun], "{:?}", first.error);
+    std::fs::write(place.path().join("day1"), "x\n").unwrap();
+    let options = RunOptions::default().resume(&first.run_id);
+    let (again, events) = run_with(&place.session().await, script(), options).await;
+    assert_eq!(statuses(&again), [Skipped, Succeeded, Skipped, Succeeded, Succeeded], "{:?}", again.error);
+    assert_eq!(rows_of(&events), ["dt=1", "dt=2"]);
 }
 
 #[tokio::test]
