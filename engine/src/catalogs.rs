@@ -206,6 +206,11 @@ pub(crate) fn is_secret(option: &str) -> bool {
         || option.starts_with("header.")
 }
 
+/// Whether a LOCATION holds no secret, and so may be kept in the state store.
+pub(crate) fn is_storable(location: &str) -> bool {
+    without_password(location) == location
+}
+
 /// A URL or LOCATION without what may be a secret in it: of a database's URL the password and the secret options, of any other URL the
 /// whole login and every value of its query, because a signature can bear any name. A path of this machine stays as it is: `?` is a wildcard there.
 pub(crate) fn without_password(url: &str) -> String {

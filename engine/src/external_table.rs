@@ -1,30 +1,35 @@
 //! External tables: definitions from CREATE EXTERNAL TABLE, what they read, and what of them may be stored.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::object_store::FileLocation;
-use syncline_connectors::text::{TextTable, TextTableOptions, hive_type};
+use syncline_connectors::text::{Partitions, TextTable, TextTableOptions, hive_type};
 use syncline_connectors::{ConnectorError, Options};
 use syncline_sql::SourceFile;
-use syncline_sql::statement::{ExternalTable, Property, PropertyValue, SessionStatement, Statement};
+use syncline_sql::statement::{ColumnDefinition, ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 
-use crate::catalogs::{is_secret, without_password};
+use crate::catalogs::{is_secret, is_storable, without_password};
 use crate::error::{Result, SynclineError, codes};
+use crate::partition::Partition;
 use crate::reference::{OptionValue, Resolver};
 use crate::scope::Scope;
 use crate::state::StoredTable;
 
 /// A defined external table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ExternalTableEntry {
     pub(crate) definition: ExternalTable,
     /// Where relative paths in it start.
     pub(crate) folder: Option<PathBuf>,
     /// Whether it outlives the session.
     pub(crate) is_stored: bool,
+    /// By name.
+    pub(crate) partitions: BTreeMap<String, Partition>,
 }
 
 /// Properties whose values are delimiters and markers: read from the text as typed between the quotes.
@@ -33,8 +38,8 @@ const READ_AS_TYPED: &[&str] = &["field.delim", "line.delim", "escape.delim", "s
 impl ExternalTableEntry {
     pub(crate) fn new(definition: ExternalTable, folder: Option<PathBuf>) -> Self {
         // a signed URL or a password in one is a secret: such a table lasts for the session only
-        let is_stored = without_password(&definition.location) == definition.location;
-        Self { definition, folder, is_stored }
+        let is_stored = is_storable(&definition.location);
+        Self { definition, folder, is_stored, partitions: BTreeMap::new() }
     }
 
     /// Reads a stored definition.
@@ -50,9 +55,12 @@ impl ExternalTableEntry {
         let statement = crate::sql_front::parse_stored(&file).map_err(|error| broken(error.to_string()))?;
         match statement {
             Statement::Session(session) => match *session {
-                SessionStatement::CreateExternalTable(definition) => {
-                    Ok(Self { definition: *definition, folder: stored.folder.clone(), is_stored: true })
-                }
+                SessionStatement::CreateExternalTable(definition) => Ok(Self {
+                    definition: *definition,
+                    folder: stored.folder.clone(),
+                    is_stored: true,
+                    partitions: BTreeMap::new(),
+                }),
                 _ => Err(broken("it defines no table".to_owned())),
             },
             _ => Err(broken("it defines no table".to_owned())),
@@ -71,7 +79,17 @@ impl ExternalTableEntry {
             refuse_literal_keys(&definition.properties)?;
         }
         let (_, mut warnings) = self.text_options(scope)?;
-        self.location(scope)?;
+        self.table_location(scope)?;
+        Partitions::new(self.partition_columns()?)?;
+        if !self.is_stored && !definition.partition_columns.is_empty() {
+            let message = format!(
+                "the location of table {} holds a signature or password, which is never stored, and its partitions are",
+                definition.name
+            );
+            return Err(SynclineError::from(ConnectorError::option(message))
+                .hint("give a location without one; a partition's own LOCATION may hold one")
+                .at(definition.location_position.clone()));
+        }
         if !self.is_stored {
             warnings.push(format!(
                 "table {} lasts for this session only: its location holds a signature or password, which is never stored",
@@ -84,8 +102,21 @@ impl ExternalTableEntry {
     /// What reads it.
     pub(crate) fn provider(&self, scope: &Scope) -> Result<Arc<dyn TableProvider>> {
         let (options, _) = self.text_options(scope)?;
-        let location = self.location(scope)?;
-        Ok(TextTable::try_new(location, options)?)
+        let location = self.table_location(scope)?;
+        if self.definition.partition_columns.is_empty() {
+            return Ok(TextTable::try_new(location, options)?);
+        }
+        let mut partitions = Partitions::new(self.partition_columns()?)?;
+        for partition in self.partitions.values() {
+            let location = location_of(&partition.location, partition.folder.as_deref(), scope)?;
+            partitions.add(&partition.values, location)?;
+        }
+        Ok(TextTable::partitioned(location, options, partitions)?)
+    }
+
+    /// Names and types of the partition columns.
+    pub(crate) fn partition_columns(&self) -> Result<Vec<(String, DataType)>> {
+        self.definition.partition_columns.iter().map(typed).collect()
     }
 
     fn text_options(&self, scope: &Scope) -> Result<(TextTableOptions, Vec<String>)> {
@@ -96,18 +127,7 @@ impl ExternalTableEntry {
                 return Err(not_yet(format!("tables STORED AS {format} are not built yet")).hint("TEXTFILE is"));
             }
         }
-        if let Some(column) = definition.partition_columns.first() {
-            return Err(not_yet(format!("PARTITIONED BY ({}) is not built yet", column.name)));
-        }
-        let columns = definition
-            .columns
-            .iter()
-            .map(|column| {
-                let data_type = hive_type(&column.data_type.to_string())
-                    .map_err(|error| SynclineError::from(error).at(column.name.position.clone()))?;
-                Ok((column.name.parts.concat(), data_type))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let columns = definition.columns.iter().map(typed).collect::<Result<Vec<_>>>()?;
         let (mut options, warnings) = TextTableOptions::from_properties(columns, &self.properties(scope)?)?;
         let row_format = &definition.row_format;
         if let Some(delimiter) = &row_format.fields {
@@ -151,43 +171,9 @@ impl ExternalTableEntry {
         Ok(options)
     }
 
-    /// `scheme://…` is a URL; `NAME:/path` is in catalog NAME; anything else is a file, relative to the script's folder.
-    fn location(&self, scope: &Scope) -> Result<FileLocation> {
-        let text = self.definition.location.as_str();
-        let place = |error: SynclineError| error.at(self.definition.location_position.clone());
-        if let Some((name, path)) = text.split_once(":/")
-            && !path.starts_with('/')
-        {
-            let catalog = scope.catalog(name).map_err(place)?;
-            let kind = catalog.kind().name();
-            let files = catalog.files().ok_or_else(|| {
-                place(SynclineError::from(ConnectorError::new(
-                    ErrorCode::Unsupported,
-                    format!("catalog {name} (type {kind}) holds no files"),
-                )))
-            })?;
-            return Ok(files.location(&format!("/{path}"))?);
-        }
-        if !scope.engine.shared.rules.locations.permits(text) {
-            return Err(place(
-                SynclineError::new(
-                    codes::NOT_PERMITTED,
-                    format!("the location {} is not one that this program lets scripts read", without_password(text)),
-                )
-                .hint("permit it with EngineBuilder::allow_locations, or use a catalog"),
-            ));
-        }
-        let is_relative = !text.contains("://") && Path::new(text).is_relative();
-        match &self.folder {
-            None if is_relative => Err(place(
-                SynclineError::new(codes::SCRIPT, format!("the relative location {text} needs a folder to start from"))
-                    .hint("give the script a folder (Script::in_folder), or write an absolute path"),
-            )),
-            folder => {
-                let folder = folder.as_deref().unwrap_or(Path::new("/"));
-                FileLocation::parse(text, folder).map_err(|error| place(error.into()))
-            }
-        }
+    fn table_location(&self, scope: &Scope) -> Result<FileLocation> {
+        location_of(&self.definition.location, self.folder.as_deref(), scope)
+            .map_err(|error| error.at(self.definition.location_position.clone()))
     }
 
     /// The first thing in which another definition of the same name differs, for IF NOT EXISTS.
@@ -207,7 +193,8 @@ impl ExternalTableEntry {
         if columns(known) != columns(other) {
             return Some(format!("columns ({}) instead of ({})", columns(known).join(", "), columns(other).join(", ")));
         }
-        if known.location != other.location {
+        // a daily job writes the day's folder here; each partition has its own
+        if known.location != other.location && other.partition_columns.is_empty() {
             let (known, other) = (without_password(&known.location), without_password(&other.location));
             return Some(format!("LOCATION '{known}' instead of '{other}'"));
         }
@@ -221,6 +208,45 @@ impl ExternalTableEntry {
             return Some("other properties".to_owned());
         }
         None
+    }
+}
+
+/// A column's name and type.
+fn typed(column: &ColumnDefinition) -> Result<(String, DataType)> {
+    let data_type = hive_type(&column.data_type.to_string())
+        .map_err(|error| SynclineError::from(error).at(column.name.position.clone()))?;
+    Ok((column.name.parts.concat(), data_type))
+}
+
+/// `scheme://…` is a URL; `NAME:/path` is in catalog NAME; anything else is a file, relative to the folder.
+pub(crate) fn location_of(text: &str, folder: Option<&Path>, scope: &Scope) -> Result<FileLocation> {
+    if let Some((name, path)) = text.split_once(":/")
+        && !path.starts_with('/')
+    {
+        let catalog = scope.catalog(name)?;
+        let kind = catalog.kind().name();
+        let files = catalog.files().ok_or_else(|| {
+            SynclineError::from(ConnectorError::new(
+                ErrorCode::Unsupported,
+                format!("catalog {name} (type {kind}) holds no files"),
+            ))
+        })?;
+        return Ok(files.location(&format!("/{path}"))?);
+    }
+    if !scope.engine.shared.rules.locations.permits(text) {
+        return Err(SynclineError::new(
+            codes::NOT_PERMITTED,
+            format!("the location {} is not one that this program lets scripts read", without_password(text)),
+        )
+        .hint("permit it with EngineBuilder::allow_locations, or use a catalog"));
+    }
+    let is_relative = !text.contains("://") && Path::new(text).is_relative();
+    match folder {
+        None if is_relative => {
+            Err(SynclineError::new(codes::SCRIPT, format!("the relative location {text} needs a folder to start from"))
+                .hint("give the script a folder (Script::in_folder), or write an absolute path"))
+        }
+        folder => Ok(FileLocation::parse(text, folder.unwrap_or(Path::new("/")))?),
     }
 }
 

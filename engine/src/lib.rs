@@ -66,6 +66,7 @@ mod external_table;
 mod functions;
 mod names;
 mod operators;
+mod partition;
 mod permission;
 mod planning;
 mod reference;

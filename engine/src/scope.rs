@@ -15,6 +15,7 @@ use crate::catalogs::CatalogMap;
 use crate::engine::Engine;
 use crate::error::{Result, SynclineError};
 use crate::external_table::ExternalTableEntry;
+use crate::partition::Partition;
 
 /// The place of external tables and views.
 pub(crate) const SYNCLINE: &str = "syncline";
@@ -111,12 +112,22 @@ impl Scope {
 
     /// Reads the stored external tables, so that those made by other sessions are seen.
     pub(crate) fn load_tables(&mut self) -> Result<()> {
-        let mut kept: BTreeMap<_, _> =
-            std::mem::take(&mut self.tables).into_iter().filter(|(_, table)| !table.is_stored).collect();
+        let state = &self.engine.shared.state;
+        let (stored_tables, mut partitions) = (state.external_tables()?, state.partitions()?);
+        let (known, mut kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.tables).into_iter().partition(|(_, table)| table.is_stored);
         self.broken_tables.clear();
-        for stored in self.engine.shared.state.external_tables()? {
+        for stored in stored_tables {
             match ExternalTableEntry::from_stored(&stored) {
-                Ok(entry) => {
+                Ok(mut entry) => {
+                    // those that are never stored
+                    let of_session = known.get(&stored.name).map(|table| table.partitions.clone()).unwrap_or_default();
+                    entry.partitions.extend(of_session.into_iter().filter(|(_, partition)| !partition.is_stored));
+                    for partition in partitions.extract_if(.., |partition| partition.table == stored.name) {
+                        if let Some(read) = Partition::from_stored(&partition, &entry) {
+                            entry.partitions.insert(partition.name, read);
+                        }
+                    }
                     kept.entry(stored.name).or_insert(Arc::new(entry));
                 }
                 Err(error) => {

@@ -13,7 +13,7 @@ use crate::scope::Scope;
 use crate::source::Prepared;
 use crate::statement::{Assert, Explain, Native, SessionStatement, Statement};
 use crate::statement_text::StatementText;
-use crate::token::TokenKind;
+use crate::token::{Token, TokenKind};
 
 /// Routes and parses one statement.
 ///
@@ -48,7 +48,7 @@ fn parse_from(statement: &StatementText<'_>, start: usize) -> Result<Statement, 
         "create" => create(&mut cursor, tokens),
         "drop" => drop(&mut cursor, tokens),
         "alter" => alter(&mut cursor, tokens),
-        "msck" => msck(&cursor, tokens),
+        "msck" => msck(&mut cursor, tokens),
         "call" => call(&mut cursor, tokens),
         "copy" => Err(cursor.error(ErrorCode::NotYet, "COPY is not built yet")),
         "insert" | "replace" => insert(&mut cursor, tokens),
@@ -135,6 +135,11 @@ fn show(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         return session(statement);
     }
     let statement = cursor.statement;
+    let shows_partitions = cursor.is_at(&["show", "partitions"]);
+    let of_session = |name: &Token| statement.scope.is_session_table(&name.value(statement.text(), statement.dialect));
+    if shows_partitions && is_alone(cursor, 2) && cursor.peek_nth(2).is_some_and(of_session) {
+        return show_partitions(cursor, tokens);
+    }
     let route = route(statement, tokens.clone());
     if let Some(native) = native(statement, tokens.clone(), &route) {
         return native.map(Statement::Native);
@@ -145,13 +150,25 @@ fn show(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         cursor.expect_end()?;
         return session(SessionStatement::ShowCreateTable(name));
     }
-    if cursor.is_at(&["show", "partitions"]) {
-        return Err(cursor.error(ErrorCode::NotYet, "SHOW PARTITIONS of an external table is not built yet"));
+    if shows_partitions {
+        return show_partitions(cursor, tokens);
     }
     cursor.at += 1;
     Err(cursor
         .expected("CATALOGS, DATABASES, TABLES, CREATE TABLE or CREATE CATALOG")
         .hint("what a remote system shows needs a name in it, or USE of its catalog"))
+}
+
+/// Of an external table.
+fn show_partitions(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
+    cursor.statement.refuse_references(tokens)?;
+    cursor.expect(&["show", "partitions"])?;
+    session(grammar::show_partitions(cursor)?)
+}
+
+/// Whether a name of one part stands there.
+fn is_alone(cursor: &Cursor<'_>, n: usize) -> bool {
+    cursor.peek_nth(n).is_some_and(Token::is_name) && !cursor.peek_nth(n + 1).is_some_and(|token| token.is_symbol("."))
 }
 
 fn describe(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
@@ -355,21 +372,22 @@ fn alter(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sql
     let route = route(statement, tokens.clone());
     let is_session = matches!(first_table(&route), Some(System::Session | System::Unbound));
     if cursor.is_at(&["table"]) && (is_session || is_external) {
-        return Err(statement.error(
-            ErrorCode::NotYet,
-            "ALTER TABLE of an external table is not built yet",
-            tokens.start,
-        ));
+        cursor.at += 1;
+        statement.refuse_references(tokens)?;
+        return session(grammar::alter_table(cursor)?);
     }
     other(statement, tokens)
 }
 
 /// `MSCK REPAIR TABLE`.
-fn msck(cursor: &Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
+fn msck(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
     let route = route(cursor.statement, tokens.clone());
     match native(cursor.statement, tokens, &route) {
         Some(native) => native.map(Statement::Native),
-        None => Err(cursor.error(ErrorCode::NotYet, "MSCK REPAIR TABLE is not built yet")),
+        None => {
+            route.refuse_unknown(cursor.statement)?;
+            session_after(cursor, grammar::repair_table)
+        }
     }
 }
 

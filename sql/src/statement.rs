@@ -271,6 +271,33 @@ pub enum SessionStatement {
         /// IF EXISTS.
         if_exists: bool,
     },
+    /// `ALTER TABLE name ADD [IF NOT EXISTS] PARTITION (…) [LOCATION '…'] …` of an external table.
+    AddPartitions {
+        /// The table.
+        table: Name,
+        /// IF NOT EXISTS.
+        if_not_exists: bool,
+        /// What is added; at least one.
+        partitions: Vec<PartitionDefinition>,
+    },
+    /// `ALTER TABLE name DROP [IF EXISTS] PARTITION (…), …` of an external table: definitions go, the data stays.
+    DropPartitions {
+        /// The table.
+        table: Name,
+        /// IF EXISTS.
+        if_exists: bool,
+        /// What goes, each by all or some of its values; at least one.
+        partitions: Vec<Vec<PartitionValue>>,
+    },
+    /// `MSCK [REPAIR] TABLE name` of an external table: adds the partitions whose folders stand below its location.
+    RepairTable(Name),
+    /// `SHOW PARTITIONS name [PARTITION (…)]` of an external table.
+    ShowPartitions {
+        /// The table.
+        table: Name,
+        /// Values that the shown partitions have; empty shows all.
+        partition: Vec<PartitionValue>,
+    },
     /// `CREATE [OR REPLACE] [TEMPORARY] VIEW name AS query` over session tables.
     CreateView {
         /// The view.
@@ -368,6 +395,26 @@ pub struct ExternalTable {
     pub properties: Vec<Property>,
     /// The definition's text, for SHOW CREATE TABLE and the state store; parameters are put in, references are not resolved.
     pub text: String,
+}
+
+/// A partition column's value, as `PARTITION (…)` of an external table has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionValue {
+    /// The column.
+    pub column: Name,
+    /// The value: a text without its quotes, anything else as typed; None is NULL.
+    pub value: Option<String>,
+}
+
+/// `PARTITION (dt = '20240807') [LOCATION '…']`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionDefinition {
+    /// The values, in the order written.
+    pub values: Vec<PartitionValue>,
+    /// LOCATION; without one it is a folder below the table's.
+    pub location: Option<String>,
+    /// Where it starts.
+    pub position: Position,
 }
 
 /// A column of an external table.

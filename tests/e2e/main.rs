@@ -9,6 +9,7 @@ mod failures;
 mod faults;
 mod job;
 mod loads;
+mod partitions;
 mod resume;
 mod slt;
 mod support;

@@ -29,6 +29,7 @@ mod delimiter;
 mod fields;
 mod lines;
 mod options;
+mod partitions;
 pub(crate) mod places;
 mod reader;
 mod scan;
@@ -40,6 +41,7 @@ mod values;
 
 pub use delimiter::delimiter;
 pub use options::{BadValue, Compression, TextTableOptions};
+pub use partitions::{NULL_PARTITION, Partitions, parse_partition_name, partition_name, partition_value};
 pub use scan::TextExec;
 pub use table::TextTable;
 pub use types::hive_type;

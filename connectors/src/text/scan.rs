@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Statistics, internal_err};
+use datafusion::common::{ScalarValue, Statistics, internal_err};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -20,14 +22,32 @@ use datafusion::physical_plan::{
 };
 
 use super::options::TextTableOptions;
-use super::places::place_schema;
+use super::partitions::PartitionFile;
+use super::places::{PLACE_COLUMNS, place_schema};
 use super::reader::{Progress, ReadPlan, TextReader};
-use crate::object_store::FoundFile;
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
 
 /// Batches that are made ahead of whoever takes them.
 const BATCHES_AHEAD: usize = 2;
+
+/// What is read, for EXPLAIN; no secrets.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// The table's location.
+    pub(super) location: String,
+    /// Of a partitioned table: how many partitions of how many are read.
+    pub(super) partitions: Option<(usize, usize)>,
+}
+
+/// Where a column's values come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OutputColumn {
+    /// The column of that place among those that are read from the file.
+    Read(usize),
+    /// The file's partition, whose value of that place they all are.
+    Constant(usize),
+}
 
 /// Reads text files; one partition reads its files one after another.
 ///
@@ -35,10 +55,13 @@ const BATCHES_AHEAD: usize = 2;
 /// session config has a [`RejectLogExtension`], else errors.
 #[derive(Debug, Clone)]
 pub struct TextExec {
-    /// The table's location, for EXPLAIN; no secrets.
-    location: String,
+    source: Source,
     plan: Arc<ReadPlan>,
-    groups: Arc<Vec<Vec<FoundFile>>>,
+    /// The schema of what is given out: columns of files and of partitions, and the places.
+    schema: SchemaRef,
+    /// How a row is put together; None if it is what a file holds.
+    columns: Option<Arc<[OutputColumn]>>,
+    groups: Arc<Vec<Vec<PartitionFile>>>,
     /// Rows that are wanted of each partition at most.
     limit: Option<usize>,
     properties: Arc<PlanProperties>,
@@ -47,13 +70,15 @@ pub struct TextExec {
 
 impl TextExec {
     pub(super) fn new(
-        location: String,
+        source: Source,
         plan: Arc<ReadPlan>,
-        groups: Vec<Vec<FoundFile>>,
+        schema: SchemaRef,
+        columns: Option<Arc<[OutputColumn]>>,
+        groups: Vec<Vec<PartitionFile>>,
         limit: Option<usize>,
     ) -> Self {
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&plan.schema)),
+            EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(groups.len()),
             EmissionType::Incremental,
             Boundedness::Bounded,
@@ -61,8 +86,10 @@ impl TextExec {
         // The channel between reader and taker counts against the task's budget.
         .with_scheduling_type(SchedulingType::Cooperative);
         Self {
-            location,
+            source,
             plan,
+            schema,
+            columns,
             groups: Arc::new(groups),
             limit,
             properties: Arc::new(properties),
@@ -79,10 +106,12 @@ impl TextExec {
             has_places: true,
             batch_rows: self.plan.batch_rows,
         };
-        Self::new(self.location.clone(), Arc::new(plan), self.groups.to_vec(), self.limit)
+        let schema = place_schema(&self.schema);
+        let columns = self.columns.clone();
+        Self::new(self.source.clone(), Arc::new(plan), schema, columns, self.groups.to_vec(), self.limit)
     }
 
-    fn files(&self) -> impl Iterator<Item = &FoundFile> {
+    fn files(&self) -> impl Iterator<Item = &PartitionFile> {
         self.groups.iter().flatten()
     }
 }
@@ -91,11 +120,19 @@ impl DisplayAs for TextExec {
     fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let files = self.files().count();
         if kind == DisplayFormatType::TreeRender {
-            writeln!(f, "location={}", self.location)?;
+            writeln!(f, "location={}", self.source.location)?;
+            if let Some((read, all)) = self.source.partitions {
+                writeln!(f, "partitions={read}/{all}")?;
+            }
             return write!(f, "files={files}");
         }
-        write!(f, "TextExec: location={}, files={files}, {}", self.location, Format(&self.plan.options))?;
-        let columns = self.plan.schema.fields().iter().take(self.plan.projection.len());
+        write!(f, "TextExec: location={}, ", self.source.location)?;
+        if let Some((read, all)) = self.source.partitions {
+            write!(f, "partitions={read}/{all}, ")?;
+        }
+        write!(f, "files={files}, {}", Format(&self.plan.options))?;
+        let places = if self.plan.has_places { PLACE_COLUMNS } else { 0 };
+        let columns = self.schema.fields().iter().take(self.schema.fields().len() - places);
         let names: Vec<_> = columns.map(|field| field.name().as_str()).collect();
         write!(f, ", columns=[{}]", names.join(", "))?;
         match self.limit {
@@ -177,6 +214,8 @@ impl ExecutionPlan for TextExec {
         let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema(), BATCHES_AHEAD);
         let scan = Scan {
             plan: Arc::clone(&self.plan),
+            schema: self.schema(),
+            columns: self.columns.clone(),
             rejects,
             output: builder.tx(),
             wanted: self.limit.unwrap_or(usize::MAX),
@@ -197,9 +236,10 @@ impl ExecutionPlan for TextExec {
         args: &StatisticsArgs,
     ) -> DataFusionResult<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
+        let size = |read: &PartitionFile| read.file.size();
         let sizes = match args.partition() {
-            Some(partition) => self.groups.get(partition).into_iter().flatten().map(FoundFile::size).collect(),
-            None => self.files().map(FoundFile::size).collect::<Option<Vec<_>>>(),
+            Some(partition) => self.groups.get(partition).into_iter().flatten().map(size).collect(),
+            None => self.files().map(size).collect::<Option<Vec<_>>>(),
         };
         if let Some(sizes) = sizes {
             let bytes = usize::try_from(sizes.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
@@ -220,6 +260,8 @@ impl ExecutionPlan for TextExec {
 /// One partition at work.
 struct Scan {
     plan: Arc<ReadPlan>,
+    schema: SchemaRef,
+    columns: Option<Arc<[OutputColumn]>>,
     rejects: Option<Arc<dyn RejectLog>>,
     output: tokio::sync::mpsc::Sender<DataFusionResult<RecordBatch>>,
     /// Rows still wanted.
@@ -229,7 +271,7 @@ struct Scan {
 }
 
 impl Scan {
-    async fn run(mut self, files: Vec<FoundFile>) -> DataFusionResult<()> {
+    async fn run(mut self, files: Vec<PartitionFile>) -> DataFusionResult<()> {
         for file in files {
             if self.wanted == 0 {
                 break;
@@ -241,7 +283,7 @@ impl Scan {
     }
 
     /// Reads one file, or as much of it as is wanted; the rest is not downloaded.
-    async fn read(&mut self, file: &FoundFile) -> DataFusionResult<()> {
+    async fn read(&mut self, PartitionFile { file, values }: &PartitionFile) -> DataFusionResult<()> {
         let mut bytes = file.open().await?;
         let encoding = bytes.content_encoding().map(str::to_owned);
         let mut reader = TextReader::new(
@@ -257,7 +299,7 @@ impl Scan {
             timer.done();
             match progress {
                 Progress::Batch(batch) => {
-                    let batch = batch.slice(0, batch.num_rows().min(self.wanted));
+                    let batch = self.with_constants(batch.slice(0, batch.num_rows().min(self.wanted)), values)?;
                     self.wanted -= batch.num_rows();
                     self.metrics.record_output(batch.num_rows());
                     // Nobody takes rows any more.
@@ -277,5 +319,23 @@ impl Scan {
         }
         reader.finish();
         Ok(())
+    }
+
+    /// Puts the values of the file's partition among the columns that were read from it.
+    fn with_constants(&self, batch: RecordBatch, values: &[ScalarValue]) -> DataFusionResult<RecordBatch> {
+        let Some(columns) = &self.columns else { return Ok(batch) };
+        let rows = batch.num_rows();
+        let column = |column: &OutputColumn| match column {
+            OutputColumn::Read(at) => Ok(Arc::clone(batch.column(*at))),
+            OutputColumn::Constant(at) => match values.get(*at) {
+                Some(value) => value.to_array_of_size(rows),
+                None => internal_err!("a partition lacks a value"),
+            },
+        };
+        let mut output: Vec<ArrayRef> = columns.iter().map(column).collect::<DataFusionResult<_>>()?;
+        // the places of rows stay behind all else
+        output.extend(batch.columns().iter().skip(self.plan.projection.len()).cloned());
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), output, &options)?)
     }
 }

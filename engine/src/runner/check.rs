@@ -151,7 +151,13 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
         }
         Statement::Assert(assert) => permitted(&assert.query, scope),
         Statement::Session(session) => match session.as_ref() {
-            SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. } if rules.read_only => {
+            SessionStatement::CreateExternalTable(_)
+            | SessionStatement::DropTable { .. }
+            | SessionStatement::AddPartitions { .. }
+            | SessionStatement::DropPartitions { .. }
+            | SessionStatement::RepairTable(_)
+                if rules.read_only =>
+            {
                 refuse("changing an external table")
             }
             SessionStatement::CreateView { query, .. }

@@ -6,6 +6,7 @@ mod events;
 mod explain;
 mod native;
 mod native_names;
+mod partitions;
 mod progress;
 mod query;
 pub(crate) mod read_only;

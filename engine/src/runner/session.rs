@@ -11,6 +11,7 @@ use syncline_connectors::{ConnectorError, Options, Secret};
 use syncline_sql::SqlDialect;
 use syncline_sql::statement::{ExternalTable, Name, Property, Query, SessionStatement};
 
+use super::partitions;
 use crate::catalogs::{CatalogDefinition, CatalogHandle, Origin};
 use crate::error::{Result, SynclineError};
 use crate::external_table::ExternalTableEntry;
@@ -55,6 +56,13 @@ pub(super) fn apply(
         SessionStatement::AlterCatalog { name, properties } => alter_catalog(name, properties, folder, scope),
         SessionStatement::CreateExternalTable(table) => create_external_table(table, folder, scope, effect),
         SessionStatement::DropTable { name, if_exists } => drop_table(name, *if_exists, scope, effect),
+        SessionStatement::AddPartitions { table, if_not_exists, partitions: added } => {
+            partitions::add(table, *if_not_exists, added, folder, scope, effect)
+        }
+        SessionStatement::DropPartitions { table, if_exists, partitions: dropped } => {
+            partitions::drop(table, *if_exists, dropped, scope, effect)
+        }
+        SessionStatement::RepairTable(table) => partitions::repair(table, scope, effect),
         SessionStatement::CreateView { name, or_replace, if_not_exists, .. } => {
             let name = session_name(name)?;
             if scope.tables.contains_key(&name) {

@@ -36,6 +36,9 @@ pub(super) async fn answer(scope: &Scope, statement: &SessionStatement) -> Resul
             let (table, text) = create_table(scope, name).await?;
             (vec!["Table", "Create Table"], vec![vec![Some(table), Some(text)]])
         }
+        SessionStatement::ShowPartitions { table, partition } => {
+            (vec!["partition"], super::partitions::show(scope, table, partition)?)
+        }
         SessionStatement::Describe(name) => (vec!["Field", "Type", "Null"], describe(scope, name).await?),
         _ => return Ok(None),
     };

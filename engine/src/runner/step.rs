@@ -6,6 +6,7 @@ use syncline_sql::Position;
 use syncline_sql::Statement;
 use syncline_sql::statement::{SessionStatement, TableSource};
 
+use crate::catalogs::is_storable;
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 
 /// One statement of a run.
@@ -53,9 +54,17 @@ impl Step {
     /// Whether its effect outlives the session, so that a resumed run does not do it again. A session is set up anew by every process.
     pub(super) fn is_lasting(&self) -> bool {
         match &self.statement {
-            Statement::Session(session) => {
-                matches!(**session, SessionStatement::CreateExternalTable(_) | SessionStatement::DropTable { .. })
-            }
+            Statement::Session(session) => match session.as_ref() {
+                // what holds a signature or password is never stored, and so is gone
+                SessionStatement::CreateExternalTable(table) => is_storable(&table.location),
+                SessionStatement::AddPartitions { partitions, .. } => {
+                    partitions.iter().filter_map(|partition| partition.location.as_deref()).all(is_storable)
+                }
+                SessionStatement::DropTable { .. }
+                | SessionStatement::DropPartitions { .. }
+                | SessionStatement::RepairTable(_) => true,
+                _ => false,
+            },
             _ => true,
         }
     }

@@ -1,4 +1,4 @@
-//! What outlives a session: external tables, [`runs`] and how far they got, the labels and decisions of writes ([`journal`]), locks of
+//! What outlives a session: external tables and their [`partitions`], [`runs`] and how far they got, the labels and decisions of writes ([`journal`]), locks of
 //! jobs and runs ([`lock`]), files of rejects.
 //!
 //! In a folder it is SQLite (`state.db`) and files, for this user only (0700, 0600), made when first written to. For embedding the same
@@ -7,6 +7,7 @@
 pub(crate) mod fingerprint;
 mod journal;
 mod lock;
+mod partitions;
 mod runs;
 mod schema;
 
@@ -23,6 +24,7 @@ use rusqlite::{Connection, params};
 use crate::error::{Result, SynclineError, codes};
 pub(crate) use journal::StateJournal;
 pub(crate) use lock::{JobLock, RunLock};
+pub(crate) use partitions::StoredPartition;
 pub(crate) use runs::{RunInputs, RunProgress, RunRecord, StoredRun};
 
 /// An external table as it is stored.
@@ -92,8 +94,12 @@ impl StateStore {
     }
 
     pub(crate) fn drop_external_table(&self, name: &str) -> Result<()> {
-        self.write(|database| database.execute("DELETE FROM external_table WHERE name = ?", [name]))?;
-        Ok(())
+        self.write(|database| {
+            let change = database.unchecked_transaction()?;
+            change.execute("DELETE FROM external_partition WHERE table_name = ?", [name])?;
+            change.execute("DELETE FROM external_table WHERE name = ?", [name])?;
+            change.commit()
+        })
     }
 
     /// The file for the rejects of a statement; None in memory. Its folder is made by [`make_folder`](Self::make_folder).

@@ -5,6 +5,9 @@ use rusqlite::Connection;
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS external_table (
   name TEXT PRIMARY KEY, definition TEXT NOT NULL, folder TEXT, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS external_partition (
+  table_name TEXT NOT NULL, name TEXT NOT NULL, location TEXT NOT NULL, folder TEXT, created_at TEXT NOT NULL,
+  PRIMARY KEY (table_name, name));
 CREATE TABLE IF NOT EXISTS run (
   run_id TEXT PRIMARY KEY, job TEXT NOT NULL, bizdate TEXT NOT NULL, cyctime TEXT NOT NULL, timezone TEXT NOT NULL,
   fingerprint TEXT NOT NULL, status TEXT NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, inputs TEXT NOT NULL DEFAULT '');
@@ -52,5 +55,7 @@ mod tests {
         let inputs: String = database.query_row("SELECT inputs FROM run", [], |row| row.get(0)).unwrap();
         assert_eq!(inputs, "");
         database.execute_batch("INSERT INTO attempt (run_id, details) VALUES ('r1', 'x')").unwrap();
+        let partitions = "SELECT count(*) FROM external_partition";
+        assert_eq!(database.query_row(partitions, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     }
 }

@@ -30,6 +30,29 @@ fn reading_makes_no_folder_and_writing_makes_one_for_this_user_only() {
 }
 
 #[test]
+fn partitions_are_kept_until_they_or_their_table_are_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = StateStore::in_folder(folder.path().join("state"));
+    let partition = |table: &str, name: &str, location: &str| StoredPartition {
+        table: table.into(),
+        name: name.into(),
+        location: location.into(),
+        folder: Some("/jobs".into()),
+    };
+    assert_eq!(store.partitions().unwrap(), vec![]);
+    store.put_external_table(&table("a")).unwrap();
+    let partitions = [partition("a", "dt=1", "one"), partition("a", "dt=2", "two"), partition("b", "dt=1", "other")];
+    store.put_partitions(&partitions).unwrap();
+    store.put_partitions(&[partition("a", "dt=1", "another place")]).unwrap();
+    let again = StateStore::in_folder(folder.path().join("state"));
+    assert_eq!(again.partitions().unwrap(), partitions);
+    again.drop_partitions("a", &["dt=2".to_owned()]).unwrap();
+    assert_eq!(store.partitions().unwrap(), [partitions[0].clone(), partitions[2].clone()]);
+    store.drop_external_table("a").unwrap();
+    assert_eq!(again.partitions().unwrap(), [partitions[2].clone()]);
+}
+
+#[test]
 fn the_second_run_of_a_job_and_bizdate_names_the_first() {
     let folder = tempfile::tempdir().unwrap();
     for store in [StateStore::in_memory(), StateStore::in_folder(folder.path().join("state"))] {

@@ -4,12 +4,14 @@ mod catalog;
 mod create_table;
 mod external_table;
 mod insert;
+mod partition;
 mod session;
 
 pub(crate) use catalog::{alter_catalog, create_catalog, drop_catalog};
 pub(crate) use create_table::create_table;
 pub(crate) use external_table::external_table;
 pub(crate) use insert::insert;
+pub(crate) use partition::{alter_table, repair_table, show_partitions};
 pub(crate) use session::{set, show, source, use_place};
 
 use crate::error::{ErrorCode, SqlError};

@@ -331,12 +331,16 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
             "E1001 catalog user_behavior_analysis_httpfile holds files and cannot hold tables",
         ),
         ("COPY (SELECT 1) TO 'oss://x'", "E1008 COPY is not built yet"),
-        ("MSCK REPAIR TABLE user_log", "E1008 MSCK REPAIR TABLE is not built yet"),
         (
-            "ALTER TABLE user_log ADD IF NOT EXISTS PARTITION (dt = '1') LOCATION 'x'",
-            "E1008 ALTER TABLE of an external table is not built yet",
+            "MSCK REPAIR TABLE user_log DROP PARTITIONS",
+            "E1008 MSCK REPAIR TABLE adds partitions and drops none; this is not built yet",
         ),
-        ("SHOW PARTITIONS user_log", "E1008 SHOW PARTITIONS of an external table is not built yet"),
+        ("ALTER TABLE user_log RENAME TO x", "E1008 this ALTER TABLE of an external table is not built yet"),
+        (
+            "ALTER TABLE user_log DROP PARTITION (dt < '20240807')",
+            "E1008 partitions are named by = only; a comparison is not built yet",
+        ),
+        ("ALTER TABLE user_log ADD PARTITION (dt = '${env:DT}')", "E1005 ${env:DT} cannot stand here"),
         (
             "REPLACE INTO starrocks.t SELECT * FROM mysql.u",
             "E1008 REPLACE and INSERT IGNORE run inside one remote system only",
@@ -813,6 +817,133 @@ fn a_stored_definition_reads_the_same_whatever_dialect_it_was_typed_in() {
     assert_eq!(stored.columns[0].comment, typed.columns[0].comment);
     assert_eq!(stored.row_format, typed.row_format);
     assert_eq!(stored.location, typed.location);
+}
+
+/// The nodes that define external tables in the tutorial "Synchronize data" for Spark, as printed there.
+const SPARK_NODES: &str = concat!(include_str!("ods_raw_log_d_spark.sql"), include_str!("ods_user_info_d_spark.sql"));
+
+#[test]
+fn the_tutorial_s_external_tables_and_their_partitions_parse_as_printed() {
+    let statements: Vec<SessionStatement> = split_in(&SourceFile::new("nodes.sql", SPARK_NODES), SqlDialect::Mysql)
+        .unwrap()
+        .iter()
+        .map(|piece| {
+            let prepared = substitute(piece, &parameters(), SqlDialect::Mysql).unwrap();
+            match parse(&prepared, &scope(), SqlDialect::Mysql).unwrap() {
+                Statement::Session(session) => *session,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    let [
+        SessionStatement::CreateExternalTable(log),
+        SessionStatement::AddPartitions { table, if_not_exists: true, partitions },
+        SessionStatement::CreateExternalTable(user),
+        SessionStatement::AddPartitions { partitions: user_partitions, .. },
+    ] = statements.as_slice()
+    else {
+        panic!("{statements:?}")
+    };
+    let names = |columns: &[crate::statement::ColumnDefinition]| -> Vec<String> {
+        columns.iter().map(|column| format!("{} {}", column.name, column.data_type)).collect()
+    };
+    assert!(log.if_not_exists && user.if_not_exists);
+    assert_eq!(
+        (names(&log.columns), names(&log.partition_columns)),
+        (vec!["col STRING".into()], vec!["dt STRING".into()])
+    );
+    assert_eq!((&log.row_format.fields, &log.stored_as), (&None, &None));
+    assert_eq!(log.location, "oss://dw-emr-demo/ods_raw_log_d/log_20240807/");
+    assert_eq!(table.to_string(), "ods_raw_log_d_spark");
+    assert_eq!(shown(partitions), ["dt=20240807 at oss://dw-emr-demo/ods_raw_log_d/log_20240807/"]);
+    assert_eq!(names(&user.columns), ["uid STRING", "gender STRING", "age_range STRING", "zodiac STRING"]);
+    assert_eq!(user.columns[0].comment.as_deref(), Some("The user ID"));
+    assert_eq!(user.row_format.fields.as_deref(), Some(&b"|"[..]));
+    assert_eq!(shown(user_partitions), ["dt=20240807 at oss://dw-emr-demo/ods_user_info_d/user_20240807/"]);
+}
+
+/// Partitions in one line each.
+fn shown(partitions: &[crate::statement::PartitionDefinition]) -> Vec<String> {
+    let location = |text: &Option<String>| text.as_ref().map(|text| format!(" at {text}")).unwrap_or_default();
+    partitions
+        .iter()
+        .map(|partition| format!("{}{}", shown_values(&partition.values), location(&partition.location)))
+        .collect()
+}
+
+fn shown_values(values: &[crate::statement::PartitionValue]) -> String {
+    let value = |value: &crate::statement::PartitionValue| {
+        format!("{}={}", value.column, value.value.as_deref().unwrap_or("NULL"))
+    };
+    values.iter().map(value).collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn partitions_of_external_tables_are_added_dropped_repaired_and_shown() {
+    for (sql, expected) in [
+        ("ALTER TABLE user_log ADD PARTITION(dt=20240807)", "add user_log false: dt=20240807"),
+        (
+            "alter table user_log add if not exists partition (dt = '1', h = -1) partition (dt = date '2024-08-07', h = null) location 'x/y' PARTITION (dt=a, `h`=2)",
+            "add user_log true: dt=1/h=-1, dt=2024-08-07/h=NULL at x/y, dt=a/h=2",
+        ),
+        ("ALTER EXTERNAL TABLE t ADD PARTITION (dt='1')", "add t false: dt=1"),
+        ("ALTER TABLE syncline.default.t ADD PARTITION (dt='1')", "add syncline.default.t false: dt=1"),
+        ("ALTER TABLE user_log DROP PARTITION (dt = '1')", "drop user_log false: dt=1"),
+        (
+            "ALTER TABLE user_log DROP IF EXISTS PARTITION (dt = '1'), PARTITION (dt = '2', h = 1) PURGE",
+            "drop user_log true: dt=1, dt=2/h=1",
+        ),
+        ("MSCK REPAIR TABLE user_log", "repair user_log"),
+        ("MSCK TABLE t ADD PARTITIONS", "repair t"),
+        ("SHOW PARTITIONS user_log", "show user_log: "),
+        ("SHOW PARTITIONS t PARTITION (dt='1')", "show t: dt=1"),
+    ] {
+        let text = match session_of(sql) {
+            SessionStatement::AddPartitions { table, if_not_exists, partitions } => {
+                format!("add {table} {if_not_exists}: {}", shown(&partitions).join(", "))
+            }
+            SessionStatement::DropPartitions { table, if_exists, partitions } => {
+                let values: Vec<String> = partitions.iter().map(|values| shown_values(values)).collect();
+                format!("drop {table} {if_exists}: {}", values.join(", "))
+            }
+            SessionStatement::RepairTable(table) => format!("repair {table}"),
+            SessionStatement::ShowPartitions { table, partition } => {
+                format!("show {table}: {}", shown_values(&partition))
+            }
+            other => panic!("{sql}: {other:?}"),
+        };
+        assert_eq!(text, expected, "{sql}");
+    }
+    for sql in [
+        "ALTER TABLE user_log ADD PARTITION (dt)",
+        "ALTER TABLE user_log ADD PARTITION (dt='1', DT='2')",
+        "ALTER TABLE user_log ADD PARTITION (dt='1'), PARTITION (dt='2')",
+        "ALTER TABLE user_log DROP PARTITION ()",
+        "MSCK REPAIR TABLE user_log now",
+        "SHOW PARTITIONS user_log dt='1'",
+    ] {
+        assert_eq!(parse_one(sql, &scope()).unwrap_err().code, ErrorCode::Syntax, "{sql}");
+    }
+}
+
+#[test]
+fn partitions_of_a_remote_table_are_the_remote_system_s() {
+    let mut in_use = scope();
+    in_use.current = Some(crate::scope::Place { catalog: "starrocks".into(), database: None });
+    for sql in [
+        "ALTER TABLE t ADD PARTITION (dt = '1')",
+        "ALTER TABLE starrocks.t DROP PARTITION (dt = '1')",
+        "SHOW PARTITIONS FROM t",
+        "SHOW PARTITIONS t",
+        "MSCK REPAIR TABLE t",
+    ] {
+        assert!(matches!(parse_one(sql, &in_use), Ok(Statement::Native(_))), "{sql}");
+    }
+    for sql in
+        ["ALTER TABLE user_log ADD PARTITION (dt = '1')", "SHOW PARTITIONS user_log", "MSCK REPAIR TABLE user_log"]
+    {
+        assert!(matches!(parse_one(sql, &in_use), Ok(Statement::Session(_))), "{sql}");
+    }
 }
 
 fn create_table(sql: &str) -> CreateTable {

@@ -4,6 +4,7 @@ mod embedding;
 mod failures;
 mod job;
 mod mariadb;
+mod partitions;
 mod reading;
 mod resume;
 mod statements;
