@@ -10,8 +10,8 @@ use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 use syncline_connectors::Options;
 use syncline_connectors::scan_settings::SessionScanSettings;
@@ -90,11 +90,7 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
         .with_analyzer_rule(Arc::new(DatetimeText));
     builder.expr_planners().get_or_insert_default().splice(
         0..0,
-        [
-            Arc::new(Division) as Arc<dyn ExprPlanner>,
-            Arc::new(ElementsFrom0),
-            Arc::new(Substring::default()),
-        ],
+        [Arc::new(Division) as Arc<dyn ExprPlanner>, Arc::new(ElementsFrom0), Arc::new(Substring::default())],
     );
     // later ones take the names of earlier ones
     builder.scalar_functions().get_or_insert_default().extend(crate::functions::all(&context.timezone));

@@ -1,4 +1,5 @@
-"""Asks real Spark what expressions mean: writes functions.tsv beside this file (expression or query, TAB, result as text, NULL as \\N).
+"""Asks real Spark what expressions mean: writes functions.tsv beside this file (expression or query, TAB, result as text, NULL as \\N,
+a newline as \\n; rows end with `;`, columns with `|`).
 
 Spark 3.5.6 (`pip install pyspark==3.5.6`, Java 17), ANSI off, session time zone Asia/Shanghai, timeParserPolicy CORRECTED
 (the default, EXCEPTION, stops the query where Spark 2 would have read what Spark 3 does not).
@@ -200,11 +201,72 @@ SELECT k, v.x FROM (VALUES ('k1', 'a,b'), ('k2', NULL)) AS t(k, s) LATERAL VIEW 
 SELECT x, y FROM (VALUES ('a|b;c')) AS t(s) LATERAL VIEW explode(split(s, ';')) v AS x LATERAL VIEW explode(split(x, '\\|')) w AS y ORDER BY x, y
 SELECT x, count(*) AS n FROM (VALUES ('a,b'), ('b')) AS t(s) LATERAL VIEW explode(split(s, ',')) v AS x GROUP BY x ORDER BY x
 SELECT p[0], p[1] FROM (SELECT split(s, ',') AS p FROM (VALUES ('a,b')) AS t(s)) q
+SELECT split(s, ',')[i] FROM (VALUES ('a,b', 0), ('c,d', 1), ('e', 1), (NULL, 0), ('f,g', NULL), ('h', -1)) AS t(s, i)
+SELECT substr(s, i), substr(s, i, 2) FROM (VALUES ('abcdef', 2), ('abcdef', -2), ('一二三四', 0), (NULL, 1), ('', 1)) AS t(s, i)
+SELECT regexp_replace(s, p, '<$0>') FROM (VALUES ('a1', '[0-9]'), ('b2', '[a-z]'), (NULL, 'x')) AS t(s, p)
+SELECT regexp_extract(s, '^(\\w+)\\s+(?:x|y)=([^;]*);?', 2) FROM (VALUES ('ab x=1;'), ('ab  y='), ('z')) AS t(s)
+SELECT date_add(d, n), date_sub(d, n), add_months(d, n) FROM (VALUES (DATE '2024-01-31', 1), (DATE '2024-03-31', -1), (NULL, 1)) AS t(d, n)
+SELECT get_json_object(j, p) FROM (VALUES ('{"a":[{"b":"x"},{"c":1},{"b":"y"}]}', '$.a[*].b'), ('{"a":{"b":[]}}', '$.a.b'), ('[1,[2,3]]', '$[1][0]'), ('{"a":{"b":null}}', '$.a')) AS t(j, p)
+SELECT k, collect_list(v) FROM (VALUES ('a', 1), ('b', NULL), ('a', 1)) AS t(k, v) GROUP BY k ORDER BY k
+SELECT collect_list(DISTINCT x) FROM (VALUES (1), (1)) AS t(x)
+SELECT k, percentile_approx(v, 0.25) AS p FROM (VALUES ('a', 1), ('a', 9), ('b', 5), ('b', NULL), ('c', NULL)) AS t(k, v) GROUP BY k ORDER BY k
+SELECT percentile_approx(x, 0.9) FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS t(x)
+SELECT percentile_approx(x, array(0.5))[0] FROM (VALUES (7)) AS t(x)
+SELECT p.k, max(x) AS m FROM (VALUES ('k1', 'a,b'), ('k2', '')) AS p(k, s) LATERAL VIEW explode(split(p.s, ',')) v AS x GROUP BY p.k ORDER BY p.k
+SELECT k, explode(split(s, ',')) AS x FROM (VALUES ('k1', 'a,b'), ('k2', NULL)) AS p(k, s)
+SELECT * FROM (VALUES (1, 'a,b')) AS p(k, s) LATERAL VIEW explode(split(s, ',')) v AS x ORDER BY x
+SELECT v.x FROM (VALUES ('b,a')) AS p(s) LATERAL VIEW explode(split(s, ',')) v AS x ORDER BY v.x
+date_add(CAST('2024-08-07 10:00:00' AS TIMESTAMP), 1)
+datediff(CAST('2024-08-07 23:59:59' AS TIMESTAMP), DATE '2024-08-01')
+to_date(CAST('2024-08-07 23:59:59' AS TIMESTAMP))
+to_date(20240807, 'yyyyMMdd')
+unix_timestamp(CAST('2024-08-07 00:00:00' AS TIMESTAMP))
+from_unixtime('1722960000')
+date_format(CAST('2024-08-07 23:59:59' AS TIMESTAMP), 'yyyyMMddHHmmss')
+date_format(date_sub(to_date('20240807', 'yyyyMMdd'), 1), 'yyyyMMdd')
+from_unixtime(unix_timestamp('2024-08-07', 'yyyy-MM-dd') - 86400, 'yyyyMMdd')
+concat_ws('|', DATE '2024-08-07', 1.50, true)
+split('a1b', '(?<=1)')
+split('ab', '(?i)B')[0]
+split('a\\b', '\\\\')[1]
+split('a^b', '\\^')[1]
+split('a||b', '\\|\\|')[1]
+split('aXXbX', 'X+')
+split('a b\tc', '\\s')
+split('abc', '', 2)
+split(',a', ',')[0]
+regexp_replace('a\nb', '.', 'x')
+regexp_replace('<p>', '\\<|\\>', '')
+regexp_replace('2024-08-07', '-', '')
+regexp_replace('aaa', 'a', 'b', 2)
+regexp_replace('a+b', '\\Q+\\E', '-')
+regexp_replace('aa', 'a*?', '-')
+regexp_replace('一二', '[\\u4e00]', 'x')
+regexp_extract('k=v', '(?<key>\\w)=(?<value>\\w)', 2)
+to_date('2024-08-07T10:00:00')
+to_date(' 2024-08-07 ')
+to_date('')
+to_date('2024')
+to_date('07/08/24', 'dd/MM/yy')
+to_date('2024-08-07 10:00:00', 'yyyy-MM-dd')
+to_date('Aug 7 2024', 'MMM d yyyy')
+unix_timestamp('2024-08-07 00:00:00.5')
+unix_timestamp('2024-08-07 00:00:00.500', 'yyyy-MM-dd HH:mm:ss.SSS')
+unix_timestamp('07/Aug/2024:10:11:12', 'dd/MMM/yyyy:HH:mm:ss')
+date_format('2024-08-07T15:04:05', 'HH')
+date_format('2024-08-07 15:04', 'HH:mm')
+date_format('0999-01-02', 'yyyy-MM-dd')
+decode(1, 1, 'a')
+nvl(CAST(NULL AS INT), 0)
+parse_url('https://example.com/p/q?a=1&amp;ab=2&b=', 'QUERY', 'b')
+parse_url('https://example.com', 'FILE')
+parse_url('mailto:a@b.c', 'PROTOCOL')
+parse_url('mailto:a@b.c', 'PATH')
 """
 
 
 def text(value):
-    return "\\N" if value is None else str(value)
+    return "\\N" if value is None else str(value).replace("\n", "\\n")
 
 
 def main():

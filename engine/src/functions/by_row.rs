@@ -134,13 +134,19 @@ impl ScalarUDFImpl for ByRowFunction {
         let name = self.function.name;
         if types.len() < self.function.required {
             let wanted = self.function.required;
-            return Err(DataFusionError::Plan(format!("{name} takes at least {wanted} arguments, not {}", types.len())));
+            return Err(DataFusionError::Plan(format!(
+                "{name} takes at least {wanted} arguments, not {}",
+                types.len()
+            )));
         }
         let mut coerced = Vec::with_capacity(types.len());
         for (position, given) in types.iter().enumerate() {
             let Some(parameter) = self.function.parameter(position) else {
                 let most = self.function.parameters.len();
-                return Err(DataFusionError::Plan(format!("{name} takes at most {most} arguments, not {}", types.len())));
+                return Err(DataFusionError::Plan(format!(
+                    "{name} takes at most {most} arguments, not {}",
+                    types.len()
+                )));
             };
             coerced.push(wanted_type(parameter, given));
         }

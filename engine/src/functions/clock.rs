@@ -45,10 +45,9 @@ impl Clock {
             reading,
             timezone: timezone.to_owned(),
             signature: match reading {
-                Reading::Seconds => Signature::one_of(
-                    vec![TypeSignature::Nullary, TypeSignature::UserDefined],
-                    Volatility::Stable,
-                ),
+                Reading::Seconds => {
+                    Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::UserDefined], Volatility::Stable)
+                }
                 _ => Signature::nullary(Volatility::Stable),
             },
             of_moment: dates::unix_timestamp().into_udf_impl(timezone),

@@ -59,7 +59,11 @@ impl AggregateUDFImpl for Collect {
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let element = first(args.expr_fields)?.data_type().clone();
+        if !args.order_bys.is_empty() {
+            return Err(DataFusionError::Plan(format!("{} takes no ORDER BY: use array_agg", self.name)));
+        }
         let values: Box<dyn Accumulator> = match self.name {
+            _ if args.is_distinct => Box::new(DistinctArrayAggAccumulator::try_new(&element, None, true)?),
             "collect_set" => Box::new(DistinctArrayAggAccumulator::try_new(&element, None, true)?),
             _ => Box::new(ArrayAggAccumulator::try_new(&element, true)?),
         };

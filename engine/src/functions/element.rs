@@ -28,9 +28,7 @@ impl ExprPlanner for ElementsFrom0 {
         let counts_from_0 = field.metadata().get(ELEMENTS).is_some_and(|elements| elements == FROM_0);
         let RawFieldAccessExpr { expr, field_access } = access;
         match field_access {
-            GetFieldAccess::ListIndex { key } if counts_from_0 => {
-                Ok(PlannerResult::Planned(element(expr, *key)?))
-            }
+            GetFieldAccess::ListIndex { key } if counts_from_0 => Ok(PlannerResult::Planned(element(expr, *key)?)),
             field_access => Ok(PlannerResult::Original(RawFieldAccessExpr { expr, field_access })),
         }
     }

@@ -147,7 +147,10 @@ pub(super) fn parse(text: &str, pattern: &str) -> Result<Option<DateTime>> {
                 fields.nanos = number * 10_i32.pow(u32::try_from(9 - count).unwrap_or(0));
                 after
             }),
-            ('y' | 'u', 1 | 3..=6) | ('M' | 'L' | 'd' | 'H' | 'h' | 'k' | 'K' | 'm' | 's', 1..=2) | ('y' | 'u', 2) | ('D', 1..=3) => {
+            ('y' | 'u', 1 | 3..=6)
+            | ('M' | 'L' | 'd' | 'H' | 'h' | 'k' | 'K' | 'm' | 's', 1..=2)
+            | ('y' | 'u', 2)
+            | ('D', 1..=3) => {
                 let most = if count > 1 || is_digits_next { count } else { 9 };
                 digits(rest, count, most).map(|(number, after)| {
                     fields.put(letter, count, number);
@@ -226,7 +229,15 @@ impl Fields {
             'H' => self.hour = number,
             'k' => self.hour = if number == 24 { 0 } else { number },
             // 13 is out of range, as in Java
-            'h' => self.hour_of_half = Some(if number == 12 { 0 } else if number == 0 { 99 } else { number }),
+            'h' => {
+                self.hour_of_half = Some(if number == 12 {
+                    0
+                } else if number == 0 {
+                    99
+                } else {
+                    number
+                })
+            }
             'K' => self.hour_of_half = Some(number),
             'm' => self.minute = number,
             _ => self.second = number,

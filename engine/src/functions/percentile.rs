@@ -10,9 +10,7 @@ use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Signature, Volatility,
-};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Signature, Volatility};
 
 use super::element;
 
@@ -82,6 +80,9 @@ impl AggregateUDFImpl for Percentile {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if args.is_distinct {
+            return Err(mistake("DISTINCT is not supported"));
+        }
         let ([value, ..], [_, share, ..]) = (args.expr_fields, args.exprs) else { return Err(mistake("no share")) };
         let nothing = RecordBatch::new_empty(Arc::new(args.schema.clone()));
         let ColumnarValue::Scalar(share) = share.evaluate(&nothing)? else {
@@ -159,7 +160,12 @@ impl Accumulator for Values {
 }
 
 /// The place, from 0, of the value at a share.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a length")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a length"
+)]
 fn place(share: f64, length: usize) -> u32 {
     let rank = (share * length as f64).ceil() as usize;
     u32::try_from(rank.clamp(1, length) - 1).unwrap_or(u32::MAX)

@@ -139,6 +139,9 @@ fn parts(regex: &Regex, text: &str, limit: usize) -> Vec<String> {
     if text.is_empty() {
         return vec![String::new()];
     }
+    if regex.as_str().is_empty() {
+        return text.chars().take(if limit > 0 { limit } else { usize::MAX }).map(String::from).collect();
+    }
     let mut parts = Vec::new();
     let mut from = 0;
     for found in regex.find_iter(text) {
@@ -146,7 +149,7 @@ fn parts(regex: &Regex, text: &str, limit: usize) -> Vec<String> {
             break;
         }
         let is_empty = found.start() == found.end();
-        if is_empty && (found.end() == 0 || (found.start() == text.len() && regex.as_str().is_empty())) {
+        if is_empty && found.end() == 0 {
             continue;
         }
         parts.push(text[from..found.start()].to_owned());

@@ -4,7 +4,11 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt as _;
 
 /// Rows in which we differ on purpose: our answer, and why.
-const DIFFERENT: &[(&str, &str, &str)] = &[];
+const DIFFERENT: &[(&str, &str, &str)] =
+    &[("split('a1b', '(?<=1)')", ERROR, "look-around is not regular: matching it takes more than linear time")];
+
+/// Stands for any error.
+const ERROR: &str = "error";
 
 async fn answer(expression: &str) -> String {
     let engine = crate::Engine::builder().timezone("Asia/Shanghai").build().await.unwrap();
@@ -20,7 +24,8 @@ async fn answer(expression: &str) -> String {
             let columns: Vec<_> =
                 batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &format).unwrap()).collect();
             for row in 0..batch.num_rows() {
-                let values: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+                let values: Vec<String> =
+                    columns.iter().map(|column| column.value(row).to_string().replace('\n', "\\n")).collect();
                 rows.push(values.join("|"));
             }
         }
@@ -39,12 +44,14 @@ async fn functions_answer_as_spark_does() {
         rows += 1;
         let ours = answer(expression).await;
         let wanted = DIFFERENT.iter().find(|(known, _, _)| *known == expression).map_or(spark, |(_, ours, _)| ours);
-        if ours != wanted {
+        let is_as_wanted = if wanted == ERROR { ours.starts_with("error: ") } else { ours == wanted };
+        if !is_as_wanted {
             mistakes.push(format!("{expression}\n    wanted {wanted}\n    ours   {ours}"));
         }
     }
     assert!(rows >= 80, "{rows} rows");
-    let known = |expression: &str| table.lines().any(|line| line.split_once('\t').is_some_and(|row| row.0 == expression));
+    let known =
+        |expression: &str| table.lines().any(|line| line.split_once('\t').is_some_and(|row| row.0 == expression));
     assert!(DIFFERENT.iter().all(|(expression, _, why)| known(expression) && !why.is_empty()));
     assert!(mistakes.is_empty(), "{} of {rows} rows differ:\n{}", mistakes.len(), mistakes.join("\n"));
 }

@@ -62,13 +62,17 @@ pub(super) fn decode_charset() -> ByRow {
         body: |row: &mut Row<'_>| -> RowResult {
             let (Some(bytes), Some(charset)) = (row.bytes(0), row.text(1)) else { return Ok(None) };
             let text = match charset.to_ascii_uppercase().as_str() {
-                "US-ASCII" => bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' }).collect(),
+                "US-ASCII" => {
+                    bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' }).collect()
+                }
                 "ISO-8859-1" => bytes.iter().copied().map(char::from).collect(),
                 "UTF-16" => encoding_rs::UTF_16BE.decode(bytes).0.into_owned(),
                 other => match encoding_rs::Encoding::for_label(other.as_bytes()) {
                     Some(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
                     None => {
-                        return Err(DataFusionError::Execution(format!("decode: the charset {charset:?} is not known")));
+                        return Err(DataFusionError::Execution(format!(
+                            "decode: the charset {charset:?} is not known"
+                        )));
                     }
                 },
             };

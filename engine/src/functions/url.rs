@@ -13,7 +13,8 @@ pub(super) fn parse_url() -> ByRow {
         returns: DataType::Utf8,
         body: |row: &mut Row<'_>| -> RowResult {
             let (Some(url), Some(part)) = (row.text(0), row.text(1)) else { return Ok(None) };
-            let found = if row.count() > 2 { row.text(2).and_then(|key| parameter(url, part, key)) } else { piece(url, part) };
+            let found =
+                if row.count() > 2 { row.text(2).and_then(|key| parameter(url, part, key)) } else { piece(url, part) };
             Ok(found.map(|found| Value::Text(found.to_owned())))
         },
     }
@@ -31,6 +32,10 @@ fn piece<'a>(url: &'a str, part: &str) -> Option<&'a str> {
         Some((scheme, after)) if !scheme.contains('/') => (Some(scheme), after),
         _ => (None, before_query),
     };
+    // `mailto:a@b.c` is opaque
+    if scheme.is_some() && !after_scheme.starts_with('/') {
+        return if part == "PROTOCOL" { scheme } else { None };
+    }
     let (authority, path) = match after_scheme.strip_prefix("//") {
         Some(after) => {
             let (authority, path) = after.split_at(after.find('/').unwrap_or(after.len()));

@@ -145,6 +145,7 @@ fn array_of(view: &LateralView) -> Result<(Expr, Ident)> {
 }
 
 fn mistake(why: &str) -> SynclineError {
-    SynclineError::new(codes::PLAN, format!("a LATERAL VIEW {why}"))
-        .hint("FROM one table, view or (SELECT …) AS t, then LATERAL VIEW explode(array) v AS x; put joins into a subquery")
+    SynclineError::new(codes::PLAN, format!("a LATERAL VIEW {why}")).hint(
+        "FROM one table, view or (SELECT …) AS t, then LATERAL VIEW explode(array) v AS x; put joins into a subquery",
+    )
 }
