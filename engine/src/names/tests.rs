@@ -382,7 +382,7 @@ async fn exists_is_a_value() {
 
 #[tokio::test]
 async fn weeks_of_date_format_are_mysqls() {
-    // MySQL 8 and MariaDB agree on these
+    // what MariaDB answers
     for (day, weeks) in [
         ("2024-08-07", "31 32 31 32 2024 2024 7th"),
         ("2024-01-01", "00 01 53 01 2023 2024 1st"),
@@ -410,5 +410,19 @@ async fn a_lateral_view_explodes_an_array_beside_one_table() {
     ] {
         let error = rows(&sql).await.unwrap_err().to_string();
         assert!(error.contains(why), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn arrays_of_split_count_from_0_wherever_they_go() {
+    for (sql, found) in [
+        ("WITH a AS (SELECT split('x,y', ',') AS p) SELECT p[0], p[1] FROM a", "x|y"),
+        ("SELECT p[0] FROM (SELECT split('x,y', ',') AS p UNION ALL SELECT split('x,z', ',')) u LIMIT 1", "x"),
+        ("SELECT p[0], count(*) FROM (SELECT split(uid, ',') AS p FROM logs) u GROUP BY p[0]", "u1|1"),
+        ("SELECT p[0] FROM (SELECT split(uid, ',') AS p, n FROM logs) u GROUP BY p", "u1"),
+        ("SELECT a.p[0] FROM (SELECT split(uid, ',') AS p FROM logs) a JOIN logs b ON a.p[0] = b.uid", "u1"),
+        ("SELECT make_array('x', 'y')[1]", "x"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
     }
 }
