@@ -10,6 +10,7 @@ use datafusion::execution::config::SessionConfig;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 use syncline_connectors::Options;
@@ -20,6 +21,7 @@ use syncline_connectors::sink::reject::RejectLogExtension;
 use syncline_connectors::starrocks::top_k::TopKPushdown;
 
 use crate::datetime_text::DatetimeText;
+use crate::functions::{ElementsFrom0, Substring};
 use crate::operators::{Division, MysqlTypes};
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE};
 
@@ -86,8 +88,12 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
         .with_type_planner(Arc::new(MysqlTypes))
         .with_physical_optimizer_rule(Arc::new(TopKPushdown))
         .with_analyzer_rule(Arc::new(DatetimeText));
-    builder.expr_planners().get_or_insert_default().insert(0, Arc::new(Division));
+    builder.expr_planners().get_or_insert_default().splice(
+        0..0,
+        [Arc::new(Division) as Arc<dyn ExprPlanner>, Arc::new(ElementsFrom0), Arc::new(Substring::default())],
+    );
     // later ones take the names of earlier ones
     builder.scalar_functions().get_or_insert_default().extend(crate::functions::all(&context.timezone));
+    builder.aggregate_functions().get_or_insert_default().extend(crate::functions::aggregates());
     builder.build()
 }

@@ -4,10 +4,13 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
-/// `now()`, `current_date()` and `unix_timestamp()`.
+use super::by_row::ByRowFunction;
+use super::dates;
+
+/// `now()`, `current_date()` and `unix_timestamp()`; with arguments, the last is [`dates::unix_timestamp`].
 pub(super) fn all(timezone: &str) -> Vec<ScalarUDF> {
     [Reading::Now, Reading::Today, Reading::Seconds]
         .map(|reading| ScalarUDF::from(Clock::new(reading, timezone)))
@@ -27,6 +30,8 @@ struct Clock {
     timezone: String,
     signature: Signature,
     aliases: Vec<String>,
+    /// What the function is with arguments.
+    of_moment: ByRowFunction,
 }
 
 impl Clock {
@@ -39,7 +44,13 @@ impl Clock {
         Self {
             reading,
             timezone: timezone.to_owned(),
-            signature: Signature::nullary(Volatility::Stable),
+            signature: match reading {
+                Reading::Seconds => {
+                    Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::UserDefined], Volatility::Stable)
+                }
+                _ => Signature::nullary(Volatility::Stable),
+            },
+            of_moment: dates::unix_timestamp().into_udf_impl(timezone),
             aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
         }
     }
@@ -85,15 +96,25 @@ impl ScalarUDFImpl for Clock {
         })
     }
 
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.of_moment.coerce_types(types)
+    }
+
     /// The planner puts the value in place of the call: a view that is made in one run and read in another sees the other's time.
     fn simplify(&self, args: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        if !args.is_empty() {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
         let Some(start) = context.query_execution_start_time() else { return Ok(ExprSimplifyResult::Original(args)) };
         let start = jiff::Timestamp::from_microsecond(start.timestamp_micros())
             .map_err(|error| DataFusionError::Execution(error.to_string()))?;
         Ok(ExprSimplifyResult::Simplified(Expr::Literal(self.read(start)?, None)))
     }
 
-    fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if !args.args.is_empty() {
+            return self.of_moment.invoke_with_args(args);
+        }
         Err(DataFusionError::Internal(format!("{} is replaced when a query is planned", self.name())))
     }
 }

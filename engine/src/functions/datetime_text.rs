@@ -1,4 +1,4 @@
-//! DATETIME as text, as MySQL and StarRocks write it: `2024-08-07 12:34:56[.ffffff]`, and `date_format` with MySQL's patterns.
+//! DATETIME as text, as MySQL and StarRocks write it: `2024-08-07 12:34:56[.ffffff]`, and MySQL's patterns of `date_format`.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
@@ -7,10 +7,8 @@ use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
-};
-use jiff::civil::DateTime;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use jiff::civil::{Date, DateTime};
 
 const DATETIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
@@ -21,13 +19,6 @@ pub(crate) fn datetime_text() -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::from(Text { name: "datetime_text", signature }))
     });
     Arc::clone(&FUNCTION)
-}
-
-/// `date_format(datetime, pattern)`.
-pub(super) fn date_format() -> ScalarUDF {
-    let signature =
-        Signature::one_of(vec![TypeSignature::Exact(vec![DATETIME, DataType::Utf8])], Volatility::Immutable);
-    ScalarUDF::from(Text { name: "date_format", signature })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -55,8 +46,7 @@ impl ScalarUDFImpl for Text {
             return Err(DataFusionError::Internal(format!("{} without a datetime", self.name)));
         };
         let moments = cast(moments, &DATETIME)?;
-        let patterns = arrays.get(1).map(|patterns| cast(patterns, &DataType::Utf8)).transpose()?;
-        let texts: ArrayRef = Arc::new(texts(&moments, patterns.as_ref())?);
+        let texts: ArrayRef = Arc::new(texts(&moments)?);
         let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         if is_scalar && texts.len() == 1 {
             return Ok(ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(&texts, 0)?));
@@ -65,20 +55,15 @@ impl ScalarUDFImpl for Text {
     }
 }
 
-fn texts(moments: &ArrayRef, patterns: Option<&ArrayRef>) -> Result<StringArray> {
+fn texts(moments: &ArrayRef) -> Result<StringArray> {
     let moments = moments.as_primitive::<TimestampMicrosecondType>();
-    let patterns = patterns.map(|patterns| patterns.as_string::<i32>());
     let mut texts = StringBuilder::with_capacity(moments.len(), moments.len() * 19);
     for row in 0..moments.len() {
-        if moments.is_null(row) || patterns.is_some_and(|patterns| patterns.is_null(row)) {
+        if moments.is_null(row) {
             texts.append_null();
             continue;
         }
-        let moment = civil(moments.value(row))?;
-        match patterns {
-            Some(patterns) => texts.append_value(formatted(moment, patterns.value(row))?),
-            None => texts.append_value(plain(moment)),
-        }
+        texts.append_value(plain(civil(moments.value(row))?));
     }
     Ok(texts.finish())
 }
@@ -99,8 +84,11 @@ fn plain(moment: DateTime) -> String {
     }
 }
 
-/// MySQL manual, "DATE_FORMAT"; week numbers are not built.
-fn formatted(moment: DateTime, pattern: &str) -> Result<String> {
+/// By a pattern of MySQL if there is a `%` in it (MySQL manual, "DATE_FORMAT"), else by one of Java.
+pub(super) fn formatted(moment: DateTime, pattern: &str) -> Result<String> {
+    if !pattern.contains('%') {
+        return super::java_pattern::format(moment, pattern);
+    }
     let mut text = String::with_capacity(pattern.len() + 16);
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {
@@ -141,8 +129,23 @@ fn formatted(moment: DateTime, pattern: &str) -> Result<String> {
                 };
                 write!(text, "{}", moment.strftime(strftime))
             }
-            'U' | 'u' | 'V' | 'v' | 'X' | 'x' | 'D' => {
-                return Err(DataFusionError::Plan(format!("date_format: the pattern %{letter} is not built yet")));
+            // weeks that begin on Sunday or Monday; in `U` and `u` days before the first week are in week 0
+            'U' => write!(text, "{}", moment.strftime("%U")),
+            'u' => write!(text, "{:02}", week_of_year(moment)),
+            'V' => write!(text, "{:02}", sunday_week(moment.date()).1),
+            'X' => write!(text, "{:04}", sunday_week(moment.date()).0),
+            'v' => write!(text, "{:02}", moment.date().iso_week_date().week()),
+            'x' => write!(text, "{:04}", moment.date().iso_week_date().year()),
+            'D' => {
+                let day = moment.day();
+                let suffix = match (day, day % 10) {
+                    (11..=13, _) => "th",
+                    (_, 1) => "st",
+                    (_, 2) => "nd",
+                    (_, 3) => "rd",
+                    _ => "th",
+                };
+                write!(text, "{day}{suffix}")
             }
             other => {
                 text.push(other);
@@ -152,4 +155,24 @@ fn formatted(moment: DateTime, pattern: &str) -> Result<String> {
         written.map_err(|error| DataFusionError::Execution(error.to_string()))?;
     }
     Ok(text)
+}
+
+/// MySQL's week mode 1: weeks begin on Monday, week 1 is the first with four days of the year, days before it are in week 0.
+fn week_of_year(moment: DateTime) -> i32 {
+    let week = moment.date().iso_week_date();
+    match week.year().cmp(&moment.year()) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => i32::from(week.week()),
+        std::cmp::Ordering::Greater => 53,
+    }
+}
+
+/// MySQL's week mode 2, year and week: weeks begin on Sunday, week 1 begins with the year's first Sunday, days before it are in the last
+/// week of the year before.
+fn sunday_week(date: Date) -> (i16, i16) {
+    let week_of = |date: Date| (date.day_of_year() + 6 - i16::from(date.weekday().to_sunday_zero_offset())) / 7;
+    match week_of(date) {
+        0 => Date::new(date.year() - 1, 12, 31).map_or((date.year(), 0), |last| (last.year(), week_of(last))),
+        week => (date.year(), week),
+    }
 }

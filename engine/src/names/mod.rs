@@ -1,6 +1,7 @@
 //! Names: which table a name means, and the async pass that resolves all names of a query before DataFusion plans it.
 
 mod dates;
+mod lateral_view;
 mod mysql;
 mod outputs;
 mod remote_query;
@@ -77,6 +78,7 @@ pub(crate) async fn plan_query(
     }
 
     let mut ast = query.ast.as_ref().clone();
+    lateral_view::rewrite(&mut ast).map_err(|error| error.at(query.position.clone()))?;
     rewrite::put_tables(&mut ast, &tables, &calls);
     let columns: Vec<String> = providers
         .values()

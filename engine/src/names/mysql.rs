@@ -79,13 +79,23 @@ fn function(name: &str, args: Vec<Expr>) -> Option<Expr> {
         ("day" | "dayofmonth", [_]) => "date_part('day', a0)".to_owned(),
         ("dayofyear", [_]) => "date_part('doy', a0)".to_owned(),
         ("dayofweek", [_]) => "(date_part('dow', a0) + 1)".to_owned(),
-        ("datediff", [_, _]) => "(CAST(CAST(a0 AS DATE) AS INT) - CAST(CAST(a1 AS DATE) AS INT))".to_owned(),
         ("date_add" | "adddate", [moment, by]) => format!("({} + {})", moment_of(moment), interval_of(by)?),
         ("date_sub" | "subdate", [moment, by]) => format!("({} - {})", moment_of(moment), interval_of(by)?),
         ("now" | "current_timestamp" | "sysdate" | "localtime" | "localtimestamp", [_]) => "now()".to_owned(),
         ("length", [_]) => "octet_length(a0)".to_owned(),
         ("ucase", [_]) => "upper(a0)".to_owned(),
         ("lcase", [_]) => "lower(a0)".to_owned(),
+        ("decode", [_, coding]) if !text_of(coding).is_some_and(is_coding) => "decode_charset(a0, a1)".to_owned(),
+        ("decode", [_, _, _, ..]) => decode(args.len()),
+        ("encode", [_, charset]) if text_of(charset).is_some_and(|charset| charset.eq_ignore_ascii_case("utf-8")) => {
+            "CAST(CAST(a0 AS VARCHAR) AS BYTEA)".to_owned()
+        }
+        ("array", _) => {
+            let items: Vec<String> = (0..args.len()).map(|item| format!("a{item}")).collect();
+            format!("make_array({})", items.join(", "))
+        }
+        ("size", [_]) => "cardinality(a0)".to_owned(),
+        ("explode", [_]) => "unnest(a0)".to_owned(),
         ("locate", [_, _]) => "strpos(a1, a0)".to_owned(),
         // DataFusion's concat takes NULL for ''
         ("concat", [_, ..]) => {
@@ -112,16 +122,24 @@ fn moment_of(moment: &Expr) -> &'static str {
     }
 }
 
-/// An interval, or a number of days.
-fn interval_of(by: &Expr) -> Option<String> {
-    match by {
-        Expr::Interval(_) => Some("a1".to_owned()),
-        Expr::Value(value) => match &value.value {
-            Value::Number(days, _) => Some(format!("INTERVAL '{} day'", days.parse::<u32>().ok()?)),
-            _ => None,
-        },
-        _ => None,
-    }
+/// An interval; a number of days is a call of the function as Hive and Spark have it.
+fn interval_of(by: &Expr) -> Option<&'static str> {
+    matches!(by, Expr::Interval(_)).then_some("a1")
+}
+
+/// What DataFusion's own `decode` reads; others are charsets.
+fn is_coding(text: &str) -> bool {
+    ["hex", "base64", "base64pad"].iter().any(|coding| text.eq_ignore_ascii_case(coding))
+}
+
+/// `decode(expr, search, result, …[, default])`: NULL equals NULL.
+fn decode(args: usize) -> String {
+    let pairs = (args - 1) / 2;
+    let whens: Vec<String> = (0..pairs)
+        .map(|pair| format!("WHEN a0 IS NOT DISTINCT FROM a{} THEN a{}", pair * 2 + 1, pair * 2 + 2))
+        .collect();
+    let default = if args.is_multiple_of(2) { format!(" ELSE a{}", args - 1) } else { String::new() };
+    format!("CASE {}{default} END", whens.join(" "))
 }
 
 fn text_of(expr: &Expr) -> Option<&str> {
@@ -133,7 +151,7 @@ fn text_of(expr: &Expr) -> Option<&str> {
 }
 
 /// Our own SQL with `a0`, `a1`, … replaced by expressions; the expressions are never text.
-fn fill(template: &str, args: Vec<Expr>) -> Option<Expr> {
+pub(super) fn fill(template: &str, args: Vec<Expr>) -> Option<Expr> {
     struct Filler(Vec<Expr>);
     impl VisitorMut for Filler {
         type Break = std::convert::Infallible;

@@ -379,3 +379,50 @@ async fn exists_is_a_value() {
         assert_eq!(row(sql).await, found, "{sql}");
     }
 }
+
+#[tokio::test]
+async fn weeks_of_date_format_are_mysqls() {
+    // what MariaDB answers
+    for (day, weeks) in [
+        ("2024-08-07", "31 32 31 32 2024 2024 7th"),
+        ("2024-01-01", "00 01 53 01 2023 2024 1st"),
+        ("2023-01-01", "01 00 01 52 2023 2022 1st"),
+        ("2024-12-31", "52 53 52 01 2024 2025 31st"),
+        ("2021-01-03", "01 00 01 53 2021 2020 3rd"),
+    ] {
+        assert_eq!(row(&format!("SELECT date_format('{day}', '%U %u %V %v %X %x %D')")).await, weeks, "{day}");
+    }
+}
+
+#[tokio::test]
+async fn a_lateral_view_explodes_an_array_beside_one_table() {
+    let views = "LATERAL VIEW explode(split(uid, '')) v AS letter";
+    assert_eq!(rows(&format!("SELECT V.Letter FROM logs {views} ORDER BY v.letter DESC")).await.unwrap(), ["u", "1"]);
+    assert_eq!(
+        rows(&format!("SELECT l.n, letter FROM logs AS l {views} ORDER BY 2")).await.unwrap(),
+        ["20240807|1", "20240807|u"]
+    );
+    for (sql, why) in [
+        (format!("SELECT 1 FROM logs, users {views}"), "several tables"),
+        (format!("SELECT 1 FROM logs JOIN users ON true {views}"), "behind a join"),
+        ("SELECT 1 FROM logs LATERAL VIEW OUTER explode(split(uid, '')) v AS x".to_owned(), "OUTER"),
+        ("SELECT 1 FROM logs LATERAL VIEW posexplode(split(uid, '')) v AS i, x".to_owned(), "no explode"),
+    ] {
+        let error = rows(&sql).await.unwrap_err().to_string();
+        assert!(error.contains(why), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn arrays_of_split_count_from_0_wherever_they_go() {
+    for (sql, found) in [
+        ("WITH a AS (SELECT split('x,y', ',') AS p) SELECT p[0], p[1] FROM a", "x|y"),
+        ("SELECT p[0] FROM (SELECT split('x,y', ',') AS p UNION ALL SELECT split('x,z', ',')) u LIMIT 1", "x"),
+        ("SELECT p[0], count(*) FROM (SELECT split(uid, ',') AS p FROM logs) u GROUP BY p[0]", "u1|1"),
+        ("SELECT p[0] FROM (SELECT split(uid, ',') AS p, n FROM logs) u GROUP BY p", "u1"),
+        ("SELECT a.p[0] FROM (SELECT split(uid, ',') AS p FROM logs) a JOIN logs b ON a.p[0] = b.uid", "u1"),
+        ("SELECT make_array('x', 'y')[1]", "x"),
+    ] {
+        assert_eq!(row(sql).await, found, "{sql}");
+    }
+}
