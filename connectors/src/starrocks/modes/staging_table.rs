@@ -563,7 +563,10 @@ impl Server {
             // First the label: what is in place after it was asked for is in place.
             let state = self.client.label_state(&self.database, label).await;
             let replaced = if replaces { self.has_replaced(details).await } else { Ok(false) };
-            let is_silent = state.is_err() && (replaced.is_err() || !replaces);
+            // Of the touched partitions none is known for sure, and others add partitions too: there the label must agree.
+            let is_written = matches!(state, Ok(LabelState::Visible | LabelState::Committed));
+            let replaced = replaced.map(|replaced| replaced && (is_written || details.replaces != Replaces::Touched));
+            let is_silent = state.is_err() && !matches!(replaced, Ok(true));
             silent_since = is_silent.then(|| silent_since.unwrap_or(asked));
             let trouble = match (state, replaced) {
                 (_, Ok(true)) => return Fate::Committed { visible: true },

@@ -186,3 +186,26 @@ async fn a_cluster_that_is_gone_when_the_statement_is_lost_makes_its_end_unknown
         assert_eq!(rows(&sr).await, case.after, "{}", case.name);
     }
 }
+
+/// A partition that another load makes meanwhile is no sign that the statement took effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_somebody_else_adds_is_not_taken_for_the_statement() {
+    let sr = impatient().await;
+    let statement = overwrite(&[name("dt")]);
+    let source = two_columns(&[(7, "2024-08-09")]);
+    let planned = statement.plan(&sr, &source).await.unwrap();
+    let faults = sr.server.faults();
+    faults.arm(Fault::on_statement("INSERT OVERWRITE", FaultKind::Refuse("table is busy".into())));
+    let other = async {
+        while faults.fired().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        sr.run("INSERT INTO d.t VALUES (9, '2024-08-09')").await;
+    };
+    let outcome = tokio::join!(statement.run_planned(&planned, &source), other).0;
+    let error = outcome.unwrap_err();
+    assert!(error.message().contains("table is busy") && error.code() != ErrorCode::Unknown, "{error}");
+    let expected: Vec<&str> = BEFORE.into_iter().chain(["9 2024-08-09"]).collect();
+    assert_eq!(rows(&sr).await, expected);
+    assert!(left_behind(&sr).await.is_empty());
+}
