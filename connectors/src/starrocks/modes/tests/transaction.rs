@@ -514,3 +514,36 @@ async fn no_call_follows_a_redirect_to_a_foreign_host() {
     assert!(error.message().contains("allowed_be_hosts"), "{error}");
     assert!(foreign.seen().is_empty());
 }
+
+/// A commit of the killed process arrives while its decision is taken back: what it committed is not called rolled back.
+#[tokio::test]
+async fn a_commit_that_arrives_while_a_decision_is_taken_back_is_told() {
+    use super::super::super::stream_load::fault_server::client;
+    use crate::sink::OpenAttempt;
+    use crate::sink::journal::AttemptRecord;
+
+    // The first question for 0-1 says that it is prepared; by then the commit has come.
+    let server = TransactionServer::new(|call, nth| {
+        (call == "state" && nth < 2).then_some(Fault::Says(if nth == 0 { "ABORTED" } else { "PREPARED" }, ""))
+    })
+    .await;
+    server.set_state("0-0", "ABORTED");
+    server.set_state("0-1", "VISIBLE");
+    let id = crate::sink::WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 };
+    let attempt = AttemptRecord {
+        id,
+        catalog: "sr".into(),
+        database: "d".into(),
+        table: "t".into(),
+        label_prefix: "job-r1-1-1".into(),
+        writers: 1,
+        write_mode: "transaction".into(),
+        details: String::new(),
+    };
+    let labels = ["job-r1-1-1-0-0", "job-r1-1-1-0-1"].map(str::to_owned).to_vec();
+    let open = OpenAttempt { attempt, decision: Some(labels) };
+    let client = client(&[&server.server.at], &[&server.server.at]);
+    let error = super::super::recovery::recover("sr", &client, &open).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PartlyCommitted);
+    assert!(error.message().contains("1 of 2") && error.message().contains("0-0"), "{error}");
+}
