@@ -352,7 +352,7 @@ async fn check_step(
 ) -> Result<NamesCheck> {
     match &step.statement {
         Statement::CreateTable(create) => {
-            check_create_table(create, scope, changes, resumed.last_attempt(step.index) > 0).await
+            check_create_table(create, scope, changes, resumed.may_have_made(step.index)).await
         }
         Statement::Session(session) => {
             session::apply(session, step.folder.as_deref(), scope, Effect::Checked)?;

@@ -102,8 +102,7 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
     };
     let planned = context.until_stopped(planning).await?;
     report.target = Some(planned.target.to_string());
-    // An attempt to write that is recorded began behind the making of the table.
-    let is_made = planned.exists && context.resumed.last_attempt(report.index) > 0;
+    let is_made = planned.exists && context.resumed.may_have_made(report.index);
     if !is_made {
         refuse_existing(create, &planned)?;
     }
@@ -120,7 +119,17 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
         // The server says it if another has made the table meanwhile, so that only our own table is dropped again. Not stopped half way:
         // it is one short statement.
         let sql = planned.sql(remote.as_ref(), false).await?;
-        remote.execute(None, &sql).await.map_err(|error| {
+        // Before the table is there: a run that is resumed must know it for its own.
+        context.recorder.begin_statement(report.index)?;
+        let made = remote.execute(None, &sql).await;
+        if let Err(error) = &made
+            && error.code() != ErrorCode::Connection
+        {
+            // The server refused it: a table of this name is not ours.
+            report.status = StatementStatus::Failed;
+            context.record_end(report, None).await;
+        }
+        made.map_err(|error| {
             SynclineError::from(ConnectorError::new(
                 error.code(),
                 format!("table {} was not made: {}", planned.target, error.message()),
@@ -160,21 +169,29 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
         } else if is_made {
             format!("table {}, which an earlier attempt has made, stays", planned.target)
         } else {
-            remove(remote.as_ref(), &planned.target).await
+            let (is_gone, warning) = remove(remote.as_ref(), &planned.target).await;
+            if is_gone && let Err(error) = context.recorder.end_statement(report.index, StatementStatus::Failed, None) {
+                tracing::warn!(%error, target = %planned.target, "that the new table is dropped is not recorded");
+            }
+            warning
         };
         context.warn(report, warning).await;
     }
     result
 }
 
-/// Drops the new table; says what came of it.
-async fn remove(remote: &dyn RemoteCatalog, target: &TableKey) -> String {
+/// Drops the new table. Whether it is gone, and what came of it in words.
+async fn remove(remote: &dyn RemoteCatalog, target: &TableKey) -> (bool, String) {
     match tokio::time::timeout(DROP_TIMEOUT, remote.drop_table(&target.database, &target.table)).await {
-        Ok(Ok(())) => format!("the new table {target} is dropped again"),
-        Ok(Err(error)) => format!("the new table {target} stays, as dropping it failed: {error}"),
-        Err(_) => {
-            format!("the new table {target} stays, as dropping it was not answered within {} s", DROP_TIMEOUT.as_secs())
-        }
+        Ok(Ok(())) => (true, format!("the new table {target} is dropped again")),
+        Ok(Err(error)) => (false, format!("the new table {target} stays, as dropping it failed: {error}")),
+        Err(_) => (
+            false,
+            format!(
+                "the new table {target} stays, as dropping it was not answered within {} s",
+                DROP_TIMEOUT.as_secs()
+            ),
+        ),
     }
 }
 

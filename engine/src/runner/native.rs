@@ -73,8 +73,25 @@ fn outcome_unknown(error: ConnectorError, native: &Native) -> ConnectorError {
 
 /// Whether the statement was sent, and its answer did not come.
 fn was_cut_off(error: &ConnectorError) -> bool {
-    let is_cut_off = |message: &str| message.ends_with("the connection was lost") || message.contains("was silent for");
+    let is_cut_off = |message: &str| {
+        message.ends_with("the connection was lost")
+            || message.ends_with("the connection was lost while reading")
+            || message.contains("was silent for")
+    };
     error.code() == ErrorCode::Connection && is_cut_off(error.message())
+}
+
+/// What a server's error says when it is not the statement that failed but the way to its end: a follower that had handed it on to the leader,
+/// or a commit whose own answer was lost within the cluster.
+const MAY_BE_DONE: [&str; 6] = ["timeout", "timed out", "leader", "forward", "rpc", "commit"];
+
+/// Whether an INSERT that was answered with this error may have been done all the same. Its label tells.
+fn may_be_done(error: &ConnectorError) -> bool {
+    let message = error.message().to_lowercase();
+    let says_so = || MAY_BE_DONE.iter().any(|word| message.contains(word));
+    // A connection that ends by its own time limit ends like one that cannot be made.
+    let is_out_of_reach = || error.code() == ErrorCode::Connection && message.contains("the host cannot be reached");
+    was_cut_off(error) || is_out_of_reach() || error.code() == ErrorCode::Remote && says_so()
 }
 
 /// The database that a native statement runs in, if it needs one: that of USE of its catalog, else the one in the catalog's URL.
@@ -141,7 +158,7 @@ impl LabelledInsert {
             biased;
             () = context.stop.cancelled() => Err(super::cancelled()),
             answer = remote.execute(database, &self.text) => match answer {
-                Err(error) if !was_cut_off(&error) && !self.is_label_taken(&error) => {
+                Err(error) if !may_be_done(&error) && !self.is_label_taken(&error) => {
                     // the server refused it, or was not reached
                     report.status = StatementStatus::Failed;
                     context.record_end(report, Some(self.open.attempt.id.attempt)).await;
@@ -229,4 +246,30 @@ fn native_label(id: &WriteId) -> String {
 fn changes_rows(sql: &str) -> bool {
     let first = sql.split(|c: char| !c.is_ascii_alphabetic()).find(|word| !word.is_empty()).unwrap_or("");
     ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH"].iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_behind_which_an_insert_may_be_done_is_not_a_refusal() {
+        let of = |code, message: &str| may_be_done(&ConnectorError::new(code, message));
+        for message in [
+            "catalog sr (h:9030): the connection was lost",
+            "catalog sr (h:9030): the connection was lost while reading",
+            "catalog sr: the server was silent for 600 s; \"read_timeout\" sets the limit",
+            "catalog sr (h:9030): the host cannot be reached (Connection timed out (os error 110)); check host, port and firewall",
+        ] {
+            assert!(of(ErrorCode::Connection, message), "{message}");
+        }
+        assert!(!of(
+            ErrorCode::Connection,
+            "catalog sr (h:9030): no server listens there; check host and port in \"url\""
+        ));
+        for message in ["Failed to forward to the leader: Read timed out", "commit failed: RPC failure"] {
+            assert!(of(ErrorCode::Remote, message), "{message}");
+        }
+        assert!(!of(ErrorCode::Remote, "Getting analyzing error. Column 'x' cannot be resolved. (error 1064)"));
+    }
 }

@@ -249,6 +249,12 @@ impl Resumed {
         self.progress.attempts.get(&statement).copied().unwrap_or(0)
     }
 
+    /// Whether a table that a statement makes and that is there may be the statement's own: it had begun to make it, and no end of that is
+    /// recorded, or it had begun to fill it.
+    pub(super) fn may_have_made(&self, statement: u32) -> bool {
+        self.progress.begun.contains(&statement) || self.last_attempt(statement) > 0
+    }
+
     /// Ends every attempt that the earlier process left open. All are tried, so that as little as possible stays open.
     pub(super) async fn end_open_attempts(
         &mut self,

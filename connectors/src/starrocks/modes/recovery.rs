@@ -123,8 +123,11 @@ impl Attempt<'_> {
         }
         if states.iter().any(is_lost) && !states.iter().any(is_committed) {
             // Nothing is visible yet, and a part cannot be any more: so none of it shall be.
-            try_join_all(labels.iter().map(|label| self.roll_back(label, Opened::ByTransaction))).await?;
-            return Ok(Recovered::RolledBack);
+            let ended = try_join_all(labels.iter().map(|label| self.roll_back(label, Opened::ByTransaction))).await?;
+            // A commit that the process had sent may have been on its way.
+            if !ended.contains(&Ended::Committed) {
+                return Ok(Recovered::RolledBack);
+            }
         }
         let AttemptRecord { database, table, .. } = self.record;
         let outcomes = commit_all(self.client, database, table, labels).await;

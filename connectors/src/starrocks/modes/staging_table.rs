@@ -547,19 +547,27 @@ impl Server {
         })
     }
 
-    /// What became of the statement, asked for until it is at rest.
+    /// What became of the statement, asked for until it is at rest, or for as long as a commit may take if nobody answers.
     async fn fate(&self, details: &Details, label: &Label, limit: Duration) -> Fate {
         let patience = self.client.patience();
         let started = Instant::now();
         let replaces = details.replaces != Replaces::Nothing;
         // Since when nothing moves any more.
         let mut rest: Option<Instant> = None;
+        // Since when no question is answered.
+        let mut silent_since: Option<Instant> = None;
         let mut questions = 0;
         loop {
             questions += 1;
+            let asked = Instant::now();
             // First the label: what is in place after it was asked for is in place.
             let state = self.client.label_state(&self.database, label).await;
             let replaced = if replaces { self.has_replaced(details).await } else { Ok(false) };
+            // Of the touched partitions none is known for sure, and others add partitions too: there the label must agree.
+            let is_written = matches!(state, Ok(LabelState::Visible | LabelState::Committed));
+            let replaced = replaced.map(|replaced| replaced && (is_written || details.replaces != Replaces::Touched));
+            let is_silent = state.is_err() && !matches!(replaced, Ok(true));
+            silent_since = is_silent.then(|| silent_since.unwrap_or(asked));
             let trouble = match (state, replaced) {
                 (_, Ok(true)) => return Fate::Committed { visible: true },
                 (Ok(LabelState::Visible), Ok(false)) if !replaces => return Fate::Committed { visible: true },
@@ -591,7 +599,7 @@ impl Server {
                 }
                 (Err(error), _) | (_, Err(error)) => error.message().to_owned(),
             };
-            if started.elapsed() >= limit {
+            if started.elapsed() >= limit || silent_since.is_some_and(|since| since.elapsed() >= patience.commit_for) {
                 return Fate::NotKnown(trouble);
             }
             pause(patience, questions).await;

@@ -59,6 +59,12 @@ struct Open {
     broken: u32,
 }
 
+impl Open {
+    fn has_room_for(&self, bytes: u64) -> bool {
+        self.full_at.is_none_or(|full_at| self.bytes.saturating_add(bytes) <= full_at)
+    }
+}
+
 impl TransactionWriter {
     pub(super) fn new(shared: Arc<Shared>, writer: usize, writers: usize) -> Self {
         let encoding = if shared.target.format() == &Format::Json { Encoding::Json } else { Encoding::Csv };
@@ -134,11 +140,32 @@ impl TransactionWriter {
                 _ => LEAVE_THE_FORMAT,
             };
             let batch = without(target, &batch, carries.uncarried(), way_out)?;
-            target.csv().encode(&batch, &mut self.part)?;
-            self.part_rows += batch.num_rows() as u64;
-            return Ok(());
+            return self.encode_csv(batch).await;
         }
         self.encode_json(&batch).await
+    }
+
+    /// Rows that CSV carries. Those that pass the size of a part are in the next one, cut in two as often as it needs.
+    async fn encode_csv(&mut self, batch: RecordBatch) -> Result<()> {
+        let shared = self.shared.clone();
+        let mut waiting = vec![batch];
+        while let Some(batch) = waiting.pop() {
+            let (before, rows) = (self.part.len(), batch.num_rows());
+            shared.target.csv().encode(&batch, &mut self.part)?;
+            if self.part.len() > self.part_bytes() && self.part_rows > 0 {
+                let next = self.part.split_off(before);
+                self.send_part().await?;
+                self.part = next;
+            }
+            if self.part.len() > self.part_bytes() && rows > 1 {
+                self.part.clear();
+                waiting.push(batch.slice(rows / 2, rows - rows / 2));
+                waiting.push(batch.slice(0, rows / 2));
+                continue;
+            }
+            self.part_rows += rows as u64;
+        }
+        Ok(())
     }
 
     async fn encode_json(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -155,7 +182,8 @@ impl TransactionWriter {
         }
         target.json().encode(&batch, self.part_rows == 0, &mut self.part)?;
         // The list's closing bracket counts.
-        if target.takes_json_of(self.part.len() as u64 + 1) {
+        let is_too_much = self.part.len() + 1 > self.part_bytes() && (self.part_rows > 0 || batch.num_rows() > 1);
+        if !is_too_much && target.takes_json_of(self.part.len() as u64 + 1) {
             self.part_rows += batch.num_rows() as u64;
             return Ok(());
         }
@@ -192,6 +220,9 @@ impl TransactionWriter {
         self.part.clear();
         let rows = std::mem::take(&mut self.part_rows);
         self.bytes += part.len() as u64;
+        if self.open.as_ref().is_some_and(|open| !open.has_room_for(part.len() as u64)) {
+            self.prepare().await?;
+        }
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.begin(None).await?,

@@ -444,15 +444,22 @@ impl StreamLoadClient {
         }
     }
 
-    /// Asks for a label until its load has ended. `may_be_committed`: whether the server may have got the whole body.
+    /// Asks for a label until its load has ended, or for as long as a commit may take if nobody answers. `may_be_committed`: whether the server may have got the whole body.
     async fn fate(&self, load: &Load, may_be_committed: bool) -> Result<Fate> {
         let started = Instant::now();
         let give_up = started + load.timeout + self.patience.answer_margin;
         let mut unknown_since: Option<Instant> = None;
+        // Since when no question is answered.
+        let mut silent_since: Option<Instant> = None;
         let mut questions = 0;
         loop {
             questions += 1;
-            let trouble = match self.label_state(&load.database, &load.label).await {
+            let asked = Instant::now();
+            let state = self.label_state(&load.database, &load.label).await;
+            if state.is_ok() {
+                silent_since = None;
+            }
+            let trouble = match state {
                 Ok(LabelState::Visible) => return Ok(Fate::Committed { visible: true }),
                 Ok(LabelState::Committed) => {
                     return Ok(Fate::Committed { visible: self.wait_until_visible(load).await });
@@ -477,6 +484,9 @@ impl StreamLoadClient {
                     // The body did not get there whole: nothing can have been committed, whatever the server would say.
                     if !may_be_committed && started.elapsed() >= self.patience.unknown_for {
                         return Ok(Fate::Aborted(String::new()));
+                    }
+                    if silent_since.get_or_insert(asked).elapsed() >= self.patience.commit_for {
+                        return Err(self.unknown(load, error.message()));
                     }
                     error.message().to_owned()
                 }

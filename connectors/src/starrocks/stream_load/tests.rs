@@ -255,6 +255,24 @@ async fn a_lost_answer_that_stays_open_is_unknown_and_names_the_label() {
     assert_eq!(be.len(), 1);
 }
 
+/// The load may run for longer than anybody should wait for a cluster that has gone.
+#[tokio::test]
+async fn a_lost_answer_to_a_load_of_a_cluster_that_is_gone_is_unknown_soon() {
+    let be = backend(vec![|| Act::CloseAfterBody]).await;
+    let location = format!("{}/api/d/t/_stream_load", be.at);
+    let fe = FaultServer::start(move |seen| match seen.line().contains("_stream_load") {
+        true => Act::Reply(redirect(&location)),
+        false => Act::Close,
+    })
+    .await;
+    let load = Load { timeout: Duration::from_secs(3600), ..load() };
+    let mut body = Body::Kept(vec![Bytes::from_static(b"a\x02")]);
+    let client = client(&[&fe.at], &[&be.at]);
+    let outcome = tokio::time::timeout(Duration::from_secs(20), client.load(&load, &mut body)).await.unwrap();
+    assert_eq!(code(&outcome), ErrorCode::Unknown);
+    assert_eq!(be.seen().len(), 1);
+}
+
 #[tokio::test]
 async fn an_answer_that_is_no_json_is_resolved_by_the_label() {
     let (outcome, _, be) = loaded(vec![|| Act::Load(ok("<html>502</html>"))], &["VISIBLE"]).await;

@@ -1,7 +1,7 @@
 //! INSERT OVERWRITE while statements and their answers get lost, and while the process is killed: the table holds what it held before, or what
 //! it should hold after, the outcome says which, and nothing else is left.
 
-use minirocks::{Fault, FaultKind};
+use minirocks::{Fault, FaultKind, FaultStep};
 
 use super::super::stream_load::client::Patience;
 use super::overwrite::{BEFORE, Insert, ids, insert, left_behind, name, overwrite, recovered, rows, three_days, value};
@@ -64,6 +64,7 @@ fn impatient_catalog(sr: &MiniRocks) -> Arc<StarrocksCatalog> {
         unknown_for: Duration::from_millis(100),
         answer_margin: Duration::from_millis(500),
         roll_back_for: Duration::from_millis(500),
+        commit_for: Duration::from_millis(500),
         ..Patience::default()
     };
     Arc::new(StarrocksCatalog::new(&config).unwrap().with_patience(patience))
@@ -157,4 +158,54 @@ async fn a_process_that_is_killed_at_any_statement_is_recovered() {
         }
     }
     assert!(ends.iter().all(|count| *count > 5), "{ends:?}");
+}
+
+/// The statement may run for four hours; nobody waits so long for a cluster that does not answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_is_gone_when_the_statement_is_lost_makes_its_end_unknown_soon() {
+    for case in cases().into_iter().skip(1) {
+        let sr = impatient().await;
+        let statement = (case.statement)();
+        let planned = statement.plan(&sr, &case.source).await.unwrap();
+        let faults = sr.server.faults();
+        faults.arm(Fault::on_statement("INSERT", FaultKind::AnswerLost));
+        faults.arm(Fault::new(FaultStep::LoadState, FaultKind::RequestLost).always());
+        let run = async {
+            let gone = async {
+                while faults.fired().is_empty() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                faults.arm(Fault::on_statement("SHOW PARTITIONS", FaultKind::RequestLost).always());
+            };
+            tokio::join!(statement.run_planned(&planned, &case.source), gone).0
+        };
+        let outcome = tokio::time::timeout(Duration::from_secs(20), run).await.expect(case.name);
+        assert_eq!(outcome.unwrap_err().code(), ErrorCode::Unknown, "{}", case.name);
+        sr.server.faults().clear();
+        assert!(matches!(recovered(&sr, &statement).await, Recovered::Committed(_)), "{}", case.name);
+        assert_eq!(rows(&sr).await, case.after, "{}", case.name);
+    }
+}
+
+/// A partition that another load makes meanwhile is no sign that the statement took effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_somebody_else_adds_is_not_taken_for_the_statement() {
+    let sr = impatient().await;
+    let statement = overwrite(&[name("dt")]);
+    let source = two_columns(&[(7, "2024-08-09")]);
+    let planned = statement.plan(&sr, &source).await.unwrap();
+    let faults = sr.server.faults();
+    faults.arm(Fault::on_statement("INSERT OVERWRITE", FaultKind::Refuse("table is busy".into())));
+    let other = async {
+        while faults.fired().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        sr.run("INSERT INTO d.t VALUES (9, '2024-08-09')").await;
+    };
+    let outcome = tokio::join!(statement.run_planned(&planned, &source), other).0;
+    let error = outcome.unwrap_err();
+    assert!(error.message().contains("table is busy") && error.code() != ErrorCode::Unknown, "{error}");
+    let expected: Vec<&str> = BEFORE.into_iter().chain(["9 2024-08-09"]).collect();
+    assert_eq!(rows(&sr).await, expected);
+    assert!(left_behind(&sr).await.is_empty());
 }

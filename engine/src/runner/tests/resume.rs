@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use minirocks::{Fault, FaultKind};
 use syncline_connectors::sink::journal::AttemptRecord;
 use syncline_connectors::sink::{CommitJournal, WriteId};
 
@@ -212,4 +213,34 @@ async fn a_run_that_still_runs_is_not_resumed() {
         drop(lock);
         assert_eq!(resume(&world, &first.run_id, SCRIPT, options).await.status, RunStatus::Failed);
     }
+}
+
+/// The server makes the table, and nobody hears of it: the resumed run fills it, and does not take it for somebody else's.
+#[tokio::test]
+async fn a_table_that_was_made_and_not_filled_is_filled() {
+    for exists in ["", "IF NOT EXISTS "] {
+        let world = World::new().await;
+        let script = format!("CREATE TABLE {exists}target.ods.made AS SELECT uid FROM source.users;");
+        world.target.faults().arm(Fault::on_statement("CREATE TABLE", FaultKind::AnswerLost));
+        let (first, _) = run_with(&world.engine().await.session(), world.script(&script), options()).await;
+        assert_eq!(first.statements[0].status, Failed, "{:?}", first.error);
+        let last = resume(&world, &first.run_id, &script, options()).await;
+        assert_eq!(last.exit_code(), 0, "{exists}: {:?}", last.error);
+        assert_eq!(world.rows("SELECT uid FROM target.ods.made").await, ["u1", "u2", "u3"], "{exists}");
+    }
+}
+
+/// The server refused to make the table: what is there when the run is resumed is somebody else's.
+#[tokio::test]
+async fn a_table_that_somebody_else_made_is_not_filled() {
+    let world = World::new().await;
+    let script = "CREATE TABLE IF NOT EXISTS target.ods.made AS SELECT uid FROM source.users;";
+    world.target.faults().arm(Fault::on_statement("CREATE TABLE", FaultKind::Refuse("no backend".into())));
+    let (first, _) = run_with(&world.engine().await.session(), world.script(script), options()).await;
+    assert_eq!(first.statements[0].status, Failed, "{:?}", first.error);
+    world.set_up("CREATE TABLE target.ods.made (uid VARCHAR(20)) DUPLICATE KEY(uid)").await;
+    let last = resume(&world, &first.run_id, script, options()).await;
+    assert_eq!(last.exit_code(), 0, "{:?}", last.error);
+    assert!(last.statements[0].warnings.iter().any(|warning| warning.contains("nothing is written")));
+    assert_eq!(world.rows("SELECT count(*) FROM target.ods.made").await, ["0"]);
 }

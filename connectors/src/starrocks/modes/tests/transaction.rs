@@ -61,9 +61,9 @@ async fn an_input_without_rows_begins_no_transaction() {
     assert_eq!(server.journal().last().unwrap(), "forget");
 }
 
-/// Five rows of one writer, in two transactions of two parts each.
+/// Five rows of one writer, in two transactions of up to two parts each.
 async fn five_rows(server: &TransactionServer) -> crate::error::Result<crate::sink::WriteSummary> {
-    let target = server.target(&[("load_bytes", "12"), ("load_rows", "2")]);
+    let target = server.target(&[("load_bytes", "16"), ("load_rows", "2")]);
     let rows = [batch(&[(1, "a"), (2, "b"), (3, "c")]), batch(&[(4, "d"), (5, "e")])];
     write(&TransactionSink::new(target), &[&rows]).await
 }
@@ -87,6 +87,26 @@ async fn rows_are_sent_as_they_come_and_a_transaction_ends_when_it_is_full() {
     assert_eq!(server.log(), expected);
     let bodies: Vec<Vec<u8>> = server.loads().into_iter().map(|load| load.body).collect();
     assert_eq!(bodies, [&b"1\x01a\x022\x01b\x02"[..], b"3\x01c\x024\x01d\x02", b"5\x01e\x02"]);
+}
+
+/// One batch that is many times what a transaction may hold is cut, as CSV and as JSON.
+#[tokio::test]
+async fn a_batch_larger_than_load_bytes_is_cut_into_transactions_of_that_size() {
+    const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    let rows: Vec<(i64, &str)> = (1..=9).zip(NAMES).collect();
+    for (format, load_bytes, most) in [("csv", "12", 12), ("json", "45", 45)] {
+        let server = TransactionServer::new(|_, _| None).await;
+        let target = server.target(&[("load_bytes", load_bytes), ("format", format)]);
+        let summary = write(&TransactionSink::new(target), &[&[batch(&rows)]]).await.unwrap();
+        assert_eq!(summary.rows_written, 9, "{format}");
+        assert_eq!(server.visible_rows(), 9, "{format}");
+        let mut sizes: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+        for load in server.loads() {
+            *sizes.entry(load.header("label").unwrap().to_owned()).or_default() += load.body.len();
+        }
+        assert!(sizes.values().all(|size| *size <= most), "{format}: {sizes:?}");
+        assert_eq!(sizes.len(), summary.labels.len(), "{format}");
+    }
 }
 
 #[tokio::test]
@@ -144,7 +164,7 @@ async fn a_label_that_is_taken_before_this_process_used_it_is_never_joined() {
 async fn a_broken_transaction_is_rolled_back_and_sent_again_as_a_whole_from_what_was_kept() {
     for (kept_bytes, call, nth) in [(1 << 20, "load", 1), (0, "load", 1), (0, "prepare", 0)] {
         let server = TransactionServer::with_fault(call, nth, Fault::AnswerLost).await;
-        let target = server.target(&[("load_bytes", "12"), ("load_rows", "2")]);
+        let target = server.target(&[("load_bytes", "16"), ("load_rows", "2")]);
         let rows = [batch(&[(1, "a"), (2, "b"), (3, "c")]), batch(&[(4, "d"), (5, "e")])];
         let summary = write(&TransactionSink::with_memory(target, kept_bytes), &[&rows]).await.unwrap();
         assert_eq!(summary.rows_written, 5);
@@ -493,4 +513,37 @@ async fn no_call_follows_a_redirect_to_a_foreign_host() {
     assert_eq!(error.code(), ErrorCode::Redirect);
     assert!(error.message().contains("allowed_be_hosts"), "{error}");
     assert!(foreign.seen().is_empty());
+}
+
+/// A commit of the killed process arrives while its decision is taken back: what it committed is not called rolled back.
+#[tokio::test]
+async fn a_commit_that_arrives_while_a_decision_is_taken_back_is_told() {
+    use super::super::super::stream_load::fault_server::client;
+    use crate::sink::OpenAttempt;
+    use crate::sink::journal::AttemptRecord;
+
+    // The first question for 0-1 says that it is prepared; by then the commit has come.
+    let server = TransactionServer::new(|call, nth| {
+        (call == "state" && nth < 2).then_some(Fault::Says(if nth == 0 { "ABORTED" } else { "PREPARED" }, ""))
+    })
+    .await;
+    server.set_state("0-0", "ABORTED");
+    server.set_state("0-1", "VISIBLE");
+    let id = crate::sink::WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 };
+    let attempt = AttemptRecord {
+        id,
+        catalog: "sr".into(),
+        database: "d".into(),
+        table: "t".into(),
+        label_prefix: "job-r1-1-1".into(),
+        writers: 1,
+        write_mode: "transaction".into(),
+        details: String::new(),
+    };
+    let labels = ["job-r1-1-1-0-0", "job-r1-1-1-0-1"].map(str::to_owned).to_vec();
+    let open = OpenAttempt { attempt, decision: Some(labels) };
+    let client = client(&[&server.server.at], &[&server.server.at]);
+    let error = super::super::recovery::recover("sr", &client, &open).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PartlyCommitted);
+    assert!(error.message().contains("1 of 2") && error.message().contains("0-0"), "{error}");
 }
