@@ -1,7 +1,7 @@
 //! The gate of `auto`: rows of all writers are held back until it is known whether one load is enough. If the input ends before, they are
 //! that load; otherwise the gate opens, and another mode takes what was held and all that comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,10 +38,35 @@ struct Gate {
 
 #[derive(Debug)]
 enum State {
-    Holding(HeldRows),
-    Open,
+    Holding(Holding),
+    /// What was held of writers that have not come back since. Each sends its own rows on, before those that follow: of two rows with one key
+    /// the later one must stay the later one.
+    Open(BTreeMap<usize, Vec<RecordBatch>>),
     /// Also while the next mode begins, which is why it could not if it could not.
     Ended(Option<(ErrorCode, String)>),
+}
+
+#[derive(Debug, Default)]
+struct Holding {
+    rows: HeldRows,
+    /// Whose each of the held batches is.
+    owners: Vec<usize>,
+    /// The writers that have ended, whose rows another one must send on.
+    ended: BTreeSet<usize>,
+}
+
+impl Holding {
+    /// What a writer that opens the gate sends on, and what is left to the others.
+    fn divide(self, opener: usize) -> (Vec<RecordBatch>, BTreeMap<usize, Vec<RecordBatch>>) {
+        let (mut of_opener, mut of_others) = (Vec::new(), BTreeMap::<usize, Vec<RecordBatch>>::new());
+        for (batch, owner) in self.rows.into_batches().into_iter().zip(self.owners) {
+            match owner == opener || self.ended.contains(&owner) {
+                true => of_opener.push(batch),
+                false => of_others.entry(owner).or_default().push(batch),
+            }
+        }
+        (of_opener, of_others)
+    }
 }
 
 impl GateSink {
@@ -50,7 +75,7 @@ impl GateSink {
             shared: Arc::new(Gate {
                 target,
                 next,
-                state: Mutex::new(State::Holding(HeldRows::default())),
+                state: Mutex::new(State::Holding(Holding::default())),
                 cancelled: CancellationToken::new(),
                 opened: AtomicBool::new(false),
                 sent: AtomicBool::new(false),
@@ -77,9 +102,9 @@ impl Sink for GateSink {
         match std::mem::replace(&mut *state, State::Ended(None)) {
             State::Holding(held) if !shared.opened.load(Ordering::Relaxed) => {
                 let promised: u64 = tokens.iter().map(|token| token.rows).sum();
-                send_held(&shared.target, held, promised, &shared.sent).await
+                send_held(&shared.target, held.rows, promised, &shared.sent).await
             }
-            State::Open => {
+            State::Open(left) if left.is_empty() => {
                 let mut known = std::mem::take(&mut *shared.tokens.lock());
                 // A writer that ended before the gate opened has none: its rows went through another one.
                 let of = |token: CommitToken| {
@@ -92,7 +117,9 @@ impl Sink for GateSink {
                 };
                 shared.next.commit(tokens.into_iter().map(of).collect()).await
             }
-            State::Holding(_) | State::Ended(_) => Err(ConnectorError::internal("a write is committed that has ended")),
+            State::Holding(_) | State::Open(_) | State::Ended(_) => {
+                Err(ConnectorError::internal("a write is committed that has ended"))
+            }
         }
     }
 
@@ -142,8 +169,9 @@ impl GateWriter {
         let weight = Weight::of(&shared.target, batch, &mut self.scratch)?;
         let mut state = shared.state.lock().await;
         match &mut *state {
-            State::Holding(held) if held.has_room_for(weight, shared.target.options().settings.load_bytes) => {
-                held.push(batch.clone(), weight);
+            State::Holding(held) if held.rows.has_room_for(weight, shared.target.options().settings.load_bytes) => {
+                held.rows.push(batch.clone(), weight);
+                held.owners.push(self.writer);
                 self.bytes += weight.bytes;
                 Ok(None)
             }
@@ -160,16 +188,30 @@ impl GateWriter {
                     *state = State::Ended(Some((error.code(), error.message().to_owned())));
                     return Err(error);
                 }
-                *state = State::Open;
-                let mut batches = held.into_batches();
+                let (mut batches, of_others) = held.divide(self.writer);
+                *state = State::Open(of_others);
                 batches.push(batch.clone());
                 Ok(Some(batches))
             }
-            State::Open => Ok(Some(vec![batch.clone()])),
+            State::Open(left) => {
+                let mut batches = left.remove(&self.writer).unwrap_or_default();
+                batches.push(batch.clone());
+                Ok(Some(batches))
+            }
             // Whose error reaches the user is chance, so that all writers say the same.
             State::Ended(Some((code, message))) => Err(ConnectorError::new(*code, message.clone())),
             State::Ended(None) => Err(ended()),
         }
+    }
+
+    /// Opens this writer's part of the next mode with these rows.
+    async fn send_on(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
+        let mut next = self.shared.next.open(self.writer, self.writers).await?;
+        for batch in batches {
+            next.write(&batch).await?;
+        }
+        self.next = Some(next);
+        Ok(())
     }
 }
 
@@ -182,11 +224,7 @@ impl Writer for GateWriter {
         if let Some(next) = &mut self.next {
             next.write(batch).await?;
         } else if let Some(batches) = self.hold(batch).await? {
-            let mut next = self.shared.next.open(self.writer, self.writers).await?;
-            for batch in batches {
-                next.write(&batch).await?;
-            }
-            self.next = Some(next);
+            self.send_on(batches).await?;
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
@@ -206,6 +244,21 @@ impl Writer for GateWriter {
             label: String::new(),
             last: true,
         };
+        if self.next.is_none() {
+            let mut state = self.shared.state.lock().await;
+            let left = match &mut *state {
+                State::Holding(held) => {
+                    held.ended.insert(self.writer);
+                    None
+                }
+                State::Open(left) => left.remove(&self.writer),
+                State::Ended(_) => None,
+            };
+            drop(state);
+            if let Some(batches) = left {
+                self.send_on(batches).await?;
+            }
+        }
         if let Some(next) = self.next.take() {
             let theirs = next.finish().await?;
             token.bytes = theirs.bytes;

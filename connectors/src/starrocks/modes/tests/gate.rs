@@ -85,3 +85,36 @@ async fn a_failure_behind_the_gate_is_the_writes_failure() {
     assert_eq!(server.visible_rows(), 0);
     assert_eq!(sink.remains().unwrap().write_mode, "transaction");
 }
+
+/// Of two rows of one writer with one key the later one wins, so that both must go through that writer's own transactions, in their order.
+#[tokio::test]
+async fn what_a_writer_had_held_goes_before_its_later_rows_and_through_no_other() {
+    let server = TransactionServer::new(|_, _| None).await;
+    let sink = gate(&server, &[("load_bytes", "12")]);
+    sink.begin(3).await.unwrap();
+    let mut writers = Vec::new();
+    for writer in 0..3 {
+        writers.push(sink.open(writer, 3).await.unwrap());
+    }
+    writers[0].write(&batch(&[(1, "a")])).await.unwrap();
+    writers[2].write(&batch(&[(7, "c")])).await.unwrap();
+    // This one opens the gate.
+    writers[1].write(&batch(&[(3, "x"), (4, "y")])).await.unwrap();
+    writers[0].write(&batch(&[(1, "b")])).await.unwrap();
+    let mut tokens = Vec::new();
+    for writer in writers {
+        tokens.push(writer.finish().await.unwrap());
+    }
+    let summary = sink.commit(tokens).await.unwrap();
+    assert_eq!((summary.rows_written, server.visible_rows()), (5, 5));
+    let mut sent: Vec<(String, Vec<u8>)> =
+        server.loads().into_iter().map(|load| (load.header("label").unwrap().to_owned(), load.body)).collect();
+    sent.sort();
+    let of = |writer: usize| -> Vec<u8> {
+        let prefix = format!("job-r1-1-1-{writer}-");
+        sent.iter().filter(|(label, _)| label.starts_with(&prefix)).flat_map(|(_, body)| body.clone()).collect()
+    };
+    assert_eq!(of(0), b"1\x01a\x021\x01b\x02");
+    assert_eq!(of(1), b"3\x01x\x024\x01y\x02");
+    assert_eq!(of(2), b"7\x01c\x02");
+}
