@@ -111,17 +111,23 @@ impl Attempt<'_> {
         let states = try_join_all(labels.iter().map(|label| self.state(label))).await?;
         let is_committed = |state: &LabelState| matches!(state, LabelState::Committed | LabelState::Visible);
         let is_aborted = |state: &LabelState| matches!(state, LabelState::Aborted(_));
-        let is_lost = |state: &LabelState| is_aborted(state) || *state == LabelState::Unknown;
-        if states.iter().all(|state| *state == LabelState::Unknown) {
+        let forgotten: Vec<Label> = labels
+            .iter()
+            .zip(&states)
+            .filter(|(_, state)| **state == LabelState::Unknown)
+            .map(|(label, _)| label.clone())
+            .collect();
+        if !forgotten.is_empty() {
             // The server knew them when the decision was taken. What it has forgotten may be visible.
             let what = format!(
-                "the server knows none of the {} transactions whose commit was decided, such as {}: labels are kept for three days; compare the table with its source",
+                "the server does not know {} of the {} transactions whose commit was decided: {}; labels are kept for three days; compare the table with its source",
+                forgotten.len(),
                 labels.len(),
-                labels.first().map_or("", Label::as_str)
+                joined(&forgotten)
             );
             return Err(self.error(ErrorCode::Unknown, &what));
         }
-        if states.iter().any(is_lost) && !states.iter().any(is_committed) {
+        if states.iter().any(is_aborted) && !states.iter().any(is_committed) {
             // Nothing is visible yet, and a part cannot be any more: so none of it shall be.
             let ended = try_join_all(labels.iter().map(|label| self.roll_back(label, Opened::ByTransaction))).await?;
             // A commit that the process had sent may have been on its way.
