@@ -149,7 +149,7 @@ pub(crate) fn client_with(
         unknown_for: Duration::from_millis(50),
         answer_margin: Duration::from_millis(500),
         roll_back_for: Duration::from_secs(1),
-        limit_for: Duration::from_millis(200),
+        limit_for: Duration::from_secs(2),
         limit_backoff: Duration::from_millis(20),
         commit_for: Duration::from_secs(1),
     };
