@@ -100,7 +100,14 @@ impl Attempt<'_> {
     /// commit comes first.
     async fn single(&self) -> Result<Recovered> {
         let label = self.prefix()?.label(0, 0);
-        match self.roll_back(&label, Opened::ByLoad).await? {
+        let mut ended = self.roll_back(&label, Opened::ByLoad).await?;
+        if ended == Ended::Unknown {
+            // What the process sent last may still be on its way, and would be committed by itself: so a label that is not known is asked for
+            // as long as one whose answer was lost.
+            tokio::time::sleep(self.client.patience().unknown_for).await;
+            ended = self.roll_back(&label, Opened::ByLoad).await?;
+        }
+        match ended {
             Ended::Committed => Ok(self.committed(vec![label]).await),
             Ended::Aborted | Ended::Unknown => Ok(Recovered::RolledBack),
         }
