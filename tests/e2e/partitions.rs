@@ -4,43 +4,12 @@ use serde_json::json;
 
 use crate::support::{Cli, Files};
 
-/// The two Spark SQL nodes, spacing as printed; only the bucket is another place.
-const NODES: &str = "
-CREATE EXTERNAL TABLE IF NOT EXISTS ods_raw_log_d_spark
-(
-  `col` STRING
-)
-PARTITIONED BY (
-  dt STRING
-)
-LOCATION 'BUCKET/ods_raw_log_d/log_${bizdate}/';
-
-ALTER TABLE ods_raw_log_d_spark ADD IF NOT EXISTS PARTITION (dt = '${bizdate}')
-LOCATION 'BUCKET/ods_raw_log_d/log_${bizdate}/'
-;
-CREATE EXTERNAL TABLE IF NOT EXISTS ods_user_info_d_spark
-(
-    `uid`        STRING COMMENT 'The user ID'
-    ,`gender`    STRING COMMENT 'The gender'
-    ,`age_range` STRING COMMENT 'The age range'
-    ,`zodiac`    STRING COMMENT 'The zodiac sign'
-)
-PARTITIONED BY
-(
-    dt           STRING
-)
-ROW FORMAT DELIMITED
-FIELDS
-TERMINATED
-BY'|'
-STORED AS TEXTFILE
-LOCATION 'BUCKET/ods_user_info_d/user_${bizdate}/'
-;
-
-ALTER TABLE ods_user_info_d_spark ADD IF NOT EXISTS PARTITION (dt = '${bizdate}')
-LOCATION'BUCKET/ods_user_info_d/user_${bizdate}/'
-;
-";
+/// The two Spark SQL nodes as printed; only the bucket is another place.
+const NODES: &str = concat!(
+    include_str!("../../sql/src/parse/ods_raw_log_d_spark.sql"),
+    include_str!("../../sql/src/parse/ods_user_info_d_spark.sql")
+);
+const BUCKET: &str = "oss://dw-emr-demo";
 
 /// Writes what the batch synchronization nodes of a day write.
 fn synchronize(cli: &Cli, day: &str, users: &str) {
@@ -59,7 +28,7 @@ fn the_tutorial_s_external_tables_are_queried_by_day_in_another_process() {
     synchronize(&cli, "20240807", "u1|female|20-30|Leo\nu2|\\N||Aries\n");
     synchronize(&cli, "20240808", "u3|male|30-40|Virgo\n");
     for day in ["20240807", "20240808", "20240808"] {
-        let (code, report) = cli.report(&NODES.replace("BUCKET", "bucket"), &["--bizdate", day]);
+        let (code, report) = cli.report(&NODES.replace(BUCKET, "bucket"), &["--bizdate", day]);
         assert_eq!(code, 0, "{report}");
         let warnings: Vec<_> = report["statements"].as_array().unwrap().iter().map(|s| s["warnings"].clone()).collect();
         assert!(warnings.iter().all(|warnings| warnings.as_array().is_none_or(Vec::is_empty)), "{warnings:?}");

@@ -6,9 +6,10 @@ use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 use super::OkInfo;
 use super::error::SqlError;
 use super::evaluate::is_true;
+use super::replace_rows::replace_rows;
 use super::session::SessionView;
 use super::statement::{Literal, TableName};
-use crate::storage::{KeyModel, Label, TableDefinition};
+use crate::storage::{KeyModel, TableDefinition};
 
 pub(super) async fn delete(
     view: &SessionView<'_>,
@@ -54,13 +55,7 @@ pub(super) async fn delete(
         }
     }
     let database = view.open_database(name.database.as_deref())?;
-    let transaction = database.begin(&Label::random("delete_"), table.name())?.of_statement();
-    let (label, id) = (transaction.label().to_owned(), transaction.id());
-    let version = snapshot.version;
-    tokio::task::spawn_blocking(move || table.replace_rows(version, replaced, transaction))
-        .await
-        .map_err(|error| SqlError::internal(format!("the commit failed: {error}")))??;
-    let text = format!("{{'label':'{label}', 'status':'VISIBLE', 'txnId':'{id}'}}");
+    let text = replace_rows(&database, table, "delete_", snapshot.version, replaced).await?;
     Ok(OkInfo { affected_rows: deleted, text })
 }
 

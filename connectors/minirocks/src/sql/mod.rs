@@ -23,6 +23,7 @@ mod lexer;
 mod load_expression;
 mod parser;
 mod query;
+mod replace_rows;
 mod rows;
 mod session;
 mod show;

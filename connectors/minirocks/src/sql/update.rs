@@ -12,10 +12,11 @@ use super::OkInfo;
 use super::assign::assign_array;
 use super::error::SqlError;
 use super::evaluate::{evaluate, is_true};
+use super::replace_rows::replace_rows;
 use super::session::SessionView;
 use super::statement::{Literal, Update};
 use crate::error::Error;
-use crate::storage::{KeyModel, Label, Table};
+use crate::storage::{KeyModel, Table};
 
 pub(super) async fn update(
     view: &SessionView<'_>,
@@ -81,13 +82,7 @@ pub(super) async fn update(
         }
     }
     let database = view.open_database(update.table.database.as_deref())?;
-    let transaction = database.begin(&Label::random("update_"), table.name())?.of_statement();
-    let (label, id) = (transaction.label().to_owned(), transaction.id());
-    let version = snapshot.version;
-    tokio::task::spawn_blocking(move || table.replace_rows(version, replaced, transaction))
-        .await
-        .map_err(|error| SqlError::internal(format!("the commit failed: {error}")))??;
-    let text = format!("{{'label':'{label}', 'status':'VISIBLE', 'txnId':'{id}'}}");
+    let text = replace_rows(&database, table, "update_", snapshot.version, replaced).await?;
     Ok(OkInfo { affected_rows: updated, text })
 }
 

@@ -66,9 +66,19 @@ impl ParallelLoads {
         })
     }
 
-    /// The loads that are committed.
-    pub(super) fn take_committed(&self) -> Vec<Committed> {
-        std::mem::take(&mut self.loads.lock().committed)
+    /// What the committed loads did, with the labels of those that are named. They are taken: the write is theirs no longer.
+    pub(super) fn take_summary(&self, write_mode: &str, is_named: impl Fn(&Committed) -> bool) -> WriteSummary {
+        let mut summary = WriteSummary { write_mode: write_mode.to_owned(), ..WriteSummary::default() };
+        for load in std::mem::take(&mut self.loads.lock().committed) {
+            summary.rows_written += load.rows;
+            summary.rows_rejected_by_server += load.rows_rejected;
+            summary.bytes_written += load.bytes;
+            if is_named(&load) {
+                summary.labels.push(load.label.to_string());
+            }
+            summary.warnings.extend(load.warnings);
+        }
+        summary
     }
 
     /// Waits until readers of the loaded table see all loads, so that a statement on the server misses none.

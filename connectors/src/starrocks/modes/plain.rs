@@ -33,14 +33,7 @@ impl Sink for PlainSink {
     }
 
     async fn commit(&self, _: Vec<CommitToken>) -> Result<WriteSummary> {
-        let mut summary = WriteSummary { write_mode: "plain".into(), ..WriteSummary::default() };
-        for load in self.loads.take_committed() {
-            summary.rows_written += load.rows;
-            summary.rows_rejected_by_server += load.rows_rejected;
-            summary.bytes_written += load.bytes;
-            summary.labels.push(load.label.to_string());
-            summary.warnings.extend(load.warnings);
-        }
+        let mut summary = self.loads.take_summary("plain", |_| true);
         if summary.labels.len() > 1 && self.target.options().settings.error_limit != ErrorLimit::Rows(0) {
             summary.warnings.push(
                 "write_mode plain: \"error_limit\" holds for each load, and loads side by side may together have passed it"

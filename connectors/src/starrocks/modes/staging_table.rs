@@ -373,13 +373,8 @@ impl Sink for StagingTableSink {
 
     async fn commit(&self, _: Vec<CommitToken>) -> Result<WriteSummary> {
         self.loads.wait_until_visible().await?;
-        let mut summary = WriteSummary { write_mode: MODE.into(), ..WriteSummary::default() };
-        for load in self.loads.take_committed() {
-            summary.rows_written += load.rows;
-            summary.rows_rejected_by_server += load.rows_rejected;
-            summary.bytes_written += load.bytes;
-            summary.warnings.extend(load.warnings);
-        }
+        // The label that counts is that of the statement at the end.
+        let mut summary = self.loads.take_summary(MODE, |_| false);
         if summary.rows_written > 0 || self.move_of.is_of_use_without_rows() {
             let mut details = self.details();
             (details.rows, details.bytes) = (summary.rows_written, summary.bytes_written);

@@ -180,16 +180,7 @@ impl Sink for TemporaryPartitionSink {
 
     async fn commit(&self, _: Vec<CommitToken>) -> Result<WriteSummary> {
         self.loads.wait_until_visible().await?;
-        let mut summary = WriteSummary { write_mode: MODE.into(), ..WriteSummary::default() };
-        for load in self.loads.take_committed() {
-            summary.rows_written += load.rows;
-            summary.rows_rejected_by_server += load.rows_rejected;
-            summary.bytes_written += load.bytes;
-            if load.rows > 0 {
-                summary.labels.push(load.label.to_string());
-            }
-            summary.warnings.extend(load.warnings);
-        }
+        let summary = self.loads.take_summary(MODE, |load| load.rows > 0);
         let mut details = self.details.lock().clone();
         (details.rows, details.bytes) = (summary.rows_written, summary.bytes_written);
         self.server.read_ids(&mut details).await?;
