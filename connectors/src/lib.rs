@@ -9,11 +9,13 @@
 //! [`registry`].
 
 pub mod catalog;
+pub mod columnar;
 #[cfg(test)]
 mod conformance;
 pub mod csv;
 pub mod definition;
 pub mod error;
+pub mod file_sink;
 pub mod http;
 pub mod http_client;
 pub mod mysql;

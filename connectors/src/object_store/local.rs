@@ -1,11 +1,12 @@
 //! Files on this machine.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use datafusion::common::runtime::SpawnedTask;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 
@@ -186,24 +187,42 @@ fn failed(what: &str, path: &Path, error: io::Error) -> ConnectorError {
 pub(super) struct LocalRead {
     path: PathBuf,
     file: tokio::fs::File,
+    /// Bytes that are left of the range that was asked for.
+    left: u64,
 }
 
 impl LocalRead {
     pub(super) async fn open(path: PathBuf) -> Result<Self> {
-        match tokio::fs::File::open(&path).await {
-            Ok(mut file) => {
-                file.set_max_buf_size(READ_BYTES);
-                Ok(Self { path, file })
+        Self::open_range(path, 0..u64::MAX).await
+    }
+
+    pub(super) async fn open_range(path: PathBuf, range: Range<u64>) -> Result<Self> {
+        let open = async {
+            let mut file = tokio::fs::File::open(&path).await?;
+            file.set_max_buf_size(READ_BYTES);
+            if range.start > 0 {
+                file.seek(io::SeekFrom::Start(range.start)).await?;
             }
+            Ok(file)
+        };
+        match open.await {
+            Ok(file) => Ok(Self { path, file, left: range.end.saturating_sub(range.start) }),
             Err(error) => Err(failed("read", &path, error)),
         }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         match self.file.read_buf(&mut buffer).await {
             Ok(0) => Ok(None),
-            Ok(_) => Ok(Some(buffer.freeze())),
+            Ok(read) => {
+                buffer.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+                self.left = self.left.saturating_sub(read as u64);
+                Ok(Some(buffer.freeze()))
+            }
             Err(error) => Err(failed("read", &self.path, error)),
         }
     }
@@ -216,6 +235,21 @@ mod tests {
     fn names(path: &Path) -> Vec<String> {
         let files = list_blocking(path).unwrap();
         files.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_range_is_read_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, b"0123456789").unwrap();
+        for (range, expected) in [(0..10, "0123456789"), (3..5, "34"), (8..99, "89"), (4..4, ""), (20..30, "")] {
+            let mut read = LocalRead::open_range(path.clone(), range.clone()).await.unwrap();
+            let mut found = Vec::new();
+            while let Some(bytes) = read.next().await.unwrap() {
+                found.extend_from_slice(&bytes);
+            }
+            assert_eq!(found, expected.as_bytes(), "{range:?}");
+        }
     }
 
     #[test]

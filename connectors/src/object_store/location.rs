@@ -1,13 +1,14 @@
 //! What `LOCATION` names, the files behind it, and their bytes.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::local::{self, LocalRead};
-use crate::error::{ConnectorError, Result};
+use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http::{HttpClient, HttpRead, HttpUrl};
 
 /// Where a table's files are. Display and Debug hold no secret.
@@ -52,6 +53,22 @@ impl FileLocation {
                 "a location of scheme \"{}\" is not known; known are http, https, file, and paths",
                 scheme.escape_debug()
             ))),
+        }
+    }
+
+    /// The text by which the location is found again in another process; no secret.
+    pub fn reference(&self) -> String {
+        self.to_string()
+    }
+
+    /// A file or folder below this folder; `name` is a path of relative parts.
+    ///
+    /// # Errors
+    /// Code Unsupported where there are no folders.
+    pub fn below(&self, name: &str) -> Result<Self> {
+        match self {
+            Self::Local(path) => Ok(Self::Local(path.join(name))),
+            Self::Http { .. } => Err(ConnectorError::new(ErrorCode::Unsupported, format!("{self} is no folder"))),
         }
     }
 
@@ -103,6 +120,25 @@ impl FoundFile {
         match &self.file {
             FileLocation::Local(path) => path.to_str().unwrap_or_default(),
             FileLocation::Http { url, .. } => url.path(),
+        }
+    }
+
+    /// Whether [`open_range`](Self::open_range) reads any part of this file: its length is known, and whoever holds it serves ranges of
+    /// one version of it.
+    pub fn has_ranges(&self) -> bool {
+        matches!(self.file, FileLocation::Local(_)) && self.size.is_some()
+    }
+
+    /// Starts to read the bytes of a range, which ends at the file's end at the latest.
+    ///
+    /// # Errors
+    /// Code Io, Http or Connection, naming the file; Unsupported for a file that [has no ranges](Self::has_ranges).
+    pub async fn open_range(&self, range: Range<u64>) -> Result<FileRead> {
+        match &self.file {
+            FileLocation::Local(path) => Ok(FileRead(Inner::Local(LocalRead::open_range(path.clone(), range).await?))),
+            FileLocation::Http { .. } => {
+                Err(ConnectorError::new(ErrorCode::Unsupported, format!("{self} cannot be read in parts")))
+            }
         }
     }
 

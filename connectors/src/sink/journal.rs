@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::WriteSummary;
-use crate::error::Result;
+use crate::error::{ConnectorError, Result};
 
 /// Who writes: the parts of a label in front of attempt, writer and sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub struct AttemptRecord {
     pub writers: usize,
     /// The write mode.
     pub write_mode: String,
-    /// What recovery must know beside the labels, in the sink's own words (a staging table's name); empty if nothing. Never a secret.
+    /// What recovery must know beside the labels, in the sink's own words (a staging table's name), and the lines that were added since
+    /// ([`CommitJournal::add_detail`]); empty if nothing. Never a secret.
     pub details: String,
 }
 
@@ -65,6 +66,11 @@ pub trait CommitJournal: fmt::Debug + Send + Sync {
     /// Before `begin`: from now on labels of this attempt may exist on the server. Recorded again under the same id it replaces what was
     /// there (a write that goes on in another mode), a decision excepted, which must not be there yet.
     async fn record_attempt(&self, attempt: AttemptRecord) -> Result<()>;
+    /// Adds a line to the attempt's details: something that must be ended whatever comes of the write, such as an upload's id. The line
+    /// holds no line feed, and no secret.
+    async fn add_detail(&self, id: &WriteId, _line: &str) -> Result<()> {
+        Err(ConnectorError::internal(format!("the journal of {}-{} keeps no details", id.job, id.run)))
+    }
     /// The decision to commit: from now on recovery goes forward with these labels.
     async fn record_decision(&self, id: &WriteId, labels: &[String]) -> Result<()>;
     /// The attempt is finished (committed and visible, or rolled back): recovery need not look at it.
@@ -78,6 +84,9 @@ pub struct NoJournal;
 #[async_trait]
 impl CommitJournal for NoJournal {
     async fn record_attempt(&self, _: AttemptRecord) -> Result<()> {
+        Ok(())
+    }
+    async fn add_detail(&self, _: &WriteId, _: &str) -> Result<()> {
         Ok(())
     }
     async fn record_decision(&self, _: &WriteId, _: &[String]) -> Result<()> {

@@ -183,6 +183,9 @@ pub struct WriteSummary {
     pub write_mode: String,
     /// What the user should know, though the write is committed.
     pub warnings: Vec<String>,
+    /// Of a write into a partitioned table over files: the partitions that it wrote and that the table does not know yet, a text for each
+    /// partition column. They lie below the table's folder.
+    pub new_partitions: Vec<Vec<String>>,
     /// For what a write has left ([`Sink::remains`]): until when `--resume` can finish it. None where that has no end, or is not known.
     pub resume_until: Option<jiff::Timestamp>,
 }

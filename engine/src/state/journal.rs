@@ -77,6 +77,20 @@ impl CommitJournal for StateJournal {
         .await
     }
 
+    async fn add_detail(&self, id: &WriteId, line: &str) -> Result<(), ConnectorError> {
+        let (id, line) = (id.clone(), format!("{line}\n"));
+        self.blocking(move |store| {
+            store.write(|database| {
+                database.execute(
+                    "UPDATE attempt SET details = details || ? WHERE run_id = ? AND statement = ? AND attempt = ?",
+                    params![line, id.run, id.statement, id.attempt],
+                )
+            })?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn record_decision(&self, id: &WriteId, labels: &[String]) -> Result<(), ConnectorError> {
         let (id, labels) = (id.clone(), labels.join("\n"));
         self.blocking(move |store| {

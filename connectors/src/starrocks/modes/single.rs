@@ -191,6 +191,7 @@ fn summary(committed: Committed) -> WriteSummary {
         write_mode: "single".into(),
         warnings: committed.warnings,
         resume_until: None,
+        new_partitions: Vec::new(),
     }
 }
 
