@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::abilities::Abilities;
-use super::modes::{recovery, staging_table, temporary_partition};
+use super::modes::{native, recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 #[cfg(test)]
@@ -335,10 +335,15 @@ impl RemoteCatalog for StarrocksCatalog {
         Ok(())
     }
 
+    async fn details_of_overwrite(&self, database: &str, table: &str) -> Result<String> {
+        native::details_of_overwrite(self, database, table).await
+    }
+
     async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
         match open.attempt.write_mode.as_str() {
             "staging_table" => staging_table::recover(self, open).await,
             "temporary_partition" => temporary_partition::recover(self, open).await,
+            "native" => native::recover(self, &self.name, open).await,
             _ => recovery::recover(&self.name, &*self.stream_load()?, open).await,
         }
     }

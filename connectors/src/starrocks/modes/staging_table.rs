@@ -3,7 +3,8 @@
 //!
 //! The statement has a label, by which its end is known when its answer is lost. Of an INSERT OVERWRITE the label tells only that the new
 //! rows are written, not that they took the place of the old ones, so that the ids of the partitions are looked at as well: what
-//! replaces a partition has another id. Dropping the staging table is a fence: behind it, a statement that never began cannot begin.
+//! replaces a partition has another id. The ids alone tell nothing either, as somebody else may overwrite the same partitions: both must
+//! agree. Dropping the staging table is a fence: behind it, a statement that never began cannot begin.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -103,8 +104,17 @@ enum Fate {
     },
     /// For this reason; nothing of it can follow once the staging table is gone.
     NotCommitted(String),
+    /// The label says no, and the partitions are others all the same: by somebody else, or by this statement if it had no rows, whose label
+    /// ends without a commit. Nothing of it can follow once the staging table is gone.
+    Contradicted,
     NotKnown(String),
 }
+
+/// What the journal notes of a statement that the server refused though its label is written and the partitions are others.
+const REFUSED: &str = "refused";
+/// What is said of it.
+const WRITTEN_AND_REFUSED: &str = "the server refused it when its rows were written, and the partitions were replaced: by somebody else, as it seems; \
+     compare them with the source";
 
 impl StagingTableSink {
     pub(in super::super) fn new(target: &WriteTarget, pool: ConnectionPool, move_of: Move) -> Self {
@@ -313,12 +323,14 @@ impl StagingTableSink {
                 return Ok(server.wait_until_visible(&label, self.target.options().settings.visible_timeout).await);
             }
             Ended::NotSent(error) => return Err(server.failed("the staged rows cannot be moved", &error)),
+            // A frontend that had handed the statement on to the leader says so when it does not hear of its end.
+            Ended::Refused(error) if may_be_under_way(&error) => (error, true),
             Ended::Refused(error) => (error, false),
             Ended::Lost(error) => (error, true),
         };
         tracing::warn!(%label, %error, "the statement that moves the staged rows has no success; asking for its label");
         let mut fate = server.fate(details, &label, timeout + margin).await;
-        if may_run && matches!(fate, Fate::NotCommitted(_)) {
+        if may_run && matches!(fate, Fate::NotCommitted(_) | Fate::Contradicted) {
             // It may still be on its way: behind the fence it cannot begin any more.
             if let Err(error) = server.drop_table(&self.staging).await {
                 return Err(server.unknown(&label, error.message()));
@@ -326,7 +338,12 @@ impl StagingTableSink {
             fate = server.fate(details, &label, timeout + margin).await;
         }
         match fate {
+            Fate::Committed { .. } if !may_run && details.replaces != Replaces::Nothing => {
+                self.target.add_detail(REFUSED).await;
+                Err(server.unknown(&label, &format!("{}; {WRITTEN_AND_REFUSED}", error.message())))
+            }
             Fate::Committed { visible } => Ok(visible),
+            Fate::Contradicted => Err(server.contradicted(&label, &format!("; {}", error.message()))),
             Fate::NotCommitted(reason) => {
                 let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
                 let message =
@@ -431,6 +448,13 @@ impl Sink for StagingTableSink {
     }
 }
 
+/// Whether a server's error says that it does not know of the statement's end, rather than that there is one.
+fn may_be_under_way(error: &ConnectorError) -> bool {
+    const WORDS: [&str; 5] = ["timeout", "timed out", "leader", "forward", "rpc"];
+    let message = error.message().to_lowercase();
+    WORDS.iter().any(|word| message.contains(word))
+}
+
 fn not_visible_yet(label: &Label, timeout: Duration) -> String {
     format!("{label} is committed but was not visible within {} s; it will be", timeout.as_secs())
 }
@@ -461,6 +485,17 @@ impl Server {
             ErrorCode::Unknown,
             format!(
                 "{}: it is not known whether the statement with label {label} took effect ({reason}); --resume asks again",
+                self.shown()
+            ),
+        )
+    }
+
+    fn contradicted(&self, label: &Label, more: &str) -> ConnectorError {
+        ConnectorError::new(
+            ErrorCode::Unknown,
+            format!(
+                "{}: the statement with label {label} is not committed, and yet partitions that it names were replaced: by somebody else, or by \
+                 it if it had no rows{more}; compare them with the source, and start a new run if the rows are missing",
                 self.shown()
             ),
         )
@@ -561,15 +596,17 @@ impl Server {
             // Of the touched partitions none is known for sure, and others add partitions too: there the label must agree.
             let is_written = matches!(state, Ok(LabelState::Visible | LabelState::Committed));
             let replaced = replaced.map(|replaced| replaced && (is_written || details.replaces != Replaces::Touched));
-            let is_silent = state.is_err() && !matches!(replaced, Ok(true));
+            let is_silent = state.is_err() || replaced.is_err();
             silent_since = is_silent.then(|| silent_since.unwrap_or(asked));
             let trouble = match (state, replaced) {
-                (_, Ok(true)) => return Fate::Committed { visible: true },
+                (Ok(LabelState::Visible | LabelState::Committed), Ok(true)) => {
+                    return Fate::Committed { visible: true };
+                }
                 (Ok(LabelState::Visible), Ok(false)) if !replaces => return Fate::Committed { visible: true },
                 (Ok(LabelState::Committed), Ok(false)) if !replaces => {
                     return Fate::Committed { visible: self.wait_until_visible(label, patience.answer_margin).await };
                 }
-                (Ok(LabelState::Running | LabelState::Committed), Ok(false)) => {
+                (Ok(LabelState::Running | LabelState::Prepared | LabelState::Committed), Ok(_)) => {
                     rest = None;
                     "it still runs".to_owned()
                 }
@@ -582,13 +619,13 @@ impl Server {
                     }
                     "its rows are written".to_owned()
                 }
-                (Ok(state), Ok(false)) => {
-                    let reason = match state {
-                        LabelState::Aborted(reason) => reason,
-                        _ => String::new(),
-                    };
+                (Ok(state), Ok(replaced)) => {
                     if rest.get_or_insert_with(Instant::now).elapsed() >= patience.unknown_for {
-                        return Fate::NotCommitted(reason);
+                        return match state {
+                            LabelState::Aborted(reason) if !replaced || details.rows > 0 => Fate::NotCommitted(reason),
+                            _ if replaced => Fate::Contradicted,
+                            _ => Fate::NotCommitted(String::new()),
+                        };
                     }
                     "the server does not know it".to_owned()
                 }
@@ -614,7 +651,11 @@ pub(in super::super) async fn recover(catalog: &StarrocksCatalog, open: &OpenAtt
         table: table.clone(),
     };
     let unreadable = || ConnectorError::internal(format!("the journal's entry of {label_prefix} cannot be read"));
-    let details: Details = serde_json::from_str(details).map_err(|error| unreadable().with_source(error))?;
+    // Behind it is what was added since.
+    let mut read = serde_json::Deserializer::from_str(details).into_iter::<Details>();
+    let first = read.next().ok_or_else(unreadable)?.map_err(|error| unreadable().with_source(error))?;
+    let was_refused = details.get(read.byte_offset()..).is_some_and(|added| added.lines().any(|line| line == REFUSED));
+    let details = first;
     let label = LabelPrefix::recorded(label_prefix).ok_or_else(unreadable)?.statement_label();
     if open.decision.is_none() {
         cancel_loads(&server.client, &open.attempt, &details.staging).await;
@@ -625,11 +666,12 @@ pub(in super::super) async fn recover(catalog: &StarrocksCatalog, open: &OpenAtt
         return Ok(Recovered::RolledBack);
     }
     let mut fate = server.fate(&details, &label, RECOVERY_TIME).await;
-    if matches!(fate, Fate::NotCommitted(_)) {
+    if matches!(fate, Fate::NotCommitted(_) | Fate::Contradicted) {
         server.drop_table(&details.staging).await?;
         fate = server.fate(&details, &label, RECOVERY_TIME).await;
     }
     match fate {
+        Fate::Committed { .. } if was_refused => Err(server.unknown(&label, WRITTEN_AND_REFUSED)),
         Fate::Committed { visible } => {
             let mut summary = WriteSummary {
                 rows_written: details.rows,
@@ -645,6 +687,7 @@ pub(in super::super) async fn recover(catalog: &StarrocksCatalog, open: &OpenAtt
             Ok(Recovered::Committed(summary))
         }
         Fate::NotCommitted(_) => Ok(Recovered::RolledBack),
+        Fate::Contradicted => Err(server.contradicted(&label, "")),
         Fate::NotKnown(reason) => Err(server.unknown(&label, &reason)),
     }
 }

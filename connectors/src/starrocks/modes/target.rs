@@ -322,6 +322,13 @@ impl WriteTarget {
         self.journal.record_attempt(record).await
     }
 
+    /// Adds a line to what recovery must know. Without it recovery knows as much as before.
+    pub(super) async fn add_detail(&self, line: &str) {
+        if let Err(error) = self.journal.add_detail(&self.id, line).await {
+            tracing::warn!(target = %self.shown(), %error, line, "a detail of a write could not be recorded");
+        }
+    }
+
     /// Records the decision to commit.
     pub(super) async fn record_decision(&self, labels: &[String]) -> Result<()> {
         self.journal.record_decision(&self.id, labels).await

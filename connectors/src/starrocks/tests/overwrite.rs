@@ -22,6 +22,12 @@ impl CommitJournal for Journal {
         *self.attempt.lock() = Some(attempt);
         Ok(())
     }
+    async fn add_detail(&self, _: &WriteId, line: &str) -> Result<()> {
+        let mut attempt = self.attempt.lock();
+        let attempt = attempt.as_mut().expect("an attempt");
+        attempt.details = format!("{}{line}\n", attempt.details);
+        Ok(())
+    }
     async fn record_decision(&self, _: &WriteId, labels: &[String]) -> Result<()> {
         *self.decision.lock() = Some(labels.to_vec());
         Ok(())
@@ -114,6 +120,11 @@ impl Insert {
         let token = writer.finish().await?;
         self.rejects.check(token.rows + self.rejects.count())?;
         planned.sink.commit(vec![token]).await
+    }
+
+    /// What the journal has of the attempt.
+    pub(super) fn open_attempt(&self) -> OpenAttempt {
+        self.journal.open_attempt()
     }
 
     pub(super) fn is_recorded(&self) -> bool {
