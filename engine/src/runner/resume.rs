@@ -250,9 +250,10 @@ impl Resumed {
     }
 
     /// Whether a table that a statement makes and that is there may be the statement's own: it had begun to make it, and no end of that is
-    /// recorded, or it had begun to fill it.
+    /// recorded, or it had begun to fill it, and has not dropped it again.
     pub(super) fn may_have_made(&self, statement: u32) -> bool {
-        self.progress.begun.contains(&statement) || self.last_attempt(statement) > 0
+        let is_left = !self.progress.undone.contains(&statement);
+        is_left && (self.progress.begun.contains(&statement) || self.last_attempt(statement) > 0)
     }
 
     /// Ends every attempt that the earlier process left open. All are tried, so that as little as possible stays open.

@@ -659,6 +659,10 @@ fn a_native_insert_says_where_its_label_goes() {
             "INSERT OVERWRITE starrocks.t PARTITION (p1, p2) (a) SELECT 1",
             Some("INSERT OVERWRITE t PARTITION (p1, p2) WITH LABEL l (a) SELECT 1"),
         ),
+        (
+            "INSERT /*+ SET_VAR(dynamic_overwrite = true) */ OVERWRITE starrocks.t SELECT 1",
+            Some("INSERT /*+ SET_VAR(dynamic_overwrite = true) */ OVERWRITE t WITH LABEL l SELECT 1"),
+        ),
         ("INSERT INTO starrocks.t(a) VALUES (1)", Some("INSERT INTO t WITH LABEL l(a) VALUES (1)")),
         ("INSERT INTO starrocks.t WITH LABEL mine SELECT 1", None),
         ("DELETE FROM starrocks.t WHERE a = 1", None),
@@ -667,6 +671,7 @@ fn a_native_insert_says_where_its_label_goes() {
         let labelled =
             native.label_offset.map(|at| format!("{} WITH LABEL l{}", &native.text[..at], &native.text[at..]));
         assert_eq!(labelled.as_deref(), expected, "{sql}");
+        assert_eq!(native.overwrites, sql.contains("OVERWRITE"), "{sql}");
     }
 }
 

@@ -397,8 +397,12 @@ async fn what_partition_cannot_mean_is_said_before_anything_is_done() {
     }
     let text = message(overwrite(&[value("dt", "20240807")]), &both).await;
     assert!(text.contains("leave it out of the SELECT"), "{text}");
-    let text = message(overwrite(&[value("dt", "the seventh")]), &one).await;
-    assert!(text.contains("PARTITION (dt = 'the seventh')"), "{text}");
+    for bad in ["the seventh", "2024-13-07"] {
+        let text = message(overwrite(&[value("dt", bad)]), &one).await;
+        assert!(text.contains(&format!("PARTITION (dt = '{bad}')")), "{text}");
+        let error = overwrite(&[value("dt", bad)]).plan(&sr, &one).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Option, "a mistake in the script: {error}");
+    }
     let text = message(overwrite(&[name("p20240708")]), &both).await;
     assert!(text.contains("there is no partition p20240708; did you mean p202408"), "{text}");
     let text = message(overwrite(&[value("id", "1")]), &both).await;
