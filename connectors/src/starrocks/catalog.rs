@@ -15,9 +15,10 @@ use super::modes::{native, recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
 #[cfg(test)]
-use super::stream_load::client::Patience;
 use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
+#[cfg(test)]
+use super::stream_load::patience::Patience;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
 use super::table::{self, Column, StarrocksTable};
 use super::{ddl, query, sink};

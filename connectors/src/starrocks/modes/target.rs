@@ -9,10 +9,11 @@ use tokio::sync::OnceCell;
 
 use super::super::error::{refused_load, server_reject};
 use super::super::stream_load::body::Body;
-use super::super::stream_load::client::{Load, Outcome, StreamLoadClient};
+use super::super::stream_load::client::StreamLoadClient;
 use super::super::stream_load::compress::Compression;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::{Label, LabelPrefix};
+use super::super::stream_load::load::{Load, Outcome};
 use super::super::stream_load::response::{LoadResponse, RefusedRow};
 use super::super::stream_load::roll_back::{Ended, Opened};
 use super::super::stream_load::transaction::{Timeouts, Transaction};

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::address::Endpoint;
 use super::body::Body;
-use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, encoded, redirect_of, tidy};
+use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, encoded, redirect_of};
+use super::errors::tidy;
 use super::exchange::{Answer, Broken, Request};
 use super::label::Label;
 use super::redirect::MAX_HOPS;

@@ -3,7 +3,7 @@
 
 use minirocks::{Fault, FaultKind, FaultStep};
 
-use super::super::stream_load::client::Patience;
+use super::super::stream_load::patience::Patience;
 use super::overwrite::{BEFORE, Insert, ids, insert, left_behind, name, overwrite, recovered, rows, three_days, value};
 use super::*;
 use crate::sink::Recovered;

@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 
 use super::super::catalog::StarrocksCatalog;
 use super::super::stream_load::body::Body;
-use super::super::stream_load::client::{Load, Outcome, Patience};
 use super::super::stream_load::label::Label;
+use super::super::stream_load::load::{Load, Outcome};
+use super::super::stream_load::patience::Patience;
 use super::super::stream_load::response::LabelState;
 use super::super::stream_load::roll_back::Opened;
 use super::super::stream_load::transaction::{Begun, Timeouts, Transaction};
