@@ -70,6 +70,10 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
     /// The kind of system.
     fn kind(&self) -> CatalogKind;
+    /// `host:port` of each of its servers, for messages; empty where there are none to wait for.
+    fn addresses(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Tries everything a job needs (reach, login, rights); never fails as a whole.
     async fn check(&self) -> Vec<CheckItem>;
     /// The SQL side, for systems that run SQL.

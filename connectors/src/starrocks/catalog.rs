@@ -14,7 +14,6 @@ use super::abilities::Abilities;
 use super::modes::{native, recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
-#[cfg(test)]
 use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
 #[cfg(test)]
@@ -213,6 +212,11 @@ impl Catalog for StarrocksCatalog {
 
     fn kind(&self) -> CatalogKind {
         CatalogKind::Starrocks
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let frontends = self.options.frontends.iter().map(|frontend| frontend.at.to_string());
+        self.options.connection.addresses().into_iter().chain(frontends).collect()
     }
 
     async fn check(&self) -> Vec<CheckItem> {
