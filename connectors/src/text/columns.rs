@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
-    Int8Builder, Int16Builder, Int32Builder, Int64Builder, LargeStringBuilder, StringBuilder, StringViewBuilder,
-    TimestampMicrosecondBuilder, TimestampMillisecondBuilder, TimestampNanosecondBuilder, TimestampSecondBuilder,
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
+    Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, LargeStringBuilder, StringBuilder,
+    StringViewBuilder, TimestampMicrosecondBuilder, TimestampMillisecondBuilder, TimestampNanosecondBuilder,
+    TimestampSecondBuilder,
 };
 use arrow::datatypes::{DataType, TimeUnit};
 
@@ -128,7 +129,13 @@ impl Column {
     /// The array so far; the column is empty again.
     pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
-            Self::Utf8(builder) => Arc::new(builder.finish()),
+            Self::Utf8(builder) => {
+                // The next batch is likely to be as large; growing would copy it over and over.
+                let (rows, bytes) = (builder.len(), builder.values_slice().len());
+                let array = builder.finish();
+                *builder = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+                Arc::new(array)
+            }
             Self::LargeUtf8(builder) => Arc::new(builder.finish()),
             Self::Utf8View(builder) => Arc::new(builder.finish()),
             Self::Binary(builder) => Arc::new(builder.finish()),

@@ -32,6 +32,7 @@ mod options;
 mod partitions;
 pub(crate) mod places;
 mod reader;
+mod rows;
 mod scan;
 mod table;
 #[cfg(test)]
