@@ -31,6 +31,7 @@ mod lines;
 mod options;
 mod partitions;
 pub(crate) mod places;
+mod ranges;
 mod reader;
 mod rows;
 mod scan;

@@ -179,6 +179,22 @@ impl TextTableOptions {
         Ok(())
     }
 
+    /// Whether the lines of a file can be found from anywhere within it: every occurrence of what ends a line does end one.
+    ///
+    /// It is not so of a delimiter that can overlap itself (`||` in `|||`), of UTF-16, in which a line feed's byte is part of other characters,
+    /// of ISO-2022-JP, which has modes, and of delimiters that are told in UTF-8 but written in another encoding. In all other
+    /// encodings the byte of LF stands for nothing else.
+    pub fn is_splittable(&self) -> bool {
+        match &self.line_delimiter {
+            None => self.encoding.is_ascii_compatible(),
+            Some(delimiter) => {
+                let overlaps =
+                    (1..delimiter.len()).any(|len| delimiter.starts_with(&delimiter[delimiter.len() - len..]));
+                self.encoding == UTF_8 && !overlaps
+            }
+        }
+    }
+
     /// Whether the parts fit together.
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |message: &str| Err(ConnectorError::option(message));
