@@ -50,8 +50,11 @@ fn parse_from(statement: &StatementText<'_>, start: usize) -> Result<Statement, 
         "alter" => alter(&mut cursor, tokens),
         "msck" => msck(&mut cursor, tokens),
         "call" => call(&mut cursor, tokens),
-        "copy" => Err(cursor.error(ErrorCode::NotYet, "COPY is not built yet")),
+        "copy" => Ok(Statement::Sync(Box::new(grammar::copy(&mut cursor)?))),
         "insert" | "replace" => insert(&mut cursor, tokens),
+        "from" if let Some(at) = hive_insert(statement, tokens.clone()) => Err(statement
+            .error(ErrorCode::NotYet, "an INSERT behind its FROM is not built yet", at)
+            .hint("write INSERT … SELECT … FROM …, one for each target")),
         "with" if main_verb(statement, tokens.clone()).is_some() => other(statement, tokens),
         "select" | "with" | "values" | "from" | "table" => query(statement, tokens),
         "" if first.is_symbol("(") => query(statement, tokens),
@@ -85,7 +88,17 @@ fn query(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
     Ok(Statement::Query(Box::new(parse_query(statement, tokens, &route)?)))
 }
 
+/// Hive's `FROM x INSERT OVERWRITE TABLE t SELECT …`: the word INSERT.
+fn hive_insert(statement: &StatementText<'_>, tokens: Range<usize>) -> Option<usize> {
+    let at = main_verb(statement, tokens)?;
+    let cursor = Cursor::new(statement, at);
+    (cursor.is_at(&["insert", "overwrite"]) || cursor.is_at(&["insert", "into"])).then_some(at)
+}
+
 fn insert(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
+    if grammar::inserts_into_a_directory(cursor) {
+        return Ok(Statement::Sync(Box::new(grammar::insert(cursor)?)));
+    }
     let route = route(cursor.statement, tokens.clone());
     if let Some(native) = native(cursor.statement, tokens, &route) {
         return native.map(Statement::Native);
@@ -440,7 +453,7 @@ fn look_into(sql: &str, statement: &StatementText<'_>) -> (bool, bool) {
 /// Heads of statements that the session has, for suggestions.
 const HEADS: &[&str] = &[
     "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "EXPLAIN", "ASSERT", "SET", "USE", "SOURCE",
-    "WITH", "CALL", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
+    "WITH", "CALL", "COPY", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
 ];
 
 /// A statement that only a remote system can run.

@@ -209,7 +209,7 @@ fn partition_columns(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(
 }
 
 /// `ROW FORMAT DELIMITED` and its clauses.
-fn row_format(cursor: &mut Cursor<'_>, format: &mut RowFormat) -> Result<(), SqlError> {
+pub(super) fn row_format(cursor: &mut Cursor<'_>, format: &mut RowFormat) -> Result<(), SqlError> {
     if cursor.is_at(&["row", "format", "serde"]) {
         return Err(cursor
             .error(ErrorCode::NotYet, "ROW FORMAT SERDE is not built yet")

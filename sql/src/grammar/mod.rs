@@ -1,16 +1,19 @@
 //! Syncline's own statements, read by hand over tokens.
 
 mod catalog;
+mod copy;
 mod create_table;
 mod external_table;
+mod file_clauses;
 mod insert;
 mod partition;
 mod session;
 
 pub(crate) use catalog::{alter_catalog, create_catalog, drop_catalog};
+pub(crate) use copy::copy;
 pub(crate) use create_table::create_table;
 pub(crate) use external_table::external_table;
-pub(crate) use insert::insert;
+pub(crate) use insert::{insert, inserts_into_a_directory};
 pub(crate) use partition::{alter_table, repair_table, show_partitions};
 pub(crate) use session::{set, show, source, use_place};
 
