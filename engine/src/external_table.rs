@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use syncline_connectors::error::ErrorCode;
+use syncline_connectors::file_sink::FileFormat;
 use syncline_connectors::object_store::FileLocation;
 use syncline_connectors::text::{Partitions, TextTable, TextTableOptions, hive_type};
 use syncline_connectors::{ConnectorError, Options};
@@ -119,6 +120,16 @@ impl ExternalTableEntry {
         self.definition.partition_columns.iter().map(typed).collect()
     }
 
+    /// How its files are written down: the same for reading and writing.
+    pub(crate) fn file_format(&self, scope: &Scope) -> Result<FileFormat> {
+        Ok(FileFormat::Text(Box::new(self.text_options(scope)?.0)))
+    }
+
+    /// Names and types of the columns that the files hold.
+    pub(crate) fn columns(&self) -> Result<Vec<(String, DataType)>> {
+        self.definition.columns.iter().map(typed).collect()
+    }
+
     fn text_options(&self, scope: &Scope) -> Result<(TextTableOptions, Vec<String>)> {
         let definition = &self.definition;
         match definition.stored_as.as_deref() {
@@ -171,7 +182,7 @@ impl ExternalTableEntry {
         Ok(options)
     }
 
-    fn table_location(&self, scope: &Scope) -> Result<FileLocation> {
+    pub(crate) fn table_location(&self, scope: &Scope) -> Result<FileLocation> {
         location_of(&self.definition.location, self.folder.as_deref(), scope)
             .map_err(|error| error.at(self.definition.location_position.clone()))
     }

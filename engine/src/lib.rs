@@ -63,6 +63,8 @@ mod config;
 mod datetime_text;
 mod engine;
 mod external_table;
+mod file_options;
+mod file_target;
 mod functions;
 mod names;
 mod operators;

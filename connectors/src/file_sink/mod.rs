@@ -6,7 +6,7 @@
 
 mod target;
 
-pub use target::{FileFormat, FileTarget, KnownPartition, Layout};
+pub use target::{FileFormat, FileTarget, KnownPartition, Layout, TargetKind};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::object_store::FileLocation;

@@ -19,6 +19,7 @@ mod show;
 mod step;
 mod sync;
 mod write;
+mod write_target;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -486,11 +487,16 @@ impl Context {
     async fn execute(&mut self, step: &Step, report: &mut StatementReport) -> Result<()> {
         match &step.statement {
             Statement::Native(native) => native::run(self, native, report).await,
-            Statement::Sync(insert) => sync::run(self, insert, report).await,
+            Statement::Sync(insert) => {
+                let result = sync::run(self, insert, step.folder.as_deref(), report).await;
+                // partitions that the write has made
+                self.scope.load_tables()?;
+                result
+            }
             Statement::CreateTable(create) => create_table::run(self, create, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
             Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
-            Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, report)).await,
+            Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, step.folder.as_deref(), report)).await,
             Statement::Session(session) => {
                 if self.until_stopped(show::run(self, session, report)).await? {
                     return Ok(());
