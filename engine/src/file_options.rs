@@ -4,53 +4,41 @@
 use std::path::Path;
 
 use arrow::datatypes::DataType;
-use syncline_connectors::columnar::ColumnarFormat;
 use syncline_connectors::file_sink::FileFormat;
 use syncline_connectors::options::nearest;
-use syncline_connectors::text::TextTableOptions;
 use syncline_connectors::{ConnectorError, Options};
-use syncline_sql::statement::{FilesStatement, FilesTarget, Property, PropertyValue, RowFormat};
+use syncline_sql::statement::{FilesStatement, FilesTarget, FormatClauses, Property, PropertyValue, StorageFormat};
 
 use crate::catalogs::without_password;
 use crate::error::{Result, SynclineError};
+use crate::file_format::FormatOf;
 use crate::reference::{OptionValue, Resolver};
 use crate::scope::Scope;
 
 /// What the options say.
 #[derive(Debug)]
 pub(crate) struct FileOptions {
-    format: Format,
-    row_format: RowFormat,
+    clauses: FormatClauses,
     /// `single`, DataWorks's `writeSingleObject`.
     pub(crate) single: Option<bool>,
     /// The options that are none of these.
     pub(crate) writer: Options,
 }
 
-/// A format of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Text,
-    Csv,
-    Json,
-    Columnar(ColumnarFormat),
-}
-
-/// The formats by the names that statements and files have for them.
-const FORMATS: &[(&str, Format)] = &[
-    ("text", Format::Text),
-    ("textfile", Format::Text),
-    ("txt", Format::Text),
-    ("log", Format::Text),
-    ("tsv", Format::Text),
-    ("csv", Format::Csv),
-    ("json", Format::Json),
-    ("jsonfile", Format::Json),
-    ("jsonl", Format::Json),
-    ("ndjson", Format::Json),
-    ("parquet", Format::Columnar(ColumnarFormat::Parquet)),
-    ("avro", Format::Columnar(ColumnarFormat::Avro)),
-    ("orc", Format::Columnar(ColumnarFormat::Orc)),
+/// The formats by the names that options and files have for them.
+const FORMATS: &[(&str, StorageFormat)] = &[
+    ("text", StorageFormat::Text),
+    ("textfile", StorageFormat::Text),
+    ("txt", StorageFormat::Text),
+    ("log", StorageFormat::Text),
+    ("tsv", StorageFormat::Text),
+    ("csv", StorageFormat::Csv),
+    ("json", StorageFormat::Json),
+    ("jsonl", StorageFormat::Json),
+    ("ndjson", StorageFormat::Json),
+    ("parquet", StorageFormat::Parquet),
+    ("avro", StorageFormat::Avro),
+    ("orc", StorageFormat::Orc),
 ];
 
 /// Endings of names that say how a file is compressed, with the word for it.
@@ -67,6 +55,8 @@ enum Meaning {
     Lines,
     Null,
     Escape,
+    /// A property of the format, by the name that tables have for it.
+    Property(&'static str),
     Writer(&'static str),
     /// True stands for this value of the writer's `writeMode`.
     WriteMode(&'static str),
@@ -100,6 +90,12 @@ const NAMES: &[(&str, Meaning)] = &[
     ("serialization.null.format", Meaning::Null),
     ("escape", Meaning::Escape),
     ("escape.delim", Meaning::Escape),
+    ("quote", Meaning::Property("quote")),
+    ("encoding", Meaning::Property("encoding")),
+    ("charset", Meaning::Property("encoding")),
+    ("emptyvalue", Meaning::Property("emptyValue")),
+    ("dateformat", Meaning::Property("dateFormat")),
+    ("timestampformat", Meaning::Property("timestampFormat")),
     ("header", Meaning::Writer("header")),
     ("hasheader", Meaning::Writer("header")),
     ("writeheader", Meaning::Writer("header")),
@@ -132,8 +128,7 @@ impl FileOptions {
         };
         let by_name = name_parts(&files.location);
         let mut options = Self {
-            format: Format::Text,
-            row_format: files.row_format.clone(),
+            clauses: files.format.clone(),
             single: None,
             writer: Options::new(),
         };
@@ -150,10 +145,13 @@ impl FileOptions {
                 Some(Meaning::Format) => format = Some(named_format(value).map_err(at)?),
                 Some(Meaning::Single) => options.single = Some(flag(property, value)?),
                 Some(Meaning::PerThread) => options.single = Some(!flag(property, value)?),
-                Some(Meaning::Fields) => options.row_format.fields = Some(bytes(property)?),
-                Some(Meaning::Lines) => options.row_format.lines = Some(bytes(property)?),
-                Some(Meaning::Null) => options.row_format.null = Some(marker(property)?),
-                Some(Meaning::Escape) => options.row_format.escape = Some(bytes(property)?),
+                Some(Meaning::Fields) => options.clauses.row_format.fields = Some(bytes(property)?),
+                Some(Meaning::Lines) => options.clauses.row_format.lines = Some(bytes(property)?),
+                Some(Meaning::Null) => options.clauses.row_format.null = Some(marker(property)?),
+                Some(Meaning::Escape) => options.clauses.row_format.escape = Some(bytes(property)?),
+                Some(Meaning::Property(name)) => {
+                    options.clauses.properties.push(Property { name: name.to_owned(), ..property.clone() });
+                }
                 Some(Meaning::Writer(name)) => {
                     options.writer.set(name, value);
                 }
@@ -164,18 +162,16 @@ impl FileOptions {
                 }
             }
         }
-        if let (Some(stored_as), None) = (&files.stored_as, format) {
-            format = Some(named_format(stored_as).map_err(|error| error.at(files.position.clone()))?);
-        }
+        let format = format.or_else(|| files.has_format.then_some(files.format.format));
         let (ending, compression) = by_name;
         let by_ending = ending.as_deref().and_then(|ending| named_format(ending).ok());
-        options.format = match (format, files.statement, by_ending) {
+        options.clauses.format = match (format, files.statement, by_ending) {
             (Some(format), _, _) => format,
             // as Hive has it
-            (None, FilesStatement::Directory, _) => Format::Text,
+            (None, FilesStatement::Directory, _) => StorageFormat::Text,
             (None, FilesStatement::Copy, Some(format)) => {
                 if ending.as_deref() == Some("tsv") {
-                    options.row_format.fields.get_or_insert_with(|| b"\t".to_vec());
+                    options.clauses.row_format.fields.get_or_insert_with(|| b"\t".to_vec());
                 }
                 format
             }
@@ -195,35 +191,21 @@ impl FileOptions {
 
     /// For files of one column: a line is the field.
     pub(crate) fn drop_delimiter(&mut self) {
-        if self.format == Format::Text {
-            self.row_format.fields = None;
+        if self.clauses.format == StorageFormat::Text {
+            self.clauses.row_format.fields = None;
         }
     }
 
     /// How the files are written down.
-    pub(crate) fn format(&self, whose: &str, columns: Vec<(String, DataType)>, _: &Scope) -> Result<FileFormat> {
-        match self.format {
-            Format::Columnar(format) => Ok(FileFormat::Columnar(format)),
-            Format::Text => {
-                let mut options = TextTableOptions::new(columns);
-                if let Some(delimiter) = &self.row_format.fields {
-                    options.set_fields_delimiter(delimiter.clone());
-                }
-                if let Some(delimiter) = &self.row_format.lines {
-                    options.set_line_delimiter(delimiter.clone());
-                }
-                if let Some(escape) = &self.row_format.escape {
-                    options.set_escape(escape)?;
-                }
-                if let Some(marker) = &self.row_format.null {
-                    options.null_marker.clone_from(marker);
-                }
-                Ok(FileFormat::Text(Box::new(options)))
-            }
-            Format::Csv | Format::Json => {
-                Err(SynclineError::new("E1008", format!("writing {whose} in this format is not built yet")))
-            }
-        }
+    pub(crate) fn format(
+        &self,
+        whose: &str,
+        columns: Vec<(String, DataType)>,
+        folder: Option<&Path>,
+        scope: &Scope,
+    ) -> Result<FileFormat> {
+        let format = FormatOf { name: whose.to_owned(), clauses: &self.clauses, columns, folder };
+        Ok(format.read(scope)?.0)
     }
 }
 
@@ -244,7 +226,7 @@ fn name_parts(location: &str) -> (Option<String>, Option<&'static str>) {
     }
 }
 
-fn named_format(name: &str) -> Result<Format> {
+fn named_format(name: &str) -> Result<StorageFormat> {
     let found = FORMATS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim()));
     found.map(|(_, format)| *format).ok_or_else(|| {
         let error = SynclineError::from(ConnectorError::option(format!(

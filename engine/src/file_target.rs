@@ -20,13 +20,19 @@ pub(crate) fn of_table(name: &str, entry: &ExternalTableEntry, scope: &Scope) ->
         let location = location_of(&partition.location, partition.folder.as_deref(), scope)?;
         Ok(KnownPartition { values: partition.values.clone(), location })
     });
+    let format = entry.file_format(scope)?;
+    let columns = match &format {
+        // a SerDe may have other types than the table: OpenCSVSerde reads text alone
+        FileFormat::Text(options) => options.columns.clone(),
+        FileFormat::Columnar(_) => entry.columns()?,
+    };
     Ok(FileTarget {
         name: format!("{SYNCLINE}.{DEFAULT_DATABASE}.{name}"),
         kind: TargetKind::Table,
         location: entry.table_location(scope)?,
         layout: Layout::Folder,
-        format: entry.file_format(scope)?,
-        columns: entry.columns()?,
+        format,
+        columns,
         partition_columns: entry.partition_columns()?,
         partitions: partitions.collect::<Result<_>>()?,
     })
@@ -61,7 +67,7 @@ pub(crate) fn of_location(
         options.drop_delimiter();
     }
     let name = without_password(&files.location);
-    let format = options.format(&name, columns.clone(), scope)?;
+    let format = options.format(&name, columns.clone(), folder, scope)?;
     let kind = match files.statement {
         FilesStatement::Directory => TargetKind::Directory,
         FilesStatement::Copy => TargetKind::Copy,

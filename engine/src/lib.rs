@@ -63,6 +63,7 @@ mod config;
 mod datetime_text;
 mod engine;
 mod external_table;
+mod file_format;
 mod file_options;
 mod file_target;
 mod functions;

@@ -373,9 +373,11 @@ impl Runner {
                 continue;
             }
             if context.as_ref().is_none_or(|(job, _)| *job != step.job) {
-                let Some(scope) = scopes.by_ref().find(|(job, _)| *job == step.job).map(|(_, scope)| scope) else {
-                    break;
-                };
+                let Some((_, mut scope)) = scopes.by_ref().find(|(job, _)| *job == step.job) else { break };
+                // an earlier job, or what was ended before this run went on, may have made tables and partitions
+                if let Err(error) = scope.load_tables() {
+                    tracing::warn!(%error, "the external tables could not be read again");
+                }
                 let new = Context {
                     scope,
                     events: self.events.clone(),
@@ -488,10 +490,9 @@ impl Context {
         match &step.statement {
             Statement::Native(native) => native::run(self, native, report).await,
             Statement::Sync(insert) => {
-                let result = sync::run(self, insert, step.folder.as_deref(), report).await;
-                // partitions that the write has made
-                self.scope.load_tables()?;
-                result
+                sync::run(self, insert, step.folder.as_deref(), report).await?;
+                self.see_new_partitions(report).await;
+                Ok(())
             }
             Statement::CreateTable(create) => create_table::run(self, create, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
@@ -503,6 +504,13 @@ impl Context {
                 }
                 self.execute_session(session, step, report).await
             }
+        }
+    }
+
+    /// What a write has made is known to the statements behind it.
+    async fn see_new_partitions(&mut self, report: &mut StatementReport) {
+        if let Err(error) = self.scope.load_tables() {
+            self.warn(report, format!("the external tables could not be read again: {error}")).await;
         }
     }
 

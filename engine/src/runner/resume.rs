@@ -311,7 +311,7 @@ impl Resumed {
                 return Ok(scope.remote(catalog)?.recover(open).await?);
             }
             let locate = |text: &str| {
-                located(text, scope).map_err(|error| ConnectorError::new(ErrorCode::Option, error.to_string()))
+                located(text, None, scope).map_err(|error| ConnectorError::new(ErrorCode::Option, error.to_string()))
             };
             let recovered = file_sink::recover(open, &locate).await?;
             if let Recovered::Committed(summary) = &recovered {

@@ -1,18 +1,17 @@
 //! What `INSERT OVERWRITE DIRECTORY` and `COPY … TO` say of the files that they write.
 
 use super::Cursor;
-use super::external_table::row_format;
+use super::file_format::FormatReader;
 use crate::error::{ErrorCode, SqlError};
 use crate::source::Position;
-use crate::statement::{FilesStatement, FilesTarget, Name, Property, PropertyValue, RowFormat};
-use crate::token::{Token, TokenKind};
+use crate::statement::{FilesStatement, FilesTarget, Name, Property, PropertyValue};
+use crate::token::TokenKind;
 
 /// The clauses read so far, in any order.
 pub(super) struct FileClauses {
     statement: FilesStatement,
     location: Option<(String, Position)>,
-    row_format: Option<RowFormat>,
-    stored_as: Option<String>,
+    format: FormatReader,
     partition_columns: Vec<Name>,
     properties: Vec<Property>,
 }
@@ -22,8 +21,7 @@ impl FileClauses {
         Self {
             statement,
             location: None,
-            row_format: None,
-            stored_as: None,
+            format: FormatReader::default(),
             partition_columns: Vec::new(),
             properties: Vec::new(),
         }
@@ -47,23 +45,22 @@ impl FileClauses {
     fn clause(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, SqlError> {
         let at = cursor.at;
         let is_copy = self.statement == FilesStatement::Copy;
-        let is_new = if cursor.is_at(&["row", "format"]) {
-            let mut format = RowFormat::default();
-            row_format(cursor, &mut format)?;
-            self.row_format.replace(format).is_none()
-        } else if cursor.is_at(&["stored", "as"]) || cursor.is_at(&["using"]) {
-            self.stored_as.replace(stored_as(cursor)?).is_none()
-        } else if is_copy && cursor.take(&["partitioned", "by"]) {
+        let is_new = if is_copy && cursor.take(&["partitioned", "by"]) {
             let columns = columns(cursor)?;
             std::mem::replace(&mut self.partition_columns, columns).is_empty()
-        } else if is_copy && (cursor.take(&["with", "options"]) || cursor.take(&["with"]) || cursor.is_at_symbol("(")) {
+        } else if cursor.take(&["with", "options"]) || cursor.take(&["options"]) || cursor.take(&["properties"]) {
             self.options(cursor)?
-        } else if cursor.take(&["options"]) || cursor.take(&["properties"]) {
+        } else if is_copy && (cursor.is_at_symbol("(") || Self::takes_with(cursor)) {
             self.options(cursor)?
         } else {
-            return Ok(false);
+            return self.format.take(cursor);
         };
         if is_new { Ok(true) } else { Err(cursor.statement.error(ErrorCode::Syntax, "this clause is given twice", at)) }
+    }
+
+    /// PostgreSQL's WITH before its options.
+    fn takes_with(cursor: &mut Cursor<'_>) -> bool {
+        cursor.peek_nth(1).is_some_and(|token| token.is_symbol("(")) && cursor.take(&["with"])
     }
 
     /// `(name [=] value, flag, …)`: a name alone means true, as in PostgreSQL and DuckDB. Returns whether these are the first.
@@ -132,24 +129,12 @@ impl FileClauses {
             location,
             position,
             statement: self.statement,
-            row_format: self.row_format.unwrap_or_default(),
-            stored_as: self.stored_as,
+            has_format: self.format.has_format(),
+            format: self.format.finish()?,
             partition_columns: self.partition_columns,
         };
         Ok((target, self.properties))
     }
-}
-
-/// `STORED AS format`, `USING format`.
-fn stored_as(cursor: &mut Cursor<'_>) -> Result<String, SqlError> {
-    if !cursor.take(&["stored", "as"]) {
-        cursor.expect(&["using"])?;
-    }
-    let is_name = |token: &Token| token.kind == TokenKind::String || token.is_name();
-    if !cursor.peek().is_some_and(is_name) {
-        return Err(cursor.expected("a file format such as TEXTFILE"));
-    }
-    Ok(cursor.next_value().to_uppercase())
 }
 
 /// `(a, b)`.

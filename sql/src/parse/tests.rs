@@ -4,7 +4,7 @@ use crate::parameters::Parameters;
 use crate::scope::FixedScope;
 use crate::source::SourceFile;
 use crate::split::split_in;
-use crate::statement::{CreateTable, PropertyValue, TableClauseKind, TableSource};
+use crate::statement::{CreateTable, PropertyValue, StorageFormat, TableClauseKind, TableSource};
 use crate::substitute::substitute;
 
 fn scope() -> FixedScope {
@@ -467,11 +467,11 @@ LOCATION'oss://dw-emr-demo/ods_user_info_d/user_${bizdate}/' TBLPROPERTIES('enco
     assert_eq!(columns.len(), 5);
     assert_eq!(table.partition_columns[0].name.to_string(), "dt");
     assert_eq!(table.comment.as_deref(), Some("users"));
-    assert_eq!(table.stored_as.as_deref(), Some("TEXTFILE"));
+    assert_eq!(table.format.format, StorageFormat::Text);
     assert_eq!(table.location, "oss://dw-emr-demo/ods_user_info_d/user_20240807/");
-    assert_eq!(table.properties[0].name, "encoding");
+    assert_eq!(table.format.properties[0].name, "encoding");
     assert!(table.text.contains("user_20240807"));
-    let format = &table.row_format;
+    let format = &table.format.row_format;
     let read =
         [&format.fields, &format.escape, &format.collection_items, &format.map_keys, &format.lines, &format.null];
     assert_eq!(
@@ -822,7 +822,7 @@ fn a_stored_definition_reads_the_same_whatever_dialect_it_was_typed_in() {
     assert_eq!(stored.name.parts, typed.name.parts);
     assert_eq!(stored.columns[0].name.parts, typed.columns[0].name.parts);
     assert_eq!(stored.columns[0].comment, typed.columns[0].comment);
-    assert_eq!(stored.row_format, typed.row_format);
+    assert_eq!(stored.format, typed.format);
     assert_eq!(stored.location, typed.location);
 }
 
@@ -859,13 +859,13 @@ fn the_tutorial_s_external_tables_and_their_partitions_parse_as_printed() {
         (names(&log.columns), names(&log.partition_columns)),
         (vec!["col STRING".into()], vec!["dt STRING".into()])
     );
-    assert_eq!((&log.row_format.fields, &log.stored_as), (&None, &None));
+    assert_eq!((&log.format.row_format.fields, log.format.format), (&None, StorageFormat::Text));
     assert_eq!(log.location, "oss://dw-emr-demo/ods_raw_log_d/log_20240807/");
     assert_eq!(table.to_string(), "ods_raw_log_d_spark");
     assert_eq!(shown(partitions), ["dt=20240807 at oss://dw-emr-demo/ods_raw_log_d/log_20240807/"]);
     assert_eq!(names(&user.columns), ["uid STRING", "gender STRING", "age_range STRING", "zodiac STRING"]);
     assert_eq!(user.columns[0].comment.as_deref(), Some("The user ID"));
-    assert_eq!(user.row_format.fields.as_deref(), Some(&b"|"[..]));
+    assert_eq!(user.format.row_format.fields.as_deref(), Some(&b"|"[..]));
     assert_eq!(shown(user_partitions), ["dt=20240807 at oss://dw-emr-demo/ods_user_info_d/user_20240807/"]);
 }
 
@@ -1081,7 +1081,7 @@ fn copy_writes_a_query_or_a_table_to_a_location() {
     let (_, files) = copied(
         "COPY (WITH a AS (SELECT 1) (SELECT * FROM a)) TO 'x' STORED AS Parquet PARTITIONED BY (dt) WITH OPTIONS ('format.compression' 'zstd')",
     );
-    assert_eq!((files.stored_as.as_deref(), files.partition_columns.len()), (Some("PARQUET"), 1));
+    assert_eq!((files.format.format, files.partition_columns.len()), (StorageFormat::Parquet, 1));
     // what is in use runs no COPY, however much of it is named
     assert_eq!(kind_of("COPY t TO 'x.csv'", &in_use("starrocks", Some("ods"))), "sync x.csv <- t");
     assert_eq!(kind_of("EXPLAIN COPY user_log TO 'x.csv'", &scope()), "explain sync x.csv <- user_log");
@@ -1094,13 +1094,13 @@ fn a_directory_is_written_in_the_words_of_hive_and_of_spark() {
         r"INSERT OVERWRITE DIRECTORY 'oss://b/x' ROW FORMAT DELIMITED FIELDS TERMINATED BY '' STORED AS TEXTFILE SELECT * FROM user_log",
     );
     assert!(insert.overwrite && files.statement == FilesStatement::Directory);
-    assert_eq!((files.location.as_str(), files.stored_as.as_deref()), ("oss://b/x", Some("TEXTFILE")));
-    assert_eq!(files.row_format.fields.as_deref(), Some(&[1][..]));
+    assert_eq!((files.location.as_str(), files.format.format), ("oss://b/x", StorageFormat::Text));
+    assert_eq!(files.format.row_format.fields.as_deref(), Some(&[1][..]));
 
     let (insert, files) = copied(
         "INSERT OVERWRITE LOCAL DIRECTORY USING csv OPTIONS (path '/tmp/x', header true) SELECT * FROM starrocks.t",
     );
-    assert_eq!((files.location.as_str(), files.stored_as.as_deref()), ("/tmp/x", Some("CSV")));
+    assert_eq!((files.location.as_str(), files.format.format), ("/tmp/x", StorageFormat::SparkCsv));
     assert_eq!(options(&insert), [("header".to_owned(), "true".to_owned())]);
     assert_eq!(
         kind_of("INSERT OVERWRITE DIRECTORY '/x' SELECT * FROM t", &in_use("starrocks", Some("ods"))),
@@ -1110,7 +1110,7 @@ fn a_directory_is_written_in_the_words_of_hive_and_of_spark() {
         ("INSERT INTO DIRECTORY '/x' SELECT 1", "INSERT INTO does not write a directory"),
         ("INSERT OVERWRITE LOCAL DIRECTORY 'oss://b/x' SELECT 1", "a LOCAL DIRECTORY is one on this machine"),
         ("INSERT OVERWRITE DIRECTORY STORED AS ORC SELECT 1", "expected the location in quotes"),
-        ("INSERT OVERWRITE DIRECTORY '/x' STORED AS ORC STORED AS ORC SELECT 1", "this clause is given twice"),
+        ("INSERT OVERWRITE DIRECTORY '/x' STORED AS ORC STORED AS ORC SELECT 1", "the format of the files is given twice"),
         ("INSERT OVERWRITE DIRECTORY '/x' VALEUS (1)", "expected SELECT"),
         ("COPY t TO STDOUT", "expected the location in quotes"),
         ("COPY (SELECT 1 TO 'x'", "expected"),
