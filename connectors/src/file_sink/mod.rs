@@ -5,6 +5,7 @@
 //! files only after all new ones are complete.
 
 pub mod encoder;
+mod text;
 mod target;
 
 pub use encoder::{FileEncoder, FileFormatter};
