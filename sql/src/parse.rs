@@ -52,10 +52,10 @@ fn parse_from(statement: &StatementText<'_>, start: usize) -> Result<Statement, 
         "call" => call(&mut cursor, tokens),
         "copy" => Ok(Statement::Sync(Box::new(grammar::copy(&mut cursor)?))),
         "insert" | "replace" => insert(&mut cursor, tokens),
-        "from" if let Some(at) = hive_insert(statement, tokens.clone()) => Err(statement
-            .error(ErrorCode::NotYet, "an INSERT behind its FROM is not built yet", at)
-            .hint("write INSERT … SELECT … FROM …, one for each target")),
-        "with" if main_verb(statement, tokens.clone()).is_some() => other(statement, tokens),
+        "from" if let Some(at) = main_verb(statement, tokens.clone()).filter(|at| is_insert(statement, *at)) => {
+            Err(insert_behind_from(statement, at))
+        }
+        "with" if let Some(verb) = main_verb(statement, tokens.clone()) => verb_behind_with(statement, tokens, verb),
         "select" | "with" | "values" | "from" | "table" => query(statement, tokens),
         "" if first.is_symbol("(") => query(statement, tokens),
         _ => other(statement, tokens),
@@ -88,23 +88,43 @@ fn query(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
     Ok(Statement::Query(Box::new(parse_query(statement, tokens, &route)?)))
 }
 
-/// Hive's `FROM x INSERT OVERWRITE TABLE t SELECT …`: the word INSERT.
-fn hive_insert(statement: &StatementText<'_>, tokens: Range<usize>) -> Option<usize> {
-    let at = main_verb(statement, tokens)?;
+/// `WITH … INSERT | UPDATE | DELETE …`: the statement of a remote system, or a sync whose query begins before its INSERT.
+fn verb_behind_with(statement: &StatementText<'_>, tokens: Range<usize>, verb: usize) -> Result<Statement, SqlError> {
+    let route = route(statement, tokens.clone());
+    let mut cursor = Cursor::new(statement, verb);
+    let is_native = route.native().is_some() && !grammar::inserts_into_a_directory(&cursor);
+    if is_native || !is_insert(statement, verb) {
+        return other(statement, tokens);
+    }
+    if !statement.tokens[verb - 1].is_symbol(")") {
+        return Err(insert_behind_from(statement, verb));
+    }
+    route.refuse_unknown(statement)?;
+    Ok(Statement::Sync(Box::new(grammar::insert(&mut cursor, tokens.start..verb)?)))
+}
+
+fn is_insert(statement: &StatementText<'_>, at: usize) -> bool {
     let cursor = Cursor::new(statement, at);
-    (cursor.is_at(&["insert", "overwrite"]) || cursor.is_at(&["insert", "into"])).then_some(at)
+    cursor.is_at(&["insert", "overwrite"]) || cursor.is_at(&["insert", "into"])
+}
+
+/// Hive's `FROM x INSERT OVERWRITE TABLE t SELECT …`.
+fn insert_behind_from(statement: &StatementText<'_>, at: usize) -> SqlError {
+    statement
+        .error(ErrorCode::NotYet, "an INSERT behind its FROM is not built yet", at)
+        .hint("write INSERT … SELECT … FROM …, one for each target")
 }
 
 fn insert(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
     if grammar::inserts_into_a_directory(cursor) {
-        return Ok(Statement::Sync(Box::new(grammar::insert(cursor)?)));
+        return Ok(Statement::Sync(Box::new(grammar::insert(cursor, 0..0)?)));
     }
     let route = route(cursor.statement, tokens.clone());
     if let Some(native) = native(cursor.statement, tokens, &route) {
         return native.map(Statement::Native);
     }
     route.refuse_unknown(cursor.statement)?;
-    Ok(Statement::Sync(Box::new(grammar::insert(cursor)?)))
+    Ok(Statement::Sync(Box::new(grammar::insert(cursor, 0..0)?)))
 }
 
 fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {

@@ -1,12 +1,8 @@
 //! `COPY query | table TO 'location'`, as DataFusion, DuckDB and PostgreSQL write it.
 
-use std::ops::Range;
-
-use super::Cursor;
 use super::file_clauses::FileClauses;
+use super::{Cursor, query_of};
 use crate::error::{ErrorCode, SqlError};
-use crate::query::parse_query;
-use crate::route::route;
 use crate::statement::{FilesStatement, Insert, InsertColumns, InsertTarget, Query};
 use crate::statement_text::StatementText;
 
@@ -59,12 +55,6 @@ fn source(cursor: &mut Cursor<'_>) -> Result<Query, SqlError> {
     let excerpt = statement.excerpt(start..cursor.at, "SELECT * FROM ", "");
     let inner = StatementText::new(&excerpt, statement.scope, statement.dialect)?;
     query_of(&inner, 0..inner.tokens.len())
-}
-
-fn query_of(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Query, SqlError> {
-    let query_route = route(statement, tokens.clone());
-    query_route.refuse_unknown(statement)?;
-    parse_query(statement, tokens, &query_route)
 }
 
 /// The parenthesis that closes the one before these tokens.

@@ -1,15 +1,16 @@
 //! `INSERT INTO | OVERWRITE` of a sync.
 
-use super::Cursor;
+use std::ops::Range;
+
 use super::file_clauses::FileClauses;
+use super::{Cursor, query_of};
 use crate::error::{ErrorCode, SqlError};
-use crate::query::parse_query;
-use crate::route::route;
 use crate::statement::{FilesStatement, Insert, InsertColumns, InsertTarget, PartitionItem, Property, Query};
+use crate::statement_text::StatementText;
 use crate::token::{Token, TokenKind};
 
-/// From the word INSERT on.
-pub(crate) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert, SqlError> {
+/// From the word INSERT on; `with` holds the common table expressions that Hive and Spark let stand before it.
+pub(crate) fn insert(cursor: &mut Cursor<'_>, with: Range<usize>) -> Result<Insert, SqlError> {
     if cursor.is_at(&["replace"]) || cursor.is_at(&["insert", "ignore"]) {
         return Err(cursor
             .error(ErrorCode::NotYet, "REPLACE and INSERT IGNORE run inside one remote system only")
@@ -29,7 +30,7 @@ pub(crate) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert, SqlError> {
         cursor.at += 1;
     }
     if is_directory(cursor) {
-        return directory(cursor, overwrite);
+        return directory(cursor, overwrite, with);
     }
     let target = cursor.name("the target table", 3)?;
     let mut clauses = Clauses::default();
@@ -40,7 +41,7 @@ pub(crate) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert, SqlError> {
         partition: clauses.partition.unwrap_or_default(),
         columns: clauses.columns.unwrap_or(InsertColumns::All),
         properties: clauses.properties.unwrap_or_default(),
-        query: query(cursor)?,
+        query: query(cursor, with)?,
     })
 }
 
@@ -64,7 +65,7 @@ fn is_directory(cursor: &Cursor<'_>) -> bool {
 }
 
 /// `[LOCAL] DIRECTORY ['location'] [ROW FORMAT …] [STORED AS format | USING format] [OPTIONS (…)] query`.
-fn directory(cursor: &mut Cursor<'_>, overwrite: bool) -> Result<Insert, SqlError> {
+fn directory(cursor: &mut Cursor<'_>, overwrite: bool, with: Range<usize>) -> Result<Insert, SqlError> {
     if !overwrite {
         return Err(cursor
             .error(ErrorCode::Syntax, "INSERT INTO does not write a directory")
@@ -92,19 +93,30 @@ fn directory(cursor: &mut Cursor<'_>, overwrite: bool) -> Result<Insert, SqlErro
         partition: Vec::new(),
         columns: InsertColumns::All,
         properties,
-        query: query(cursor)?,
+        query: query(cursor, with)?,
     })
 }
 
-/// The query that ends the statement.
-fn query(cursor: &Cursor<'_>) -> Result<Query, SqlError> {
+/// The query that ends the statement, behind its common table expressions.
+fn query(cursor: &Cursor<'_>, with: Range<usize>) -> Result<Query, SqlError> {
     if !cursor.is_at_symbol("(") && !cursor.is_at_one_of(&["select", "with", "values", "from", "table"]) {
         return Err(cursor.expected("SELECT"));
     }
-    let tokens = cursor.at..cursor.statement.tokens.len();
-    let query_route = route(cursor.statement, tokens.clone());
-    query_route.refuse_unknown(cursor.statement)?;
-    parse_query(cursor.statement, tokens, &query_route)
+    let statement = cursor.statement;
+    if with.is_empty() {
+        return query_of(statement, cursor.at..statement.tokens.len());
+    }
+    if cursor.is_at(&["with"]) {
+        return Err(cursor.error(ErrorCode::Syntax, "WITH stands before this INSERT already"));
+    }
+    // the query as if the INSERT did not stand in its midst; places in the script stay what they are
+    let without_insert = StatementText {
+        prepared: statement.prepared,
+        tokens: [&statement.tokens[with], &statement.tokens[cursor.at..]].concat(),
+        dialect: statement.dialect,
+        scope: statement.scope,
+    };
+    query_of(&without_insert, 0..without_insert.tokens.len())
 }
 
 #[derive(Default)]

@@ -19,11 +19,22 @@ pub(crate) use insert::{insert, inserts_into_a_directory};
 pub(crate) use partition::{alter_table, repair_table, show_partitions};
 pub(crate) use session::{set, show, source, use_place};
 
+use std::ops::Range;
+
 use crate::error::{ErrorCode, SqlError};
+use crate::query::parse_query;
 use crate::reference::{Reference, reference};
-use crate::statement::{Name, Property, PropertyValue};
+use crate::route::route;
+use crate::statement::{Name, Property, PropertyValue, Query};
 use crate::statement_text::StatementText;
 use crate::token::{Token, TokenKind};
+
+/// The query in these tokens, and the tables that it names.
+fn query_of(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Query, SqlError> {
+    let query_route = route(statement, tokens.clone());
+    query_route.refuse_unknown(statement)?;
+    parse_query(statement, tokens, &query_route)
+}
 
 /// A place among the tokens of a statement.
 pub(crate) struct Cursor<'a> {

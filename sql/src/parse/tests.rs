@@ -337,6 +337,10 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
             "E1008 an INSERT behind its FROM is not built yet",
         ),
         (
+            "WITH a AS (SELECT * FROM user_log) FROM a INSERT INTO b SELECT 1",
+            "E1008 an INSERT behind its FROM is not built yet",
+        ),
+        (
             "INSERT OVERWRITE TABLE a PARTITION (dt = '1') IF NOT EXISTS SELECT 1",
             "E1008 IF NOT EXISTS of an INSERT is not built yet",
         ),
@@ -1110,7 +1114,10 @@ fn a_directory_is_written_in_the_words_of_hive_and_of_spark() {
         ("INSERT INTO DIRECTORY '/x' SELECT 1", "INSERT INTO does not write a directory"),
         ("INSERT OVERWRITE LOCAL DIRECTORY 'oss://b/x' SELECT 1", "a LOCAL DIRECTORY is one on this machine"),
         ("INSERT OVERWRITE DIRECTORY STORED AS ORC SELECT 1", "expected the location in quotes"),
-        ("INSERT OVERWRITE DIRECTORY '/x' STORED AS ORC STORED AS ORC SELECT 1", "the format of the files is given twice"),
+        (
+            "INSERT OVERWRITE DIRECTORY '/x' STORED AS ORC STORED AS ORC SELECT 1",
+            "the format of the files is given twice",
+        ),
         ("INSERT OVERWRITE DIRECTORY '/x' VALEUS (1)", "expected SELECT"),
         ("COPY t TO STDOUT", "expected the location in quotes"),
         ("COPY (SELECT 1 TO 'x'", "expected"),
@@ -1120,6 +1127,32 @@ fn a_directory_is_written_in_the_words_of_hive_and_of_spark() {
     ] {
         let error = parse_one(sql, &scope()).unwrap_err();
         assert!(error.message.starts_with(message), "{sql}: {error:?}");
+    }
+}
+
+#[test]
+fn common_table_expressions_may_stand_before_an_insert() {
+    let text = "WITH a AS (SELECT * FROM user_log), b AS (SELECT * FROM a) INSERT OVERWRITE TABLE t PARTITION (dt = '1') SELECT * FROM b";
+    let Ok(Statement::Sync(insert)) = parse_one(text, &scope()) else { panic!() };
+    assert_eq!((insert.target.to_string().as_str(), insert.partition.len()), ("t", 1));
+    assert_eq!(tables(&insert.query.tables), "user_log");
+    assert_eq!(
+        insert.query.ast.to_string(),
+        "WITH a AS (SELECT * FROM user_log), b AS (SELECT * FROM a) SELECT * FROM b"
+    );
+    for (sql, expected) in [
+        ("WITH a AS (SELECT * FROM mysql.x) INSERT INTO starrocks.t SELECT * FROM a", "sync starrocks.t <- mysql.x"),
+        (
+            "WITH a AS (SELECT * FROM starrocks.x) INSERT INTO starrocks.t SELECT * FROM a",
+            "native starrocks: WITH a AS (SELECT * FROM x) INSERT INTO t SELECT * FROM a",
+        ),
+        (
+            "WITH a AS (SELECT * FROM starrocks.x) INSERT OVERWRITE DIRECTORY '/x' SELECT * FROM a",
+            "sync /x <- starrocks.x",
+        ),
+        ("WITH a AS (SELECT * FROM user_log) INSERT INTO t SELEC * FROM a", "E1001 expected SELECT, found SELEC"),
+    ] {
+        assert_eq!(kind_of(sql, &scope()), expected);
     }
 }
 
