@@ -48,9 +48,7 @@ impl FileClauses {
         let is_new = if is_copy && cursor.take(&["partitioned", "by"]) {
             let columns = columns(cursor)?;
             std::mem::replace(&mut self.partition_columns, columns).is_empty()
-        } else if cursor.take(&["with", "options"]) || cursor.take(&["options"]) || cursor.take(&["properties"]) {
-            self.options(cursor)?
-        } else if is_copy && (cursor.is_at_symbol("(") || Self::takes_with(cursor)) {
+        } else if self.takes_options(cursor) {
             self.options(cursor)?
         } else {
             return self.format.take(cursor);
@@ -58,9 +56,13 @@ impl FileClauses {
         if is_new { Ok(true) } else { Err(cursor.statement.error(ErrorCode::Syntax, "this clause is given twice", at)) }
     }
 
-    /// PostgreSQL's WITH before its options.
-    fn takes_with(cursor: &mut Cursor<'_>) -> bool {
-        cursor.peek_nth(1).is_some_and(|token| token.is_symbol("(")) && cursor.take(&["with"])
+    /// Takes the words before the options that come next: `[WITH] OPTIONS`, and in COPY none or PostgreSQL's `WITH`.
+    fn takes_options(&self, cursor: &mut Cursor<'_>) -> bool {
+        if cursor.take(&["with", "options"]) || cursor.take(&["options"]) || cursor.take(&["properties"]) {
+            return true;
+        }
+        let is_open = |n: usize| cursor.peek_nth(n).is_some_and(|token| token.is_symbol("("));
+        self.statement == FilesStatement::Copy && (is_open(0) || is_open(1) && cursor.take(&["with"]))
     }
 
     /// `(name [=] value, flag, …)`: a name alone means true, as in PostgreSQL and DuckDB. Returns whether these are the first.
