@@ -7,7 +7,9 @@ use arrow::datatypes::DataType;
 use syncline_connectors::file_sink::FileFormat;
 use syncline_connectors::options::nearest;
 use syncline_connectors::{ConnectorError, Options};
-use syncline_sql::statement::{FilesStatement, FilesTarget, FormatClauses, Property, PropertyValue, StorageFormat};
+use syncline_sql::statement::{
+    FilesStatement, FilesTarget, FormatClauses, Property, PropertyValue, RowFormat, StorageFormat,
+};
 
 use crate::catalogs::without_password;
 use crate::error::{Result, SynclineError};
@@ -91,11 +93,7 @@ const NAMES: &[(&str, Meaning)] = &[
     ("escape", Meaning::Escape),
     ("escape.delim", Meaning::Escape),
     ("quote", Meaning::Property("quote")),
-    ("encoding", Meaning::Property("encoding")),
-    ("charset", Meaning::Property("encoding")),
     ("emptyvalue", Meaning::Property("emptyValue")),
-    ("dateformat", Meaning::Property("dateFormat")),
-    ("timestampformat", Meaning::Property("timestampFormat")),
     ("header", Meaning::Writer("header")),
     ("hasheader", Meaning::Writer("header")),
     ("writeheader", Meaning::Writer("header")),
@@ -127,11 +125,7 @@ impl FileOptions {
             environment: scope.engine.environment(),
         };
         let by_name = name_parts(&files.location);
-        let mut options = Self {
-            clauses: files.format.clone(),
-            single: None,
-            writer: Options::new(),
-        };
+        let mut options = Self { clauses: files.format.clone(), single: None, writer: Options::new() };
         let mut format = None;
         for property in properties {
             let at = |error: SynclineError| error.at(property.position.clone());
@@ -182,11 +176,41 @@ impl FileOptions {
                     .at(files.position.clone()));
             }
         };
+        options.refuse_what_the_format_has_not().map_err(|error| error.at(files.position.clone()))?;
         let is_compressed = options.writer.iter().any(|(name, _)| name.eq_ignore_ascii_case("compress"));
         if let (FilesStatement::Copy, Some(compression), false) = (files.statement, compression, is_compressed) {
             options.writer.set("compress", compression);
         }
         Ok(options)
+    }
+
+    /// What only lines have is not passed over in silence where there are none, or where they hold JSON.
+    fn refuse_what_the_format_has_not(&self) -> Result<()> {
+        let RowFormat { fields, escape, lines, null, .. } = &self.clauses.row_format;
+        let is_json = matches!(self.clauses.format, StorageFormat::Json | StorageFormat::SparkJson);
+        let given = [
+            ("delimiter of fields", fields.is_some()),
+            ("escape", escape.is_some()),
+            ("text for NULL", null.is_some()),
+            ("quotes", self.clauses.properties.iter().any(|property| property.name == "quote")),
+            ("delimiter of lines", lines.is_some() && !is_json),
+        ];
+        let found = given.into_iter().find(|(_, is_given)| *is_given && (is_json || !self.clauses.format.is_lines()));
+        match found {
+            Some((what, _)) => {
+                let message = format!("files of format {} have no {what}", self.clauses.format.name());
+                Err(ConnectorError::option(message).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What happens to files that are there, where no option says it.
+    pub(crate) fn set_write_mode_if_none(&mut self, mode: &str) {
+        let is_given = |name: &str| name.replace('_', "").eq_ignore_ascii_case("writemode");
+        if !self.writer.iter().any(|(name, _)| is_given(name)) {
+            self.writer.set("writeMode", mode);
+        }
     }
 
     /// For files of one column: a line is the field.

@@ -61,6 +61,10 @@ pub(crate) fn of_location(
         FilesStatement::Directory => Layout::Folder,
         FilesStatement::Copy => layout(files, &options)?,
     };
+    // neither doubled nor deleted unless the statement says so
+    if files.statement == FilesStatement::Copy && layout != Layout::SingleFile {
+        options.set_write_mode_if_none("nonConflict");
+    }
     let (columns, partition_columns) = columns(files, source)?;
     // the text of the one column is the line: nothing has to be told apart from it
     if let [_] = columns.as_slice() {

@@ -39,12 +39,9 @@ fn a_database_and_a_file_behind_http_are_written_into_a_partitioned_table_and_re
     ]);
     let web = Files::start();
     web.put("log.txt", "GET /\nGET /|x\n");
-    let cli = Cli::new(&format!(
-        "{}[catalogs.web]\ntype = \"http\"\nurl = \"{}\"\n",
-        source.config("src"),
-        web.url()
-    ));
-    let script = "CREATE EXTERNAL TABLE IF NOT EXISTS users (uid STRING, gender STRING, age INT) PARTITIONED BY (dt STRING)
+    let cli = Cli::new(&format!("{}[catalogs.web]\ntype = \"http\"\nurl = \"{}\"\n", source.config("src"), web.url()));
+    let script =
+        "CREATE EXTERNAL TABLE IF NOT EXISTS users (uid STRING, gender STRING, age INT) PARTITIONED BY (dt STRING)
           ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' LOCATION 'users/';
         CREATE EXTERNAL TABLE IF NOT EXISTS web_log (col STRING) LOCATION 'web:/log.txt';
         INSERT OVERWRITE users PARTITION (dt = '${bizdate}') SELECT uid, gender, age FROM src.users;

@@ -368,9 +368,7 @@ pub(crate) async fn resolve_target(scope: &Scope, target: &Name) -> Result<Table
             TablePlace::Remote { catalog, database, table } => {
                 Ok(remote_table(scope, &catalog, &database, &table).await?.key)
             }
-            TablePlace::Either { .. } | TablePlace::Session(_) => {
-                Ok(resolve_table(scope, &target.parts).await?.key)
-            }
+            TablePlace::Either { .. } | TablePlace::Session(_) => Ok(resolve_table(scope, &target.parts).await?.key),
         }
     };
     resolve.await.map_err(|error: SynclineError| error.at(target.position.clone()))

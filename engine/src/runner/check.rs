@@ -424,7 +424,9 @@ async fn check_statement(
         Statement::Sync(insert) => check_insert(insert, folder, scope, changes).await,
         // EXPLAIN says if there is a table of that name
         Statement::CreateTable(create) => check_create_table(create, scope, changes, true).await,
-        Statement::Assert(assert) => Box::pin(check_statement(&assert.query, folder, scope, changes, native_names)).await,
+        Statement::Assert(assert) => {
+            Box::pin(check_statement(&assert.query, folder, scope, changes, native_names)).await
+        }
         Statement::Explain(explain) => {
             Box::pin(check_statement(&explain.statement, folder, scope, changes, native_names)).await
         }
@@ -457,12 +459,7 @@ async fn check_query(
     names::plan_query(scope, query, |catalogs| sync::check_state(scope, catalogs)).await.map(Ok)
 }
 
-async fn check_insert(
-    insert: &Insert,
-    folder: Option<&Path>,
-    scope: &Scope,
-    changes: &Changes,
-) -> Result<NamesCheck> {
+async fn check_insert(insert: &Insert, folder: Option<&Path>, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
     let planned = check_query(&insert.query, scope, changes).await?;
     if let InsertTarget::Table(name) = &insert.target
         && let Some(why) = changes.may_concern(scope, &name.parts)

@@ -497,7 +497,9 @@ impl Context {
             Statement::CreateTable(create) => create_table::run(self, create, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
             Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
-            Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, step.folder.as_deref(), report)).await,
+            Statement::Explain(explain) => {
+                self.until_stopped(explain::run(self, explain, step.folder.as_deref(), report)).await
+            }
             Statement::Session(session) => {
                 if self.until_stopped(show::run(self, session, report)).await? {
                     return Ok(());

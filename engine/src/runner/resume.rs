@@ -18,9 +18,9 @@ use super::recorder::Recorder;
 use super::step::{NamesCheck, Step};
 use crate::engine::Engine;
 use crate::error::{Result, SynclineError, codes};
+use crate::external_table::located;
 use crate::report::{RunReport, StatementReport, StatementStatus};
 use crate::run::RunOptions;
-use crate::external_table::located;
 use crate::scope::{SYNCLINE, Scope};
 use crate::state::{RunProgress, RunRecord, StateStore, StoredRun};
 

@@ -19,10 +19,10 @@ use syncline_connectors::sink::{
 };
 use syncline_sql::statement::{self, Insert, InsertColumns};
 
-use super::{Context, partitions};
 use super::progress::scan_numbers;
 use super::rejects::StatementRejects;
 use super::write_target::WriteTarget;
+use super::{Context, partitions};
 use crate::error::{Result, SynclineError};
 use crate::names::{self, PlannedQuery};
 use crate::planning::{PlanContext, session_state};

@@ -131,13 +131,8 @@ pub(super) async fn run(
             let key = names::resolve_table(&context.scope, &parts).await?.key;
             let target = WriteTarget::of_table(&context.scope, key)?;
             report.target = Some(target.to_string());
-            let write = Write {
-                target,
-                overwrite: options.overwrite,
-                partition: Vec::new(),
-                mapping: columns,
-                properties,
-            };
+            let write =
+                Write { target, overwrite: options.overwrite, partition: Vec::new(), mapping: columns, properties };
             let rejects = context.rejects(&report);
             let planned = plan(&context, batches, &rejects)?;
             run_write(&context, write, planned, &rejects, &mut report).await

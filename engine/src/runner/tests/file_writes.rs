@@ -177,7 +177,9 @@ async fn a_copy_of_one_column_writes_the_lines_as_they_are() {
 #[tokio::test]
 async fn the_name_of_a_file_says_its_format() {
     let (place, session) = place().await;
-    place.run(&session, "COPY source TO 'out/a.csv' (HEADER); COPY plain TO 'out/b.tsv'; COPY source TO 'out/c.json'").await;
+    place
+        .run(&session, "COPY source TO 'out/a.csv' (HEADER); COPY plain TO 'out/b.tsv'; COPY source TO 'out/c.json'")
+        .await;
     let out = files(&place.path().join("out"));
     assert_eq!(out["a.csv"].lines().next(), Some("name,n,dt"), "{out:?}");
     assert!(out["c.json"].contains("\"name\":\"a\""), "{out:?}");
@@ -196,13 +198,16 @@ fn lines_of(place: &Place, file: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_copy_into_a_folder_adds_files_or_replaces_them_as_its_options_say() {
     let (place, session) = place().await;
-    let copy = "COPY (SELECT dt, name, n FROM source) TO 'out/' (FORMAT text, DELIMITER '|', PARTITION_BY (dt), {mode})";
+    let copy =
+        "COPY (SELECT dt, name, n FROM source) TO 'out/' (FORMAT text, DELIMITER '|', PARTITION_BY (dt), {mode})";
     for (mode, sums) in [("OVERWRITE", 6), ("APPEND", 12), ("writeMode 'truncate'", 6)] {
         place.run(&session, &copy.replace("{mode}", mode)).await;
         let out = files(&place.path().join("out"));
         assert!(out.keys().all(|name| name.starts_with("dt=2024080")), "{out:?}");
-        let sum: i32 =
-            lines(&place.path().join("out")).iter().map(|line| line.split_once('|').unwrap().1.parse::<i32>().unwrap()).sum();
+        let sum: i32 = lines(&place.path().join("out"))
+            .iter()
+            .map(|line| line.split_once('|').unwrap().1.parse::<i32>().unwrap())
+            .sum();
         assert_eq!(sum, sums, "{mode}");
     }
     let refused = copy.replace("{mode}", "writeMode 'nonConflict'");
@@ -212,7 +217,8 @@ async fn a_copy_into_a_folder_adds_files_or_replaces_them_as_its_options_say() {
 #[tokio::test]
 async fn a_directory_holds_what_the_last_overwrite_wrote() {
     let (place, session) = place().await;
-    let write = "INSERT OVERWRITE DIRECTORY 'out' ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\001' STORED AS TEXTFILE SELECT";
+    let write =
+        "INSERT OVERWRITE DIRECTORY 'out' ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\001' STORED AS TEXTFILE SELECT";
     place.run(&session, &format!("{write} name, n FROM source")).await;
     assert_eq!(lines(&place.path().join("out")), ["a\u{1}1", "b\u{1}2", "c\u{1}3"]);
     let second = last(&place, &session, &format!("{write} name FROM source WHERE n = 1")).await;
@@ -308,8 +314,7 @@ async fn explain_says_how_files_are_written_and_when_readers_see_them() {
 async fn a_stream_of_batches_is_written_into_an_external_table() {
     let (place, session) = place().await;
     let column = |values: [&str; 2]| Arc::new(StringArray::from_iter_values(values)) as ArrayRef;
-    let columns =
-        [("name", column(["a", "b"])), ("n", column(["1", "2"])), ("dt", column(["20240807", "20240808"]))];
+    let columns = [("name", column(["a", "b"])), ("n", column(["1", "2"])), ("dt", column(["20240807", "20240808"]))];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let batches = Box::pin(RecordBatchStreamAdapter::new(batch.schema(), futures::stream::iter([Ok(batch)])));
     let report = session.write("days", batches, WriteOptions::default()).await.unwrap();
