@@ -5,8 +5,8 @@
 //! files only after all new ones are complete.
 
 pub mod encoder;
-mod text;
 mod target;
+mod text;
 
 pub use encoder::{FileEncoder, FileFormatter};
 pub use target::{FileFormat, FileTarget, KnownPartition, Layout, TargetKind};
