@@ -206,9 +206,44 @@ fn find_all(lines: &mut Lines) {
 /// The lines of a range: bytes that start and end where a line does.
 pub(super) struct RangeRead {
     source: Source,
+    cutter: Cutter,
+}
+
+impl RangeRead {
+    fn new(file: &FoundFile, size: u64, range: Range<u64>, delimiter: &[u8]) -> Self {
+        let cutter = Cutter::new(range.clone(), delimiter);
+        let bytes = cutter.from()..range.end.saturating_add(LAST_LINE_BYTES);
+        Self { source: Source::new(file, size, bytes), cutter }
+    }
+
+    /// Offset in the file of the first byte that was given out.
+    pub(super) fn start(&self) -> u64 {
+        self.cutter.start.unwrap_or(0)
+    }
+
+    /// The next bytes, never empty; None at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
+        while !self.cutter.done
+            && let Some(piece) = self.source.next().await?
+        {
+            let piece = self.cutter.cut(self.source.at - piece.len() as u64, piece);
+            if self.cutter.done {
+                self.source.close();
+            }
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+        }
+        self.cutter.done = true;
+        Ok(None)
+    }
+}
+
+/// Takes from the pieces of a file what are the lines of a range.
+struct Cutter {
     delimiter: Finder<'static>,
-    /// Where the range ends; its last line may end behind it.
-    end: u64,
+    /// Where the range begins and ends; its last line may end behind it.
+    range: Range<u64>,
     /// Where its first line starts, once that is found.
     start: Option<u64>,
     done: bool,
@@ -216,60 +251,43 @@ pub(super) struct RangeRead {
     tail: Vec<u8>,
 }
 
-impl RangeRead {
-    fn new(file: &FoundFile, size: u64, range: Range<u64>, delimiter: &[u8]) -> Self {
-        let from = range.start.saturating_sub(delimiter.len() as u64);
+impl Cutter {
+    fn new(range: Range<u64>, delimiter: &[u8]) -> Self {
         Self {
-            source: Source::new(file, size, from..range.end.saturating_add(LAST_LINE_BYTES)),
             delimiter: Finder::new(delimiter).into_owned(),
-            end: range.end,
             start: (range.start == 0).then_some(0),
             done: range.is_empty(),
+            range,
             tail: Vec::new(),
         }
     }
 
-    /// Offset in the file of the first byte that was given out.
-    pub(super) fn start(&self) -> u64 {
-        self.start.unwrap_or(0)
+    /// Offset of the first byte that is needed.
+    fn from(&self) -> u64 {
+        self.range.start.saturating_sub(self.delimiter.needle().len() as u64)
     }
 
-    /// The next bytes, never empty; None at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
-        while !self.done {
-            let Some(mut piece) = self.source.next().await? else { break };
-            let mut offset = self.source.at - piece.len() as u64;
-            if self.start.is_none() {
-                let Some(start) = self.find(&piece, offset, 0) else {
-                    // any line starts behind what was searched
-                    if self.source.at >= self.end {
-                        break;
-                    }
-                    continue;
-                };
-                // the delimiter that also ends the range
-                if start >= self.end {
-                    break;
-                }
-                piece.advance((start - offset) as usize);
-                offset = start;
-                self.tail.clear();
-                self.start = Some(start);
-            }
-            let end_from = self.end.saturating_sub(self.delimiter.needle().len() as u64);
-            if self.source.at > end_from
-                && let Some(end) = self.find(&piece, offset, end_from)
-            {
-                piece.truncate((end - offset) as usize);
-                self.done = true;
-                self.source.close();
-            }
-            if !piece.is_empty() {
-                return Ok(Some(piece));
-            }
+    /// What of a piece at this offset is the range's: each piece follows the one before.
+    fn cut(&mut self, mut offset: u64, mut piece: Bytes) -> Bytes {
+        let behind = offset + piece.len() as u64;
+        if self.start.is_none() {
+            let start = self.find(&piece, offset, 0);
+            // Either it is the delimiter that also ends the range, or any line starts behind what was searched.
+            self.done = start.unwrap_or(behind) >= self.range.end;
+            let Some(start) = start.filter(|_| !self.done) else { return Bytes::new() };
+            piece.advance((start - offset) as usize);
+            offset = start;
+            self.tail.clear();
+            self.start = Some(start);
         }
-        self.done = true;
-        Ok(None)
+        let end_from = self.range.end.saturating_sub(self.delimiter.needle().len() as u64);
+        if behind > end_from
+            && let Some(end) = self.find(&piece, offset, end_from)
+        {
+            piece.truncate((end - offset) as usize);
+            self.done = true;
+        }
+        piece
     }
 
     /// The end of the first delimiter that begins at `from` or behind it, in what came before and a piece that starts at `offset`.
@@ -277,10 +295,12 @@ impl RangeRead {
         let len = self.delimiter.needle().len();
         let known = self.tail.len();
         let skipped = usize::try_from(from.saturating_sub(offset)).unwrap_or(usize::MAX).min(piece.len());
-        let head = &piece[..piece.len().min(len - 1)];
         let crossing = match known {
             0 => None,
-            _ => self.delimiter.find(&[&self.tail[..], head].concat()).map(|at| at + len - known),
+            _ => {
+                let head = &piece[..piece.len().min(len - 1)];
+                self.delimiter.find(&[&self.tail[..], head].concat()).map(|at| at + len - known)
+            }
         };
         let found = crossing.or_else(|| Some(self.delimiter.find(&piece[skipped..])? + skipped + len));
         if found.is_none() {
@@ -344,5 +364,83 @@ impl Source {
     /// Lets go of what is not asked for any more.
     fn close(&mut self) {
         self.read = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+    use super::*;
+
+    /// What each range takes of a text that arrives in pieces, and where that starts.
+    fn ranges(text: &[u8], range_bytes: usize, piece_bytes: usize, delimiter: &[u8]) -> Vec<(usize, Vec<u8>)> {
+        let starts: Vec<u64> = (0..text.len() as u64).step_by(range_bytes).collect();
+        let of = |range: usize| {
+            let end = starts.get(range + 1).copied().unwrap_or(u64::MAX);
+            let mut cutter = Cutter::new(starts[range]..end, delimiter);
+            let mut offset = cutter.from();
+            let mut taken = Vec::new();
+            for piece in text[offset as usize..].chunks(piece_bytes) {
+                if cutter.done {
+                    break;
+                }
+                taken.extend_from_slice(&cutter.cut(offset, Bytes::copy_from_slice(piece)));
+                offset += piece.len() as u64;
+            }
+            (cutter.start.unwrap_or(0) as usize, taken)
+        };
+        (0..starts.len()).map(of).collect()
+    }
+
+    #[test]
+    fn a_line_belongs_to_the_range_in_which_it_starts() {
+        let taken = |range_bytes| {
+            let found = ranges(b"ab\ncd\r\n\nefghijkl\nm", range_bytes, 100, b"\n");
+            found.into_iter().map(|(_, text)| String::from_utf8(text).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(3), ["ab\n", "cd\r\n", "\nefghijkl\n", "", "", "m"]);
+        assert_eq!(taken(4), ["ab\ncd\r\n", "\nefghijkl\n", "", "", "m"]);
+        assert_eq!(taken(8), ["ab\ncd\r\n\n", "efghijkl\nm", ""]);
+        assert_eq!(taken(100), ["ab\ncd\r\n\nefghijkl\nm"]);
+    }
+
+    #[test]
+    fn a_range_within_a_long_line_is_not_read_behind_its_end() {
+        let mut cutter = Cutter::new(10..20, b"\n");
+        assert!(cutter.cut(9, Bytes::from_static(b"xxxxx")).is_empty() && !cutter.done);
+        assert!(cutter.cut(14, Bytes::from_static(b"xxxxxx")).is_empty() && cutter.done);
+    }
+
+    #[test]
+    fn ranges_are_the_whole_text_cut_between_lines_whatever_the_sizes() {
+        let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let piece = prop::sample::select(vec!["\n", "\r\n", "#@", "#", "@", "##@", "a", "bcd", "\u{feff}", "é"]);
+        let input = (
+            prop::collection::vec(piece, 0..60),
+            prop::sample::select(vec!["\n", "#@", "##@", "\r\n", "é"]),
+            1usize..30,
+            1usize..12,
+        );
+        runner
+            .run(&input, |(pieces, delimiter, range_bytes, piece_bytes)| {
+                let text = pieces.concat().into_bytes();
+                let found = ranges(&text, range_bytes, piece_bytes, delimiter.as_bytes());
+                for (range, (start, taken)) in found.iter().enumerate() {
+                    let first = range * range_bytes;
+                    if taken.is_empty() {
+                        continue;
+                    }
+                    prop_assert!(*start >= first && *start < first + range_bytes);
+                    prop_assert!(*start == 0 || text[..*start].ends_with(delimiter.as_bytes()));
+                    prop_assert!(start + taken.len() == text.len() || taken.ends_with(delimiter.as_bytes()));
+                    prop_assert_eq!(&text[*start..start + taken.len()], &taken[..]);
+                }
+                prop_assert_eq!(found.into_iter().flat_map(|(_, taken)| taken).collect::<Vec<_>>(), text);
+                Ok(())
+            })
+            .unwrap();
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum Progress {
     Batch(RecordBatch),
     /// Feed more bytes, or say that there are no more.
     NeedInput,
-    /// A reject waits for [`TextReader::set_lines_before`].
+    /// Rejects wait for [`TextReader::set_lines_before`].
     NeedLinesBefore,
     /// The file is read.
     Done,
@@ -66,8 +66,8 @@ pub(super) struct TextReader {
     skip_lines: u64,
     /// Lines of the file in front of these, where they are known.
     lines_before: Option<u64>,
-    /// A reject whose line is counted from the start of the range, because it is not known where that is in the file.
-    waiting: Option<Reject>,
+    /// Rejects whose lines are counted from the start of the range, because it is not known where that is in the file.
+    waiting: Vec<Reject>,
     check: Check,
     cuts: Vec<Cut>,
     /// Up to this offset of the text lines are read one by one, because one of them is no text.
@@ -103,7 +103,7 @@ impl TextReader {
             start: 0,
             skip_lines: options.skip_lines,
             lines_before: Some(0),
-            waiting: None,
+            waiting: Vec::new(),
             check,
             cuts: Vec::new(),
             one_by_one_to: 0,
@@ -134,10 +134,10 @@ impl TextReader {
     /// The lines of the file in front of the range; asked for by [`Progress::NeedLinesBefore`].
     ///
     /// # Errors
-    /// As [`next`](Self::next), for the reject that waited.
+    /// As [`next`](Self::next), for the rejects that waited.
     pub(super) fn set_lines_before(&mut self, lines: u64) -> Result<()> {
         self.lines_before = Some(lines);
-        self.waiting.take().map_or(Ok(()), |reject| self.reject(reject))
+        std::mem::take(&mut self.waiting).into_iter().try_for_each(|reject| self.reject(reject))
     }
 
     /// The lines that were read.
@@ -166,7 +166,7 @@ impl TextReader {
     /// Value or Unsupported for a compression that fails.
     pub(super) fn next(&mut self) -> Result<Progress> {
         loop {
-            if self.waiting.is_some() {
+            if !self.waiting.is_empty() {
                 return Ok(Progress::NeedLinesBefore);
             }
             if self.rows.is_full() {
@@ -340,8 +340,8 @@ impl TextReader {
 
     fn undecodable(&self, offset: u64) -> String {
         let encoding = self.plan.options.encoding.name();
-        let of_file = match self.decompress {
-            Some(Decompress::Gzip(_)) => "decompressed file",
+        let of_file = match &self.decompress {
+            Some(found) if !found.is_plain() => "decompressed file",
             _ => "file",
         };
         format!("bytes that are not {encoding} at byte {offset} of the {of_file}; check \"encoding\"")
@@ -355,7 +355,7 @@ impl TextReader {
     /// Leaves a row out, or fails where there is nothing to record it in.
     fn reject(&mut self, mut reject: Reject) -> Result<()> {
         let Some(before) = self.lines_before else {
-            self.waiting = Some(reject);
+            self.waiting.push(reject);
             return Ok(());
         };
         reject.line = reject.line.map(|line| before + line);

@@ -162,7 +162,7 @@ impl DisplayAs for TextExec {
         if ranges > 0 {
             write!(f, "ranges={ranges}, ")?;
         }
-        Format(&self.plan.options).fmt(f)?;
+        fmt::Display::fmt(&Format(&self.plan.options), f)?;
         let places = if self.plan.has_places { PLACE_COLUMNS } else { 0 };
         let columns = self.schema.fields().iter().take(self.schema.fields().len() - places);
         let names: Vec<_> = columns.map(|field| field.name().as_str()).collect();
