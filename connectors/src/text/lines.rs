@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::memchr2;
 use memchr::memmem::Finder;
 
 /// UTF-8's byte order mark.
@@ -11,8 +11,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// What ends a line.
 #[derive(Debug)]
 enum Delimiter {
-    /// LF, with a CR in front of it.
-    LineFeed,
+    /// LF, CR LF, or a CR alone, as for Java's readers of lines.
+    Newline,
     /// Exactly these bytes.
     Bytes(Box<Finder<'static>>),
 }
@@ -74,7 +74,7 @@ pub(super) struct TooLong {
 impl Lines {
     pub(super) fn new(delimiter: Option<&[u8]>, max_line_bytes: usize) -> Self {
         let delimiter = match delimiter {
-            None => Delimiter::LineFeed,
+            None => Delimiter::Newline,
             Some(bytes) => Delimiter::Bytes(Box::new(Finder::new(bytes).into_owned())),
         };
         Self {
@@ -91,11 +91,11 @@ impl Lines {
         }
     }
 
-    /// The last byte of what ends a line: text without it is all of one line.
-    pub(super) fn last_delimiter_byte(&self) -> u8 {
+    /// The last bytes of what ends a line: text without them is all of one line.
+    pub(super) fn last_delimiter_bytes(&self) -> [u8; 2] {
         match &self.delimiter {
-            Delimiter::LineFeed => b'\n',
-            Delimiter::Bytes(finder) => finder.needle().last().copied().unwrap_or(b'\n'),
+            Delimiter::Newline => [b'\n', b'\r'],
+            Delimiter::Bytes(finder) => [finder.needle().last().copied().unwrap_or(b'\n'); 2],
         }
     }
 
@@ -150,10 +150,15 @@ impl Lines {
         let from = self.searched.max(self.start);
         let unsearched = &self.buffer[from..];
         match &self.delimiter {
-            Delimiter::LineFeed => {
-                let feed = from + memchr(b'\n', unsearched)?;
-                let has_return = feed > self.start && self.buffer[feed - 1] == b'\r';
-                Some((if has_return { feed - 1 } else { feed }, feed + 1))
+            Delimiter::Newline => {
+                let end = from + memchr2(b'\n', b'\r', unsearched)?;
+                let after = match (self.buffer[end], self.buffer.get(end + 1)) {
+                    (b'\r', Some(b'\n')) => end + 2,
+                    // an LF may follow
+                    (b'\r', None) if !self.ended => return None,
+                    _ => end + 1,
+                };
+                Some((end, after))
             }
             Delimiter::Bytes(finder) => {
                 let end = from + finder.find(unsearched)?;
@@ -195,7 +200,7 @@ impl Lines {
     /// The longest end of a line: all but the last byte of it may be at the end of the buffer.
     fn delimiter_len(&self) -> usize {
         match &self.delimiter {
-            Delimiter::LineFeed => 2,
+            Delimiter::Newline => 2,
             Delimiter::Bytes(finder) => finder.needle().len(),
         }
     }
@@ -249,8 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_lf_or_cr_lf() {
+    fn lines_end_in_lf_cr_lf_or_cr() {
         assert_eq!(texts("a\nb\r\nc", None), ["a", "b", "c"]);
+        assert_eq!(texts("a\rb\r\r\nc\n\rd\r", None), ["a", "b", "", "c", "", "d"]);
+        assert_eq!(texts("\r", None), [""]);
         assert_eq!(texts("a\n", None), ["a"]);
         assert_eq!(texts("", None), Vec::<String>::new());
     }
@@ -261,14 +268,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_carriage_return_is_data() {
-        assert_eq!(texts("a\rb\r\r\nc\r", None), ["a\rb\r", "c\r"]);
-    }
-
-    #[test]
     fn a_delimiter_may_be_any_bytes() {
         assert_eq!(texts("a||b|\n||c", Some("||")), ["a", "b|\n", "c"]);
         assert_eq!(texts("a\rb\r\n", Some("\r")), ["a", "b", "\n"]);
+        assert_eq!(texts("a\rb\nc\r\nd", Some("\r\n")), ["a\rb\nc", "d"]);
+        assert_eq!(texts("a\rb\r\nc", Some("\n")), ["a\rb\r", "c"]);
         assert_eq!(texts("aababc", Some("aab")), ["", "abc"]);
     }
 
@@ -287,6 +291,8 @@ mod tests {
             assert_eq!(found, expected, "{piece}");
             let found = lines_of(b"abcd\r\nabcde\r\nx", piece, None, 4);
             assert_eq!(found, [Ok(b"abcd".to_vec()), Err((6, 11)), Ok(b"x".to_vec())], "{piece}");
+            let found = lines_of(b"abcd\rabcde\rx\r", piece, None, 4);
+            assert_eq!(found, [Ok(b"abcd".to_vec()), Err((5, 10)), Ok(b"x".to_vec())], "{piece}");
             let found = lines_of(b"abcd||abcde|f||xy", piece, Some(b"||"), 4);
             assert_eq!(found, [Ok(b"abcd".to_vec()), Err((6, 13)), Ok(b"xy".to_vec())], "{piece}");
         }

@@ -1,5 +1,6 @@
 //! One file's bytes into record batches. Knows nothing of where bytes come from: they are fed in pieces.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -203,7 +204,7 @@ impl TextReader {
                 Some(Decompress::detect(self.plan.options.compression, encoding, &self.path, &self.input)?);
         }
         let Some(decompress) = self.decompress.as_mut() else { return Ok(false) };
-        let line_end = self.lines.last_delimiter_byte();
+        let line_end = self.lines.last_delimiter_bytes();
         let bytes_last = self.input.is_empty();
         let take = match decompress.is_plain() && self.decode.passes_unchanged() {
             true => self.input.len(),
@@ -270,7 +271,7 @@ impl TextReader {
             {
                 column.append_text(field);
             } else {
-                column.append(&self.splitter.unescape(field));
+                column.append(&unescaped(&self.splitter, field, &options.columns[*index].1));
             }
         }
         if more {
@@ -301,7 +302,7 @@ impl TextReader {
                     return Some((name.clone(), shown(field), reason));
                 }
             } else if options.bad_value == BadValue::Error {
-                let field = self.splitter.unescape(field);
+                let field = unescaped(&self.splitter, field, data_type);
                 if !values::is_exact(data_type, &field) {
                     return Some((name.clone(), shown(&field), format!("is not exactly a value of type {data_type}")));
                 }
@@ -391,6 +392,14 @@ impl Check {
             BadValue::Null if has_binary || !cuts_between_characters => Self::Fields,
             BadValue::Null => Self::Line,
         }
+    }
+}
+
+/// A field without its escapes, which only texts have: Hive takes those of other types for bytes of the value.
+fn unescaped<'a>(splitter: &FieldSplitter, field: &'a [u8], data_type: &DataType) -> Cow<'a, [u8]> {
+    match is_text(data_type) && *data_type != DataType::Binary {
+        true => splitter.unescape(field),
+        false => Cow::Borrowed(field),
     }
 }
 

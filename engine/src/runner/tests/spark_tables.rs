@@ -58,9 +58,13 @@ enum Content {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
-    Rows { rows: Rows },
+    Rows {
+        rows: Rows,
+    },
     /// A part of the message; of Spark's any message will do.
-    Error { error: String },
+    Error {
+        error: String,
+    },
 }
 
 /// Values as texts: numbers as CAST AS STRING gives them, bytes in hexadecimal digits, nested values in JSON.
@@ -102,9 +106,8 @@ impl Case {
             None => (&self.spark, true),
         };
         match (wanted, self.answer(folder.path(), zone).await) {
-            (Answer::Error { error: wanted }, Err(error)) => {
-                (!any_message && !error.contains(wanted)).then(|| format!("wanted the error {wanted}\n    ours   {error}"))
-            }
+            (Answer::Error { error: wanted }, Err(error)) => (!any_message && !error.contains(wanted))
+                .then(|| format!("wanted the error {wanted}\n    ours   {error}")),
             (Answer::Error { error }, Ok((_, rows))) => {
                 Some(format!("wanted the error {error}\n    ours   {}", shown(&rows)))
             }
@@ -153,9 +156,7 @@ fn text(column: &ArrayRef, row: usize) -> Option<String> {
     }
     Some(match column.data_type() {
         DataType::List(_) | DataType::Map(..) | DataType::Struct(_) => json(column, row).to_string(),
-        DataType::Binary => {
-            column.as_binary::<i32>().value(row).iter().map(|byte| format!("{byte:02X}")).collect()
-        }
+        DataType::Binary => column.as_binary::<i32>().value(row).iter().map(|byte| format!("{byte:02X}")).collect(),
         DataType::Timestamp(..) => {
             let text = scalar(column, row);
             if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -240,7 +241,11 @@ fn shown(rows: &[Vec<Option<String>>]) -> String {
 /// The rows that differ, of long tables.
 fn difference(wanted: &Rows, ours: &Rows) -> String {
     let only = |these: &Rows, others: &Rows| -> Rows {
-        if these.len() < 5 { these.clone() } else { these.iter().filter(|row| !others.contains(row)).cloned().collect() }
+        if these.len() < 5 {
+            these.clone()
+        } else {
+            these.iter().filter(|row| !others.contains(row)).cloned().collect()
+        }
     };
     format!("wanted {}\n    ours   {}", shown(&only(wanted, ours)), shown(&only(ours, wanted)))
 }
