@@ -62,6 +62,8 @@ case("the number 124 is the code of a bar", table(AB, fields("124")), b"x|y\n")
 case("a semicolon", table("a STRING, b STRING, c STRING", fields(";")), b"x;;z\n;\n")
 case("a delimiter that does not occur leaves the line whole", table("col STRING", PIPE), b'1.2.3.4##@@uid##@@[07/Aug/2024]##@@"GET /a"\n')
 case("one column ends at the delimiter", table("col STRING", PIPE), b"a|b\n|x\n")
+case("one column whose delimiter nobody named", table("col STRING"), b"a\x01b\n",
+     ours=[["a\x01b"]], why="a table of one column without a delimiter has whole lines; Spark ends the field at the byte 1, which hides the rest")
 case("a delimiter at the end of a line begins an empty field", table("a STRING, b STRING, c STRING", PIPE), b"x|y|\nx|\n|\n")
 case("letters of any script", table("a STRING, b STRING", PIPE), "一二|三\né|ü\n".encode())
 case("a delimiter of ROW FORMAT and lines ended by LF", table(AB, fields("|", r"LINES TERMINATED BY '\n'")), b"x|y\nz|w\n")

@@ -7,6 +7,15 @@ use std::borrow::Cow;
 
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
 
+/// How texts become values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueRules {
+    /// Hive's: those of text tables and SerDes.
+    Hive,
+    /// Spark's: those of `USING csv` and `USING json`.
+    Spark,
+}
+
 /// A value, and whether it is just what the field says: a fraction may have been cut, a day that does not exist moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value<T> {
