@@ -29,7 +29,7 @@ def session(folder):
         .config("spark.ui.enabled", "false")
         .config("spark.sql.ansi.enabled", "false")
         .config("spark.sql.session.timeZone", "Asia/Shanghai")
-        .config("spark.driver.extraJavaOptions", "-Duser.timezone=Asia/Shanghai")
+        .config("spark.driver.extraJavaOptions", "-Duser.timezone=Asia/Shanghai -Dderby.stream.error.file=/dev/null")
         .config("spark.sql.warehouse.dir", warehouse)
         .config("spark.hadoop.javax.jdo.option.ConnectionURL", f"jdbc:derby:;databaseName={folder}/metastore;create=true")
         .enableHiveSupport()
