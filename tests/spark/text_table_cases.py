@@ -63,7 +63,7 @@ case("a semicolon", table("a STRING, b STRING, c STRING", fields(";")), b"x;;z\n
 case("a delimiter that does not occur leaves the line whole", table("col STRING", PIPE), b'1.2.3.4##@@uid##@@[07/Aug/2024]##@@"GET /a"\n')
 case("one column ends at the delimiter", table("col STRING", PIPE), b"a|b\n|x\n")
 case("one column whose delimiter nobody named", table("col STRING"), b"a\x01b\n",
-     ours=[["a\x01b"]], why="a table of one column without a delimiter has whole lines; Spark ends the field at the byte 1, which hides the rest")
+     ours=[["a\x01b"]], why="a table of one column whose delimiter nobody named has whole lines; Spark ends the field at the byte 1, which hides the rest")
 case("a delimiter at the end of a line begins an empty field", table("a STRING, b STRING, c STRING", PIPE), b"x|y|\nx|\n|\n")
 case("letters of any script", table("a STRING, b STRING", PIPE), "一二|三\né|ü\n".encode())
 case("a delimiter of ROW FORMAT and lines ended by LF", table(AB, fields("|", r"LINES TERMINATED BY '\n'")), b"x|y\nz|w\n")
@@ -178,14 +178,14 @@ case(
     table(AB, fields("|", "NULL DEFINED AS 'null'")),
     b"null|x\n\\N|nullx\n",
     ours=[[None, "x"], ["\\N", "nullx"]],
-    why="NULL DEFINED AS is honoured, as by Hive; Spark reads it and ignores it",
+    why="`NULL DEFINED AS` is honoured, as by Hive; Spark reads it and ignores it",
 )
 case(
     "NULL DEFINED AS the empty text",
     table(AB, fields("|", "NULL DEFINED AS ''")),
     b"|x\n\\N|\n",
     ours=[[None, "x"], ["\\N", None]],
-    why="NULL DEFINED AS is honoured, as by Hive; Spark reads it and ignores it",
+    why="`NULL DEFINED AS` is honoured, as by Hive; Spark reads it and ignores it",
 )
 case("the marker in an array, a map and a struct",
      table("a ARRAY<STRING>, m MAP<STRING,STRING>, s STRUCT<x:STRING,y:INT>", fields("|", "COLLECTION ITEMS TERMINATED BY ',' MAP KEYS TERMINATED BY ':'")),
@@ -206,7 +206,7 @@ case("count of lines does not look at fields", table("a INT, b INT", PIPE), b"x\
 case("a long line", table("a STRING, b STRING", PIPE), b"x" * 12_000 + b"|" + b"y" * 9_000 + b"\n", "SELECT length(a), length(b) FROM t")
 case("a NUL byte is data", table(AB, PIPE), b"x\0y|z\n", "SELECT length(a), b FROM t")
 case("VARCHAR is cut and CHAR is filled", table("a VARCHAR(3), b CHAR(3)", PIPE), "abcdef|ab\n一二三四|一二三四\n".encode(), "SELECT a, b, char_length(a), char_length(b) FROM t",
-     ours=[["abcdef", "ab", "6", "2"], ["一二三四", "一二三四", "4", "4"]], why="lengths of VARCHAR and CHAR are not enforced, since cutting a text would lose data")
+     ours=[["abcdef", "ab", "6", "2"], ["一二三四", "一二三四", "4", "4"]], why="lengths of VARCHAR and CHAR are not enforced, since cutting a text would lose data; Spark cuts VARCHAR and fills CHAR with blanks")
 case("blanks around text are data", table(AB, PIPE), b" x | y \n", "SELECT a, b, length(a) FROM t")
 case("the last column takes the rest",
      table(AB, "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe' WITH SERDEPROPERTIES ('field.delim' = '|', 'serialization.last.column.takes.rest' = 'true')"),
@@ -217,9 +217,9 @@ case("an encoding in the properties of the SerDe",
      table(AB, "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe' WITH SERDEPROPERTIES ('field.delim' = '|', 'serialization.encoding' = 'GBK')"),
      "一|二三\n".encode("gbk"))
 case("a header that is to be skipped", table("a STRING, b INT", PIPE, "LOCATION '{folder}/t' TBLPROPERTIES ('skip.header.line.count' = '1')"), b"name|age\nx|1\n",
-     ours=[["x", "1"]], why="skip.header.line.count is honoured, as by Hive; Spark ignores it and reads the header as a row")
+     ours=[["x", "1"]], why="`skip.header.line.count` is honoured, as by Hive; Spark ignores it and reads the header as a row")
 case("a header and a footer that are to be skipped", table("a STRING", PIPE, "LOCATION '{folder}/t' TBLPROPERTIES ('skip.header.line.count' = '2', 'skip.footer.line.count' = '1')"), b"h\nh\nx\nf\n",
-     ours=[["x"], ["f"]], why="skip.header.line.count is honoured, as by Hive; skip.footer.line.count has no effect but a warning")
+     ours="error: skip.footer.line.count", why="`skip.footer.line.count` is an error; Spark ignores it and reads the footer as a row")
 
 # ---------------------------------------------------------------------------------------------------------------------
 WORD = "bad numbers"
@@ -240,7 +240,7 @@ DECIMALS = ["1.23", "1", "-1.2", "1.235", "-1.235", "1.2349", "0.005", "0.0049",
 case("DECIMAL", table("a DECIMAL(5,2), n INT", PIPE), lines(*DECIMALS))
 case("DECIMAL of whole numbers and of 38 digits", table("a DECIMAL, b DECIMAL(38,0), c DECIMAL(38,18)", PIPE), ("1.5|" + "9" * 38 + "|1.5\n" + "12345678901|" + "9" * 39 + "|12345678901234567890.123456789012345678\n-0.5|-1|123456789012345678901.5\n").encode())
 case("DECIMAL with a large exponent", table("a DECIMAL(5,2), n INT", PIPE), lines("0e2", "0e39", "0.0e999", "1e-400", "1e400"),
-     ours=[["0.00", "0"], ["0.00", "1"], ["0.00", "2"], ["0.00", "3"], [None, "4"]], why="an exponent of any size is read; Spark gives NULL for large ones, of zero too")
+     ours=[["0.00", "0"], ["0.00", "1"], ["0.00", "2"], ["0.00", "3"], [None, "4"]], why="a DECIMAL may have an exponent of any size; Spark gives NULL for large ones, of zero too")
 case("BOOLEAN", table("a BOOLEAN, n INT", PIPE), lines("true", "TRUE", "False", "t", "f", "1", "0", "yes", "", " true", "true ", "truefalse", "tru"))
 case("BINARY is base64, else bytes", table("a BINARY, n INT", PIPE), lines("aGVsbG8=", "aGVsbG8", "abc", "a", "ab", "hello world!", "", "aGk=\\N", "一", "a-b_", "aGVs bG8="))
 case("sums leave NULLs out", table("a INT, b DOUBLE", PIPE), b"1|1.5\nx|x\n3|2\n||\n", "SELECT sum(a), sum(b), count(a), avg(a) FROM t")
@@ -255,7 +255,7 @@ TIMESTAMPS = ["2024-08-07 12:34:56", "2024-08-07 12:34:56.5", "2024-08-07 12:34:
 case("TIMESTAMP", table("a TIMESTAMP, n INT", PIPE), lines(*TIMESTAMPS))
 case("a TIMESTAMP from the epoch is no TIMESTAMP", table("a TIMESTAMP", PIPE), b"0\n1722960000000\n")
 case("days that a change of the calendar left out", table("a DATE", PIPE), b"1582-10-04\n1582-10-10\n1582-10-15\n",
-     ours=[["1582-10-04"], ["1582-10-10"], ["1582-10-15"]], why="the Gregorian calendar holds at all times, so no day is left out; Spark reads text in Java's old calendar, where 5 to 14 October 1582 are ten days later")
+     ours=[["1582-10-04"], ["1582-10-10"], ["1582-10-15"]], why="days are those of the Gregorian calendar at all times; Spark reads text by Java's old calendar, where 5 to 14 October 1582 are ten days later")
 case("dates are compared as dates", table("a DATE, n INT", PIPE), b"2024-8-7|1\n2024-10-01|2\nx|3\n", "SELECT n FROM t WHERE a > '2024-08-31'")
 case("dates are sorted as dates", table("a DATE", PIPE), b"2024-8-7\n2024-10-01\n\\N\n2024-08-06\n", "SELECT a FROM t ORDER BY a")
 case("timestamps are cut to days", table("a TIMESTAMP", PIPE), b"2024-08-07 23:59:59.9\n", "SELECT to_date(a), date_format(a, 'yyyyMMddHHmmss') FROM t")
@@ -277,16 +277,16 @@ case("an empty file that is compressed", table("col STRING"), {"t/a.txt.gz": gzi
 case("a file of no bytes whose name says gzip", table("col STRING"), {"t/a.gz": b""}, "SELECT count(*) FROM t")
 case("an empty file with a header to skip", table("a STRING", "", "LOCATION '{folder}/t' TBLPROPERTIES ('skip.header.line.count' = '1')"), b"")
 case("a file of a header alone", table("a STRING", "", "LOCATION '{folder}/t' TBLPROPERTIES ('skip.header.line.count' = '1')"), b"h\n",
-     ours=[], why="skip.header.line.count is honoured, as by Hive; Spark ignores it and reads the header as a row")
+     ours=[], why="`skip.header.line.count` is honoured, as by Hive; Spark ignores it and reads the header as a row")
 case("files are rows together", table("col STRING"), {"t/a.txt": b"1\n2", "t/b.csv": b"3\n", "t/part-00000": b"4\n"})
 case("hidden files are not read", table("col STRING"), {"t/a.txt": b"x\n", "t/_SUCCESS": b"no\n", "t/.a.txt.crc": b"no\n", "t/_tmp/a.txt": b"no\n", "t/.staging/a.txt": b"no\n"})
 case("a folder within the folder is an error", table("col STRING"), {"t/a.txt": b"x\n", "t/sub/b.txt": b"y\n"})
 case("a location that is not there",
      table("col STRING", "", "LOCATION '{folder}/none'"), {}, "SELECT count(*) FROM t",
-     ours="error: none", why="CREATE EXTERNAL TABLE makes no folder, and a location that is not there is an error when it is read, never an empty result; Spark makes the folder")
+     ours="error: none", why="`CREATE EXTERNAL TABLE` makes no folder, and a location that is not there is an error when it is read; Spark makes the folder")
 case("a location that is a file",
      table("col STRING", "", "LOCATION '{folder}/t/a.txt'"), b"x\n",
-     ours=[["x"]], why="a location may be one file")
+     ours=[["x"]], why="a location may be one file; Spark refuses it")
 case("a location with a wildcard",
      table("col STRING", "", "LOCATION '{folder}/t/a*.txt'"), {"t/a1.txt": b"x\n", "t/a2.txt": b"y\n", "t/b.txt": b"no\n"})
 case("gzip by the file's name", table("col STRING"), {"t/a.txt.gz": gzip.compress(b"x\ny\n", mtime=0)})
@@ -294,7 +294,7 @@ case("gzip of several members", table("col STRING"), {"t/a.gz": gzip.compress(b"
 case("bzip2 by the file's name", table("col STRING"), {"t/a.bz2": bz2.compress(b"x\ny\n")})
 case("gzip without a name that says so",
      table("col STRING"), {"t/a.txt": gzip.compress(b"x\n", mtime=0)}, "SELECT count(*) FROM t WHERE col = 'x'",
-     ours=[["1"]], why="gzip is known by its first bytes too; Spark reads the compressed bytes as text")
+     ours=[["1"]], why="gzip is known by its first bytes too, whatever the file's name; Spark reads the compressed bytes as text")
 
 # ---------------------------------------------------------------------------------------------------------------------
 WORD = "CR LF"
@@ -316,7 +316,7 @@ case("CR LF in a compressed file", table("col STRING"), {"t/a.gz": gzip.compress
 case("a CR as delimiter of fields", table(AB, fields(r"\r")), b"x\ry\n")
 for shown, end, name in [(r"\r", b"\r", "CR"), (r"\r\n", b"\r\n", "CR LF"), (";", b";", "a semicolon")]:
     case(f"LINES TERMINATED BY {name}", table(AB, fields("|", f"LINES TERMINATED BY '{shown}'")), b"x|y" + end + b"z|w" + end,
-         ours=[["x", "y"], ["z", "w"]], why="lines end as LINES TERMINATED BY says; Spark refuses all but LF")
+         ours=[["x", "y"], ["z", "w"]], why="lines end as `LINES TERMINATED BY` says; Spark refuses all but LF")
 
 # ---------------------------------------------------------------------------------------------------------------------
 WORD = "BOM"
@@ -402,7 +402,7 @@ case("a folder within a partition is an error", [table("a STRING", BY_DT), add("
 case("a partition in an empty folder has no rows", [table("a STRING", BY_DT), add("dt='1'", "p")], {"p/": b""}, "SELECT count(*) FROM t")
 case("a partition whose folder is not there",
      [table("a STRING", BY_DT), add("dt='1'", "p1"), add("dt='2'", "p2")], {"p1/a.txt": b"x\n"},
-     ours="error: p2", why="a partition that is read and is not there is an error, never rows that are missing; Spark hides it")
+     ours="error: p2", why="a partition that is read and is not there is an error, never rows that are missing; Spark leaves its rows out")
 case("partitions in compressed files", [table("a STRING", BY_DT), add("dt='1'", "p1"), add("dt='2'", "p2")], {"p1/a.gz": gzip.compress(b"x\n", mtime=0), "p2/a.txt": BOM + b"y\r\n"})
 case("a partition with a bad whole number", [table("a STRING", "PARTITIONED BY (n INT) " + PIPE), add("n='x'", "p")], {"p/a.txt": b"x\n"})
 
@@ -415,7 +415,7 @@ case("an array of text", table("a ARRAY<STRING>, b INT", NESTED), b"x,y,z|1\nx|2
 case("an array of numbers", table("a ARRAY<INT>", NESTED), b"1,2,3\n1,x,3\n1,,3\n1.9, 2\n")
 case("arrays of other types", table("a ARRAY<DOUBLE>, b ARRAY<DATE>, c ARRAY<BOOLEAN>, d ARRAY<DECIMAL(5,2)>", NESTED), b"1.5,x|2024-8-7,2024-02-30|true,x|1.235,1000\n")
 case("elements of an array", table("a ARRAY<STRING>", NESTED), b"x,y\nx\n\n\\N\n", "SELECT a[0], a[1], a[5], size(a) FROM t",
-     ours=[["x", "y", None, "2"], ["x", None, None, "1"], [None, None, None, "0"], [None, None, None, None]], why="the size of NULL is NULL; Spark says -1")
+     ours=[["x", "y", None, "2"], ["x", None, None, "1"], [None, None, None, "0"], [None, None, None, None]], why="`size(NULL)` is NULL; Spark says -1")
 case("an array beside a column that is short", table("a ARRAY<STRING>, b ARRAY<INT>, c STRING", NESTED), b"x,y\n")
 case("a map with Hive's delimiters", table("m MAP<STRING,INT>, b STRING"), b"k\x031\x02l\x032\x01x\n")
 case("a map", table("m MAP<STRING,INT>", NESTED), b"k:1,l:2\nk:1\n\\N\nk:x\n")
@@ -457,11 +457,11 @@ def using(format, columns, **options):
 
 
 case("STORED AS CSV", table("a STRING, b INT", "STORED AS CSV"), b'"x,1",1\ny,2\n',
-     ours=[["x,1", "1"], ["y", "2"]], why="STORED AS CSV reads CSV with quotes; Spark refuses it")
+     ours=[["x,1", "1"], ["y", "2"]], why="`STORED AS CSV` reads CSV with quotes; Spark refuses it")
 case("STORED AS JSONFILE", table("a STRING, b INT", "STORED AS JSONFILE"), b'{"a":"x","b":1}\n{"b":2}\n',
-     ours=[["x", "1"], [None, "2"]], why="STORED AS JSONFILE reads a JSON object a line; Spark refuses it")
+     ours=[["x", "1"], [None, "2"]], why="`STORED AS JSONFILE` reads a JSON object in each line; Spark refuses it")
 case("the SerDe of JSON", table("a STRING, b INT, c ARRAY<INT>", "ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe' STORED AS TEXTFILE"), b'{"a":"x","b":1,"c":[1,2]}\n',
-     ours=[["x", "1", "[1,2]"]], why="the SerDe of JSON is read as JSON lines; Spark as installed lacks its class")
+     ours=[["x", "1", "[1,2]"]], why="Hive's SerDes of JSON are read as JSON lines; Spark needs a jar for that")
 case("USING csv", using("csv", "a STRING, b INT"), b'x,1\n"y,z",2\n')
 case("USING csv with a header", using("csv", "a STRING, b INT", header="true"), b"a,b\nx,1\n")
 case("USING csv with another separator", using("csv", "a STRING, b INT", sep="|"), b"x|1\n'y|z'|2\n")

@@ -74,6 +74,7 @@ type Rows = Vec<Vec<Option<String>>>;
 struct Different {
     #[serde(flatten)]
     answer: Answer,
+    /// What we do, and behind `; Spark ` what Spark does: a row of docs/spark.md.
     why: String,
 }
 
@@ -259,12 +260,52 @@ async fn text_tables_have_the_rows_that_spark_gives() {
         let count = table.cases.iter().filter(|case| case.word == *word).count();
         assert!(count >= 5, "{count} cases of {word}");
     }
+    let page = include_str!("../../../../docs/spark.md");
     let mut mistakes = Vec::new();
     for case in &table.cases {
-        assert!(case.syncline.as_ref().is_none_or(|different| !different.why.is_empty()), "{}", case.name);
+        if let Some(Different { why, .. }) = &case.syncline {
+            let (ours, theirs) = why.split_once("; Spark ").unwrap();
+            assert!(page.contains(&format!("| {ours} | {theirs} |")), "docs/spark.md lacks: {why}");
+        }
         if let Some(mistake) = case.mistake(&table.zone).await {
             mistakes.push(format!("{}: {}\n    {}", case.word, case.name, mistake));
         }
     }
     assert!(mistakes.is_empty(), "{} of {} cases differ:\n{}", mistakes.len(), table.cases.len(), mistakes.join("\n"));
+}
+
+/// `SET syncline.bad_value = 'error'`: what Spark reads as NULL, or as another value, is an error that names the place.
+#[tokio::test]
+async fn bad_values_are_errors_with_file_and_line_if_so_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = async |columns: &str, line: &str| {
+        std::fs::write(folder.path().join("f.txt"), format!("\\N|first\n{line}|second\n")).unwrap();
+        let engine = Engine::builder().allow_locations(true).build().await.unwrap();
+        let script = format!(
+            "SET syncline.bad_value = 'error';
+             CREATE EXTERNAL TABLE t (a {columns}, b STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' LOCATION 'f.txt';
+             SELECT a FROM t"
+        );
+        let (report, events) = run(&engine.session(), Script::new("job.sql", script).in_folder(folder.path())).await;
+        match report.error {
+            Some(error) => Err(error.message),
+            None => Ok(super::rows_of(&events)),
+        }
+    };
+    for (data_type, good, bad) in [
+        ("INT", "7", "x"),
+        ("INT", "1.0", "1.9"),
+        ("INT", "", "2147483648"),
+        ("DOUBLE", "1e3", "1,5"),
+        ("DECIMAL(5,2)", "1.230", "1.235"),
+        ("BOOLEAN", "TRUE", "yes"),
+        ("DATE", "2024-8-7", "2024-02-30"),
+        ("DATE", "2024-02-29", "2024-02-29 00:00:00"),
+        ("TIMESTAMP", "2024-08-07 23:59:59", "2024-08-07 24:00:00"),
+    ] {
+        let rows = read(data_type, good).await;
+        assert_eq!(rows.as_ref().map(Vec::len), Ok(2), "{data_type} {good}: {rows:?}");
+        let message = read(data_type, bad).await.unwrap_err();
+        assert!(message.contains("f.txt, line 2, column \"a\"") && message.contains(bad), "{data_type} {bad}: {message}");
+    }
 }
