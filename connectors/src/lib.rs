@@ -25,6 +25,7 @@ pub mod options;
 pub mod registry;
 pub mod scan_settings;
 pub mod sink;
+pub mod split_queue;
 pub mod starrocks;
 pub mod text;
 

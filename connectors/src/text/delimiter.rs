@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn a_number_is_a_code_in_a_serde_s_properties() {
-        assert_eq!((serde_delimiter("1"), serde_delimiter("44"), serde_delimiter("-1")), (vec![1], vec![b','], vec![0xff]));
+        assert_eq!(
+            (serde_delimiter("1"), serde_delimiter("44"), serde_delimiter("-1")),
+            (vec![1], vec![b','], vec![0xff])
+        );
         assert_eq!((serde_delimiter("128"), serde_delimiter(r"\t")), (b"128".to_vec(), vec![b'\t']));
     }
 

@@ -36,6 +36,7 @@ mod partitions;
 pub(crate) mod places;
 mod properties;
 mod reader;
+mod rows;
 mod scalar;
 mod scan;
 mod spark_values;

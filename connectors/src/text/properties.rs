@@ -402,7 +402,11 @@ mod tests {
         for text in [r"\n", "\n", "0x0A", ""] {
             assert_eq!(read(&[("line.delim", text)]).unwrap().0.line_delimiter, None, "{text:?}");
         }
-        for (name, text, bytes) in [("line.delim", r"\r\n", "\r\n"), ("lineSep", r"\n", "\n"), ("textinputformat.record.delimiter", "\n", "\n")] {
+        for (name, text, bytes) in [
+            ("line.delim", r"\r\n", "\r\n"),
+            ("lineSep", r"\n", "\n"),
+            ("textinputformat.record.delimiter", "\n", "\n"),
+        ] {
             assert_eq!(read(&[(name, text)]).unwrap().0.line_delimiter, Some(bytes.as_bytes().to_vec()), "{name}");
         }
     }
