@@ -23,11 +23,15 @@
 //! ```
 
 mod columns;
+mod csv_fields;
+mod csv_records;
 mod datetime_pattern;
 mod decode;
 mod decompress;
 mod delimiter;
 mod fields;
+mod json;
+mod json_records;
 mod lines;
 mod nested;
 mod nested_columns;
@@ -37,6 +41,7 @@ pub(crate) mod places;
 mod properties;
 mod ranges;
 mod reader;
+mod records;
 mod rows;
 mod scalar;
 mod scan;

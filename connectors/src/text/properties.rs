@@ -21,6 +21,7 @@ const COMMON: &[&str] = &[
     "lineSep",
     "line.delim",
     "textinputformat.record.delimiter",
+    "timeZone",
 ];
 
 /// What delimited text takes besides.
@@ -167,6 +168,10 @@ impl TextTableOptions {
             "linesep" | "textinputformat.record.delimiter" => {
                 self.line_delimiter = Some(delimiter(value)).filter(|delimiter| !delimiter.is_empty());
             }
+            "timezone" => {
+                let unknown = |_| ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()));
+                self.time_zone = jiff::tz::TimeZone::get(value.trim()).map_err(unknown)?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -192,6 +197,9 @@ impl TextTableOptions {
             "header" => csv.header = boolean(name, value)?,
             // of a table it is what a person reads; of OPTIONS one character
             "comment" if value.is_empty() || delimiter(value).len() == 1 => csv.comment = character(name, value)?,
+            "multiline" if csv.dialect == CsvDialect::OpenCsv && boolean(name, value)? => {
+                return Err(ConnectorError::option("in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes"));
+            }
             "multiline" => csv.multi_line = boolean(name, value)?,
             "nullvalue" => self.null_marker = delimiter(value),
             "emptyvalue" => csv.empty_value = delimiter(value),

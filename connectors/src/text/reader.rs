@@ -11,6 +11,7 @@ use super::decode::Decode;
 use super::decompress::{Decompress, MAGIC_BYTES};
 use super::lines::{Cut, Line, Lines, Next, TooLong};
 use super::options::{BadValue, TextTableOptions};
+use super::records::{BadRecord, Outcome, RecordLine, Records};
 use super::rows::{Rows, shown};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{Reject, RejectLog};
@@ -73,6 +74,8 @@ pub(super) struct TextReader {
     /// Up to this offset of the text lines are read one by one, because one of them is no text.
     one_by_one_to: u64,
     rows: Rows,
+    /// Of CSV and JSON: what makes rows of lines.
+    records: Option<Records>,
 }
 
 /// What is checked of a line before its fields are taken. It does not depend on the projection, so neither does the number of rows.
@@ -117,6 +120,7 @@ impl TextReader {
             scratch: Vec::new(),
             decode,
             rows: Rows::new(Arc::clone(&plan), check == Check::Fields)?,
+            records: Records::of(&plan),
             plan,
         })
     }
@@ -184,6 +188,7 @@ impl TextReader {
                         return Ok(Progress::NeedInput);
                     }
                 }
+                Next::End if self.end_records()? => {}
                 Next::End if self.rows.is_empty() => return Ok(Progress::Done),
                 Next::End => return self.take_batch(),
             }
@@ -192,6 +197,13 @@ impl TextReader {
 
     /// Says what was dropped; called when no more rows are wanted.
     pub(super) fn finish(&mut self) {
+        if let Some(dropped) = self.records.as_mut().map(Records::take_dropped).filter(|dropped| dropped.records > 0) {
+            let text = format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
+            match &self.rejects {
+                Some(log) => log.warn("text: malformed rows", dropped.records, &text),
+                None => tracing::warn!(rows = dropped.records, "{text}"),
+            }
+        }
         let extra = self.rows.take_extra_fields();
         if extra.lines == 0 {
             return;
@@ -233,14 +245,16 @@ impl TextReader {
         let end_offset = self.lines.end_offset();
         let mut text = Vec::new();
         if bytes_last {
-            let rest = decompress.finish()?;
-            self.decode.push(&rest, true, &mut text, end_offset, line_end);
-            self.lines.end();
+            let has_more = decompress.finish(&mut self.scratch)?;
+            self.decode.push(&self.scratch, !has_more, &mut text, end_offset, line_end);
+            if !has_more {
+                self.lines.end();
+            }
         } else {
-            let take = self.input.len().min(PIECE_BYTES);
-            let bytes = decompress.push(&self.input[..take], &mut self.scratch)?;
-            self.decode.push(bytes, false, &mut text, end_offset, line_end);
-            self.input.advance(take);
+            let piece = self.input.len().min(PIECE_BYTES);
+            let taken = decompress.push(&self.input[..piece], &mut self.scratch)?;
+            self.decode.push(&self.scratch, false, &mut text, end_offset, line_end);
+            self.input.advance(taken);
         }
         self.lines.push(text.into());
         Ok(true)
@@ -249,7 +263,8 @@ impl TextReader {
     /// Reads the lines that are at hand and with which nothing is wrong, all at once. False if there are none.
     fn read_run(&mut self) -> bool {
         let is_header = self.lines.number() < self.skip_lines;
-        if self.check == Check::Fields || is_header || self.lines.offset() < self.one_by_one_to {
+        let one_by_one = self.records.is_some() || self.check == Check::Fields;
+        if one_by_one || is_header || self.lines.offset() < self.one_by_one_to {
             return false;
         }
         let (rows, bytes) = self.rows.room();
@@ -293,6 +308,15 @@ impl TextReader {
             let reason = self.undecodable(bad.source_offset);
             return self.reject(Reject { value: shown_line(text), reason, ..self.at(line.number) });
         }
+        if self.records.is_some() {
+            return match from_utf8(text) {
+                Ok(_) => self.read_record(line),
+                Err(error) => {
+                    let reason = self.undecodable(line.offset + error.valid_up_to() as u64);
+                    self.reject(Reject { value: shown_line(text), reason, ..self.at(line.number) })
+                }
+            };
+        }
         let more = self.rows.split(text);
         let mut checked = None;
         match self.check {
@@ -318,6 +342,37 @@ impl TextReader {
         }
         self.rows.append(text, checked, line.number, more);
         Ok(())
+    }
+
+    /// Reads a line of CSV or JSON.
+    fn read_record(&mut self, line: &Line) -> Result<()> {
+        let text = self.lines.text(line);
+        let (Some(records), Ok(text)) = (self.records.as_mut(), std::str::from_utf8(text)) else { return Ok(()) };
+        let bytes = text.len();
+        let record = RecordLine { text, number: line.number, offset: line.offset };
+        let outcome = records.read(record, self.rows.columns_mut());
+        self.take_record(outcome, bytes).map(|_| ())
+    }
+
+    /// What is left of CSV at the file's end. Whether there was a row.
+    fn end_records(&mut self) -> Result<bool> {
+        match self.records.as_mut().map(|records| records.end(self.rows.columns_mut())) {
+            Some(outcome) => self.take_record(outcome, 0),
+            None => Ok(false),
+        }
+    }
+
+    fn take_record(&mut self, outcome: Outcome, bytes: usize) -> Result<bool> {
+        match outcome {
+            Outcome::Nothing => Ok(false),
+            Outcome::Rows { count, line, more } => {
+                self.rows.add_record(count, line, bytes, more);
+                Ok(true)
+            }
+            Outcome::Bad(BadRecord { line, column, value, reason, values }) => {
+                self.reject(Reject { column, value, reason, values, ..self.at(line) }).map(|()| true)
+            }
+        }
     }
 
     fn refuse_long_line(&mut self, line: &TooLong) -> Result<()> {

@@ -10,6 +10,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use super::columns::Column;
 use super::fields::FieldSplitter;
+use super::nested::Nesting;
 use super::options::BadValue;
 use super::places::{RowLine, place_columns};
 use super::reader::ReadPlan;
@@ -26,6 +27,8 @@ pub(super) const BATCH_BYTES: usize = 1 << 20;
 pub(super) struct Rows {
     plan: Arc<ReadPlan>,
     splitter: FieldSplitter,
+    /// Of columns that are nested.
+    nesting: Nesting,
     /// How many fields of a line are looked for: up to the last column that is wanted, or all.
     fields_wanted: usize,
     /// The fields of the line that was split last.
@@ -74,6 +77,7 @@ impl Rows {
         };
         Ok(Self {
             splitter: FieldSplitter::new(options.fields_delimiter.as_deref(), options.escape),
+            nesting: Nesting::new(options),
             fields_wanted,
             fields: Vec::new(),
             columns,
@@ -102,12 +106,35 @@ impl Rows {
 
     /// Rows and bytes of text that there is room for.
     pub(super) fn room(&self) -> (usize, usize) {
-        (self.plan.batch_rows - self.rows, BATCH_BYTES - self.bytes)
+        (self.plan.batch_rows.saturating_sub(self.rows), BATCH_BYTES.saturating_sub(self.bytes))
     }
 
     /// Whether lines of this text need not be split.
     pub(super) fn are_whole(&self, text: &[u8]) -> bool {
         self.fields_wanted == 0 || self.splitter.is_whole(text) && !self.splitter.has_escape()
+    }
+
+    /// The columns, for [`records`](super::records) to append to.
+    pub(super) fn columns_mut(&mut self) -> &mut [Column] {
+        &mut self.columns
+    }
+
+    /// Counts the rows of a record that was appended, of so many bytes of text; `more` is whether it has fields beyond the columns.
+    pub(super) fn add_record(&mut self, rows: usize, line: u64, bytes: usize, more: bool) {
+        for _ in 0..rows {
+            self.add(1, line);
+        }
+        self.bytes += bytes;
+        self.count_extra_fields(more, line);
+    }
+
+    fn count_extra_fields(&mut self, more: bool, line: u64) {
+        if more {
+            self.extra_fields.lines += 1;
+            if self.extra_fields.lines == 1 {
+                self.extra_fields.first = line;
+            }
+        }
     }
 
     /// Cuts a line into fields, for [`append`](Self::append).
@@ -155,12 +182,7 @@ impl Rows {
     /// Appends the line that was split last; `text` is the line if it is known to be text, `more` whether it has fields beyond.
     pub(super) fn append(&mut self, line: &[u8], text: Option<&str>, number: u64, more: bool) {
         self.append_fields(line, text);
-        if more && self.fields_wanted == self.plan.options.columns.len() {
-            self.extra_fields.lines += 1;
-            if self.extra_fields.lines == 1 {
-                self.extra_fields.first = number;
-            }
-        }
+        self.count_extra_fields(more && self.fields_wanted == self.plan.options.columns.len(), number);
         self.add(1, number);
     }
 
@@ -173,7 +195,9 @@ impl Rows {
                 continue;
             };
             let field = &line[range.clone()];
-            if field == null_marker || (field.is_empty() && !is_text) {
+            if let Column::List(_) | Column::Map(_) | Column::Struct(_) = column {
+                self.nesting.append(field, column, &self.plan.options.columns[*source].1);
+            } else if field == null_marker || (field.is_empty() && !is_text) {
                 column.append_null();
             } else if let Some(field) = text.and_then(|text| text.get(range.clone())) {
                 column.append_text(field);
@@ -201,6 +225,10 @@ impl Rows {
             if is_text(data_type) && *data_type != DataType::Binary {
                 if let Err(error) = std::str::from_utf8(field) {
                     return Some(bad(field, Some(range.start + error.valid_up_to())));
+                }
+            } else if options.bad_value == BadValue::Error && data_type.is_nested() {
+                if !self.nesting.is_exact(field, data_type) {
+                    return Some(bad(field, None));
                 }
             } else if options.bad_value == BadValue::Error {
                 let field = unescaped(&self.splitter, field, data_type);

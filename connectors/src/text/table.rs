@@ -15,8 +15,7 @@ use super::partitions::{PartitionFile, Partitions};
 use super::ranges::{Part, RANGE_BYTES};
 use super::reader::ReadPlan;
 use super::scan::{OutputColumn, Source, TextExec, TextSplit};
-use super::syntax::RowSyntax;
-use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::error::Result;
 use crate::object_store::FileLocation;
 use crate::split_queue::pack;
 
@@ -70,9 +69,6 @@ impl TextTable {
         range_bytes: u64,
     ) -> Result<Arc<dyn TableProvider>> {
         options.check()?;
-        if options.syntax != RowSyntax::Delimited {
-            return Err(ConnectorError::new(ErrorCode::Unsupported, "reading CSV and JSON is not built yet"));
-        }
         for (name, data_type) in &options.columns {
             Column::new(name, data_type)?;
         }

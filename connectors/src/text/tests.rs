@@ -402,8 +402,12 @@ async fn a_missing_file_is_an_error_and_an_empty_folder_an_empty_table() {
 fn a_table_with_a_type_or_option_that_cannot_be_is_refused() {
     let location = || FileLocation::Local(PathBuf::from("/x"));
     let mut nested = options("a STRING", "|");
-    nested.columns[0].1 = DataType::List(Arc::new(arrow::datatypes::Field::new("item", DataType::Utf8, true)));
+    nested.columns[0].1 = DataType::Duration(arrow::datatypes::TimeUnit::Second);
     assert_eq!(TextTable::try_new(location(), nested).unwrap_err().code(), ErrorCode::Unsupported);
+    let deep = format!("a {}INT{}", "ARRAY<".repeat(8), ">".repeat(8));
+    assert_eq!(TextTable::try_new(location(), options(&deep, "|")).unwrap_err().code(), ErrorCode::Option);
+    let csv = TextTableOptions::of(TextPreset::Csv, columns("a ARRAY<INT>"));
+    assert_eq!(TextTable::try_new(location(), csv).unwrap_err().code(), ErrorCode::Option);
     let mut same = options("a STRING", "x");
     same.line_delimiter = Some(b"x".to_vec());
     assert_eq!(TextTable::try_new(location(), same).unwrap_err().code(), ErrorCode::Option);
@@ -827,3 +831,5 @@ async fn a_row_that_a_conversion_rejects_is_named_with_its_file_and_line() {
     let joined = rejected_places("SELECT a.n, b.s FROM t a JOIN t b ON a.n = b.n", 4, 300).await;
     assert!(joined.iter().all(|place| place.starts_with("nowhere")) && joined.len() == 20, "{joined:?}");
 }
+
+mod formats;
