@@ -3,6 +3,7 @@
 use super::datetime_pattern::DateTimePattern;
 use super::delimiter::{delimiter, serde_delimiter};
 use super::options::{BadValue, Compression, TextTableOptions};
+use super::spark_values::zone;
 use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::{Options, nearest};
@@ -169,8 +170,9 @@ impl TextTableOptions {
                 self.line_delimiter = Some(delimiter(value)).filter(|delimiter| !delimiter.is_empty());
             }
             "timezone" => {
-                let unknown = |_| ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()));
-                self.time_zone = jiff::tz::TimeZone::get(value.trim()).map_err(unknown)?;
+                self.time_zone = zone(value.trim()).ok_or_else(|| {
+                    ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()))
+                })?;
             }
             _ => return Ok(false),
         }
