@@ -241,7 +241,7 @@ impl TextReader {
             }
             return Ok(true);
         }
-        let line_end = self.lines.last_delimiter_byte();
+        let line_end = self.lines.last_delimiter_bytes();
         let end_offset = self.lines.end_offset();
         let mut text = Vec::new();
         if bytes_last {
