@@ -57,12 +57,16 @@ pub mod cli;
 pub mod error;
 pub mod report;
 
+mod bucket_location;
 mod catalogs;
 mod clock;
 mod config;
 mod datetime_text;
 mod engine;
 mod external_table;
+mod file_format;
+mod file_options;
+mod file_target;
 mod functions;
 mod names;
 mod operators;

@@ -50,9 +50,12 @@ fn parse_from(statement: &StatementText<'_>, start: usize) -> Result<Statement, 
         "alter" => alter(&mut cursor, tokens),
         "msck" => msck(&mut cursor, tokens),
         "call" => call(&mut cursor, tokens),
-        "copy" => Err(cursor.error(ErrorCode::NotYet, "COPY is not built yet")),
+        "copy" => Ok(Statement::Sync(Box::new(grammar::copy(&mut cursor)?))),
         "insert" | "replace" => insert(&mut cursor, tokens),
-        "with" if main_verb(statement, tokens.clone()).is_some() => other(statement, tokens),
+        "from" if let Some(at) = main_verb(statement, tokens.clone()).filter(|at| is_insert(statement, *at)) => {
+            Err(insert_behind_from(statement, at))
+        }
+        "with" if let Some(verb) = main_verb(statement, tokens.clone()) => verb_behind_with(statement, tokens, verb),
         "select" | "with" | "values" | "from" | "table" => query(statement, tokens),
         "" if first.is_symbol("(") => query(statement, tokens),
         _ => other(statement, tokens),
@@ -85,13 +88,43 @@ fn query(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
     Ok(Statement::Query(Box::new(parse_query(statement, tokens, &route)?)))
 }
 
+/// `WITH … INSERT | UPDATE | DELETE …`: the statement of a remote system, or a sync whose query begins before its INSERT.
+fn verb_behind_with(statement: &StatementText<'_>, tokens: Range<usize>, verb: usize) -> Result<Statement, SqlError> {
+    let route = route(statement, tokens.clone());
+    let mut cursor = Cursor::new(statement, verb);
+    let is_native = route.native().is_some() && !grammar::inserts_into_a_directory(&cursor);
+    if is_native || !is_insert(statement, verb) {
+        return other(statement, tokens);
+    }
+    if !statement.tokens[verb - 1].is_symbol(")") {
+        return Err(insert_behind_from(statement, verb));
+    }
+    route.refuse_unknown(statement)?;
+    Ok(Statement::Sync(Box::new(grammar::insert(&mut cursor, tokens.start..verb)?)))
+}
+
+fn is_insert(statement: &StatementText<'_>, at: usize) -> bool {
+    let cursor = Cursor::new(statement, at);
+    cursor.is_at(&["insert", "overwrite"]) || cursor.is_at(&["insert", "into"])
+}
+
+/// Hive's `FROM x INSERT OVERWRITE TABLE t SELECT …`.
+fn insert_behind_from(statement: &StatementText<'_>, at: usize) -> SqlError {
+    statement
+        .error(ErrorCode::NotYet, "an INSERT behind its FROM is not built yet", at)
+        .hint("write INSERT … SELECT … FROM …, one for each target")
+}
+
 fn insert(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
+    if grammar::inserts_into_a_directory(cursor) {
+        return Ok(Statement::Sync(Box::new(grammar::insert(cursor, 0..0)?)));
+    }
     let route = route(cursor.statement, tokens.clone());
     if let Some(native) = native(cursor.statement, tokens, &route) {
         return native.map(Statement::Native);
     }
     route.refuse_unknown(cursor.statement)?;
-    Ok(Statement::Sync(Box::new(grammar::insert(cursor)?)))
+    Ok(Statement::Sync(Box::new(grammar::insert(cursor, 0..0)?)))
 }
 
 fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
@@ -220,11 +253,12 @@ fn create_table(
     let statement = cursor.statement;
     let route = route(statement, tokens.clone());
     let is_over_files = tokens.clone().any(|at| is_location(statement, at));
+    let has_spark_format = tokens.clone().any(|at| is_spark_format(statement, at));
     let target = first_table(&route);
     let is_remote = match target {
         Some(System::Named(_)) => true,
         // what is in use takes a table unless it is plainly one over files
-        Some(System::InUse(_)) => !(is_external && is_over_files),
+        Some(System::InUse(_)) => !(has_spark_format || is_external && is_over_files),
         _ => false,
     };
     if is_remote {
@@ -249,7 +283,7 @@ fn create_table(
             .error(ErrorCode::Syntax, format!("catalog {catalog} holds files and cannot hold tables"), cursor.at)
             .hint("give the table a name without a catalog, and LOCATION 'catalog:/path'"));
     }
-    if is_external || is_over_files {
+    if is_external || is_over_files || has_spark_format {
         let table = grammar::external_table(cursor, tokens.start)?;
         return session(SessionStatement::CreateExternalTable(Box::new(table)));
     }
@@ -270,11 +304,16 @@ fn is_location(statement: &StatementText<'_>, at: usize) -> bool {
     let text = statement.text();
     let is = |n: usize, word: &str| statement.tokens.get(at + n).is_some_and(|token| token.is_word(text, word));
     let is_string = |n: usize| statement.tokens.get(at + n).is_some_and(|token| token.kind == TokenKind::String);
-    let is_format = statement.tokens.get(at + 1).is_some_and(|token| token.kind == TokenKind::Word);
-    (is(0, "location") && is_string(1))
-        || (is(0, "stored") && is(1, "as"))
-        || (is(0, "row") && is(1, "format"))
-        || (is(0, "using") && is_format)
+    (is(0, "location") && is_string(1)) || (is(0, "stored") && is(1, "as")) || (is(0, "row") && is(1, "format"))
+}
+
+/// `USING csv` and the like, which no remote system has.
+fn is_spark_format(statement: &StatementText<'_>, at: usize) -> bool {
+    let (Some(using), Some(format)) = (statement.tokens.get(at), statement.tokens.get(at + 1)) else { return false };
+    let text = statement.text();
+    using.is_word(text, "using")
+        && (format.kind == TokenKind::String || format.is_name())
+        && grammar::is_file_format(&format.value(text, statement.dialect))
 }
 
 fn first_table(route: &Route) -> Option<&System> {
@@ -441,7 +480,7 @@ fn look_into(sql: &str, statement: &StatementText<'_>) -> (bool, bool) {
 /// Heads of statements that the session has, for suggestions.
 const HEADS: &[&str] = &[
     "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "EXPLAIN", "ASSERT", "SET", "USE", "SOURCE",
-    "WITH", "CALL", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
+    "WITH", "CALL", "COPY", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
 ];
 
 /// A statement that only a remote system can run.

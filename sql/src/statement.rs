@@ -62,21 +62,77 @@ impl std::fmt::Display for Name {
     }
 }
 
-/// `INSERT INTO | OVERWRITE [TABLE] target [PARTITION (…)] [(columns) | BY NAME] [PROPERTIES (…)] query`.
+/// `INSERT INTO | OVERWRITE [TABLE] target [PARTITION (…)] [(columns) | BY NAME] [PROPERTIES (…)] query`,
+/// `INSERT OVERWRITE [LOCAL] DIRECTORY 'location' … query`, and `COPY query TO 'location' …`.
 #[derive(Debug, Clone)]
 pub struct Insert {
     /// The target.
-    pub target: Name,
+    pub target: InsertTarget,
     /// OVERWRITE rather than INTO.
     pub overwrite: bool,
     /// `PARTITION (…)`; empty if there is none.
     pub partition: Vec<PartitionItem>,
     /// How columns are mapped.
     pub columns: InsertColumns,
-    /// `PROPERTIES (…)`, in order.
+    /// `PROPERTIES (…)` and `OPTIONS (…)`, in order.
     pub properties: Vec<Property>,
     /// What is written.
     pub query: Query,
+}
+
+/// What a sync writes to.
+#[derive(Debug, Clone)]
+pub enum InsertTarget {
+    /// A table of a remote system or an external table.
+    Table(Name),
+    /// Files that no table is defined over.
+    Files(Box<FilesTarget>),
+}
+
+impl InsertTarget {
+    /// Where it stands.
+    pub fn position(&self) -> &Position {
+        match self {
+            Self::Table(name) => &name.position,
+            Self::Files(files) => &files.position,
+        }
+    }
+}
+
+/// The table's name or the location, as written: a location may hold a secret.
+impl std::fmt::Display for InsertTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Table(name) => name.fmt(f),
+            Self::Files(files) => f.write_str(&files.location),
+        }
+    }
+}
+
+/// The files of `INSERT OVERWRITE DIRECTORY` and `COPY … TO`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesTarget {
+    /// The location, with escapes replaced.
+    pub location: String,
+    /// Where it starts.
+    pub position: Position,
+    /// Which of the two statements it is.
+    pub statement: FilesStatement,
+    /// How the files are written down, as far as clauses say it; OPTIONS are among the statement's properties.
+    pub format: FormatClauses,
+    /// Whether a clause names the format.
+    pub has_format: bool,
+    /// PARTITIONED BY of COPY: columns of the query that become folders.
+    pub partition_columns: Vec<Name>,
+}
+
+/// The statements that write files without a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilesStatement {
+    /// `INSERT OVERWRITE DIRECTORY`: the location is a folder, and what is in it is replaced.
+    Directory,
+    /// `COPY … TO`: the location is a folder or one file.
+    Copy,
 }
 
 /// The columns of an INSERT.
@@ -385,16 +441,12 @@ pub struct ExternalTable {
     pub partition_columns: Vec<ColumnDefinition>,
     /// COMMENT.
     pub comment: Option<String>,
-    /// ROW FORMAT DELIMITED.
-    pub row_format: RowFormat,
-    /// STORED AS, upper case; None is TEXTFILE, as in Hive.
-    pub stored_as: Option<String>,
+    /// How its files are written down.
+    pub format: FormatClauses,
     /// LOCATION, as typed between the quotes with escapes replaced.
     pub location: String,
     /// Where LOCATION's value starts.
     pub location_position: Position,
-    /// TBLPROPERTIES and OPTIONS, in order.
-    pub properties: Vec<Property>,
     /// The definition's text, for SHOW CREATE TABLE and the state store; parameters are put in, references are not resolved.
     pub text: String,
 }
@@ -428,6 +480,67 @@ pub struct ColumnDefinition {
     pub data_type: ast::DataType,
     /// COMMENT.
     pub comment: Option<String>,
+}
+
+/// How files are written down, as the clauses of a table or a directory say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FormatClauses {
+    /// The format: `STORED AS`, `USING`, or what the class of `ROW FORMAT SERDE` reads.
+    pub format: StorageFormat,
+    /// ROW FORMAT DELIMITED.
+    pub row_format: RowFormat,
+    /// SERDEPROPERTIES, TBLPROPERTIES and OPTIONS, in order.
+    pub properties: Vec<Property>,
+}
+
+/// A format of files, as statements name it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StorageFormat {
+    /// Hive's text: no clause, `STORED AS TEXTFILE`, LazySimpleSerDe.
+    #[default]
+    Text,
+    /// `STORED AS CSV`: RFC 4180.
+    Csv,
+    /// Hive's OpenCSVSerde.
+    OpenCsv,
+    /// Spark's `USING csv`.
+    SparkCsv,
+    /// `STORED AS JSON | JSONFILE` and the JSON SerDes: an object per line.
+    Json,
+    /// Spark's `USING json`.
+    SparkJson,
+    /// Spark's `USING text`: each line is a value.
+    SparkText,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Avro.
+    Avro,
+    /// Apache ORC.
+    Orc,
+}
+
+impl StorageFormat {
+    /// Its name, as `STORED AS` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text | Self::SparkText => "TEXTFILE",
+            Self::Csv | Self::OpenCsv | Self::SparkCsv => "CSV",
+            Self::Json | Self::SparkJson => "JSON",
+            Self::Parquet => "PARQUET",
+            Self::Avro => "AVRO",
+            Self::Orc => "ORC",
+        }
+    }
+
+    /// Whether files are lines of text.
+    pub fn is_lines(self) -> bool {
+        !matches!(self, Self::Parquet | Self::Avro | Self::Orc)
+    }
+
+    /// Whether ROW FORMAT DELIMITED says something about it.
+    pub(crate) fn has_delimiters(self) -> bool {
+        matches!(self, Self::Text | Self::Csv)
+    }
 }
 
 /// The delimiters of ROW FORMAT DELIMITED: raw texts between the quotes, decoded by [`delimiter`](crate::delimiter()).

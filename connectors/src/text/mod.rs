@@ -6,7 +6,7 @@
 //!
 //! Bytes flow through these, each bounded in memory: [`FileRead`](crate::object_store::FileRead) (a file or a download),
 //! `decompress` (gzip), `decode` (any encoding to UTF-8), `lines`, `fields`, `columns` (values to Arrow). `reader` joins them into
-//! batches; [`TextTable`] and its plan node run one reader per file.
+//! batches; [`TextTable`] and its plan node run one reader per file, or per range of a large file (`ranges`).
 //!
 //! ```
 //! use std::path::Path;
@@ -23,25 +23,42 @@
 //! ```
 
 mod columns;
+mod csv_fields;
+mod csv_records;
+mod datetime_pattern;
 mod decode;
 mod decompress;
 mod delimiter;
 mod fields;
+mod json;
+mod json_records;
 mod lines;
+mod nested;
+mod nested_columns;
 mod options;
 mod partitions;
 pub(crate) mod places;
+mod properties;
+mod ranges;
 mod reader;
+mod records;
+mod rows;
+mod scalar;
 mod scan;
+mod spark_values;
+mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
 mod types;
 mod values;
 
+pub use datetime_pattern::DateTimePattern;
 pub use delimiter::delimiter;
 pub use options::{BadValue, Compression, TextTableOptions};
 pub use partitions::{NULL_PARTITION, Partitions, parse_partition_name, partition_name, partition_value};
 pub use scan::TextExec;
+pub use syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax, TextPreset};
 pub use table::TextTable;
 pub use types::hive_type;
+pub use values::ValueRules;

@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+mod ranges;
+
 use super::*;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http::test_server::{Server, answer, good, raw};
@@ -187,7 +189,7 @@ async fn missing_fields_are_null_and_fields_beyond_are_dropped_and_told() {
 async fn values_are_read_by_type_and_what_is_none_is_null() {
     let types = "i INT; d DOUBLE; m DECIMAL(5,2); b BOOLEAN; day DATE; at TIMESTAMP; raw BINARY; s STRING";
     let text = "7|1.5|1.235|TRUE|2024-8-7|2024-08-07 12:34:56.5|aGk=|x\n\
-                99999999999|x|1000|yes|2024-02-30|2024-08-07|\\N|\\N\n\
+                99999999999|x|1000|yes|2024-02-32|2024-08-07|\\N|\\N\n\
                 |||||||\n";
     let expected = ["7¦1.5¦1.24¦true¦2024-08-07¦2024-08-07T12:34:56.500¦6869¦x", "∅¦∅¦∅¦∅¦∅¦∅¦∅¦∅", "∅¦∅¦∅¦∅¦∅¦∅¦¦"];
     assert_eq!(select_one(text.as_bytes(), options(types, "|")).await, expected);
@@ -337,7 +339,7 @@ async fn gzip_files_of_several_members_are_read_by_name_first_bytes_or_option() 
     assert_eq!(select_error(b"plain text", gzip).await.code(), ErrorCode::Value);
     let cut = select_error(&bytes[..bytes.len() - 3], options("col STRING", "|")).await;
     assert!(cut.message().contains("f.txt") && cut.message().contains("cut short"), "{cut}");
-    let files = Files::new(&[("f.zst", b"\x28\xB5\x2F\xFD....")]);
+    let files = Files::new(&[("f.xz", b"\xFD7zXZ\0....")]);
     let location = FileLocation::Local(files.path());
     let error = query(&context(None), location, options("col STRING", "|"), "SELECT * FROM t").await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unsupported, "{error}");
@@ -400,8 +402,12 @@ async fn a_missing_file_is_an_error_and_an_empty_folder_an_empty_table() {
 fn a_table_with_a_type_or_option_that_cannot_be_is_refused() {
     let location = || FileLocation::Local(PathBuf::from("/x"));
     let mut nested = options("a STRING", "|");
-    nested.columns[0].1 = DataType::List(Arc::new(arrow::datatypes::Field::new("item", DataType::Utf8, true)));
+    nested.columns[0].1 = DataType::Duration(arrow::datatypes::TimeUnit::Second);
     assert_eq!(TextTable::try_new(location(), nested).unwrap_err().code(), ErrorCode::Unsupported);
+    let deep = format!("a {}INT{}", "ARRAY<".repeat(8), ">".repeat(8));
+    assert_eq!(TextTable::try_new(location(), options(&deep, "|")).unwrap_err().code(), ErrorCode::Option);
+    let csv = TextTableOptions::of(TextPreset::Csv, columns("a ARRAY<INT>"));
+    assert_eq!(TextTable::try_new(location(), csv).unwrap_err().code(), ErrorCode::Option);
     let mut same = options("a STRING", "x");
     same.line_delimiter = Some(b"x".to_vec());
     assert_eq!(TextTable::try_new(location(), same).unwrap_err().code(), ErrorCode::Option);
@@ -568,13 +574,12 @@ fn naive(
         parts
     }
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let mut lines = cut(text, lines_delimiter.unwrap_or(b"\n"));
+    let only_feeds = std::str::from_utf8(text).unwrap().replace("\r\n", "\n").replace('\r', "\n").into_bytes();
+    let mut lines = match lines_delimiter {
+        Some(delimiter) => cut(text, delimiter),
+        None => cut(&only_feeds, b"\n"),
+    };
     let last = lines.pop().unwrap();
-    if lines_delimiter.is_none() {
-        for line in &mut lines {
-            *line = line.strip_suffix(b"\r").unwrap_or(line);
-        }
-    }
     if !last.is_empty() {
         lines.push(last);
     }
@@ -595,7 +600,7 @@ fn lines_and_fields_are_those_of_a_naive_splitter_whatever_the_pieces() {
     let input = (
         prop::collection::vec(piece, 0..40),
         prop::sample::select(vec!["|", "||", "ab", "é"]),
-        prop::sample::select(vec![None, Some("\r"), Some("#@"), Some("@@")]),
+        prop::sample::select(vec![None, Some("\r"), Some("\r\n"), Some("\n"), Some("#@"), Some("@@")]),
         prop::collection::vec(1usize..9, 1..6),
         any::<bool>(),
     );
@@ -642,6 +647,7 @@ fn read_in_pieces(bytes: &[u8], options: TextTableOptions, sizes: &[usize]) -> V
                 let size = *sizes.next().unwrap();
                 reader.feed(rest.split_to(size.min(rest.len())));
             }
+            Progress::NeedLinesBefore => panic!("the lines before are known"),
             Progress::Done => return found,
         }
     }
@@ -680,6 +686,7 @@ fn random_bytes_are_rows_or_rejects_but_never_a_panic() {
                         Some(piece) => reader.feed(bytes::Bytes::copy_from_slice(piece)),
                         None => reader.end(),
                     },
+                    Progress::NeedLinesBefore => panic!("the lines before are known"),
                     Progress::Done => break,
                 }
             }
@@ -742,7 +749,7 @@ fn escaped_fields_are_those_of_a_naive_splitter() {
 }
 
 /// Writes a SELECT over two files of lines into a column of whole numbers; the rejects as `file:line value`, sorted.
-async fn rejected_places(sql: &str, target_partitions: usize) -> Vec<String> {
+async fn rejected_places(sql: &str, target_partitions: usize, range_bytes: u64) -> Vec<String> {
     use crate::sink::memory::{Fault, MemorySink};
     use crate::sink::{ErrorLimit, RejectCollector, TargetColumn, TargetType, plan_insert};
 
@@ -756,7 +763,8 @@ async fn rejected_places(sql: &str, target_partitions: usize) -> Vec<String> {
     options.skip_lines = 1;
     let config = SessionConfig::new().with_target_partitions(target_partitions).with_batch_size(64);
     let context = SessionContext::new_with_config(config);
-    let table = TextTable::try_new(FileLocation::Local(folder.path().to_owned()), options).unwrap();
+    let location = FileLocation::Local(folder.path().to_owned());
+    let table = TextTable::with_range_bytes(location, options, None, range_bytes).unwrap();
     context.register_table("t", table).unwrap();
     let column = |name: &str, kind| TargetColumn {
         name: name.into(),
@@ -802,18 +810,26 @@ async fn a_row_that_a_conversion_rejects_is_named_with_its_file_and_line() {
         expected
     };
     let as_it_is = |n: usize| format!("x{n}");
-    for partitions in [1, 4] {
-        assert_eq!(rejected_places("SELECT n, s FROM t", partitions).await, expected(&|_| true, &as_it_is));
+    for (partitions, ranges) in [(1, u64::MAX), (4, u64::MAX), (1, 300), (4, 1000)] {
+        assert_eq!(rejected_places("SELECT n, s FROM t", partitions, ranges).await, expected(&|_| true, &as_it_is));
         assert_eq!(
-            rejected_places("SELECT concat(n, '!') AS a, 'c' AS b FROM t WHERE s = 'a' AND n <> 'x7'", partitions)
-                .await,
+            rejected_places(
+                "SELECT concat(n, '!') AS a, 'c' AS b FROM t WHERE s = 'a' AND n <> 'x7'",
+                partitions,
+                ranges
+            )
+            .await,
             expected(&|n| n != 7, &|n| format!("x{n}!"))
         );
         assert_eq!(
-            rejected_places("SELECT n, s FROM t UNION ALL SELECT n, s FROM t WHERE n = 'x7'", partitions).await.len(),
+            rejected_places("SELECT n, s FROM t UNION ALL SELECT n, s FROM t WHERE n = 'x7'", partitions, ranges)
+                .await
+                .len(),
             21
         );
     }
-    let joined = rejected_places("SELECT a.n, b.s FROM t a JOIN t b ON a.n = b.n", 4).await;
+    let joined = rejected_places("SELECT a.n, b.s FROM t a JOIN t b ON a.n = b.n", 4, 300).await;
     assert!(joined.iter().all(|place| place.starts_with("nowhere")) && joined.len() == 20, "{joined:?}");
 }
+
+mod formats;

@@ -75,6 +75,28 @@ fn below_table(entry: &ExternalTableEntry, values: Vec<String>, name: &str, scop
     Ok(Partition::new(entry, values, location, entry.folder.clone()))
 }
 
+/// Puts in the partitions that a committed write has made in folders below its table's. Those that are known already stay as they are.
+pub(super) fn register(table: &str, written: &[Vec<String>], scope: &Scope) -> Result<()> {
+    let Some(entry) = scope.tables.get(table).filter(|_| !written.is_empty()) else { return Ok(()) };
+    let mut new = Vec::new();
+    for values in written {
+        let name = entry.partition_name(values);
+        if !entry.partitions.contains_key(&name) {
+            new.push(below_table(entry, values.clone(), &name, scope)?.to_stored(table, &name));
+        }
+    }
+    scope.engine.shared.state.put_partitions(&new).map_err(|error| {
+        let names: Vec<&str> = new.iter().map(|partition| partition.name.as_str()).collect();
+        let message = format!(
+            "the rows are written, and the table {table} does not know the partitions {} yet: {}",
+            names.join(", "),
+            error.message()
+        );
+        SynclineError::new(ErrorCode::PartlyCommitted.code(), message)
+            .hint(format!("--resume puts them in, as MSCK REPAIR TABLE {table} does"))
+    })
+}
+
 /// Stores what is new, and puts the changed table into the session.
 fn keep(
     name: String,
@@ -129,16 +151,18 @@ pub(super) fn drop(
     Ok(Vec::new())
 }
 
+/// Checks `MSCK REPAIR TABLE` without looking at the folders: an earlier statement may be what fills them.
+pub(super) fn check_repair(table: &Name, scope: &Scope) -> Result<Vec<String>> {
+    find(table, scope)?.1.partial_values(&[])?;
+    Ok(Vec::new())
+}
+
 /// `MSCK REPAIR TABLE`: adds the folders that are partitions and are not known. Locations that a definition gave stay.
-pub(super) fn repair(table: &Name, scope: &mut Scope, effect: Effect) -> Result<Vec<String>> {
+pub(super) async fn repair(table: &Name, scope: &mut Scope) -> Result<Vec<String>> {
     let (name, mut entry) = find(table, scope)?;
     entry.partial_values(&[])?;
-    // an earlier statement may be what fills the folder
-    if effect == Effect::Checked {
-        return Ok(Vec::new());
-    }
     let location = location_of(&entry.definition.location, entry.folder.as_deref(), scope)?;
-    let found = find_partitions(&location, &entry.partition_columns()?)?;
+    let found = find_partitions(&location, &entry.partition_columns()?).await?;
     let mut new = Vec::new();
     let mut warnings = found.warnings;
     for (values, below) in found.partitions {
@@ -158,7 +182,7 @@ pub(super) fn repair(table: &Name, scope: &mut Scope, effect: Effect) -> Result<
         entry.partitions.insert(partition_name.clone(), partition.clone());
         new.push((partition_name, partition));
     }
-    keep(name, entry, &new, scope, effect)?;
+    keep(name, entry, &new, scope, Effect::Done)?;
     Ok(warnings)
 }
 

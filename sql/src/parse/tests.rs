@@ -4,7 +4,7 @@ use crate::parameters::Parameters;
 use crate::scope::FixedScope;
 use crate::source::SourceFile;
 use crate::split::split_in;
-use crate::statement::{CreateTable, TableClauseKind, TableSource};
+use crate::statement::{CreateTable, PropertyValue, StorageFormat, TableClauseKind, TableSource};
 use crate::substitute::substitute;
 
 fn scope() -> FixedScope {
@@ -330,7 +330,20 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
             "CREATE TABLE user_behavior_analysis_httpfile.t (a INT) LOCATION 'x'",
             "E1001 catalog user_behavior_analysis_httpfile holds files and cannot hold tables",
         ),
-        ("COPY (SELECT 1) TO 'oss://x'", "E1008 COPY is not built yet"),
+        ("COPY t FROM 'oss://x'", "E1008 COPY … FROM is not built yet"),
+        ("COPY t (a) TO 'oss://x'", "E1008 a list of columns in COPY is not built yet"),
+        (
+            "FROM user_log INSERT OVERWRITE TABLE a SELECT 1 INSERT OVERWRITE TABLE b SELECT 2",
+            "E1008 an INSERT behind its FROM is not built yet",
+        ),
+        (
+            "WITH a AS (SELECT * FROM user_log) FROM a INSERT INTO b SELECT 1",
+            "E1008 an INSERT behind its FROM is not built yet",
+        ),
+        (
+            "INSERT OVERWRITE TABLE a PARTITION (dt = '1') IF NOT EXISTS SELECT 1",
+            "E1008 IF NOT EXISTS of an INSERT is not built yet",
+        ),
         (
             "MSCK REPAIR TABLE user_log DROP PARTITIONS",
             "E1008 MSCK REPAIR TABLE adds partitions and drops none; this is not built yet",
@@ -380,7 +393,6 @@ fn session_of(sql: &str) -> SessionStatement {
 
 #[test]
 fn catalogs_are_created_altered_and_dropped() {
-    use crate::statement::PropertyValue;
     let sql = r#"CREATE OR REPLACE EXTERNAL CATALOG IF NOT EXISTS rm-example_1 COMMENT 'x' PROPERTIES (
         "type" = "mysql", 'a' = 'it\'s', session.time_zone = '+8', "n" = 5, b = true, "password" = "${env:PW}", k = '${file:a/b.txt}', l = '$${env:X}',)"#;
     let SessionStatement::CreateCatalog { name, if_not_exists, or_replace, comment, properties } = session_of(sql)
@@ -422,7 +434,6 @@ fn catalogs_are_created_altered_and_dropped() {
 
 #[test]
 fn a_value_that_looks_like_a_reference_is_text() {
-    use crate::statement::PropertyValue;
     let file = SourceFile::new("a.sql", "CREATE CATALOG c PROPERTIES ('type' = 'mysql', 'password' = '${given}')");
     let piece = split_in(&file, SqlDialect::Mysql).unwrap().remove(0);
     let mut parameters = parameters();
@@ -460,11 +471,11 @@ LOCATION'oss://dw-emr-demo/ods_user_info_d/user_${bizdate}/' TBLPROPERTIES('enco
     assert_eq!(columns.len(), 5);
     assert_eq!(table.partition_columns[0].name.to_string(), "dt");
     assert_eq!(table.comment.as_deref(), Some("users"));
-    assert_eq!(table.stored_as.as_deref(), Some("TEXTFILE"));
+    assert_eq!(table.format.format, StorageFormat::Text);
     assert_eq!(table.location, "oss://dw-emr-demo/ods_user_info_d/user_20240807/");
-    assert_eq!(table.properties[0].name, "encoding");
+    assert_eq!(table.format.properties[0].name, "encoding");
     assert!(table.text.contains("user_20240807"));
-    let format = &table.row_format;
+    let format = &table.format.row_format;
     let read =
         [&format.fields, &format.escape, &format.collection_items, &format.map_keys, &format.lines, &format.null];
     assert_eq!(
@@ -496,6 +507,18 @@ fn external_tables_that_cannot_be_built_say_so() {
         ("CREATE EXTERNAL TABLE t (a) LOCATION 'x'", ErrorCode::Syntax),
         ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT SERDE 'x' LOCATION 'x'", ErrorCode::NotYet),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED BY 'x' LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS SEQUENCEFILE LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS INPUTFORMAT 'x' OUTPUTFORMAT 'y' LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS CSV USING csv LOCATION 'x'", ErrorCode::Syntax),
+        ("CREATE TABLE t (a STRING) USING csv ROW FORMAT DELIMITED LOCATION 'x'", ErrorCode::Syntax),
+        ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED STORED AS JSON LOCATION 'x'", ErrorCode::Syntax),
+        (
+            "CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.orc.OrcSerde' STORED AS PARQUET LOCATION 'x'",
+            ErrorCode::Syntax,
+        ),
+        ("CREATE EXTERNAL TABLE t (a STRING) LOCATION 'x' LIFECYCLE 7", ErrorCode::Syntax),
+        ("CREATE EXTERNAL TABLE t LIKE other LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t LOCATION 'x' AS SELECT 1", ErrorCode::NotYet),
         (
             "CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '' LOCATION 'x'",
             ErrorCode::Option,
@@ -820,7 +843,7 @@ fn a_stored_definition_reads_the_same_whatever_dialect_it_was_typed_in() {
     assert_eq!(stored.name.parts, typed.name.parts);
     assert_eq!(stored.columns[0].name.parts, typed.columns[0].name.parts);
     assert_eq!(stored.columns[0].comment, typed.columns[0].comment);
-    assert_eq!(stored.row_format, typed.row_format);
+    assert_eq!(stored.format, typed.format);
     assert_eq!(stored.location, typed.location);
 }
 
@@ -857,13 +880,13 @@ fn the_tutorial_s_external_tables_and_their_partitions_parse_as_printed() {
         (names(&log.columns), names(&log.partition_columns)),
         (vec!["col STRING".into()], vec!["dt STRING".into()])
     );
-    assert_eq!((&log.row_format.fields, &log.stored_as), (&None, &None));
+    assert_eq!((&log.format.row_format.fields, log.format.format), (&None, StorageFormat::Text));
     assert_eq!(log.location, "oss://dw-emr-demo/ods_raw_log_d/log_20240807/");
     assert_eq!(table.to_string(), "ods_raw_log_d_spark");
     assert_eq!(shown(partitions), ["dt=20240807 at oss://dw-emr-demo/ods_raw_log_d/log_20240807/"]);
     assert_eq!(names(&user.columns), ["uid STRING", "gender STRING", "age_range STRING", "zodiac STRING"]);
     assert_eq!(user.columns[0].comment.as_deref(), Some("The user ID"));
-    assert_eq!(user.row_format.fields.as_deref(), Some(&b"|"[..]));
+    assert_eq!(user.format.row_format.fields.as_deref(), Some(&b"|"[..]));
     assert_eq!(shown(user_partitions), ["dt=20240807 at oss://dw-emr-demo/ods_user_info_d/user_20240807/"]);
 }
 
@@ -1033,5 +1056,225 @@ fn mistakes_in_making_a_table_say_what_to_write() {
         ),
     ] {
         assert_eq!(kind_of(sql, &scope()), expected, "{sql}");
+    }
+}
+
+#[test]
+fn complex_types_parse_as_hive_and_spark_write_them() {
+    let sql = "CREATE EXTERNAL TABLE t (a ARRAY<INT>, m MAP<STRING, ARRAY<INT>>, s struct<x:int,y:string>, n STRUCT<x INT, y: ARRAY<STRUCT<p:DECIMAL(10,2), `q r`:string COMMENT 'it''s'>>>,
+        z array<map<string,struct<a:bigint,b:array<double>>>>, w STRUCT<x: INT NOT NULL, `date`: DATE, timestamp: TIMESTAMP>) LOCATION 'x'";
+    let SessionStatement::CreateExternalTable(table) = session_of(sql) else { panic!() };
+    let types: Vec<String> = table.columns.iter().map(|column| column.data_type.to_string()).collect();
+    let expected = [
+        "ARRAY<INT>",
+        "Map(STRING, ARRAY<INT>)",
+        "STRUCT<x INT, y STRING>",
+        "STRUCT<x INT, y ARRAY<STRUCT<p DECIMAL(10,2), `q r` STRING>>>",
+        "ARRAY<Map(STRING, STRUCT<a BIGINT, b ARRAY<DOUBLE>>)>",
+        "STRUCT<x INT, `date` DATE, timestamp TIMESTAMP>",
+    ];
+    assert_eq!(types, expected);
+}
+
+fn copied(sql: &str) -> (crate::statement::Insert, crate::statement::FilesTarget) {
+    match parse_one(sql, &scope()) {
+        Ok(Statement::Sync(insert)) => match insert.target.clone() {
+            crate::statement::InsertTarget::Files(files) => (*insert, *files),
+            other => panic!("{sql}: {other}"),
+        },
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+fn options(insert: &crate::statement::Insert) -> Vec<(String, String)> {
+    insert
+        .properties
+        .iter()
+        .map(|property| match &property.value {
+            PropertyValue::Text { raw, .. } => (property.name.clone(), raw.clone()),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn copy_writes_a_query_or_a_table_to_a_location() {
+    use crate::statement::FilesStatement;
+    let (insert, files) = copied(
+        r"COPY (SELECT col FROM user_log) TO 'oss://dw/log_${bizdate}/log_${bizdate}.txt' OPTIONS (format text, delimiter '\x01')",
+    );
+    assert_eq!(files.location, "oss://dw/log_20240807/log_20240807.txt");
+    assert_eq!(files.statement, FilesStatement::Copy);
+    assert_eq!(tables(&insert.query.tables), "user_log");
+    assert_eq!(options(&insert), [("format".into(), "text".into()), ("delimiter".into(), r"\x01".into())]);
+
+    let (insert, files) =
+        copied("COPY starrocks.ods.t TO 'a/' (FORMAT csv, HEADER, DELIMITER = '|', PARTITION_BY (a, b))");
+    assert_eq!(tables(&insert.query.tables), "starrocks.ods.t");
+    assert_eq!(insert.query.position.column, 6, "of the table, not of a text that is not there");
+    assert_eq!(tables(&files.partition_columns), "a, b");
+    let wanted = [("FORMAT", "csv"), ("HEADER", "true"), ("DELIMITER", "|")];
+    assert_eq!(options(&insert), wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+
+    let (_, files) = copied(
+        "COPY (WITH a AS (SELECT 1) (SELECT * FROM a)) TO 'x' STORED AS Parquet PARTITIONED BY (dt) WITH OPTIONS ('format.compression' 'zstd')",
+    );
+    assert_eq!((files.format.format, files.partition_columns.len()), (StorageFormat::Parquet, 1));
+    // what is in use runs no COPY, however much of it is named
+    assert_eq!(kind_of("COPY t TO 'x.csv'", &in_use("starrocks", Some("ods"))), "sync x.csv <- t");
+    assert_eq!(kind_of("EXPLAIN COPY user_log TO 'x.csv'", &scope()), "explain sync x.csv <- user_log");
+}
+
+#[test]
+fn a_directory_is_written_in_the_words_of_hive_and_of_spark() {
+    use crate::statement::FilesStatement;
+    let (insert, files) = copied(
+        r"INSERT OVERWRITE DIRECTORY 'oss://b/x' ROW FORMAT DELIMITED FIELDS TERMINATED BY '' STORED AS TEXTFILE SELECT * FROM user_log",
+    );
+    assert!(insert.overwrite && files.statement == FilesStatement::Directory);
+    assert_eq!((files.location.as_str(), files.format.format), ("oss://b/x", StorageFormat::Text));
+    assert_eq!(files.format.row_format.fields.as_deref(), Some(&[1][..]));
+
+    let (insert, files) = copied(
+        "INSERT OVERWRITE LOCAL DIRECTORY USING csv OPTIONS (path '/tmp/x', header true) SELECT * FROM starrocks.t",
+    );
+    assert_eq!((files.location.as_str(), files.format.format), ("/tmp/x", StorageFormat::SparkCsv));
+    assert_eq!(options(&insert), [("header".to_owned(), "true".to_owned())]);
+    assert_eq!(
+        kind_of("INSERT OVERWRITE DIRECTORY '/x' SELECT * FROM t", &in_use("starrocks", Some("ods"))),
+        "sync /x <- t"
+    );
+    for (sql, message) in [
+        ("INSERT INTO DIRECTORY '/x' SELECT 1", "INSERT INTO does not write a directory"),
+        ("INSERT OVERWRITE LOCAL DIRECTORY 'oss://b/x' SELECT 1", "a LOCAL DIRECTORY is one on this machine"),
+        ("INSERT OVERWRITE DIRECTORY STORED AS ORC SELECT 1", "expected the location in quotes"),
+        (
+            "INSERT OVERWRITE DIRECTORY '/x' STORED AS ORC STORED AS ORC SELECT 1",
+            "the format of the files is given twice",
+        ),
+        ("INSERT OVERWRITE DIRECTORY '/x' VALEUS (1)", "expected SELECT"),
+        ("COPY t TO STDOUT", "expected the location in quotes"),
+        ("COPY (SELECT 1 TO 'x'", "expected"),
+        ("COPY t TO 'x' (HEADER, HEADER)", "the option HEADER is given twice"),
+        ("COPY t TO '${env:X}'", "${env:X} cannot stand here"),
+        ("COPY nowhere.db.t TO 'x'", "there is no catalog or database nowhere"),
+    ] {
+        let error = parse_one(sql, &scope()).unwrap_err();
+        assert!(error.message.starts_with(message), "{sql}: {error:?}");
+    }
+}
+
+#[test]
+fn common_table_expressions_may_stand_before_an_insert() {
+    let text = "WITH a AS (SELECT * FROM user_log), b AS (SELECT * FROM a) INSERT OVERWRITE TABLE t PARTITION (dt = '1') SELECT * FROM b";
+    let Ok(Statement::Sync(insert)) = parse_one(text, &scope()) else { panic!() };
+    assert_eq!((insert.target.to_string().as_str(), insert.partition.len()), ("t", 1));
+    assert_eq!(tables(&insert.query.tables), "user_log");
+    assert_eq!(
+        insert.query.ast.to_string(),
+        "WITH a AS (SELECT * FROM user_log), b AS (SELECT * FROM a) SELECT * FROM b"
+    );
+    for (sql, expected) in [
+        ("WITH a AS (SELECT * FROM mysql.x) INSERT INTO starrocks.t SELECT * FROM a", "sync starrocks.t <- mysql.x"),
+        (
+            "WITH a AS (SELECT * FROM starrocks.x) INSERT INTO starrocks.t SELECT * FROM a",
+            "native starrocks: WITH a AS (SELECT * FROM x) INSERT INTO t SELECT * FROM a",
+        ),
+        (
+            "WITH a AS (SELECT * FROM starrocks.x) INSERT OVERWRITE DIRECTORY '/x' SELECT * FROM a",
+            "sync /x <- starrocks.x",
+        ),
+        ("WITH a AS (SELECT * FROM user_log) INSERT INTO t SELEC * FROM a", "E1001 expected SELECT, found SELEC"),
+    ] {
+        assert_eq!(kind_of(sql, &scope()), expected);
+    }
+}
+
+#[test]
+fn an_insert_takes_options_as_spark_writes_them() {
+    let Ok(Statement::Sync(insert)) =
+        parse_one("INSERT INTO user_log OPTIONS (header true) SELECT * FROM starrocks.t", &scope())
+    else {
+        panic!()
+    };
+    assert_eq!(options(&insert), [("header".to_owned(), "true".to_owned())]);
+}
+
+#[test]
+fn clauses_that_a_warehouse_has_go_there_untouched() {
+    let own = "(uid STRING, dt STRING) DUPLICATE KEY (uid) PARTITION BY (dt) DISTRIBUTED BY HASH (uid) LIFECYCLE 7";
+    assert_eq!(
+        kind_of(&format!("CREATE TABLE IF NOT EXISTS starrocks.ods.t {own}"), &scope()),
+        format!("native starrocks: CREATE TABLE IF NOT EXISTS ods.t {own}")
+    );
+    let maxcompute = "CREATE TABLE IF NOT EXISTS odps.t (uid STRING) PARTITIONED BY (dt STRING) LIFECYCLE 7";
+    assert_eq!(kind_of(maxcompute, &scope()), "E1006 there is no catalog or database odps");
+    let of_session = "CREATE TABLE IF NOT EXISTS t (uid STRING) PARTITIONED BY (dt STRING) LIFECYCLE 7";
+    assert_eq!(kind_of(of_session, &scope()), "E1001 this names no system to create the table in");
+}
+
+#[test]
+fn the_format_of_files_is_named_by_stored_as_using_and_serde() {
+    for (clauses, format) in [
+        ("", StorageFormat::Text),
+        ("STORED AS textfile", StorageFormat::Text),
+        ("STORED AS CSV", StorageFormat::Csv),
+        ("STORED AS JSONFILE", StorageFormat::Json),
+        ("STORED AS json", StorageFormat::Json),
+        ("STORED AS AVRO", StorageFormat::Avro),
+        ("STORED AS ORC", StorageFormat::Orc),
+        ("USING csv", StorageFormat::SparkCsv),
+        ("USING com.databricks.spark.csv", StorageFormat::SparkCsv),
+        ("USING `text`", StorageFormat::SparkText),
+        ("USING JSON", StorageFormat::SparkJson),
+        ("USING parquet", StorageFormat::Parquet),
+        ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe'", StorageFormat::Text),
+        ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde' STORED AS TEXTFILE", StorageFormat::OpenCsv),
+        ("ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe' WITH SERDEPROPERTIES ('a'='b')", StorageFormat::Json),
+        (
+            "ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat' OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat'",
+            StorageFormat::Parquet,
+        ),
+        ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.avro.AvroSerDe' STORED AS AVRO", StorageFormat::Avro),
+        (
+            "STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.orc.OrcInputFormat' OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat'",
+            StorageFormat::Orc,
+        ),
+    ] {
+        let sql = format!("CREATE EXTERNAL TABLE t (a STRING) {clauses} LOCATION 'x'");
+        let SessionStatement::CreateExternalTable(table) = session_of(&sql) else { panic!() };
+        assert_eq!(table.format.format, format, "{clauses}");
+    }
+}
+
+#[test]
+fn options_have_names_and_values_in_any_spelling() {
+    let sql = r"CREATE TABLE t (a INT, dt STRING) USING csv OPTIONS (path 'x/y', sep ',', header true, 'quote' '\'', a.b.c = 1, escape = '\\', samplingRatio 0.5) PARTITIONED BY (dt) TBLPROPERTIES ('header' = 'true')";
+    let SessionStatement::CreateExternalTable(table) = session_of(sql) else { panic!() };
+    assert_eq!((table.location.as_str(), table.partition_columns.len(), table.columns.len()), ("x/y", 1, 1));
+    let shown: Vec<String> = table
+        .format
+        .properties
+        .iter()
+        .map(|property| match &property.value {
+            PropertyValue::Text { value, .. } => format!("{}={value}", property.name),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(shown, ["sep=,", "header=true", "quote='", "a.b.c=1", r"escape=\", "samplingRatio=0.5"]);
+    let twice = "CREATE TABLE t (a INT) USING csv OPTIONS (path 'x', header true) TBLPROPERTIES ('header' = 'false')";
+    assert_eq!(parse_one(twice, &scope()).unwrap_err().code, ErrorCode::Option);
+}
+
+#[test]
+fn a_table_of_a_file_format_is_ours_unless_its_name_leads_elsewhere() {
+    let used = in_use("starrocks", Some("ods"));
+    let ours = "CREATE TABLE t (a INT) USING csv OPTIONS (path 'x')";
+    assert!(matches!(parse_one(ours, &used), Ok(Statement::Session(_))));
+    for sql in [
+        "CREATE TABLE t (a INT, INDEX i (a) USING BITMAP) DUPLICATE KEY (a)",
+        "CREATE TABLE t (a INT) COMMENT 'stored as text' PROPERTIES ('location' = 'x')",
+    ] {
+        assert_eq!(kind_of(sql, &used), format!("native starrocks: {sql}"));
     }
 }

@@ -16,6 +16,7 @@
 //! | binary | bytes; text as its UTF-8 bytes |
 //! | an operation (`__op`) | the numbers 0 and 1; booleans; the texts `upsert`, `delete`, `0`, `1` |
 //! | JSON, others | text; lists, structs and maps as JSON |
+//! | a list, map or struct of a file | such a value whose parts fit; one that does not is an error of the statement |
 //!
 //! Text for a typed column is checked and stays text. Timestamps with a zone become wall-clock time in the run's zone.
 //! A pair that is not in the table, such as a whole number for a DATE, is an error when the write is planned.
@@ -23,6 +24,7 @@
 mod grammar;
 mod nested;
 mod number;
+pub(crate) mod parse;
 mod temporal;
 mod text;
 
@@ -33,14 +35,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder};
-use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::{Reject, RejectLog, RowValues, TargetColumn, TargetType};
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::text::places::place_of;
+use crate::text::places::{RowLine, place_of};
 use temporal::Zone;
 
 /// A reject's value is cut to so many bytes: enough to find it, and it fits a line.
@@ -90,9 +92,22 @@ impl Converter {
         &self.schema
     }
 
-    /// The rows of `batch` that the target can hold, without the columns for file and line that may stand behind its own. The others go to the reject log, numbered from `first_row`;
+    /// The rows of `batch` that the target can hold. The others go to the reject log, numbered from `first_row`;
     /// the error is the log's when there are too many.
     pub fn convert(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch> {
+        let (rows, rejected) = self.split(batch, first_row)?;
+        rejected.into_iter().try_for_each(|rejected| self.reject(rejected.reject))?;
+        Ok(rows)
+    }
+
+    /// Puts a row that [`split`](Self::split) left out into the reject log.
+    pub(super) fn reject(&self, reject: Reject) -> Result<()> {
+        self.rejects.reject(reject)
+    }
+
+    /// The rows of `batch` that the target can hold, without the columns for file and line that may stand behind its own, and
+    /// the others, numbered from `first_row`.
+    pub(super) fn split(&self, batch: &RecordBatch, first_row: u64) -> Result<(RecordBatch, Vec<RejectedRow>)> {
         let mut failures = Failures::new(batch.num_rows());
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (index, (column, source)) in self.columns.iter().zip(batch.columns()).enumerate() {
@@ -112,29 +127,26 @@ impl Converter {
         let converted = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| ConnectorError::internal("converted columns do not fit together").with_source(error))?;
         match failures.into_kept_rows() {
-            None => Ok(converted),
+            None => Ok((converted, Vec::new())),
             Some((kept, failures)) => {
-                self.log(batch, failures, first_row)?;
-                filter_record_batch(&converted, &kept)
-                    .map_err(|error| ConnectorError::internal("cannot leave out rejected rows").with_source(error))
+                let rows = filter_record_batch(&converted, &kept)
+                    .map_err(|error| ConnectorError::internal("cannot leave out rejected rows").with_source(error))?;
+                Ok((rows, self.rejected(batch, failures, first_row)))
             }
         }
     }
 
-    fn log(&self, batch: &RecordBatch, mut failures: Vec<Failure>, first_row: u64) -> Result<()> {
+    fn rejected(&self, batch: &RecordBatch, mut failures: Vec<Failure>, first_row: u64) -> Vec<RejectedRow> {
         failures.sort_by_key(|failure| failure.row);
-        for failure in failures {
+        let rejected = |failure: Failure| {
             let names = self.columns.iter().map(|column| column.target.name.as_str());
             let values = RowValues::of(names, batch, failure.row);
             let (file, line) = place_of(batch, self.columns.len(), failure.row).unzip();
-            self.rejects.reject(Reject {
-                row: Some(first_row + failure.row as u64),
-                file,
-                line,
-                ..Reject::of_row(values, failure.column, failure.reason)
-            })?;
-        }
-        Ok(())
+            let row = Some(first_row + failure.row as u64);
+            let reject = Reject { row, file, ..Reject::of_row(values, failure.column, failure.reason) };
+            RejectedRow { reject, line }
+        };
+        failures.into_iter().map(rejected).collect()
     }
 }
 
@@ -142,6 +154,14 @@ impl fmt::Debug for Converter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.columns.iter().map(|column| &column.target)).finish()
     }
+}
+
+/// A row that the target cannot hold.
+pub(super) struct RejectedRow {
+    /// Without its line.
+    pub(super) reject: Reject,
+    /// The line that it came from, where known.
+    pub(super) line: Option<RowLine>,
 }
 
 /// The rows of a batch that fail, each with the first column that makes it fail.
@@ -200,6 +220,8 @@ impl ColumnConverter {
         let target = &self.target;
         match (source.data_type(), &target.kind) {
             (DataType::Null, _) => Ok(arrow::array::new_null_array(&target.kind.arrow_type(), source.len())),
+            // a value inside that does not fit is an error of the statement: there is no row to leave out here
+            (_, TargetType::Nested(data_type)) => exact_cast(source, data_type),
             (DataType::Utf8, _) => text::from_text(source, target, failures),
             (DataType::Binary, _) => text::from_binary(source, target, failures),
             (DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_), _) => {
@@ -214,7 +236,11 @@ impl ColumnConverter {
 /// The type that a plain source type has behind the conversion.
 fn converted_type(source: &DataType, target: &TargetColumn) -> DataType {
     match plain_type(source) {
-        DataType::Utf8 if !matches!(target.kind, TargetType::Binary { .. } | TargetType::Operation) => DataType::Utf8,
+        DataType::Utf8
+            if !matches!(target.kind, TargetType::Binary { .. } | TargetType::Operation | TargetType::Nested(_)) =>
+        {
+            DataType::Utf8
+        }
         _ => target.kind.arrow_type(),
     }
 }
@@ -225,11 +251,15 @@ fn check_pair(field: &Field, target: &TargetColumn) -> Result<()> {
     let is_text = matches!(target.kind, T::Text { .. } | T::Json | T::Other);
     let source = plain_type(field.data_type());
     let is_possible = match &source {
-        DataType::Null | DataType::Utf8 => true,
+        DataType::Null => true,
+        DataType::Utf8 => !matches!(target.kind, T::Nested(_)),
         DataType::Binary => is_text || matches!(target.kind, T::Binary { .. }),
         DataType::Date32 | DataType::Timestamp(..) => is_text || matches!(target.kind, T::Date | T::DateTime { .. }),
         DataType::Time64(_) => is_text,
-        nested if nested.is_nested() => is_text && nested::is_encodable(nested),
+        nested if nested.is_nested() => match &target.kind {
+            T::Nested(data_type) => can_cast_types(nested, data_type),
+            _ => is_text && nested::is_encodable(nested),
+        },
         DataType::Boolean => is_text || is_number(&target.kind),
         number if number.is_numeric() => is_text || is_number(&target.kind),
         _ => false,
@@ -239,6 +269,7 @@ fn check_pair(field: &Field, target: &TargetColumn) -> Result<()> {
     }
     let is_temporal = matches!(target.kind, T::Date | T::DateTime { .. });
     let way_out = match target.kind {
+        T::Nested(_) => "make the value with make_array, named_struct or map",
         T::Date if source.is_integer() => {
             "write a date in quotes: '${bizdate}' or '20240807', or CAST(CAST(x AS STRING) AS DATE)"
         }

@@ -2,11 +2,14 @@
 
 mod embedding;
 mod failures;
+mod file_formats;
+mod file_writes;
 mod job;
 mod mariadb;
 mod partitions;
 mod reading;
 mod resume;
+mod spark_tables;
 mod statements;
 
 use minirocks::{Server, ServerConfig};
