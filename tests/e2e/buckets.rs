@@ -1,6 +1,5 @@
 //! External tables over buckets, reached as hosts of their own, and what becomes of them when the server or the network fails.
 
-use std::io::Read;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -182,6 +181,7 @@ fn a_check_of_a_bucket_says_what_its_key_may_do() {
 }
 
 /// The most memory that a process ever held, in bytes, once it has ended.
+#[cfg(target_os = "linux")]
 fn peak_memory(mut child: Child) -> u64 {
     let path = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -196,7 +196,7 @@ fn peak_memory(mut child: Child) -> u64 {
         std::thread::sleep(Duration::from_millis(5));
     }
     let mut printed = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut printed).unwrap();
     assert!(child.wait().unwrap().success(), "{printed}");
     peak
 }
