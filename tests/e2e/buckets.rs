@@ -259,8 +259,9 @@ impl Moto {
     /// PUT of a bucket or an object, by another client.
     fn put(&self, path: &str, text: &str) {
         let url = format!("http://127.0.0.1:{}/{path}", self.port);
+        // it takes the body of a form for fields
         let done = std::process::Command::new("curl")
-            .args(["-sSf", "-X", "PUT", "--data-binary", text, &url])
+            .args(["-sSf", "-X", "PUT", "-H", "content-type: text/plain", "--data-binary", text, &url])
             .output()
             .unwrap();
         assert!(done.status.success(), "{done:?}");
