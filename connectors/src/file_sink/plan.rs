@@ -70,10 +70,11 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
         location: target.location,
         name: target.name,
     };
-    if mode == Mode::Overwrite
-        && let Some(partition) = write.static_partition()
-    {
-        write.check_shared(&partition)?;
+    if let Some(partition) = write.static_partition() {
+        write.check_nested(&partition)?;
+        if mode == Mode::Overwrite {
+            write.check_shared(&partition)?;
+        }
     }
     let description = describe(&write, &target.format);
     Ok(PlannedWrite {
