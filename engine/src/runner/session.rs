@@ -41,7 +41,7 @@ fn canonical(name: &str) -> Option<&'static str> {
 }
 
 /// Changes the scope as the statement says. Returns what the user should know. Statements that show something change nothing.
-/// Views are put in by who has planned them.
+/// Views are put in by who has planned them, and partitions that are found by who has looked for them.
 pub(super) fn apply(
     statement: &SessionStatement,
     folder: Option<&Path>,
@@ -62,7 +62,7 @@ pub(super) fn apply(
         SessionStatement::DropPartitions { table, if_exists, partitions: dropped } => {
             partitions::drop(table, *if_exists, dropped, scope, effect)
         }
-        SessionStatement::RepairTable(table) => partitions::repair(table, scope, effect),
+        SessionStatement::RepairTable(table) => partitions::check_repair(table, scope),
         SessionStatement::CreateView { name, or_replace, if_not_exists, .. } => {
             let name = session_name(name)?;
             if scope.tables.contains_key(&name) {

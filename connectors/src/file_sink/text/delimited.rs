@@ -60,7 +60,9 @@ impl DelimitedLines {
             return refuse("a fields' delimiter with a carriage return would be read as a line's end");
         }
         if options.escape.is_some_and(|escape| b"nr".contains(&escape)) {
-            return refuse("ESCAPED BY 'n' or 'r' cannot be written: readers take an escape in front of them for LF and CR");
+            return refuse(
+                "ESCAPED BY 'n' or 'r' cannot be written: readers take an escape in front of them for LF and CR",
+            );
         }
         let mut lines = Self {
             names: options.columns.iter().map(|(name, _)| name.clone()).collect(),
@@ -239,7 +241,13 @@ impl DelimitedLines {
         }
     }
 
-    fn value_problems(&self, array: &arrow::array::ArrayRef, column: usize, is_last: bool, found: &mut Vec<Uncarried>) -> Result<()> {
+    fn value_problems(
+        &self,
+        array: &arrow::array::ArrayRef,
+        column: usize,
+        is_last: bool,
+        found: &mut Vec<Uncarried>,
+    ) -> Result<()> {
         let values = Column::new(array)?;
         if let (Values::Timestamp(micros), Some(pattern)) = (&values.values, &self.dates.timestamp) {
             for (row, micros) in micros.iter().enumerate().filter(|(row, _)| !values.is_null(*row)) {
@@ -272,7 +280,11 @@ impl DelimitedLines {
             line.clear();
             self.rows(&batch.slice(row, 1), &mut line)?;
             if memmem::find(&line, line_delimiter) != Some(line.len() - line_delimiter.len()) {
-                found.push(Uncarried { row, column: 0, reason: "is in a row that holds the lines' delimiter across fields" });
+                found.push(Uncarried {
+                    row,
+                    column: 0,
+                    reason: "is in a row that holds the lines' delimiter across fields",
+                });
             }
         }
         Ok(())
@@ -304,7 +316,9 @@ impl LineSyntax for DelimitedLines {
         let line_end = self.line_end();
         let field_bytes = columns.iter().map(|column| column.fixed_bytes).sum::<usize>();
         let text_bytes = columns.iter().map(|column| column.text_bytes).sum::<usize>();
-        out.reserve((field_bytes + self.delimiter.len() * first.len() + line_end.len()) * batch.num_rows() + text_bytes);
+        out.reserve(
+            (field_bytes + self.delimiter.len() * first.len() + line_end.len()) * batch.num_rows() + text_bytes,
+        );
         let mut scratch = Vec::new();
         for row in 0..batch.num_rows() {
             for column in first {
@@ -364,7 +378,8 @@ fn finds_early(text: &[u8], delimiter: &[u8]) -> bool {
 /// Whether a value that is no text may hold a delimiter or an escape, or be the NULL marker.
 fn values_may_clash(options: &TextTableOptions, delimiter: &[u8]) -> bool {
     let is_of_value = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.:/= ".contains(byte);
-    let marks = [delimiter.first(), options.escape.as_ref(), options.line_delimiter.as_ref().and_then(|line| line.first())];
+    let marks =
+        [delimiter.first(), options.escape.as_ref(), options.line_delimiter.as_ref().and_then(|line| line.first())];
     let has_bytes = options.columns.iter().any(|(_, data_type)| *data_type == DataType::Binary);
     let marker = options.null_marker.as_slice();
     let marker_is_value = match marker {

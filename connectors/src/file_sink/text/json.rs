@@ -28,7 +28,9 @@ impl JsonLines {
             check(name, data_type)?;
         }
         if options.line_delimiter.is_some() {
-            return Err(crate::error::ConnectorError::option("lines of JSON end in LF; leave the lines' delimiter out"));
+            return Err(crate::error::ConnectorError::option(
+                "lines of JSON end in LF; leave the lines' delimiter out",
+            ));
         }
         Ok(Self {
             keys: options.columns.iter().map(|(name, _)| key(name)).collect(),
@@ -80,7 +82,9 @@ impl<'a> Json<'a> {
             }
             DataType::Struct(types) => {
                 let array = array.as_struct();
-                let field = |(field, values): (&arrow::datatypes::FieldRef, &'a ArrayRef)| Ok((key(field.name()), Self::new(values)?));
+                let field = |(field, values): (&arrow::datatypes::FieldRef, &'a ArrayRef)| {
+                    Ok((key(field.name()), Self::new(values)?))
+                };
                 Self::Struct { array, fields: types.iter().zip(array.columns()).map(field).collect::<Result<_>>()? }
             }
             _ => Self::Flat(Column::new(array)?),
@@ -96,7 +100,9 @@ impl<'a> Json<'a> {
             Self::List { array, items } => {
                 let offsets = array.value_offsets();
                 out.push(b'[');
-                separated(out, offsets[row] as usize..offsets[row + 1] as usize, |item, out| items.append(item, dates, out));
+                separated(out, offsets[row] as usize..offsets[row + 1] as usize, |item, out| {
+                    items.append(item, dates, out)
+                });
                 out.push(b']');
             }
             Self::Map { array, keys, values } => {
