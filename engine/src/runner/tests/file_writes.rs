@@ -138,10 +138,9 @@ async fn a_new_partition_never_lies_within_the_folder_of_another_one() {
         ALTER TABLE daily ADD PARTITION (dt = '20240807') LOCATION 'day7/'";
     place.run(&session, daily).await;
     place.run(&session, "INSERT OVERWRITE daily PARTITION (dt = '20240807') SELECT 'a'").await;
-    for statement in [
-        "INSERT INTO daily PARTITION (dt = '20240808') SELECT 'b'",
-        "INSERT OVERWRITE daily SELECT 'b', '20240808'",
-    ] {
+    for statement in
+        ["INSERT INTO daily PARTITION (dt = '20240808') SELECT 'b'", "INSERT OVERWRITE daily SELECT 'b', '20240808'"]
+    {
         let (_, message) = place.error(&session, statement).await;
         assert!(message.contains("within that of partition dt=20240807"), "{message}");
     }
@@ -196,9 +195,7 @@ async fn a_copy_of_one_column_writes_the_lines_as_they_are() {
 #[tokio::test]
 async fn the_name_of_a_file_says_its_format() {
     let (place, session) = place().await;
-    place
-        .run(&session, "COPY source TO 'out/a.csv' (HEADER); COPY source TO 'out/c.json'")
-        .await;
+    place.run(&session, "COPY source TO 'out/a.csv' (HEADER); COPY source TO 'out/c.json'").await;
     let out = files(&place.path().join("out"));
     assert_eq!(out["a.csv"].lines().next(), Some("name,n,dt"), "{out:?}");
     assert!(out["c.json"].contains("\"name\":\"a\""), "{out:?}");
