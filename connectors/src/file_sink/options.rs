@@ -57,8 +57,20 @@ const NAMES: &[(&str, &[&str])] = &[
 
 /// What says how files look, which a table's definition says of its own.
 const OF_DEFINITION: &[&str] = &[
-    "fileFormat", "format", "fieldDelimiter", "field.delim", "delimiter", "sep", "lineDelimiter", "line.delim",
-    "nullFormat", "nullValue", "serialization.null.format", "quote", "escape", "escape.delim",
+    "fileFormat",
+    "format",
+    "fieldDelimiter",
+    "field.delim",
+    "delimiter",
+    "sep",
+    "lineDelimiter",
+    "line.delim",
+    "nullFormat",
+    "nullValue",
+    "serialization.null.format",
+    "quote",
+    "escape",
+    "escape.delim",
 ];
 
 fn folded(name: &str) -> String {
@@ -92,7 +104,8 @@ impl WriterOptions {
             max_dynamic_partitions: MAX_DYNAMIC_PARTITIONS,
             of_format: Options::new(),
         };
-        let of_session = |name: &str| matches!(name, "max_file_size" | "empty_file" | "raw_text" | "max_dynamic_partitions");
+        let of_session =
+            |name: &str| matches!(name, "max_file_size" | "empty_file" | "raw_text" | "max_dynamic_partitions");
         let mut other_session = Options::new();
         for (name, value) in session.iter() {
             match canonical(name) {
@@ -120,7 +133,8 @@ impl WriterOptions {
             options.set(known, name, value)?;
         }
         if kind == TargetKind::Table
-            && let Some((name, _)) = rest.iter().find(|(name, _)| OF_DEFINITION.iter().any(|it| folded(it) == folded(name)))
+            && let Some((name, _)) =
+                rest.iter().find(|(name, _)| OF_DEFINITION.iter().any(|it| folded(it) == folded(name)))
         {
             return Err(of_definition(name));
         }
@@ -271,7 +285,13 @@ mod tests {
         };
         assert_eq!(unknown("writeHeadr"), "unknown option \"writeHeadr\"; did you mean \"writeHeader\"?");
         assert!(unknown("zzz").contains("takes write_mode, header"));
-        for (name, value) in [("writeMode", "x"), ("header", "yes"), ("maxFileSize", "0"), ("maxFileSize", "9000g"), ("max_dynamic_partitions", "0")] {
+        for (name, value) in [
+            ("writeMode", "x"),
+            ("header", "yes"),
+            ("maxFileSize", "0"),
+            ("maxFileSize", "9000g"),
+            ("max_dynamic_partitions", "0"),
+        ] {
             let error = read(&[(name, value)], TargetKind::Copy).unwrap_err();
             assert!(error.message().starts_with(name), "{error}");
         }

@@ -29,7 +29,7 @@ mod decompress;
 mod delimiter;
 mod fields;
 mod lines;
-mod nested;
+pub(crate) mod nested;
 mod nested_columns;
 mod options;
 mod partitions;

@@ -8,6 +8,7 @@ mod delimited;
 mod json;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::fmt;
 use std::sync::Arc;
@@ -241,11 +242,6 @@ impl FileEncoder for TextEncoder {
     fn buffered_bytes(&self) -> usize {
         self.lines.capacity() + self.encoded.capacity()
     }
-}
-
-/// Whether a column's type is one that a field of text holds as it is.
-fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8)
 }
 
 fn unsupported(column: &str, data_type: &DataType, what: &str) -> ConnectorError {
