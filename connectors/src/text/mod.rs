@@ -23,11 +23,15 @@
 //! ```
 
 mod columns;
+mod csv_fields;
+mod csv_records;
 mod datetime_pattern;
 mod decode;
 mod decompress;
 mod delimiter;
 mod fields;
+mod json;
+mod json_records;
 mod lines;
 pub(crate) mod nested;
 mod nested_columns;
@@ -36,6 +40,8 @@ mod partitions;
 pub(crate) mod places;
 mod properties;
 mod reader;
+mod records;
+mod rows;
 mod scalar;
 mod scan;
 mod spark_values;
