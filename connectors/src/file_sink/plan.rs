@@ -20,9 +20,6 @@ use crate::options::Options;
 use crate::sink::{PartitionItem, PlannedWrite, TargetColumn, TargetType, WriteRequest, WriteSettings, map_columns};
 use crate::text::{Compression, RowSyntax, TextTableOptions, partition_value};
 
-/// Writers of one write. Each holds the parts of a file that are on their way, 24 MB and more of an object.
-const MAX_WRITERS: usize = 8;
-
 /// Resolves columns and options of a write into files; no effect on the target.
 ///
 /// Of a partitioned target, the partition columns that the statement gives no value for are the last ones of the SELECT, in the table's
@@ -78,7 +75,7 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
         columns,
         sink: Arc::new(FileSink::new(Arc::new(write))),
         error_limit: settings.error_limit,
-        max_writers: if target.layout == Layout::SingleFile { 1 } else { MAX_WRITERS },
+        max_writers: if target.layout == Layout::SingleFile { 1 } else { options.max_writers },
         description,
     })
 }

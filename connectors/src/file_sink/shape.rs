@@ -47,11 +47,6 @@ impl Shape {
         })
     }
 
-    /// The columns of the files.
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     /// The columns of the files, each in its own type.
     pub(super) fn of_files(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let array = |(field, source): (&Arc<Field>, &Option<usize>)| match source {

@@ -29,8 +29,19 @@ pub(super) enum Effect {
 }
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
-const WRITE_SETTINGS: &[&str] =
-    &["write_mode", "load_bytes", "load_rows", "max_writers", "visible_timeout", "error_limit", "max_line_bytes"];
+const WRITE_SETTINGS: &[&str] = &[
+    "write_mode",
+    "load_bytes",
+    "load_rows",
+    "max_writers",
+    "visible_timeout",
+    "error_limit",
+    "max_line_bytes",
+    "max_file_size",
+    "empty_file",
+    "raw_text",
+    "max_dynamic_partitions",
+];
 
 /// The setting that a name means: DataWorks and DataX write `loadBytes` for `load_bytes`.
 fn canonical(name: &str) -> Option<&'static str> {

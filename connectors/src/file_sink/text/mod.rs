@@ -128,11 +128,6 @@ impl TextFormatter {
         })
     }
 
-    /// Whether files begin with the columns' names.
-    pub(super) fn has_header(&self) -> bool {
-        self.header_lines > 0
-    }
-
     /// Rows whose line would be longer than readers take.
     fn find_long(&self, batch: &RecordBatch, found: &mut Vec<Uncarried>) -> Result<()> {
         // twice for escapes, and for numbers

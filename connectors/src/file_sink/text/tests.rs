@@ -312,3 +312,75 @@ fn what_is_written_is_read_back_equal() {
         .unwrap();
     assert!(written.get() > 500, "{} rows", written.get());
 }
+
+#[test]
+fn csv_and_json_are_read_back_equal() {
+    use crate::text::TextPreset;
+    let presets = [TextPreset::Csv, TextPreset::SparkCsv, TextPreset::OpenCsv, TextPreset::Json, TextPreset::SparkJson];
+    let row = (
+        prop::option::weighted(0.9, any::<i64>()),
+        text(),
+        text(),
+        prop::option::weighted(0.9, -700_000..2_900_000i32),
+        prop::option::weighted(0.9, -1_000_000_000_000_000..200_000_000_000_000_000i64),
+        prop::option::weighted(0.9, -9_999_999_999i64..9_999_999_999),
+    );
+    let case = (
+        prop::sample::select(presets.to_vec()),
+        prop::sample::select(vec![None, None, Some("|"), Some("||"), Some("-")]),
+        prop::sample::select(vec![None, None, Some(""), Some("\\N"), Some("NULL"), Some("0")]),
+        prop::sample::select(vec![&[][..], &[("header", "true")], &[("multiLine", "true")], &[("quote", "'")]]),
+        prop::collection::vec(row, 0..10),
+    );
+    let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let written = std::cell::Cell::new(0);
+    runner
+        .run(&case, |(preset, separator, null, properties, rows)| {
+            let columns = [
+                ("i", "bigint"),
+                ("s", "string"),
+                ("d", "date"),
+                ("t", "timestamp"),
+                ("m", "decimal(10,2)"),
+                ("z", "string"),
+            ];
+            let is_text = preset == TextPreset::OpenCsv;
+            let column = |(name, kind): &(&str, &str)| {
+                ((*name).to_owned(), hive_type(if is_text { "string" } else { kind }).unwrap())
+            };
+            let mut options = TextTableOptions::of(preset, columns.iter().map(column).collect());
+            if let RowSyntax::Csv(_) = options.syntax {
+                if let Some(separator) = separator {
+                    options.set_fields_delimiter(delimiter(separator));
+                }
+                if let Some(null) = null {
+                    options.null_marker = delimiter(null);
+                }
+                options = options.with_properties(&properties.iter().copied().collect()).unwrap().0;
+            }
+            let Ok(formatter) = TextFormatter::new(&options, TextWriterOptions::default()) else { return Ok(()) };
+            let decimals = Decimal128Array::from_iter(rows.iter().map(|row| row.5.map(i128::from)));
+            let arrays: [ArrayRef; 6] = [
+                Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.0))),
+                Arc::new(StringArray::from_iter(rows.iter().map(|row| row.1.clone()))),
+                Arc::new(Date32Array::from_iter(rows.iter().map(|row| row.3))),
+                Arc::new(TimestampMicrosecondArray::from_iter(rows.iter().map(|row| row.4))),
+                Arc::new(decimals.with_precision_and_scale(10, 2).unwrap()),
+                Arc::new(StringArray::from_iter(rows.iter().map(|row| row.2.clone()))),
+            ];
+            let arrays = arrays
+                .map(|array| if is_text { arrow::compute::cast(&array, &DataType::Utf8).unwrap() } else { array });
+            let names = columns.iter().map(|(name, _)| *name);
+            let batch =
+                RecordBatch::try_from_iter_with_nullable(names.zip(arrays).map(|(name, array)| (name, array, true)))
+                    .unwrap();
+            let (bytes, _, kept) = write(&formatter, &batch);
+            let read = read(&options, &bytes, &formatter.extension());
+            prop_assert_eq!(read.columns(), kept.columns(), "{:?} {}", preset, String::from_utf8_lossy(&bytes));
+            written.set(written.get() + kept.num_rows());
+            Ok(())
+        })
+        .unwrap();
+    assert!(written.get() > 500, "{} rows", written.get());
+}
