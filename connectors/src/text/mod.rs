@@ -23,18 +23,28 @@
 //! ```
 
 mod columns;
+mod csv_fields;
+mod csv_records;
 mod datetime_pattern;
 mod decode;
 mod decompress;
 mod delimiter;
 mod fields;
+mod json;
+mod json_records;
 mod lines;
+pub(crate) mod nested;
+mod nested_columns;
 mod options;
 mod partitions;
 pub(crate) mod places;
 mod properties;
 mod reader;
+mod records;
+mod rows;
+mod scalar;
 mod scan;
+mod spark_values;
 mod syntax;
 mod table;
 #[cfg(test)]

@@ -1178,3 +1178,20 @@ fn clauses_that_a_warehouse_has_go_there_untouched() {
     let of_session = "CREATE TABLE IF NOT EXISTS t (uid STRING) PARTITIONED BY (dt STRING) LIFECYCLE 7";
     assert_eq!(kind_of(of_session, &scope()), "E1001 this names no system to create the table in");
 }
+
+#[test]
+fn complex_types_parse_as_hive_and_spark_write_them() {
+    let sql = "CREATE EXTERNAL TABLE t (a ARRAY<INT>, m MAP<STRING, ARRAY<INT>>, s struct<x:int,y:string>, n STRUCT<x INT, y: ARRAY<STRUCT<p:DECIMAL(10,2), `q r`:string COMMENT 'it''s'>>>,
+        z array<map<string,struct<a:bigint,b:array<double>>>>, w STRUCT<x: INT NOT NULL, `date`: DATE, timestamp: TIMESTAMP>) LOCATION 'x'";
+    let SessionStatement::CreateExternalTable(table) = session_of(sql) else { panic!() };
+    let types: Vec<String> = table.columns.iter().map(|column| column.data_type.to_string()).collect();
+    let expected = [
+        "ARRAY<INT>",
+        "Map(STRING, ARRAY<INT>)",
+        "STRUCT<x INT, y STRING>",
+        "STRUCT<x INT, y ARRAY<STRUCT<p DECIMAL(10,2), `q r` STRING>>>",
+        "ARRAY<Map(STRING, STRUCT<a BIGINT, b ARRAY<DOUBLE>>)>",
+        "STRUCT<x INT, `date` DATE, timestamp TIMESTAMP>",
+    ];
+    assert_eq!(types, expected);
+}
