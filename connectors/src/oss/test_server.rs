@@ -133,7 +133,6 @@ impl S3Server {
         });
         let shared = Arc::clone(&state);
         listener.set_nonblocking(true).unwrap();
-        #[expect(clippy::disallowed_methods, reason = "the runtime is this server's own and ends with it")]
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             let mut connections = JoinSet::new();
