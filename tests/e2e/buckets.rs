@@ -48,7 +48,13 @@ fn a_table_over_a_bucket_is_read_by_its_url_and_by_its_catalog_today_and_tomorro
     server.put("lake", "ods/log/b.txt", b"three\n");
     server.put("lake", "ods/log/_SUCCESS", b"");
     let cli = with_lake(&server);
-    for location in ["oss://lake/ods/log", "oss://lake/ods/log/", "test_g:/ods/log", "oss://lake/ods/*/?.txt"] {
+    for location in [
+        "oss://lake/ods/log",
+        "oss://lake/ods/log/",
+        "test_g:/ods/log",
+        "oss://lake/ods/*/?.txt",
+        "oss://lake.localhost/ods/log",
+    ] {
         run(&cli, &format!("{LOG} '{location}';"));
         // another process, which knows the table from the state folder
         let expected = ["one", "three", "two"].map(|col| json!({"col": col}));
