@@ -171,7 +171,10 @@ impl TextTableOptions {
             }
             "timezone" => {
                 self.time_zone = zone(value.trim()).ok_or_else(|| {
-                    ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()))
+                    ConnectorError::option(format!(
+                        "property \"{name}\": there is no zone \"{}\"",
+                        value.escape_debug()
+                    ))
                 })?;
             }
             _ => return Ok(false),
