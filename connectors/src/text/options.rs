@@ -274,7 +274,10 @@ impl TextTableOptions {
             match &self.syntax {
                 RowSyntax::Delimited => Nesting::check(name, data_type)?,
                 RowSyntax::Csv(_) if data_type.is_nested() => {
-                    return refuse(&format!("column \"{}\": CSV holds no ARRAY, MAP or STRUCT; JSON does", name.escape_debug()));
+                    return refuse(&format!(
+                        "column \"{}\": CSV holds no ARRAY, MAP or STRUCT; JSON does",
+                        name.escape_debug()
+                    ));
                 }
                 _ => {}
             }
