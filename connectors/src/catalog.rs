@@ -9,7 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 
 use crate::definition::{TableClauses, TableDefinition};
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::object_store::FileLocation;
+use crate::object_store::{Bucket, FileLocation};
 use crate::options::Options;
 use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
@@ -23,6 +23,10 @@ pub enum CatalogKind {
     Starrocks,
     /// Files behind an HTTP server.
     Http,
+    /// A bucket of Alibaba Cloud OSS.
+    Oss,
+    /// A bucket of Amazon S3 or of what speaks its protocol.
+    S3,
 }
 
 impl CatalogKind {
@@ -32,6 +36,8 @@ impl CatalogKind {
             Self::Mysql => "mysql",
             Self::Starrocks => "starrocks",
             Self::Http => "http",
+            Self::Oss => "oss",
+            Self::S3 => "s3",
         }
     }
 
@@ -154,12 +160,15 @@ pub trait RemoteCatalog: Catalog {
 }
 
 /// A catalog that holds files.
-#[async_trait]
 pub trait FileCatalog: Catalog {
-    /// The URL of a path in the catalog (`LOCATION 'catalog:/path?query'`): the base without its final slash, then the path as written.
-    fn url_of(&self, path: &str) -> Result<String>;
-    /// The headers that requests to the catalog's own host carry, such as `header.authorization`.
-    fn headers(&self) -> Options;
-    /// The path in the catalog as something to read, with the catalog's credentials, headers and timeouts.
+    /// The path in the catalog (`LOCATION 'catalog:/path'`) as something to read, with the catalog's credentials, headers and timeouts.
+    ///
+    /// # Errors
+    /// Code Option for a path that cannot be in the catalog.
     fn location(&self, path: &str) -> Result<FileLocation>;
+
+    /// The bucket that the catalog is, by whose name `oss://bucket/path` and `s3://bucket/path` find it.
+    fn bucket(&self) -> Option<&Arc<Bucket>> {
+        None
+    }
 }

@@ -2,10 +2,14 @@
 //!
 //! Redirects are followed by whoever sends, because each connector has rules of its own on where credentials may go.
 
+use std::error::Error;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::StatusCode;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -49,6 +53,7 @@ pub fn build_http_client(settings: &HttpClientSettings) -> Result<reqwest::Clien
         .referer(false)
         .user_agent(concat!("syncline/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
+        .dns_resolver(Arc::new(Resolver))
         .tcp_nodelay(true);
     if let Some(timeout) = settings.read_timeout {
         builder = builder.read_timeout(timeout);
@@ -98,6 +103,80 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 
 fn unusable(path: &Path, what: &str) -> ConnectorError {
     ConnectorError::new(ErrorCode::Option, format!("the file of certificate authorities {} {what}", path.display()))
+}
+
+/// `404 Not Found`; the reason phrase is that of the standard, never the server's own text.
+pub(crate) fn status_text(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
+/// Whether the same request may well succeed a little later (RFC 9110 15.5.9 and 15.6, RFC 6585 4).
+pub(crate) fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// A request that got no answer, or an answer that broke off. `whom` and `address` hold no secret.
+pub(crate) fn transport_error(whom: &str, address: &str, error: reqwest::Error) -> ConnectorError {
+    let error = error.without_url();
+    let cause = root_cause(&error);
+    let message = if cause.contains("certificate") {
+        let way_out = "if its certificate is of an authority of your own, name that in the catalog's \"ca\"";
+        return ConnectorError::new(
+            ErrorCode::Connection,
+            format!("{whom}: TLS to {address} failed: {cause}; {way_out}"),
+        );
+    } else if error.is_connect() && error.is_timeout() {
+        format!("{whom}: no connection to {address} within \"connect_timeout\"; check host, port and firewall")
+    } else if error.is_connect() {
+        format!("{whom}: cannot connect to {address}: {cause}; check host, port and firewall")
+    } else if error.is_timeout() {
+        format!(
+            "{whom}: {address} took the request and was silent for longer than \"read_timeout\"; run again later, or raise that option"
+        )
+    } else {
+        format!("{whom}: the connection to {address} was lost: {cause}")
+    };
+    ConnectorError::retryable(ErrorCode::Connection, message).with_source(error)
+}
+
+/// Whether a server had the request and did not answer, or stopped in its answer, for longer than `read_timeout`.
+pub(crate) fn is_silence(error: &ConnectorError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<reqwest::Error>());
+    source.is_some_and(|error| error.is_timeout() && !error.is_connect())
+}
+
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string().to_lowercase()
+}
+
+/// The addresses of a name, with port 0. Names below `.localhost` are this machine (RFC 6761 6.3), so that `bucket.localhost` needs no entry
+/// in a hosts file; all others are the system's to know.
+///
+/// # Errors
+/// The system's, for a name that has none.
+pub(crate) async fn addresses(name: &str) -> std::io::Result<Vec<SocketAddr>> {
+    let is_here = name.trim_end_matches('.').to_ascii_lowercase().ends_with(".localhost");
+    let name = if is_here { "localhost" } else { name };
+    Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+}
+
+#[derive(Debug)]
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = addresses(name.as_str()).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //!
 //! A [`Catalog`] is a named connection to one system. What it can do is asked of it:
 //! [`remote`](catalog::Catalog::remote) for systems that run SQL (MySQL, StarRocks),
-//! [`files`](catalog::Catalog::files) for systems that hold files (HTTP). Reading is a DataFusion
+//! [`files`](catalog::Catalog::files) for systems that hold files (OSS, S3, HTTP). Reading is a DataFusion
 //! [`TableProvider`](datafusion::catalog::TableProvider); writing is a [`Sink`](sink::Sink) below two plan nodes.
 //!
 //! Each connector is one folder with the same file names (`mod options catalog table scan types sink error`) and one line in
 //! [`registry`].
 
+mod backoff;
 pub mod catalog;
 pub mod columnar;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod mysql;
 pub mod mysql_protocol;
 pub mod object_store;
 pub mod options;
+pub mod oss;
 pub mod registry;
 pub mod scan_settings;
 pub mod sink;

@@ -1,6 +1,7 @@
 //! Options of catalogs, tables and writes: names and values as the user wrote them, parsed once by whoever owns them.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::{ConnectorError, Result};
 
@@ -113,6 +114,32 @@ fn edit_distance(left: &str, right: &str) -> usize {
         }
     }
     row[right.len()]
+}
+
+/// `30`, `30s`, `500ms`, `2m`: a bare number is seconds.
+pub(crate) fn duration(name: &str, text: &str) -> Result<Duration> {
+    let text = text.trim();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit.trim() {
+        "ms" => Some(1),
+        "" | "s" => Some(1000),
+        "m" => Some(60_000),
+        _ => None,
+    };
+    let duration = milliseconds.and_then(|unit| number.parse::<u64>().ok()?.checked_mul(unit));
+    match duration {
+        Some(milliseconds @ 1..) => Ok(Duration::from_millis(milliseconds)),
+        _ => Err(ConnectorError::option(format!("option \"{name}\" is a time above zero, such as 30s or 500ms"))),
+    }
+}
+
+/// How often a request is tried again.
+pub(crate) fn retries(text: &str) -> Result<u32> {
+    match text.trim().parse() {
+        Ok(retries @ 0..=20) => Ok(retries),
+        _ => Err(ConnectorError::option("option \"retries\" is a whole number from 0 to 20")),
+    }
 }
 
 #[cfg(test)]

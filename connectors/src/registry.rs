@@ -7,10 +7,11 @@ use crate::error::{ConnectorError, Result};
 use crate::options::nearest;
 
 /// The values of `type` that this version knows.
-pub const KINDS: &[CatalogKind] = &[CatalogKind::Mysql, CatalogKind::Starrocks, CatalogKind::Http];
+pub const KINDS: &[CatalogKind] =
+    &[CatalogKind::Mysql, CatalogKind::Starrocks, CatalogKind::Http, CatalogKind::Oss, CatalogKind::S3];
 
 /// Values of `type` that a later version will know; asking for one says so.
-const LATER: &[&str] = &["oss", "s3", "maxcompute", "kafka", "odbc", "minirocks"];
+const LATER: &[&str] = &["maxcompute", "kafka", "odbc", "minirocks"];
 
 /// The kind that a `type` option names.
 pub fn kind(text: &str) -> Result<CatalogKind> {
@@ -33,5 +34,6 @@ pub fn open(kind: CatalogKind, config: CatalogConfig) -> Result<Arc<dyn Catalog>
         CatalogKind::Mysql => crate::mysql::open(config),
         CatalogKind::Starrocks => crate::starrocks::open(config),
         CatalogKind::Http => crate::http::open(config),
+        CatalogKind::Oss | CatalogKind::S3 => crate::oss::open(kind, config),
     }
 }

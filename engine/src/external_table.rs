@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
+use syncline_connectors::ConnectorError;
 use syncline_connectors::error::ErrorCode;
+use syncline_connectors::file_sink::FileFormat;
 use syncline_connectors::object_store::FileLocation;
-use syncline_connectors::text::{Partitions, TextTable, TextTableOptions, hive_type};
-use syncline_connectors::{ConnectorError, Options};
+use syncline_connectors::text::{Partitions, TextTable, hive_type};
 use syncline_sql::SourceFile;
 use syncline_sql::statement::{ColumnDefinition, ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 
 use crate::catalogs::{is_secret, is_storable, without_password};
 use crate::error::{Result, SynclineError, codes};
+use crate::file_format::FormatOf;
 use crate::partition::Partition;
-use crate::reference::{OptionValue, Resolver};
 use crate::scope::Scope;
 use crate::state::StoredTable;
 
@@ -31,9 +32,6 @@ pub(crate) struct ExternalTableEntry {
     /// By name.
     pub(crate) partitions: BTreeMap<String, Partition>,
 }
-
-/// Properties whose values are delimiters and markers: read from the text as typed between the quotes.
-const READ_AS_TYPED: &[&str] = &["field.delim", "line.delim", "escape.delim", "serialization.null.format"];
 
 impl ExternalTableEntry {
     pub(crate) fn new(definition: ExternalTable, folder: Option<PathBuf>) -> Self {
@@ -76,9 +74,9 @@ impl ExternalTableEntry {
     pub(crate) fn check(&self, scope: &Scope) -> Result<Vec<String>> {
         let definition = &self.definition;
         if scope.engine.shared.state.is_persistent() && self.is_stored {
-            refuse_literal_keys(&definition.properties)?;
+            refuse_literal_keys(&definition.format.properties)?;
         }
-        let (_, mut warnings) = self.text_options(scope)?;
+        let (_, mut warnings) = self.format_of().read(scope)?;
         self.table_location(scope)?;
         Partitions::new(self.partition_columns()?)?;
         if !self.is_stored && !definition.partition_columns.is_empty() {
@@ -101,74 +99,55 @@ impl ExternalTableEntry {
 
     /// What reads it.
     pub(crate) fn provider(&self, scope: &Scope) -> Result<Arc<dyn TableProvider>> {
-        let (options, _) = self.text_options(scope)?;
+        let format = self.file_format(scope)?;
         let location = self.table_location(scope)?;
+        let partitions = self.known_partitions(scope)?;
+        match (format, partitions) {
+            (FileFormat::Text(options), None) => Ok(TextTable::try_new(location, *options)?),
+            (FileFormat::Text(options), Some(partitions)) => {
+                Ok(TextTable::partitioned(location, *options, partitions)?)
+            }
+            (FileFormat::Columnar(format), _) => {
+                Err(not_yet(format!("reading tables STORED AS {} is not built yet", format.name())))
+            }
+        }
+    }
+
+    /// How its files are written down: the same for reading and writing.
+    pub(crate) fn file_format(&self, scope: &Scope) -> Result<FileFormat> {
+        Ok(self.format_of().read(scope)?.0)
+    }
+
+    /// Names and types of the columns that the files hold.
+    pub(crate) fn columns(&self) -> Result<Vec<(String, DataType)>> {
+        self.format_of().columns()
+    }
+
+    fn format_of(&self) -> FormatOf<'_> {
+        FormatOf {
+            name: format!("table {}", self.definition.name),
+            clauses: &self.definition.format,
+            columns: &self.definition.columns,
+            folder: self.folder.as_deref(),
+        }
+    }
+
+    /// Of a partitioned table: its partitions.
+    fn known_partitions(&self, scope: &Scope) -> Result<Option<Partitions>> {
         if self.definition.partition_columns.is_empty() {
-            return Ok(TextTable::try_new(location, options)?);
+            return Ok(None);
         }
         let mut partitions = Partitions::new(self.partition_columns()?)?;
         for partition in self.partitions.values() {
             let location = location_of(&partition.location, partition.folder.as_deref(), scope)?;
             partitions.add(&partition.values, location)?;
         }
-        Ok(TextTable::partitioned(location, options, partitions)?)
+        Ok(Some(partitions))
     }
 
     /// Names and types of the partition columns.
     pub(crate) fn partition_columns(&self) -> Result<Vec<(String, DataType)>> {
         self.definition.partition_columns.iter().map(typed).collect()
-    }
-
-    fn text_options(&self, scope: &Scope) -> Result<(TextTableOptions, Vec<String>)> {
-        let definition = &self.definition;
-        match definition.stored_as.as_deref() {
-            None | Some("TEXTFILE") => {}
-            Some(format) => {
-                return Err(not_yet(format!("tables STORED AS {format} are not built yet")).hint("TEXTFILE is"));
-            }
-        }
-        let columns = definition.columns.iter().map(typed).collect::<Result<Vec<_>>>()?;
-        let (mut options, warnings) = TextTableOptions::from_properties(columns, &self.properties(scope)?)?;
-        let row_format = &definition.row_format;
-        if let Some(delimiter) = &row_format.fields {
-            options.set_fields_delimiter(delimiter.clone());
-        }
-        if let Some(delimiter) = &row_format.lines {
-            options.set_line_delimiter(delimiter.clone());
-        }
-        if let Some(escape) = &row_format.escape {
-            options.set_escape(escape)?;
-        }
-        if let Some(marker) = &row_format.null {
-            options.null_marker.clone_from(marker);
-        }
-        Ok((options, warnings))
-    }
-
-    fn properties(&self, scope: &Scope) -> Result<Options> {
-        let rules = &scope.engine.shared.rules;
-        let resolver = Resolver {
-            allow_env: &rules.env,
-            allow_files: Some(&rules.locations),
-            base: self.folder.as_deref(),
-            environment: scope.engine.environment(),
-        };
-        let mut options = Options::new();
-        if let Some(bytes) = scope.setting("max_line_bytes") {
-            options.set("max_line_bytes", bytes);
-        }
-        for property in &self.definition.properties {
-            let typed = READ_AS_TYPED.iter().any(|name| name.eq_ignore_ascii_case(&property.name));
-            let value = match &property.value {
-                PropertyValue::Text { raw, .. } if typed => raw.clone(),
-                _ => {
-                    let whose = format!("table {}, \"{}\"", self.definition.name, property.name);
-                    resolver.resolve(&OptionValue::from(property), &whose)?.expose().to_owned()
-                }
-            };
-            options.set(&property.name, value);
-        }
-        Ok(options)
     }
 
     fn table_location(&self, scope: &Scope) -> Result<FileLocation> {
@@ -188,7 +167,7 @@ impl ExternalTableEntry {
                 .collect()
         };
         let properties = |table: &ExternalTable| -> Vec<(String, PropertyValue)> {
-            table.properties.iter().map(|property| (property.name.clone(), property.value.clone())).collect()
+            table.format.properties.iter().map(|property| (property.name.clone(), property.value.clone())).collect()
         };
         if columns(known) != columns(other) {
             return Some(format!("columns ({}) instead of ({})", columns(known).join(", "), columns(other).join(", ")));
@@ -198,11 +177,11 @@ impl ExternalTableEntry {
             let (known, other) = (without_password(&known.location), without_password(&other.location));
             return Some(format!("LOCATION '{known}' instead of '{other}'"));
         }
-        if known.row_format != other.row_format {
+        if known.format.row_format != other.format.row_format {
             return Some("another ROW FORMAT".to_owned());
         }
-        if known.stored_as.as_deref().unwrap_or("TEXTFILE") != other.stored_as.as_deref().unwrap_or("TEXTFILE") {
-            return Some("another STORED AS".to_owned());
+        if known.format.format != other.format.format {
+            return Some("another format".to_owned());
         }
         if properties(known) != properties(other) {
             return Some("other properties".to_owned());
@@ -212,7 +191,7 @@ impl ExternalTableEntry {
 }
 
 /// A column's name and type.
-fn typed(column: &ColumnDefinition) -> Result<(String, DataType)> {
+pub(crate) fn typed(column: &ColumnDefinition) -> Result<(String, DataType)> {
     let data_type = hive_type(&column.data_type.to_string())
         .map_err(|error| SynclineError::from(error).at(column.name.position.clone()))?;
     Ok((column.name.parts.concat(), data_type))

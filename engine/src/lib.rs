@@ -63,6 +63,7 @@ mod config;
 mod datetime_text;
 mod engine;
 mod external_table;
+mod file_format;
 mod functions;
 mod names;
 mod operators;

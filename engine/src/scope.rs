@@ -211,7 +211,7 @@ impl Scope {
 }
 
 /// Settings that the engine reads itself and no write takes.
-pub(crate) const ENGINE_SETTINGS: &[&str] = &["sql_dialect", "on_error"];
+pub(crate) const ENGINE_SETTINGS: &[&str] = &["sql_dialect", "on_error", "bad_value"];
 
 fn put(parameters: &mut Parameters, parameter: &SetParameter) -> Result<()> {
     match parameter.raw {

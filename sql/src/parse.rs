@@ -220,11 +220,12 @@ fn create_table(
     let statement = cursor.statement;
     let route = route(statement, tokens.clone());
     let is_over_files = tokens.clone().any(|at| is_location(statement, at));
+    let has_spark_format = tokens.clone().any(|at| is_spark_format(statement, at));
     let target = first_table(&route);
     let is_remote = match target {
         Some(System::Named(_)) => true,
         // what is in use takes a table unless it is plainly one over files
-        Some(System::InUse(_)) => !(is_external && is_over_files),
+        Some(System::InUse(_)) => !(has_spark_format || is_external && is_over_files),
         _ => false,
     };
     if is_remote {
@@ -249,7 +250,7 @@ fn create_table(
             .error(ErrorCode::Syntax, format!("catalog {catalog} holds files and cannot hold tables"), cursor.at)
             .hint("give the table a name without a catalog, and LOCATION 'catalog:/path'"));
     }
-    if is_external || is_over_files {
+    if is_external || is_over_files || has_spark_format {
         let table = grammar::external_table(cursor, tokens.start)?;
         return session(SessionStatement::CreateExternalTable(Box::new(table)));
     }
@@ -270,11 +271,16 @@ fn is_location(statement: &StatementText<'_>, at: usize) -> bool {
     let text = statement.text();
     let is = |n: usize, word: &str| statement.tokens.get(at + n).is_some_and(|token| token.is_word(text, word));
     let is_string = |n: usize| statement.tokens.get(at + n).is_some_and(|token| token.kind == TokenKind::String);
-    let is_format = statement.tokens.get(at + 1).is_some_and(|token| token.kind == TokenKind::Word);
-    (is(0, "location") && is_string(1))
-        || (is(0, "stored") && is(1, "as"))
-        || (is(0, "row") && is(1, "format"))
-        || (is(0, "using") && is_format)
+    (is(0, "location") && is_string(1)) || (is(0, "stored") && is(1, "as")) || (is(0, "row") && is(1, "format"))
+}
+
+/// `USING csv` and the like, which no remote system has.
+fn is_spark_format(statement: &StatementText<'_>, at: usize) -> bool {
+    let (Some(using), Some(format)) = (statement.tokens.get(at), statement.tokens.get(at + 1)) else { return false };
+    let text = statement.text();
+    using.is_word(text, "using")
+        && (format.kind == TokenKind::String || format.is_name())
+        && grammar::is_file_format(&format.value(text, statement.dialect))
 }
 
 fn first_table(route: &Route) -> Option<&System> {

@@ -383,16 +383,12 @@ pub struct ExternalTable {
     pub partition_columns: Vec<ColumnDefinition>,
     /// COMMENT.
     pub comment: Option<String>,
-    /// ROW FORMAT DELIMITED.
-    pub row_format: RowFormat,
-    /// STORED AS, upper case; None is TEXTFILE, as in Hive.
-    pub stored_as: Option<String>,
+    /// How its files are written down.
+    pub format: FormatClauses,
     /// LOCATION, as typed between the quotes with escapes replaced.
     pub location: String,
     /// Where LOCATION's value starts.
     pub location_position: Position,
-    /// TBLPROPERTIES and OPTIONS, in order.
-    pub properties: Vec<Property>,
     /// The definition's text, for SHOW CREATE TABLE and the state store; parameters are put in, references are not resolved.
     pub text: String,
 }
@@ -426,6 +422,67 @@ pub struct ColumnDefinition {
     pub data_type: ast::DataType,
     /// COMMENT.
     pub comment: Option<String>,
+}
+
+/// How files are written down, as the clauses of a table or a directory say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FormatClauses {
+    /// The format: `STORED AS`, `USING`, or what the class of `ROW FORMAT SERDE` reads.
+    pub format: StorageFormat,
+    /// ROW FORMAT DELIMITED.
+    pub row_format: RowFormat,
+    /// SERDEPROPERTIES, TBLPROPERTIES and OPTIONS, in order.
+    pub properties: Vec<Property>,
+}
+
+/// A format of files, as statements name it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StorageFormat {
+    /// Hive's text: no clause, `STORED AS TEXTFILE`, LazySimpleSerDe.
+    #[default]
+    Text,
+    /// `STORED AS CSV`: RFC 4180.
+    Csv,
+    /// Hive's OpenCSVSerde.
+    OpenCsv,
+    /// Spark's `USING csv`.
+    SparkCsv,
+    /// `STORED AS JSON | JSONFILE` and the JSON SerDes: an object per line.
+    Json,
+    /// Spark's `USING json`.
+    SparkJson,
+    /// Spark's `USING text`: each line is a value.
+    SparkText,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Avro.
+    Avro,
+    /// Apache ORC.
+    Orc,
+}
+
+impl StorageFormat {
+    /// Its name, as `STORED AS` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text | Self::SparkText => "TEXTFILE",
+            Self::Csv | Self::OpenCsv | Self::SparkCsv => "CSV",
+            Self::Json | Self::SparkJson => "JSON",
+            Self::Parquet => "PARQUET",
+            Self::Avro => "AVRO",
+            Self::Orc => "ORC",
+        }
+    }
+
+    /// Whether files are lines of text.
+    pub fn is_lines(self) -> bool {
+        !matches!(self, Self::Parquet | Self::Avro | Self::Orc)
+    }
+
+    /// Whether ROW FORMAT DELIMITED says something about it.
+    pub(crate) fn has_delimiters(self) -> bool {
+        matches!(self, Self::Text | Self::Csv)
+    }
 }
 
 /// The delimiters of ROW FORMAT DELIMITED: raw texts between the quotes, decoded by [`delimiter`](crate::delimiter()).

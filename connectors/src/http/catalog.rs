@@ -13,7 +13,6 @@ use super::url::HttpUrl;
 use crate::catalog::{Catalog, CatalogConfig, CatalogKind, CheckItem, FileCatalog};
 use crate::error::{ConnectorError, Result};
 use crate::object_store::FileLocation;
-use crate::options::Options;
 
 /// The files behind one base URL.
 #[derive(Debug)]
@@ -94,15 +93,6 @@ async fn check_base(client: &HttpClient, base: &HttpUrl) -> std::result::Result<
 }
 
 impl FileCatalog for HttpCatalog {
-    fn url_of(&self, path: &str) -> Result<String> {
-        Ok(self.join(path)?.expose().as_str().to_owned())
-    }
-
-    fn headers(&self) -> Options {
-        let headers = self.client.settings().headers.iter();
-        headers.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
-    }
-
     fn location(&self, path: &str) -> Result<FileLocation> {
         Ok(FileLocation::Http { client: Arc::clone(&self.client), url: self.join(path)? })
     }
@@ -134,7 +124,7 @@ mod tests {
             ),
             ("https://h.example/a//", "/c", "https://h.example/a//c"),
         ] {
-            assert_eq!(catalog(base).url_of(path).unwrap(), url);
+            assert_eq!(catalog(base).join(path).unwrap().expose().as_str(), url);
         }
     }
 
@@ -142,9 +132,9 @@ mod tests {
     fn a_path_cannot_lead_to_another_server() {
         let catalog = catalog("https://h.example");
         for path in ["@evil.example/x", ".evil.example/x", ":8443/x", "x"] {
-            assert!(catalog.url_of(path).is_err(), "{path}");
+            assert!(catalog.join(path).is_err(), "{path}");
         }
-        assert_eq!(catalog.url_of("//evil.example/x").unwrap(), "https://h.example//evil.example/x");
+        assert_eq!(catalog.join("//evil.example/x").unwrap().expose().as_str(), "https://h.example//evil.example/x");
     }
 
     #[test]

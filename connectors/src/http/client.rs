@@ -1,26 +1,19 @@
 //! Requests to one origin: headers of the user's own, redirects, and retries.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use rand::Rng;
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
 
 use super::error;
 use super::options::HttpSettings;
 use super::url::HttpUrl;
+use crate::backoff::{Backoff, SILENT_RETRIES, retry_after};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http_client::build_http_client;
 
 /// How many redirects one request follows.
 const MAX_REDIRECTS: usize = 5;
-
-/// The longest pause before a retry, a `Retry-After` of the server's included.
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
-
-/// How often a server that takes a request and stays silent is asked again: each try costs a whole `read_timeout`.
-pub(super) const SILENT_RETRIES: u32 = 1;
 
 /// Reads files of one HTTP server. Making one does no I/O.
 #[derive(Debug)]
@@ -73,7 +66,7 @@ impl HttpClient {
         loop {
             let outcome = self.follow(method, url, headers).await;
             let wait = match &outcome {
-                Ok(response) if error::is_transient(response.status()) => backoff.next(retry_after(response)),
+                Ok(response) if error::is_transient(response.status()) => backoff.next(retry_after(response.headers())),
                 Err(error) if error::is_silence(error) && silences == SILENT_RETRIES => None,
                 Err(error) if error.is_retryable() => {
                     silences += u32::from(error::is_silence(error));
@@ -148,57 +141,4 @@ impl HttpClient {
 /// The statuses that send a reader elsewhere; 300 and 304 do not.
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-/// Pauses that double, with jitter, and end.
-#[derive(Debug)]
-pub(super) struct Backoff {
-    first: Duration,
-    tries: u32,
-    limit: u32,
-}
-
-impl Backoff {
-    pub(super) fn new(first: Duration, limit: u32) -> Self {
-        Self { first, tries: 0, limit }
-    }
-
-    /// The next pause, at least `at_least`; None when there were enough.
-    pub(super) fn next(&mut self, at_least: Option<Duration>) -> Option<Duration> {
-        if self.tries >= self.limit {
-            return None;
-        }
-        let full = self.first.saturating_mul(1 << self.tries.min(16));
-        self.tries += 1;
-        let jittered = full.mul_f64(rand::rng().random_range(0.5..=1.0));
-        Some(jittered.max(at_least.unwrap_or_default()).min(MAX_BACKOFF))
-    }
-
-    /// Starts over, after something worked.
-    pub(super) fn reset(&mut self) {
-        self.tries = 0;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_end() {
-        let mut backoff = Backoff::new(Duration::from_millis(100), 3);
-        for full in [100, 200, 400] {
-            let pause = backoff.next(None).unwrap();
-            assert!(pause >= Duration::from_millis(full / 2) && pause <= Duration::from_millis(full), "{pause:?}");
-        }
-        assert_eq!(backoff.next(None), None);
-        backoff.reset();
-        assert_eq!(backoff.next(Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
-        assert_eq!(backoff.next(Some(Duration::from_secs(3600))), Some(MAX_BACKOFF));
-    }
 }

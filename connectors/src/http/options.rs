@@ -10,7 +10,7 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::url::{HttpUrl, UserInfo};
 use crate::error::{ConnectorError, Result};
 use crate::http_client::HttpClientSettings;
-use crate::options::{Options, Secret, nearest};
+use crate::options::{Options, Secret, duration, nearest, retries};
 
 /// Every option's name; `header.` stands for `header.NAME`.
 const KNOWN: &[&str] =
@@ -132,31 +132,6 @@ fn unknown(name: &str) -> ConnectorError {
         }
     };
     ConnectorError::option(format!("unknown option \"{name}\"{hint}"))
-}
-
-/// `30`, `30s`, `500ms`, `2m`: a bare number is seconds.
-fn duration(name: &str, text: &str) -> Result<Duration> {
-    let text = text.trim();
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let milliseconds = match unit.trim() {
-        "ms" => Some(1),
-        "" | "s" => Some(1000),
-        "m" => Some(60_000),
-        _ => None,
-    };
-    let duration = milliseconds.and_then(|unit| number.parse::<u64>().ok()?.checked_mul(unit));
-    match duration {
-        Some(milliseconds @ 1..) => Ok(Duration::from_millis(milliseconds)),
-        _ => Err(ConnectorError::option(format!("option \"{name}\" is a time above zero, such as 30s or 500ms"))),
-    }
-}
-
-fn retries(text: &str) -> Result<u32> {
-    match text.trim().parse() {
-        Ok(retries @ 0..=20) => Ok(retries),
-        _ => Err(ConnectorError::option("option \"retries\" is a whole number from 0 to 20")),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use reqwest::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, RANGE,
 };
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 
 use super::client::HttpClient;
 use super::error::is_silence;
@@ -17,6 +17,19 @@ pub struct FileProbe {
     pub size: Option<u64>,
     /// Whether the server takes `Range`.
     pub ranges: bool,
+    /// The version's strong ETag, where the server names one.
+    pub etag: Option<HeaderValue>,
+}
+
+impl FileProbe {
+    fn new(headers: &HeaderMap, size: Option<u64>, ranges: bool) -> Self {
+        let etag = match Validator::of(headers) {
+            Some(Validator::Etag(etag)) => Some(etag),
+            _ => None,
+        };
+        // Ranges of a coded body are not ranges of the file.
+        Self { size, ranges: ranges && content_encoding(headers).is_none(), etag }
+    }
 }
 
 impl HttpClient {
@@ -30,7 +43,8 @@ impl HttpClient {
         let mut retries = self.settings().retries;
         match self.send(&Method::HEAD, url, &HeaderMap::new(), 0).await {
             Ok(response) if response.status() == StatusCode::OK => {
-                return Ok(FileProbe { size: content_length(response.headers()), ranges: takes_ranges(&response) });
+                let headers = response.headers();
+                return Ok(FileProbe::new(headers, content_length(headers), takes_ranges(headers)));
             }
             // Or stay silent; one that is silent to GET as well is not waited for any longer.
             Err(error) if is_silence(&error) => retries = 0,
@@ -41,25 +55,27 @@ impl HttpClient {
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let size = content_range(response.headers()).and_then(|range| range.total);
-                return Ok(FileProbe { size, ranges: true });
+                return Ok(FileProbe::new(response.headers(), size, true));
             }
-            StatusCode::OK => return Ok(FileProbe { size: content_length(response.headers()), ranges: false }),
+            StatusCode::OK => {
+                return Ok(FileProbe::new(response.headers(), content_length(response.headers()), false));
+            }
             // No first byte: an empty file.
             StatusCode::RANGE_NOT_SATISFIABLE if total_of_unsatisfied(response.headers()) == Some(0) => {
-                return Ok(FileProbe { size: Some(0), ranges: true });
+                return Ok(FileProbe::new(response.headers(), Some(0), true));
             }
             _ => {}
         }
         let response = self.send(&Method::GET, url, &HeaderMap::new(), retries).await?;
         match response.status().is_success() {
-            true => Ok(FileProbe { size: content_length(response.headers()), ranges: false }),
+            true => Ok(FileProbe::new(response.headers(), content_length(response.headers()), false)),
             false => Err(self.status_error(url, response.status())),
         }
     }
 }
 
-fn takes_ranges(response: &Response) -> bool {
-    response.headers().get(ACCEPT_RANGES).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"))
+fn takes_ranges(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT_RANGES).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"))
 }
 
 /// `Content-Length`. Read from the header, since the body of an answer to HEAD has none.

@@ -1,37 +1,36 @@
 //! One file as a stream of its bytes, which is the whole of one version of it or an error.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode};
 
-use super::client::{Backoff, HttpClient, SILENT_RETRIES};
+use super::client::HttpClient;
 use super::error::is_silence;
 use super::probe::{Validator, content_encoding, content_length, content_range};
 use super::url::HttpUrl;
+use crate::backoff::{Backoff, Resumptions};
 use crate::error::{ConnectorError, ErrorCode, Result};
-
-/// A download that gets on by this much may be resumed `retries` times anew; less is a connection that does not work.
-const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// A file that is being read. Dropping it closes the connection.
 pub struct HttpRead {
     client: Arc<HttpClient>,
     url: HttpUrl,
-    response: Response,
-    /// Bytes handed on.
+    /// None for an empty part, which nobody is asked for.
+    response: Option<Response>,
+    /// The place in the file behind the bytes handed on.
     position: u64,
+    /// Where the part that is read ends, if it is not the whole file.
+    end: Option<u64>,
     /// The file's length, where the server named it.
     size: Option<u64>,
     validator: Option<Validator>,
     content_encoding: Option<String>,
-    backoff: Backoff,
-    /// The position at which the last resumption began.
-    resumed_at: u64,
-    /// How often the server fell silent without having sent a byte more.
-    silences: u32,
+    resumptions: Resumptions,
 }
 
 impl HttpClient {
@@ -50,15 +49,57 @@ impl HttpClient {
         Ok(HttpRead {
             url: url.clone(),
             position: 0,
+            end: None,
             size: content_length(headers),
             validator: Validator::of(headers),
             content_encoding: content_encoding(headers),
-            backoff: Backoff::new(self.settings().backoff, retries),
-            resumed_at: 0,
-            silences: 0,
-            response,
+            resumptions: Resumptions::new(Backoff::new(self.settings().backoff, retries)),
+            response: Some(response),
             client: self,
         })
+    }
+
+    /// Starts to read a part of the version of a file that has this ETag and length; the part ends at the file's end at the latest.
+    ///
+    /// # Errors
+    /// Code Http for another version of the file or a status that is no success, Connection when there was no answer.
+    pub(crate) async fn read_range(
+        self: Arc<Self>,
+        url: &HttpUrl,
+        etag: HeaderValue,
+        size: u64,
+        range: Range<u64>,
+    ) -> Result<HttpRead> {
+        let end = range.end.min(size);
+        let mut read = HttpRead {
+            url: url.clone(),
+            response: None,
+            position: range.start.min(end),
+            end: Some(end),
+            size: Some(size),
+            validator: None,
+            content_encoding: None,
+            resumptions: Resumptions::new(Backoff::new(self.settings().backoff, self.settings().retries)),
+            client: self,
+        };
+        if read.position < end {
+            let validator = Validator::Etag(etag);
+            let response = read.request_rest(&validator).await?;
+            read.check_rest(&validator, &response).map_err(|reason| match reason {
+                Some(reason) => ConnectorError::new(
+                    ErrorCode::Http,
+                    format!("{} cannot be read in parts: {reason}", read.client.describe(&read.url)),
+                ),
+                None => read.changed(),
+            })?;
+            if content_encoding(response.headers()).is_some() {
+                let whom = read.client.describe(&read.url);
+                let message = format!("{whom} cannot be read in parts: the server sends it with a content encoding");
+                return Err(ConnectorError::new(ErrorCode::Http, message));
+            }
+            (read.response, read.validator) = (Some(response), Some(validator));
+        }
+        Ok(read)
     }
 }
 
@@ -73,28 +114,30 @@ impl HttpRead {
         self.content_encoding.as_deref()
     }
 
-    /// The next bytes; None at the end of the file. A connection that is lost on the way is opened again from where it stopped
-    /// if the server proves that the file is still the same.
+    /// The next bytes; None at the end of the file or of the part. A connection that is lost on the way is opened again from where it
+    /// stopped if the server proves that the file is still the same.
     ///
     /// # Errors
     /// Code Connection when the download cannot go on, Http when the file has changed meanwhile.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
-            let lost = match self.response.chunk().await {
+            let Some(response) = &mut self.response else { return Ok(None) };
+            let end = self.end.or(self.size);
+            let lost = match response.chunk().await {
                 Ok(Some(bytes)) if bytes.is_empty() => continue,
                 Ok(Some(bytes)) => {
                     self.position += bytes.len() as u64;
-                    return match self.size {
-                        Some(size) if self.position > size => Err(self.too_long(size)),
+                    return match end {
+                        Some(end) if self.position > end => Err(self.too_long(end)),
                         _ => Ok(Some(bytes)),
                     };
                 }
-                Ok(None) => match self.size {
-                    Some(size) if self.position < size => self.too_short(size),
+                Ok(None) => match end {
+                    Some(end) if self.position < end => self.too_short(end),
                     _ => return Ok(None),
                 },
                 // All that was promised is here; how the connection ends does not matter.
-                Err(_) if self.size == Some(self.position) => return Ok(None),
+                Err(_) if end == Some(self.position) => return Ok(None),
                 Err(error) => self.client.transport_error(&self.url, error),
             };
             self.resume(lost).await?;
@@ -102,67 +145,71 @@ impl HttpRead {
     }
 
     async fn resume(&mut self, lost: ConnectorError) -> Result<()> {
-        if self.position - self.resumed_at >= PROGRESS_BYTES {
-            self.backoff.reset();
-        }
-        if self.position > self.resumed_at {
-            self.silences = 0;
-        }
-        self.resumed_at = self.position;
         let at = self.position;
-        if is_silence(&lost) {
-            self.silences += 1;
-            if self.silences > SILENT_RETRIES {
-                return Err(self.stopped(&lost, "the server is silent each time"));
-            }
+        let wait = self.resumptions.next(at, is_silence(&lost));
+        if at == 0 && self.end.is_none() {
+            return self.restart(lost, wait.ok()).await;
         }
-        if at == 0 {
-            return self.restart(lost).await;
-        }
+        let wait = wait.map_err(|reason| self.stopped(&lost, reason))?;
         let Some(validator) = self.validator.clone() else {
             let reason = "the server names no strong ETag and no Last-Modified, so it cannot go on safely; run again";
             return Err(self.stopped(&lost, reason));
         };
-        let Some(wait) = self.backoff.next(None) else {
-            return Err(self.stopped(&lost, "it was resumed too often without getting on; run again"));
-        };
         tracing::warn!(url = %self.url, at, error = %lost, ?wait, "will resume the download");
         tokio::time::sleep(wait).await;
-
-        let range = HeaderValue::from_str(&format!("bytes={at}-"))
-            .map_err(|error| ConnectorError::internal("a range is no header").with_source(error))?;
-        let headers = HeaderMap::from_iter([(RANGE, range), (IF_RANGE, validator.header().clone())]);
-        let retries = self.client.settings().retries;
-        let response = self.client.send(&Method::GET, &self.url, &headers, retries).await?;
-        match response.status() {
-            StatusCode::PARTIAL_CONTENT => {}
-            // The whole file again: it has changed, or the server takes no ranges.
-            StatusCode::OK if validator.matches(response.headers()) => {
-                return Err(self.stopped(&lost, "the server takes no ranges, so it cannot go on; run again"));
-            }
-            StatusCode::OK | StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE => {
-                return Err(self.changed());
-            }
-            status => return Err(self.client.status_error(&self.url, status)),
-        }
-        let range = content_range(response.headers()).filter(|range| range.start == at && range.end >= at);
-        let Some(range) = range else {
-            return Err(self.stopped(&lost, "the server answered with another range than asked for"));
-        };
-        let other_size = matches!((range.total, self.size), (Some(total), Some(size)) if total != size);
-        let other_encoding = content_encoding(response.headers()) != self.content_encoding;
-        if !validator.matches(response.headers()) || other_size || other_encoding {
+        let response = self.request_rest(&validator).await?;
+        let total = self.check_rest(&validator, &response).map_err(|reason| match reason {
+            Some(reason) => self.stopped(&lost, &format!("{reason}, so it cannot go on; run again")),
+            None => self.changed(),
+        })?;
+        if content_encoding(response.headers()) != self.content_encoding {
             return Err(self.changed());
         }
         // A range may end before the file does; without a total, what the range names is all there is to go by.
-        self.size = self.size.or(range.total).or(Some(range.end + 1));
-        self.response = response;
+        self.size = self.size.or(Some(total));
+        self.response = Some(response);
         Ok(())
     }
 
+    /// Asks for what is left of the file or of the part.
+    async fn request_rest(&self, validator: &Validator) -> Result<Response> {
+        let last = self.end.map_or(String::new(), |end| (end - 1).to_string());
+        let range = HeaderValue::from_str(&format!("bytes={}-{last}", self.position))
+            .map_err(|error| ConnectorError::internal("a range is no header").with_source(error))?;
+        let headers = HeaderMap::from_iter([(RANGE, range), (IF_RANGE, validator.header().clone())]);
+        let response = self.client.send(&Method::GET, &self.url, &headers, self.client.settings().retries).await?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT
+            | StatusCode::OK
+            | StatusCode::PRECONDITION_FAILED
+            | StatusCode::RANGE_NOT_SATISFIABLE => Ok(response),
+            status => Err(self.client.status_error(&self.url, status)),
+        }
+    }
+
+    /// The file's length as an answer to [`request_rest`](Self::request_rest) names it. The error is what the server cannot do, None for
+    /// another version of the file.
+    fn check_rest(&self, validator: &Validator, response: &Response) -> Result<u64, Option<&'static str>> {
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT => {}
+            // The whole file again: it has changed, or the server takes no ranges.
+            StatusCode::OK if validator.matches(response.headers()) => return Err(Some("the server takes no ranges")),
+            _ => return Err(None),
+        }
+        let wanted = |end: u64| self.end.map_or(end >= self.position, |wanted| end + 1 == wanted);
+        let range = content_range(response.headers())
+            .filter(|range| range.start == self.position && wanted(range.end))
+            .ok_or(Some("the server answered with another range than asked for"))?;
+        let other_size = matches!((range.total, self.size), (Some(total), Some(size)) if total != size);
+        if !validator.matches(response.headers()) || other_size {
+            return Err(None);
+        }
+        Ok(range.total.unwrap_or(range.end + 1))
+    }
+
     /// Nothing was handed on yet, so any version of the file will do.
-    async fn restart(&mut self, lost: ConnectorError) -> Result<()> {
-        let Some(wait) = self.backoff.next(None) else { return Err(lost) };
+    async fn restart(&mut self, lost: ConnectorError, wait: Option<Duration>) -> Result<()> {
+        let Some(wait) = wait else { return Err(lost) };
         tracing::warn!(url = %self.url, error = %lost, ?wait, "will start the download again");
         tokio::time::sleep(wait).await;
         let fresh = Arc::clone(&self.client).read(&self.url).await?;
@@ -194,8 +241,7 @@ impl HttpRead {
     fn changed(&self) -> ConnectorError {
         let whom = self.client.describe(&self.url);
         let at = self.position;
-        let message =
-            format!("{whom} has changed while it was read (the download was resumed at byte {at}); run again");
+        let message = format!("{whom} has changed while it was read (found at byte {at}); run again");
         ConnectorError::retryable(ErrorCode::Http, message)
     }
 }

@@ -1,35 +1,91 @@
 //! Files on this machine.
 
+use std::ffi::OsString;
+use std::fs::Metadata;
 use std::io;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use datafusion::common::runtime::SpawnedTask;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
+use super::pattern::{is_hidden, is_pattern, matches};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// Bytes asked of the file at a time: few system calls, little memory.
 const READ_BYTES: usize = 1 << 18;
 
-/// The files of a path with their lengths: the file itself; a directory's files by name, without those whose names start with `_` or `.`;
+/// A file that was found, and which version of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LocalFile {
+    pub(super) path: PathBuf,
+    /// The length in bytes.
+    pub(super) size: u64,
+    /// What tells its versions apart beside the length; None for what is no regular file, such as a pipe.
+    version: Option<Version>,
+}
+
+/// When a file was last written to, and which file it is, for one that was replaced by another of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Version {
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
+    number: (u64, u64),
+}
+
+impl LocalFile {
+    fn new(path: PathBuf, found: &Metadata) -> Self {
+        Self { path, size: found.len(), version: Version::of(found) }
+    }
+
+    /// An error if what is there now is another version.
+    fn check(&self, found: &Metadata) -> Result<()> {
+        if self.version.is_none() || (self.size == found.len() && self.version == Version::of(found)) {
+            return Ok(());
+        }
+        let message = format!("{} has changed while it was read; run again", self.path.display());
+        Err(ConnectorError::retryable(ErrorCode::Io, message))
+    }
+}
+
+impl Version {
+    fn of(found: &Metadata) -> Option<Self> {
+        found.is_file().then(|| Self {
+            modified: found.modified().ok(),
+            #[cfg(unix)]
+            number: (std::os::unix::fs::MetadataExt::dev(found), std::os::unix::fs::MetadataExt::ino(found)),
+        })
+    }
+}
+
+/// The files of a path: the file itself; a directory's files by name, without those whose names start with `_` or `.`;
 /// or what matches a pattern, if no file has the pattern's own name.
-pub(super) async fn list(path: PathBuf) -> Result<Vec<(PathBuf, u64)>> {
+pub(super) async fn list(path: PathBuf) -> Result<Vec<LocalFile>> {
     let task = SpawnedTask::spawn_blocking(move || list_blocking(&path));
     task.join().await.map_err(|error| ConnectorError::internal("listing files was cut short").with_source(error))?
 }
 
-fn list_blocking(path: &Path) -> Result<Vec<(PathBuf, u64)>> {
+/// The names of the visible folders in a folder, sorted.
+pub(super) async fn folders(path: PathBuf) -> Result<Vec<OsString>> {
+    let task = SpawnedTask::spawn_blocking(move || {
+        let entries = read_directory(&path)?.into_iter().filter(|entry| entry.is_dir());
+        Ok(entries.filter_map(|entry| entry.file_name().map(OsString::from)).collect())
+    });
+    task.join().await.map_err(|error| ConnectorError::internal("listing folders was cut short").with_source(error))?
+}
+
+fn list_blocking(path: &Path) -> Result<Vec<LocalFile>> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => list_directory(path),
-        Ok(found) => Ok(vec![(path.to_owned(), found.len())]),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(path) => {
+        Ok(found) => Ok(vec![LocalFile::new(path.to_owned(), &found)]),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(path.as_os_str().as_encoded_bytes()) => {
             let mut files = Vec::new();
             for path in expand(path)? {
                 match std::fs::metadata(&path).map_err(|error| failed("read", &path, error))? {
                     found if found.is_dir() => files.extend(list_directory(&path)?),
-                    found => files.push((path, found.len())),
+                    found => files.push(LocalFile::new(path, &found)),
                 }
             }
             if files.is_empty() {
@@ -42,7 +98,7 @@ fn list_blocking(path: &Path) -> Result<Vec<(PathBuf, u64)>> {
     }
 }
 
-fn list_directory(directory: &Path) -> Result<Vec<(PathBuf, u64)>> {
+fn list_directory(directory: &Path) -> Result<Vec<LocalFile>> {
     let mut files = Vec::new();
     for entry in read_directory(directory)? {
         // Follows symbolic links, as reading will.
@@ -56,7 +112,7 @@ fn list_directory(directory: &Path) -> Result<Vec<(PathBuf, u64)>> {
             return Err(ConnectorError::new(ErrorCode::Io, message));
         }
         if found.is_file() {
-            files.push((entry, found.len()));
+            files.push(LocalFile::new(entry, &found));
         }
     }
     Ok(files)
@@ -67,18 +123,9 @@ fn read_directory(directory: &Path) -> Result<Vec<PathBuf>> {
     let list =
         || -> io::Result<Vec<PathBuf>> { std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect() };
     let mut entries = list().map_err(|error| failed("list", directory, error))?;
-    entries.retain(|entry| !is_hidden(entry));
+    entries.retain(|entry| !entry.file_name().is_some_and(|name| is_hidden(name.as_encoded_bytes())));
     entries.sort();
     Ok(entries)
-}
-
-/// Hive and Spark leave out names that start with `_` or `.`: markers, and files that are still being written.
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| matches!(name.as_encoded_bytes().first(), Some(b'_' | b'.')))
-}
-
-fn is_pattern(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
 /// The paths that a pattern names, by name, component by component.
@@ -89,7 +136,7 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
             paths.iter_mut().for_each(|path| path.push(component));
             continue;
         };
-        if !is_pattern(Path::new(name)) {
+        if !is_pattern(name.as_encoded_bytes()) {
             paths.iter_mut().for_each(|path| path.push(name));
             paths.retain(|path| path.exists());
             continue;
@@ -106,74 +153,6 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Whether a name matches a pattern of `*` (any bytes), `?` (one character) and `[a-c]` (one of a set, `!` in front of it negates).
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while n < name.len() {
-        let step = match pattern.get(p) {
-            Some(b'*') => {
-                retry = Some((p, n));
-                p += 1;
-                continue;
-            }
-            Some(b'?') => Some((1, character_len(&name[n..]))),
-            Some(b'[') => match set(&pattern[p..], name[n]) {
-                Some((true, len)) => Some((len, 1)),
-                Some((false, _)) => None,
-                None => (name[n] == b'[').then_some((1, 1)),
-            },
-            Some(byte) => (*byte == name[n]).then_some((1, 1)),
-            None => None,
-        };
-        match (step, retry) {
-            (Some((of_pattern, of_name)), _) => {
-                p += of_pattern;
-                n += of_name;
-            }
-            // The last star takes one byte more.
-            (None, Some((star, from))) => {
-                retry = Some((star, from + 1));
-                p = star + 1;
-                n = from + 1;
-            }
-            (None, None) => return false,
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
-/// Bytes of the UTF-8 character in front; 1 for what is none.
-fn character_len(name: &[u8]) -> usize {
-    let len = match name[0] {
-        0xC0..=0xDF => 2,
-        0xE0..=0xEF => 3,
-        0xF0..=0xF7 => 4,
-        _ => 1,
-    };
-    len.min(name.len())
-}
-
-/// Whether `[…]` in front of a pattern holds a byte, and its length; None if there is no closing bracket.
-fn set(pattern: &[u8], byte: u8) -> Option<(bool, usize)> {
-    let negated = matches!(pattern.get(1), Some(b'!' | b'^'));
-    let start = if negated { 2 } else { 1 };
-    let end = start + 1 + pattern.get(start + 1..)?.iter().position(|byte| *byte == b']')?;
-    let set = &pattern[start..end];
-    let mut found = false;
-    let mut at = 0;
-    while at < set.len() {
-        if at + 2 < set.len() && set[at + 1] == b'-' {
-            found |= (set[at]..=set[at + 2]).contains(&byte);
-            at += 3;
-        } else {
-            found |= set[at] == byte;
-            at += 1;
-        }
-    }
-    Some((found != negated, end + 1))
-}
-
 fn failed(what: &str, path: &Path, error: io::Error) -> ConnectorError {
     let message = match error.kind() {
         io::ErrorKind::NotFound => format!("{} does not exist; check LOCATION", path.display()),
@@ -185,46 +164,48 @@ fn failed(what: &str, path: &Path, error: io::Error) -> ConnectorError {
 /// A local file that is being read.
 #[derive(Debug)]
 pub(super) struct LocalRead {
-    path: PathBuf,
+    expected: LocalFile,
     file: tokio::fs::File,
     /// Bytes that are left of the range that was asked for.
     left: u64,
 }
 
 impl LocalRead {
-    pub(super) async fn open(path: PathBuf) -> Result<Self> {
-        Self::open_range(path, 0..u64::MAX).await
+    pub(super) async fn open(expected: LocalFile) -> Result<Self> {
+        Self::open_range(expected, 0..u64::MAX).await
     }
 
-    pub(super) async fn open_range(path: PathBuf, range: Range<u64>) -> Result<Self> {
+    pub(super) async fn open_range(expected: LocalFile, range: Range<u64>) -> Result<Self> {
         let open = async {
-            let mut file = tokio::fs::File::open(&path).await?;
+            let mut file = tokio::fs::File::open(&expected.path).await?;
             file.set_max_buf_size(READ_BYTES);
+            let found = file.metadata().await?;
             if range.start > 0 {
                 file.seek(io::SeekFrom::Start(range.start)).await?;
             }
-            Ok(file)
+            Ok((file, found))
         };
-        match open.await {
-            Ok(file) => Ok(Self { path, file, left: range.end.saturating_sub(range.start) }),
-            Err(error) => Err(failed("read", &path, error)),
-        }
+        let (file, found) = open.await.map_err(|error| failed("read", &expected.path, error))?;
+        expected.check(&found)?;
+        Ok(Self { expected, file, left: range.end.saturating_sub(range.start) })
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
-        if self.left == 0 {
+        let mut buffer = BytesMut::new();
+        if self.left > 0 {
+            buffer.reserve(READ_BYTES);
+            let read = self.file.read_buf(&mut buffer).await;
+            read.map_err(|error| failed("read", &self.expected.path, error))?;
+            buffer.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.left -= buffer.len() as u64;
+        }
+        if buffer.is_empty() {
+            // Bytes of two versions look like those of one, so this is the last chance to tell.
+            let found = self.file.metadata().await;
+            self.expected.check(&found.map_err(|error| failed("read", &self.expected.path, error))?)?;
             return Ok(None);
         }
-        let mut buffer = BytesMut::with_capacity(READ_BYTES);
-        match self.file.read_buf(&mut buffer).await {
-            Ok(0) => Ok(None),
-            Ok(read) => {
-                buffer.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-                self.left = self.left.saturating_sub(read as u64);
-                Ok(Some(buffer.freeze()))
-            }
-            Err(error) => Err(failed("read", &self.path, error)),
-        }
+        Ok(Some(buffer.freeze()))
     }
 }
 
@@ -234,7 +215,7 @@ mod tests {
 
     fn names(path: &Path) -> Vec<String> {
         let files = list_blocking(path).unwrap();
-        files.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+        files.iter().map(|file| file.path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     }
 
     #[tokio::test]
@@ -242,14 +223,40 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         std::fs::write(&path, b"0123456789").unwrap();
+        let file = list_blocking(&path).unwrap().remove(0);
         for (range, expected) in [(0..10, "0123456789"), (3..5, "34"), (8..99, "89"), (4..4, ""), (20..30, "")] {
-            let mut read = LocalRead::open_range(path.clone(), range.clone()).await.unwrap();
+            let mut read = LocalRead::open_range(file.clone(), range.clone()).await.unwrap();
             let mut found = Vec::new();
             while let Some(bytes) = read.next().await.unwrap() {
                 found.extend_from_slice(&bytes);
             }
             assert_eq!(found, expected.as_bytes(), "{range:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_before_or_during_a_read_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let file = list_blocking(&path).unwrap().remove(0);
+        let mut read = LocalRead::open_range(file.clone(), 0..5).await.unwrap();
+        assert_eq!(read.next().await.unwrap().unwrap(), "01234");
+        let mut appended = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut appended, b"x").unwrap();
+        let message = format!("{} has changed while it was read; run again", path.display());
+        assert_eq!(read.next().await.unwrap_err().message(), message);
+        assert_eq!(LocalRead::open(file).await.unwrap_err().message(), message);
+
+        let file = list_blocking(&path).unwrap().remove(0);
+        let replacement = folder.path().join("y");
+        std::fs::write(&replacement, b"0123456789y").unwrap();
+        std::fs::File::open(&replacement)
+            .unwrap()
+            .set_modified(std::fs::metadata(&path).unwrap().modified().unwrap())
+            .unwrap();
+        std::fs::rename(&replacement, &path).unwrap();
+        assert_eq!(LocalRead::open(file).await.unwrap_err().message(), message);
     }
 
     #[test]
@@ -269,7 +276,7 @@ mod tests {
         }
         std::fs::create_dir(folder.path().join("_temporary")).unwrap();
         assert_eq!(names(folder.path()), ["10", "9", "a.txt", "b.txt"]);
-        assert_eq!(list_blocking(folder.path()).unwrap()[2].1, 5);
+        assert_eq!(list_blocking(folder.path()).unwrap()[2].size, 5);
         std::fs::create_dir(folder.path().join("sub")).unwrap();
         let error = list_blocking(folder.path()).unwrap_err();
         assert!(error.message().contains("sub"), "{error}");
@@ -292,27 +299,6 @@ mod tests {
             let error = list_blocking(&folder.path().join(missing)).unwrap_err();
             assert_eq!(error.code(), ErrorCode::Io);
             assert!(error.message().contains("nothing"), "{error}");
-        }
-    }
-
-    #[test]
-    fn patterns_match_as_in_a_shell() {
-        for (pattern, name, expected) in [
-            ("*", "", true),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*b*c", "aXbYbZ", false),
-            ("?.txt", "é.txt", true),
-            ("?.txt", "ab.txt", false),
-            ("[abc]", "b", true),
-            ("[!abc]", "b", false),
-            ("[]]", "]", true),
-            ("[a", "[a", true),
-            ("[a-", "[a-", true),
-            ("x[0-9][0-9]", "x42", true),
-            ("x[0-9][0-9]", "x4a", false),
-            ("**", "ab", true),
-        ] {
-            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
         }
     }
 }

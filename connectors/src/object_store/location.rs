@@ -1,15 +1,19 @@
 //! What `LOCATION` names, the files behind it, and their bytes.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use reqwest::header::HeaderValue;
 
-use super::local::{self, LocalRead};
+use super::local::{self, LocalFile, LocalRead};
+use super::objects::{self, FoundObject};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http::{HttpClient, HttpRead, HttpUrl};
+use crate::oss::{Bucket, ObjectRead};
 
 /// Where a table's files are. Display and Debug hold no secret.
 #[derive(Debug, Clone)]
@@ -23,11 +27,18 @@ pub enum FileLocation {
         /// The file.
         url: HttpUrl,
     },
+    /// An object, a folder of objects or a pattern in a bucket of OSS or S3.
+    Object {
+        /// The bucket, with its catalog's keys.
+        bucket: Arc<Bucket>,
+        /// The key as it is, without a slash in front; empty for the bucket's root.
+        key: String,
+    },
 }
 
 impl FileLocation {
     /// Reads a URL (`http://`, `https://`, `file://`) or else a path, which is relative to `folder`.
-    /// `catalog:/path` is the caller's to look up, with [`FileCatalog::location`](crate::FileCatalog::location).
+    /// `catalog:/path`, `oss://` and `s3://` are the caller's to look up, with [`FileCatalog::location`](crate::FileCatalog::location).
     ///
     /// # Errors
     /// Code Option for a URL of another scheme or one that does not parse.
@@ -46,19 +57,24 @@ impl FileLocation {
                     ConnectorError::option("not a URL of a file on this machine (? and # are written %3F and %23)")
                 })
             }
-            "oss" | "s3" | "hdfs" => {
-                Err(ConnectorError::option(format!("locations of scheme {scheme} are not built yet")))
-            }
+            "oss" | "s3" => Err(ConnectorError::option(format!("a location of scheme {scheme} needs a catalog"))),
+            "hdfs" => Err(ConnectorError::new(
+                ErrorCode::Unsupported,
+                "files in HDFS are not read; copy them to a bucket, or serve them by HTTP (WebHDFS, HttpFS)",
+            )),
             _ => Err(ConnectorError::option(format!(
-                "a location of scheme \"{}\" is not known; known are http, https, file, and paths",
+                "a location of scheme \"{}\" is not known; known are oss, s3, http, https, file, and paths",
                 scheme.escape_debug()
             ))),
         }
     }
 
-    /// The text by which the location is found again in another process; no secret.
+    /// The text by which the location is found again in another process; no secret. That of a bucket is `CATALOG:/key`.
     pub fn reference(&self) -> String {
-        self.to_string()
+        match self {
+            Self::Object { bucket, key } => format!("{}:/{key}", bucket.catalog()),
+            Self::Local(_) | Self::Http { .. } => self.to_string(),
+        }
     }
 
     /// A file or folder below this folder; `name` is a path of relative parts.
@@ -69,25 +85,47 @@ impl FileLocation {
         match self {
             Self::Local(path) => Ok(Self::Local(path.join(name))),
             Self::Http { .. } => Err(ConnectorError::new(ErrorCode::Unsupported, format!("{self} is no folder"))),
+            Self::Object { bucket, key } => {
+                Ok(Self::Object { bucket: Arc::clone(bucket), key: format!("{}{name}", objects::folder_prefix(key)) })
+            }
         }
     }
 
-    /// The files: of a directory those whose names start with neither `_` nor `.`, by name; of an HTTP URL that one, if it is there.
+    /// The files: of a folder those whose names start with neither `_` nor `.`, by name; of an HTTP URL that one, if it is there.
     ///
     /// # Errors
-    /// Code Io when a path does not exist or cannot be read, Http or Connection when the server does not show the file.
+    /// Code Io when a path does not exist or cannot be read, Login, Http or Connection when a server does not show it, Unsupported when there
+    /// are more files than can be held.
     pub async fn list(&self) -> Result<Vec<FoundFile>> {
         match self {
             Self::Local(path) => {
                 let found = local::list(path.clone()).await?;
-                Ok(found
-                    .into_iter()
-                    .map(|(path, size)| FoundFile { file: Self::Local(path), size: Some(size) })
-                    .collect())
+                Ok(found.into_iter().map(|file| FoundFile(Found::Local(Box::new(file)))).collect())
             }
             Self::Http { client, url } => {
                 let probe = client.probe(url).await?;
-                Ok(vec![FoundFile { file: self.clone(), size: probe.size }])
+                let etag = probe.etag.filter(|_| probe.ranges);
+                let file = HttpFile { client: Arc::clone(client), url: url.clone(), size: probe.size, etag };
+                Ok(vec![FoundFile(Found::Http(Box::new(file)))])
+            }
+            Self::Object { bucket, key } => {
+                let found = objects::list(bucket, key).await?;
+                Ok(found.into_iter().map(|object| FoundFile(Found::Object(Arc::clone(bucket), object))).collect())
+            }
+        }
+    }
+
+    /// The names of the folders in this folder, sorted, without those that start with `_` or `.`. A bucket has no empty folders, so one that
+    /// holds nothing has none.
+    ///
+    /// # Errors
+    /// Code Io when a path does not exist or cannot be read, Unsupported where there are no folders, else as [`list`](Self::list).
+    pub async fn folders(&self) -> Result<Vec<OsString>> {
+        match self {
+            Self::Local(path) => local::folders(path.clone()).await,
+            Self::Http { .. } => Err(ConnectorError::new(ErrorCode::Unsupported, format!("{self} is no folder"))),
+            Self::Object { bucket, key } => {
+                Ok(objects::folders(bucket, key).await?.into_iter().map(OsString::from).collect())
             }
         }
     }
@@ -98,46 +136,80 @@ impl fmt::Display for FileLocation {
         match self {
             Self::Local(path) => write!(f, "{}", path.display()),
             Self::Http { url, .. } => write!(f, "{url}"),
+            Self::Object { bucket, key } => write!(f, "{bucket}/{key}"),
         }
     }
 }
 
-/// One file of a location.
+/// One version of a file of a location. It holds little, because a location may hold a million of them.
 #[derive(Debug, Clone)]
-pub struct FoundFile {
-    file: FileLocation,
+pub struct FoundFile(Found);
+
+#[derive(Debug, Clone)]
+enum Found {
+    Local(Box<LocalFile>),
+    Http(Box<HttpFile>),
+    Object(Arc<Bucket>, FoundObject),
+}
+
+#[derive(Debug, Clone)]
+struct HttpFile {
+    client: Arc<HttpClient>,
+    url: HttpUrl,
     size: Option<u64>,
+    /// The version's strong ETag, if the server serves ranges.
+    etag: Option<HeaderValue>,
 }
 
 impl FoundFile {
     /// The length in bytes as stored, where it is known.
     pub fn size(&self) -> Option<u64> {
-        self.size
+        match &self.0 {
+            Found::Local(file) => Some(file.size),
+            Found::Http(file) => file.size,
+            Found::Object(_, object) => Some(object.size),
+        }
     }
 
     /// What the file's name ends with says of its compression; the query string of a URL is no part of it.
     pub fn path(&self) -> &str {
-        match &self.file {
-            FileLocation::Local(path) => path.to_str().unwrap_or_default(),
-            FileLocation::Http { url, .. } => url.path(),
+        match &self.0 {
+            Found::Local(file) => file.path.to_str().unwrap_or_default(),
+            Found::Http(file) => file.url.path(),
+            Found::Object(_, object) => &object.key,
         }
     }
 
     /// Whether [`open_range`](Self::open_range) reads any part of this file: its length is known, and whoever holds it serves ranges of
     /// one version of it.
     pub fn has_ranges(&self) -> bool {
-        matches!(self.file, FileLocation::Local(_)) && self.size.is_some()
+        match &self.0 {
+            Found::Local(_) | Found::Object(..) => true,
+            Found::Http(file) => file.size.is_some() && file.etag.is_some(),
+        }
     }
 
     /// Starts to read the bytes of a range, which ends at the file's end at the latest.
     ///
     /// # Errors
-    /// Code Io, Http or Connection, naming the file; Unsupported for a file that [has no ranges](Self::has_ranges).
+    /// Code Io, Login, Http or Connection, naming the file, also when it is another version than was listed; Unsupported for a file that
+    /// [has no ranges](Self::has_ranges).
     pub async fn open_range(&self, range: Range<u64>) -> Result<FileRead> {
-        match &self.file {
-            FileLocation::Local(path) => Ok(FileRead(Inner::Local(LocalRead::open_range(path.clone(), range).await?))),
-            FileLocation::Http { .. } => {
-                Err(ConnectorError::new(ErrorCode::Unsupported, format!("{self} cannot be read in parts")))
+        match &self.0 {
+            Found::Local(file) => {
+                Ok(FileRead(Inner::Local(Box::new(LocalRead::open_range(file.as_ref().clone(), range).await?))))
+            }
+            Found::Http(file) => match (file.size, &file.etag) {
+                (Some(size), Some(etag)) => {
+                    let client = Arc::clone(&file.client);
+                    let read = client.read_range(&file.url, etag.clone(), size, range).await?;
+                    Ok(FileRead(Inner::Http(Box::new(read))))
+                }
+                _ => Err(ConnectorError::new(ErrorCode::Unsupported, format!("{self} cannot be read in parts"))),
+            },
+            Found::Object(bucket, object) => {
+                let read = Arc::clone(bucket).read(&object.key, &object.etag, object.size, range).await?;
+                Ok(FileRead(Inner::Object(Box::new(read))))
             }
         }
     }
@@ -145,42 +217,48 @@ impl FoundFile {
     /// Starts to read.
     ///
     /// # Errors
-    /// Code Io, Http or Connection, naming the file.
+    /// Code Io, Login, Http or Connection, naming the file.
     pub async fn open(&self) -> Result<FileRead> {
-        match &self.file {
-            FileLocation::Local(path) => Ok(FileRead(Inner::Local(LocalRead::open(path.clone()).await?))),
-            FileLocation::Http { client, url } => {
-                Ok(FileRead(Inner::Http(Box::new(Arc::clone(client).read(url).await?))))
-            }
+        match &self.0 {
+            Found::Local(file) => Ok(FileRead(Inner::Local(Box::new(LocalRead::open(file.as_ref().clone()).await?)))),
+            Found::Http(file) => Ok(FileRead(Inner::Http(Box::new(Arc::clone(&file.client).read(&file.url).await?)))),
+            Found::Object(..) => self.open_range(0..u64::MAX).await,
         }
     }
 }
 
 impl fmt::Display for FoundFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.file.fmt(f)
+        match &self.0 {
+            Found::Local(file) => write!(f, "{}", file.path.display()),
+            Found::Http(file) => write!(f, "{}", file.url),
+            Found::Object(bucket, object) => write!(f, "{bucket}/{}", object.key),
+        }
     }
 }
 
-/// A file that is being read, from its start to its end.
+/// A file that is being read, from its start to its end, or a part of one.
 #[derive(Debug)]
 pub struct FileRead(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Local(LocalRead),
+    Local(Box<LocalRead>),
     Http(Box<HttpRead>),
+    Object(Box<ObjectRead>),
 }
 
 impl FileRead {
     /// The next bytes, never empty; None at the end.
     ///
     /// # Errors
-    /// Code Io, Http or Connection, naming the file. A download is of one version of the file; a local file is read as it is.
+    /// Code Io, Login, Http or Connection, naming the file, also when it has changed since it was listed or since its first byte was read:
+    /// the bytes are of one version.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         match &mut self.0 {
             Inner::Local(read) => read.next().await,
             Inner::Http(read) => read.next().await,
+            Inner::Object(read) => read.next().await,
         }
     }
 
@@ -189,6 +267,7 @@ impl FileRead {
         match &self.0 {
             Inner::Local(_) => None,
             Inner::Http(read) => read.content_encoding(),
+            Inner::Object(read) => read.content_encoding(),
         }
     }
 }
@@ -204,7 +283,9 @@ mod tests {
         assert_eq!(parse("/data/log.txt").unwrap().to_string(), "/data/log.txt");
         assert_eq!(parse("file:///data/a%20b.txt").unwrap().to_string(), "/data/a b.txt");
         assert_eq!(parse("HTTP://h.example/log.txt?sig=1").unwrap().to_string(), "http://h.example/log.txt?sig=***");
-        for text in ["oss://bucket/x", "gopher://h/x", "file://host/x", "file:///a?b", "file:///a#b", "http://"] {
+        for text in
+            ["oss://bucket/x", "hdfs://n/x", "gopher://h/x", "file://host/x", "file:///a?b", "file:///a#b", "http://"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
     }

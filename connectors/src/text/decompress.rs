@@ -47,6 +47,9 @@ impl Decompress {
         match compression {
             Compression::None => return Ok(Self::Plain),
             Compression::Gzip => return gzip,
+            Compression::Zstd | Compression::Bzip2 | Compression::Deflate => {
+                return Err(not_built_yet("reading zstd, bzip2 and deflate"));
+            }
             Compression::Auto => {}
         }
         if first_bytes.starts_with(GZIP_MAGIC) {

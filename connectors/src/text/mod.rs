@@ -23,6 +23,7 @@
 //! ```
 
 mod columns;
+mod datetime_pattern;
 mod decode;
 mod decompress;
 mod delimiter;
@@ -31,17 +32,22 @@ mod lines;
 mod options;
 mod partitions;
 pub(crate) mod places;
+mod properties;
 mod reader;
 mod scan;
+mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
 mod types;
 mod values;
 
+pub use datetime_pattern::DateTimePattern;
 pub use delimiter::delimiter;
 pub use options::{BadValue, Compression, TextTableOptions};
 pub use partitions::{NULL_PARTITION, Partitions, parse_partition_name, partition_name, partition_value};
 pub use scan::TextExec;
+pub use syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax, TextPreset};
 pub use table::TextTable;
 pub use types::hive_type;
+pub use values::ValueRules;

@@ -3,9 +3,10 @@
 use arrow::datatypes::DataType;
 use encoding_rs::{Encoding, UTF_8};
 
-use super::delimiter::delimiter;
+use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax, TextPreset};
+use super::values::ValueRules;
 use crate::error::{ConnectorError, Result};
-use crate::options::{Options, nearest};
+use crate::options::nearest;
 
 /// 64 MB: a line that is longer is far more often a wrong delimiter than a row.
 const MAX_LINE_BYTES: usize = 64 << 20;
@@ -22,12 +23,18 @@ pub enum BadValue {
 /// How files are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// gzip by the file's name (`.gz`) or first bytes, else none.
+    /// By the file's name (`.gz`, `.zst`, `.bz2`, `.deflate`) or first bytes, else none.
     Auto,
     /// Not at all.
     None,
     /// gzip, one member or several.
     Gzip,
+    /// Zstandard, one frame or several.
+    Zstd,
+    /// bzip2, one stream or several.
+    Bzip2,
+    /// zlib, which is what Hadoop's `.deflate` files hold.
+    Deflate,
 }
 
 /// What a text table's files look like. [`TextTableOptions::new`] is Hive's text with one field per line.
@@ -35,13 +42,21 @@ pub enum Compression {
 pub struct TextTableOptions {
     /// Names and types of the columns, in the order of the fields. [`hive_type`](super::hive_type) reads a type.
     pub columns: Vec<(String, DataType)>,
+    /// What is in a line.
+    pub syntax: RowSyntax,
+    /// How fields become values.
+    pub values: ValueRules,
     /// What separates fields; None: a line is one field.
     pub fields_delimiter: Option<Vec<u8>>,
     /// A byte that makes the next one data: `\n` and `\r` behind it are LF and CR. It does not protect a line's end.
     pub escape: Option<u8>,
     /// What ends a line; None: LF, with a CR in front of it dropped. A CR elsewhere is data.
     pub line_delimiter: Option<Vec<u8>>,
-    /// A field of exactly these bytes, before escapes are read, is NULL.
+    /// Of delimited fields: what separates the items of an ARRAY or MAP and the fields of a STRUCT.
+    pub collection_delimiter: Vec<u8>,
+    /// Of delimited fields: what separates a key of a MAP from its value.
+    pub map_key_delimiter: Vec<u8>,
+    /// A field of exactly these bytes, before escapes are read, is NULL. In CSV only where it is not quoted; JSON has its own.
     pub null_marker: Vec<u8>,
     /// Lines to leave out at the start of each file.
     pub skip_lines: u64,
@@ -55,34 +70,25 @@ pub struct TextTableOptions {
     pub max_line_bytes: usize,
     /// What becomes of a field that is no value of its column's type.
     pub bad_value: BadValue,
+    /// What becomes of a row that is not as it should be.
+    pub mode: RowMode,
 }
 
-/// The properties that [`TextTableOptions::with_properties`] reads.
-const KNOWN: &[&str] = &[
-    "skip.header.line.count",
-    "serialization.null.format",
-    "serialization.encoding",
-    "encoding",
-    "compression",
-    "max_line_bytes",
-    "bad_value",
-    "field.delim",
-    "line.delim",
-    "escape.delim",
-];
-
-/// What other engines write into a table's properties and what changes nothing about how text is read.
-const WITHOUT_EFFECT: &[&str] =
-    &["external", "transient_lastddltime", "serialization.format", "comment", "bucketing_version"];
+/// The delimiters of nested values below those that are given, as Hive counts them on: `\x04` to `\x08`.
+pub(super) const DEEPER_DELIMITERS: [u8; 5] = [4, 5, 6, 7, 8];
 
 impl TextTableOptions {
     /// Lines of UTF-8 without fields, `\N` for NULL, no header.
     pub fn new(columns: Vec<(String, DataType)>) -> Self {
         Self {
             columns,
+            syntax: RowSyntax::Delimited,
+            values: ValueRules::Hive,
             fields_delimiter: None,
             escape: None,
             line_delimiter: None,
+            collection_delimiter: vec![2],
+            map_key_delimiter: vec![3],
             null_marker: br"\N".to_vec(),
             skip_lines: 0,
             encoding: UTF_8,
@@ -90,39 +96,57 @@ impl TextTableOptions {
             compression: Compression::Auto,
             max_line_bytes: MAX_LINE_BYTES,
             bad_value: BadValue::Null,
+            mode: RowMode::Permissive,
         }
     }
 
-    /// [`new`](Self::new) with TBLPROPERTIES or OPTIONS put in; the second part is a warning for each name that is not known.
-    ///
-    /// # Errors
-    /// As [`with_properties`](Self::with_properties).
-    pub fn from_properties(columns: Vec<(String, DataType)>, properties: &Options) -> Result<(Self, Vec<String>)> {
-        Self::new(columns).with_properties(properties)
-    }
-
-    /// Puts TBLPROPERTIES or OPTIONS in; the second part is a warning for each name that is not known.
-    ///
-    /// # Errors
-    /// Code Option for a value that is none of its property's, naming the property.
-    pub fn with_properties(mut self, properties: &Options) -> Result<(Self, Vec<String>)> {
-        let mut warnings = Vec::new();
-        for (name, value) in properties.iter() {
-            match name.to_ascii_lowercase().as_str() {
-                "skip.header.line.count" => self.skip_lines = number(name, value)?,
-                "serialization.null.format" => self.null_marker = delimiter(value),
-                "encoding" | "serialization.encoding" => self.set_encoding(value)?,
-                "compression" => self.compression = compression(value)?,
-                "max_line_bytes" => self.max_line_bytes = bytes(name, value)?,
-                "bad_value" => self.bad_value = bad_value(value)?,
-                "field.delim" => self.set_fields_delimiter(delimiter(value)),
-                "line.delim" => self.set_line_delimiter(delimiter(value)),
-                "escape.delim" => self.set_escape(&delimiter(value))?,
-                lower if WITHOUT_EFFECT.contains(&lower) => {}
-                _ => warnings.push(unknown(name)),
+    /// What a table of this kind is before its properties are read. The columns of [`TextPreset::OpenCsv`] become text, as in Hive.
+    pub fn of(preset: TextPreset, columns: Vec<(String, DataType)>) -> Self {
+        let mut options = Self::new(columns);
+        let spark = |options: &mut Self| {
+            options.values = ValueRules::Spark;
+            options.null_marker = Vec::new();
+        };
+        match preset {
+            // A line is never cut for a delimiter that nobody named where there is but one column.
+            TextPreset::Hive => options.fields_delimiter = (options.columns.len() > 1).then(|| vec![1]),
+            TextPreset::Csv => {
+                options.syntax =
+                    RowSyntax::Csv(CsvSyntax { escape: None, multi_line: true, ..CsvSyntax::new(CsvDialect::Rfc4180) });
+                options.fields_delimiter = Some(b",".to_vec());
+                options.null_marker = Vec::new();
+            }
+            TextPreset::OpenCsv => {
+                options.syntax = RowSyntax::Csv(CsvSyntax::new(CsvDialect::OpenCsv));
+                options.fields_delimiter = Some(b",".to_vec());
+                for (_, data_type) in &mut options.columns {
+                    *data_type = DataType::Utf8;
+                }
+            }
+            TextPreset::SparkCsv => {
+                options.syntax = RowSyntax::Csv(CsvSyntax::new(CsvDialect::Spark));
+                options.fields_delimiter = Some(b",".to_vec());
+                spark(&mut options);
+            }
+            TextPreset::Json => {
+                options.syntax = RowSyntax::Json(JsonSyntax { date_format: None, timestamp_format: None });
+            }
+            TextPreset::SparkJson => {
+                options.syntax = RowSyntax::Json(JsonSyntax { date_format: None, timestamp_format: None });
+                spark(&mut options);
+            }
+            TextPreset::SparkText => {
+                options.values = ValueRules::Spark;
+                // which no line holds
+                options.null_marker = b"\n".to_vec();
             }
         }
-        Ok((self, warnings))
+        options
+    }
+
+    /// Whether a file can be read from any of its lines on: not where a line's end may be within quotes.
+    pub fn is_splittable(&self) -> bool {
+        !matches!(&self.syntax, RowSyntax::Csv(csv) if csv.multi_line)
     }
 
     /// Sets what separates fields; no bytes: a line is one field.
@@ -141,11 +165,33 @@ impl TextTableOptions {
     /// # Errors
     /// Code Option when it is not one byte of ASCII.
     pub fn set_escape(&mut self, escape: &[u8]) -> Result<()> {
-        self.escape = match escape {
+        let escape = match escape {
             [] => None,
             [byte] if byte.is_ascii() => Some(*byte),
             _ => return Err(ConnectorError::option("ESCAPED BY takes one ASCII character")),
         };
+        match &mut self.syntax {
+            RowSyntax::Csv(csv) => csv.escape = escape,
+            _ => self.escape = escape,
+        }
+        Ok(())
+    }
+
+    /// Sets COLLECTION ITEMS TERMINATED BY.
+    ///
+    /// # Errors
+    /// Code Option when it has no bytes.
+    pub fn set_collection_delimiter(&mut self, delimiter: &[u8]) -> Result<()> {
+        self.collection_delimiter = not_empty("COLLECTION ITEMS TERMINATED BY", delimiter)?;
+        Ok(())
+    }
+
+    /// Sets MAP KEYS TERMINATED BY.
+    ///
+    /// # Errors
+    /// Code Option when it has no bytes.
+    pub fn set_map_key_delimiter(&mut self, delimiter: &[u8]) -> Result<()> {
+        self.map_key_delimiter = not_empty("MAP KEYS TERMINATED BY", delimiter)?;
         Ok(())
     }
 
@@ -215,142 +261,28 @@ impl TextTableOptions {
     }
 }
 
-fn unknown(name: &str) -> String {
-    let hint = nearest(name, KNOWN.iter().copied()).map(|known| format!("; did you mean \"{known}\"?"));
-    format!(
-        "property \"{}\" is not known to text tables and has no effect{}",
-        name.escape_debug(),
-        hint.unwrap_or_default()
-    )
-}
-
-fn number(name: &str, value: &str) -> Result<u64> {
-    value.trim().parse().map_err(|_| ConnectorError::option(format!("property \"{name}\" is a whole number from 0")))
-}
-
-/// `1048576`, `64MB`, `64 m`, `1g`: powers of 1024, as load_bytes is written.
-fn bytes(name: &str, value: &str) -> Result<usize> {
-    let lower = value.trim().to_ascii_lowercase();
-    let digits = lower.len() - lower.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = lower.split_at(digits);
-    let shift = match unit.trim() {
-        "" | "b" => Some(0),
-        "k" | "kb" => Some(10),
-        "m" | "mb" => Some(20),
-        "g" | "gb" => Some(30),
-        _ => None,
-    };
-    let bytes = shift.and_then(|shift| number.parse::<usize>().ok()?.checked_mul(1 << shift));
-    bytes.filter(|bytes| (1..=1 << 30).contains(bytes)).ok_or_else(|| {
-        ConnectorError::option(format!("property \"{name}\" is a number of bytes from 1 to 1 GB, such as 64MB"))
-    })
-}
-
-fn compression(value: &str) -> Result<Compression> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "" | "auto" => Ok(Compression::Auto),
-        "none" | "uncompressed" => Ok(Compression::None),
-        "gzip" | "gz" => Ok(Compression::Gzip),
-        other @ ("bzip2" | "bz2" | "zstd" | "xz" | "snappy" | "lz4" | "lzo" | "deflate" | "zip" | "brotli") => {
-            Err(super::decompress::not_built_yet(&format!("\"compression\" = \"{other}\"")))
-        }
-        _ => Err(ConnectorError::option("property \"compression\" is auto, none or gzip")),
+fn not_empty(clause: &str, delimiter: &[u8]) -> Result<Vec<u8>> {
+    match delimiter {
+        [] => Err(ConnectorError::option(format!("{clause} takes at least one byte"))),
+        bytes => Ok(bytes.to_vec()),
     }
 }
 
-fn bad_value(value: &str) -> Result<BadValue> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "null" => Ok(BadValue::Null),
-        "error" => Ok(BadValue::Error),
-        _ => Err(ConnectorError::option("property \"bad_value\" is null or error")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(entries: &[(&str, &str)]) -> Result<(TextTableOptions, Vec<String>)> {
-        TextTableOptions::from_properties(vec![("col".to_owned(), DataType::Utf8)], &entries.iter().copied().collect())
-    }
-
-    #[test]
-    fn properties_have_hives_names() {
-        let (options, warnings) = read(&[
-            ("skip.header.line.count", "2"),
-            ("serialization.null.format", "NULL"),
-            ("encoding", "gbk"),
-            ("compression", "gzip"),
-            ("MAX_LINE_BYTES", "1MB"),
-            ("bad_value", "error"),
-            ("field.delim", r"\x01"),
-            ("line.delim", r"\r"),
-            ("escape.delim", r"\\"),
-            ("EXTERNAL", "TRUE"),
-        ])
-        .unwrap();
-        assert_eq!(warnings, Vec::<String>::new());
-        let expected = TextTableOptions {
-            columns: vec![("col".to_owned(), DataType::Utf8)],
-            fields_delimiter: Some(vec![1]),
+impl CsvSyntax {
+    /// Quotes with a backslash as their escape, no header.
+    pub fn new(dialect: CsvDialect) -> Self {
+        Self {
+            quote: Some(b'"'),
             escape: Some(b'\\'),
-            line_delimiter: Some(b"\r".to_vec()),
-            null_marker: b"NULL".to_vec(),
-            skip_lines: 2,
-            encoding: encoding_rs::GBK,
-            byte_order_mark_decides: false,
-            compression: Compression::Gzip,
-            max_line_bytes: 1 << 20,
-            bad_value: BadValue::Error,
-        };
-        assert_eq!(options, expected);
-        assert!(options.check().is_ok());
-    }
-
-    #[test]
-    fn an_unknown_property_is_a_warning_with_a_suggestion() {
-        let (_, warnings) = read(&[("skip.header.line.cout", "1"), ("owner", "x")]).unwrap();
-        assert!(warnings[0].contains("did you mean \"skip.header.line.count\"?"), "{warnings:?}");
-        assert!(warnings[1].contains("\"owner\" is not known"), "{warnings:?}");
-    }
-
-    #[test]
-    fn a_bad_value_is_an_error() {
-        for (name, value) in [
-            ("skip.header.line.count", "-1"),
-            ("encoding", "utf-9"),
-            ("compression", "zstd"),
-            ("compression", "best"),
-            ("max_line_bytes", "0"),
-            ("max_line_bytes", "2g"),
-            ("bad_value", "x"),
-            ("escape.delim", "ab"),
-        ] {
-            assert!(read(&[(name, value)]).is_err(), "{name} {value}");
+            dialect,
+            header: false,
+            comment: None,
+            multi_line: false,
+            empty_value: Vec::new(),
+            ignore_leading_white_space: false,
+            ignore_trailing_white_space: false,
+            date_format: None,
+            timestamp_format: None,
         }
-        assert!(read(&[("encoding", "utf-9")]).unwrap_err().message().contains("did you mean \"utf-8\"?"));
-        assert!(read(&[("compression", "zstd")]).unwrap_err().message().contains("not built yet"));
-    }
-
-    #[test]
-    fn line_feeds_are_the_default_however_they_are_written() {
-        for text in [r"\n", "\n", r"\r\n", "0x0A", ""] {
-            assert_eq!(read(&[("line.delim", text)]).unwrap().0.line_delimiter, None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn parts_that_do_not_fit_are_refused() {
-        for entries in [
-            &[("field.delim", "a"), ("line.delim", "a")][..],
-            &[("field.delim", "\n")],
-            &[("field.delim", "a\\b"), ("escape.delim", "\\")],
-            &[("field.delim", r"\xFF"), ("encoding", "gbk")],
-        ] {
-            assert!(read(entries).unwrap().0.check().is_err(), "{entries:?}");
-        }
-        assert!(TextTableOptions::new(vec![]).check().is_err());
-        let twice = ["a", "b", "A"].map(|name| (name.to_owned(), DataType::Utf8)).to_vec();
-        assert!(TextTableOptions::new(twice).check().unwrap_err().message().contains("\"A\" is there twice"));
     }
 }

@@ -8,6 +8,15 @@ use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+/// How texts become values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueRules {
+    /// Hive's: those of text tables and SerDes.
+    Hive,
+    /// Spark's: those of `USING csv` and `USING json`.
+    Spark,
+}
+
 /// A value, and whether it is all that the field says: a fraction or digits may have been cut or rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value<T> {

@@ -282,6 +282,9 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
         "on_error" if !["stop", "continue"].iter().any(|known| known.eq_ignore_ascii_case(value)) => {
             return Err(option(format!("syncline.on_error cannot be '{value}'")).hint("use 'stop' or 'continue'"));
         }
+        "bad_value" if !["null", "error"].iter().any(|known| known.eq_ignore_ascii_case(value)) => {
+            return Err(option(format!("syncline.bad_value cannot be '{value}'")).hint("use 'null' or 'error'"));
+        }
         _ => {}
     }
     // a value that no write or read takes is found here, not when the first one is reached

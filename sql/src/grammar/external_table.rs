@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use datafusion_sql::sqlparser::ast::DataType;
 
 use super::Cursor;
+use super::file_format::FormatReader;
 use crate::SqlDialect;
-use crate::delimiter::{delimiter, text_bytes};
 use crate::error::{ErrorCode, SqlError};
 use crate::query::parse_data_type;
-use crate::reference::reference;
 use crate::source::Position;
-use crate::statement::{ColumnDefinition, ExternalTable, Name, Property, PropertyValue, RowFormat};
+use crate::statement::{ColumnDefinition, ExternalTable, Name};
 use crate::token::{Token, TokenKind};
 
 /// Behind `CREATE [EXTERNAL] TABLE`; `start` is the statement's first token.
@@ -26,7 +25,7 @@ pub(crate) fn external_table(cursor: &mut Cursor<'_>, start: usize) -> Result<Ex
         clause(cursor, &mut clauses)?;
     }
     refuse_twice(&clauses)?;
-    let Some((location, location_position)) = clauses.location else {
+    let Some((location, location_position)) = clauses.location.or(clauses.format.path.take()) else {
         return Err(cursor
             .statement
             .error(ErrorCode::Syntax, format!("the external table {name} has no LOCATION"), start)
@@ -38,11 +37,9 @@ pub(crate) fn external_table(cursor: &mut Cursor<'_>, start: usize) -> Result<Ex
         columns: clauses.columns,
         partition_columns: clauses.partition_columns,
         comment: clauses.comment,
-        row_format: clauses.row_format,
-        stored_as: clauses.stored_as,
+        format: clauses.format.finish()?,
         location,
         location_position,
-        properties: clauses.properties,
         text: definition_text(cursor, start),
     })
 }
@@ -83,10 +80,8 @@ struct Clauses {
     columns: Vec<ColumnDefinition>,
     partition_columns: Vec<ColumnDefinition>,
     comment: Option<String>,
-    row_format: RowFormat,
-    stored_as: Option<String>,
+    format: FormatReader,
     location: Option<(String, Position)>,
-    properties: Vec<Property>,
     seen: Vec<&'static str>,
 }
 
@@ -108,20 +103,11 @@ fn clause(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(), SqlError
         clauses.once("PARTITIONED BY", cursor)?;
         cursor.at += 2;
         partition_columns(cursor, clauses)?;
-    } else if cursor.is_at(&["row", "format"]) {
-        clauses.once("ROW FORMAT", cursor)?;
-        row_format(cursor, &mut clauses.row_format)?;
-    } else if cursor.is_at(&["stored", "as"]) || cursor.is_at(&["using"]) {
-        clauses.once("STORED AS", cursor)?;
-        stored_as(cursor, clauses)?;
     } else if cursor.take(&["location"]) {
         clauses.once("LOCATION", cursor)?;
         let position = cursor.statement.position(cursor.at);
         clauses.location = Some((cursor.string("the location in quotes")?, position));
-    } else if cursor.is_at_one_of(&["tblproperties", "options"]) {
-        cursor.at += 1;
-        properties(cursor, clauses)?;
-    } else {
+    } else if !clauses.format.take(cursor)? {
         return Err(other_clause(cursor));
     }
     Ok(())
@@ -133,8 +119,6 @@ fn other_clause(cursor: &Cursor<'_>) -> SqlError {
         (&["stored", "by"][..], "STORED BY"),
         (&["clustered", "by"], "CLUSTERED BY"),
         (&["skewed", "by"], "SKEWED BY"),
-        (&["with", "serdeproperties"], "WITH SERDEPROPERTIES"),
-        (&["lifecycle"], "LIFECYCLE"),
         (&["as"], "CREATE EXTERNAL TABLE … AS SELECT"),
         (&["like"], "CREATE EXTERNAL TABLE … LIKE"),
     ] {
@@ -142,7 +126,15 @@ fn other_clause(cursor: &Cursor<'_>) -> SqlError {
             return cursor.error(ErrorCode::NotYet, format!("{shown} is not built yet"));
         }
     }
-    cursor.expected("COMMENT, PARTITIONED BY, ROW FORMAT, STORED AS, LOCATION, TBLPROPERTIES or OPTIONS")
+    if cursor.is_at(&["lifecycle"]) {
+        return cursor
+            .error(
+                ErrorCode::Syntax,
+                "LIFECYCLE is a clause of MaxCompute, and the files of an external table are never deleted",
+            )
+            .hint("leave it out, or name a catalog to make the table there");
+    }
+    cursor.expected("COMMENT, PARTITIONED BY, ROW FORMAT, STORED AS, USING, LOCATION, TBLPROPERTIES or OPTIONS")
 }
 
 /// `(name type [COMMENT 'text'], …)`.
@@ -206,88 +198,4 @@ fn partition_columns(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(
             return Err(cursor.expected(", or )"));
         }
     }
-}
-
-/// `ROW FORMAT DELIMITED` and its clauses.
-fn row_format(cursor: &mut Cursor<'_>, format: &mut RowFormat) -> Result<(), SqlError> {
-    if cursor.is_at(&["row", "format", "serde"]) {
-        return Err(cursor
-            .error(ErrorCode::NotYet, "ROW FORMAT SERDE is not built yet")
-            .hint("use ROW FORMAT DELIMITED"));
-    }
-    cursor.expect(&["row", "format", "delimited"])?;
-    loop {
-        if cursor.take(&["fields", "terminated", "by"]) {
-            set_delimiter(cursor, &mut format.fields)?;
-        } else if cursor.take(&["escaped", "by"]) {
-            set_delimiter(cursor, &mut format.escape)?;
-        } else if cursor.take(&["collection", "items", "terminated", "by"]) {
-            set_delimiter(cursor, &mut format.collection_items)?;
-        } else if cursor.take(&["map", "keys", "terminated", "by"]) {
-            set_delimiter(cursor, &mut format.map_keys)?;
-        } else if cursor.take(&["lines", "terminated", "by"]) {
-            set_delimiter(cursor, &mut format.lines)?;
-        } else if cursor.take(&["null", "defined", "as"]) {
-            let at = cursor.at;
-            let raw = cursor.raw_string("the text that stands for NULL, in quotes")?;
-            let bytes = text_bytes(raw).map_err(|error| error.at(cursor.statement.position(at)))?;
-            format.null = Some(bytes);
-        } else {
-            return Ok(());
-        }
-    }
-}
-
-fn set_delimiter(cursor: &mut Cursor<'_>, target: &mut Option<Vec<u8>>) -> Result<(), SqlError> {
-    let at = cursor.at;
-    let raw = cursor.raw_string("the delimiter in quotes")?;
-    let bytes = delimiter(raw).map_err(|error| error.at(cursor.statement.position(at)))?;
-    if target.replace(bytes).is_some() {
-        return Err(cursor.statement.error(ErrorCode::Syntax, "this delimiter is given twice", at));
-    }
-    Ok(())
-}
-
-/// `STORED AS format`, `USING format`.
-fn stored_as(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(), SqlError> {
-    if cursor.is_at(&["stored", "as", "inputformat"]) {
-        return Err(cursor.error(ErrorCode::NotYet, "STORED AS INPUTFORMAT is not built yet"));
-    }
-    if !cursor.take(&["stored", "as"]) {
-        cursor.expect(&["using"])?;
-    }
-    let is_name = cursor.peek().is_some_and(|token| token.kind == TokenKind::String || token.is_name());
-    if !is_name {
-        return Err(cursor.expected("a file format such as TEXTFILE"));
-    }
-    clauses.stored_as = Some(cursor.next_value().to_uppercase());
-    Ok(())
-}
-
-/// `TBLPROPERTIES (…)` and `OPTIONS (…)` make one list.
-fn properties(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<(), SqlError> {
-    for property in cursor.properties()? {
-        let name = &property.name;
-        if clauses.properties.iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
-            let error = SqlError::new(ErrorCode::Option, format!("the property {name} is given twice"));
-            return Err(error.at(property.position));
-        }
-        // the definition is stored as text and read again, where this would become the reference that it is not
-        if matches!(&property.value, PropertyValue::Text { raw, .. } if reference(raw).is_some()) {
-            let error = SqlError::new(
-                ErrorCode::Reference,
-                format!("the property {name} cannot hold a text that looks like a reference"),
-            );
-            return Err(error.at(property.position));
-        }
-        // Spark's spelling of LOCATION
-        match (&property.value, name.eq_ignore_ascii_case("path") && clauses.location.is_none()) {
-            (PropertyValue::Text { value, .. }, true) => {
-                clauses.location = Some((value.clone(), property.position.clone()));
-                clauses.seen.push("LOCATION");
-            }
-            _ => clauses.properties.push(property),
-        }
-    }
-    Ok(())
 }

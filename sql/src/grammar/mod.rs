@@ -3,6 +3,7 @@
 mod catalog;
 mod create_table;
 mod external_table;
+mod file_format;
 mod insert;
 mod partition;
 mod session;
@@ -10,6 +11,7 @@ mod session;
 pub(crate) use catalog::{alter_catalog, create_catalog, drop_catalog};
 pub(crate) use create_table::create_table;
 pub(crate) use external_table::external_table;
+pub(crate) use file_format::is_file_format;
 pub(crate) use insert::insert;
 pub(crate) use partition::{alter_table, repair_table, show_partitions};
 pub(crate) use session::{set, show, source, use_place};

@@ -4,7 +4,7 @@ use crate::parameters::Parameters;
 use crate::scope::FixedScope;
 use crate::source::SourceFile;
 use crate::split::split_in;
-use crate::statement::{CreateTable, TableClauseKind, TableSource};
+use crate::statement::{CreateTable, StorageFormat, TableClauseKind, TableSource};
 use crate::substitute::substitute;
 
 fn scope() -> FixedScope {
@@ -460,11 +460,11 @@ LOCATION'oss://dw-emr-demo/ods_user_info_d/user_${bizdate}/' TBLPROPERTIES('enco
     assert_eq!(columns.len(), 5);
     assert_eq!(table.partition_columns[0].name.to_string(), "dt");
     assert_eq!(table.comment.as_deref(), Some("users"));
-    assert_eq!(table.stored_as.as_deref(), Some("TEXTFILE"));
+    assert_eq!(table.format.format, StorageFormat::Text);
     assert_eq!(table.location, "oss://dw-emr-demo/ods_user_info_d/user_20240807/");
-    assert_eq!(table.properties[0].name, "encoding");
+    assert_eq!(table.format.properties[0].name, "encoding");
     assert!(table.text.contains("user_20240807"));
-    let format = &table.row_format;
+    let format = &table.format.row_format;
     let read =
         [&format.fields, &format.escape, &format.collection_items, &format.map_keys, &format.lines, &format.null];
     assert_eq!(
@@ -815,7 +815,7 @@ fn a_stored_definition_reads_the_same_whatever_dialect_it_was_typed_in() {
     assert_eq!(stored.name.parts, typed.name.parts);
     assert_eq!(stored.columns[0].name.parts, typed.columns[0].name.parts);
     assert_eq!(stored.columns[0].comment, typed.columns[0].comment);
-    assert_eq!(stored.row_format, typed.row_format);
+    assert_eq!(stored.format, typed.format);
     assert_eq!(stored.location, typed.location);
 }
 
@@ -852,13 +852,13 @@ fn the_tutorial_s_external_tables_and_their_partitions_parse_as_printed() {
         (names(&log.columns), names(&log.partition_columns)),
         (vec!["col STRING".into()], vec!["dt STRING".into()])
     );
-    assert_eq!((&log.row_format.fields, &log.stored_as), (&None, &None));
+    assert_eq!((&log.format.row_format.fields, log.format.format), (&None, StorageFormat::Text));
     assert_eq!(log.location, "oss://dw-emr-demo/ods_raw_log_d/log_20240807/");
     assert_eq!(table.to_string(), "ods_raw_log_d_spark");
     assert_eq!(shown(partitions), ["dt=20240807 at oss://dw-emr-demo/ods_raw_log_d/log_20240807/"]);
     assert_eq!(names(&user.columns), ["uid STRING", "gender STRING", "age_range STRING", "zodiac STRING"]);
     assert_eq!(user.columns[0].comment.as_deref(), Some("The user ID"));
-    assert_eq!(user.row_format.fields.as_deref(), Some(&b"|"[..]));
+    assert_eq!(user.format.row_format.fields.as_deref(), Some(&b"|"[..]));
     assert_eq!(shown(user_partitions), ["dt=20240807 at oss://dw-emr-demo/ods_user_info_d/user_20240807/"]);
 }
 

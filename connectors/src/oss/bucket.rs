@@ -1,0 +1,111 @@
+//! A bucket: who is asked, and for which key.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::options::BucketSettings;
+use crate::catalog::CatalogKind;
+use crate::error::{ConnectorError, Result};
+
+/// What stays as it is in signed URLs: letters, digits and four marks (RFC 3986 2.3; Amazon S3: SigV4, UriEncode).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED_IN_PATH: &AsciiSet = &ENCODED.remove(b'/');
+
+/// A bucket of OSS, S3 or what speaks its protocol, with its keys, timeouts and retries. Making one does no I/O.
+///
+/// Display is `oss://bucket`; it and Debug hold no secret. Every request is bounded in time, and tried again after a lost connection, after
+/// 429 and 5xx, with backoff or as long as `Retry-After` says.
+pub struct Bucket {
+    kind: CatalogKind,
+    catalog: String,
+    pub(super) settings: BucketSettings,
+    pub(super) client: OnceLock<reqwest::Client>,
+    /// A client without a timeout for silence: bytes that go out are not silence.
+    pub(super) upload_client: OnceLock<reqwest::Client>,
+}
+
+impl Bucket {
+    pub(super) fn new(kind: CatalogKind, catalog: String, settings: BucketSettings) -> Self {
+        Self { kind, catalog, settings, client: OnceLock::new(), upload_client: OnceLock::new() }
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.settings.bucket
+    }
+
+    /// The name of the catalog that defines it.
+    pub fn catalog(&self) -> &str {
+        &self.catalog
+    }
+
+    /// `oss` or `s3`: the scheme of the bucket's URLs.
+    pub fn scheme(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    /// The host that requests go to.
+    pub(super) fn host(&self) -> &str {
+        self.settings.base.host_str().unwrap_or_default()
+    }
+
+    /// Host and port, for messages.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host(), self.settings.base.port_or_known_default().unwrap_or_default())
+    }
+
+    /// The object with its catalog in front, for messages.
+    pub(crate) fn describe(&self, key: &str) -> String {
+        format!("catalog \"{}\": {self}/{}", self.catalog, key.escape_debug())
+    }
+
+    /// Whether requests are sent without a signature.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.settings.credential.is_none()
+    }
+
+    /// A text of the server's without the catalog's keys and without control characters.
+    pub(super) fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let Some(credential) = &self.settings.credential {
+            let token = credential.token.as_deref();
+            for secret in [Some(credential.secret_key.as_str()), Some(credential.key_id.as_str()), token] {
+                if let Some(secret) = secret {
+                    text = text.replace(secret, "***");
+                }
+            }
+        }
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+
+    /// The URL of a key with a query string, encoded as the signature wants it.
+    pub(super) fn url(&self, key: &str, query: &[(&str, &str)]) -> Result<String> {
+        // A URL's reader takes these for steps up and down, encoded or not: it would ask for another object.
+        if key.split('/').any(|part| part == "." || part == "..") {
+            let message = format!("{} has a part \".\" or \"..\", which no URL can hold", self.describe(key));
+            return Err(ConnectorError::option(message));
+        }
+        let mut url = format!("{}{}", self.settings.base, utf8_percent_encode(key, ENCODED_IN_PATH));
+        for (index, (name, value)) in query.iter().enumerate() {
+            url.push(if index == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.extend(utf8_percent_encode(value, ENCODED));
+        }
+        Ok(url)
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.name())
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bucket({self} of catalog {})", self.catalog)
+    }
+}
