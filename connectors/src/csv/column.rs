@@ -11,17 +11,17 @@ use super::carry::NULL;
 use crate::error::{ConnectorError, Result};
 
 /// A column of one batch, seen once.
-pub(super) struct Column<'a> {
-    pub(super) values: Values<'a>,
+pub(crate) struct Column<'a> {
+    pub(crate) values: Values<'a>,
     nulls: Option<&'a NullBuffer>,
     /// The most bytes a value takes, text and bytes aside.
-    pub(super) fixed_bytes: usize,
+    pub(crate) fixed_bytes: usize,
     /// The bytes of all text.
-    pub(super) text_bytes: usize,
+    pub(crate) text_bytes: usize,
 }
 
 /// The values of a column, by type.
-pub(super) enum Values<'a> {
+pub(crate) enum Values<'a> {
     Null,
     Boolean(&'a BooleanArray),
     Int8(&'a [i8]),
@@ -46,7 +46,7 @@ pub(super) enum Values<'a> {
 
 impl<'a> Column<'a> {
     /// An error for a type that no target has behind the conversion.
-    pub(super) fn new(array: &'a ArrayRef) -> Result<Self> {
+    pub(crate) fn new(array: &'a ArrayRef) -> Result<Self> {
         let mut text_bytes = 0;
         // the longest text of each type: -9223372036854775808, a float's 24 signs, a decimal's digits, sign, point and zero
         let (values, fixed_bytes) = match array.data_type() {
@@ -92,7 +92,7 @@ impl<'a> Column<'a> {
 
     /// Whether the row's value is NULL.
     #[inline]
-    pub(super) fn is_null(&self, row: usize) -> bool {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
         self.nulls.is_some_and(|nulls| nulls.is_null(row))
     }
 }

@@ -6,7 +6,7 @@ use arrow::datatypes::i256;
 const ZEROS: [u8; 76] = [b'0'; 76];
 
 /// Appends a decimal of up to 38 digits.
-pub(super) fn append_decimal128(out: &mut Vec<u8>, value: i128, scale: usize) {
+pub(crate) fn append_decimal128(out: &mut Vec<u8>, value: i128, scale: usize) {
     if value < 0 {
         out.push(b'-');
     }
@@ -21,7 +21,7 @@ pub(super) fn append_decimal128(out: &mut Vec<u8>, value: i128, scale: usize) {
 }
 
 /// Appends a decimal of up to 76 digits.
-pub(super) fn append_decimal256(out: &mut Vec<u8>, value: i256, scale: usize) {
+pub(crate) fn append_decimal256(out: &mut Vec<u8>, value: i256, scale: usize) {
     if let Some(small) = value.to_i128() {
         return append_decimal128(out, small, scale);
     }

@@ -164,7 +164,7 @@ fn is_object_or_list(text: &str) -> bool {
 }
 
 /// Appends a JSON string: quotes, backslashes and control characters are escaped, everything else is as it is.
-fn append_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn append_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut copied = 0;

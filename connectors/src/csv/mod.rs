@@ -8,8 +8,8 @@
 
 pub mod arrow_stream;
 pub mod carry;
-mod column;
-mod decimal;
+pub(crate) mod column;
+pub(crate) mod decimal;
 pub mod encoder;
 pub mod json;
 pub mod options;

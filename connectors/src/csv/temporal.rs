@@ -23,7 +23,7 @@ pub(crate) fn pair(number: u32) -> [u8; 2] {
 }
 
 /// Year, month and day of a day since 1970, by counting years from March (Howard Hinnant's `civil_from_days`).
-fn civil(days: i32) -> (i64, u32, u32) {
+pub(crate) fn civil(days: i32) -> (i64, u32, u32) {
     let shifted = i64::from(days) + DAYS_TO_EPOCH;
     let era = shifted.div_euclid(DAYS_PER_ERA);
     let day_of_era = shifted.rem_euclid(DAYS_PER_ERA) as u32;

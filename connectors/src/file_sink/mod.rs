@@ -4,9 +4,12 @@
 //! together. Every upload is journaled before bytes go there, so that roll-back and `--resume` can end it. An overwrite deletes the old
 //! files only after all new ones are complete.
 
+pub mod encoder;
+mod text;
 mod target;
 
-pub use target::{FileFormat, FileTarget, KnownPartition, Layout};
+pub use encoder::{FileEncoder, FileFormatter};
+pub use target::{FileFormat, FileTarget, KnownPartition, Layout, TargetKind};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::object_store::FileLocation;

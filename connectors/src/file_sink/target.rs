@@ -11,9 +11,11 @@ use crate::text::TextTableOptions;
 pub struct FileTarget {
     /// The table, or the location of a directory or file, for messages and the journal.
     pub name: String,
-    /// The table's folder, the directory, or the one file.
+    /// What the statement calls it.
+    pub kind: TargetKind,
+    /// The table's folder, the directory, the one file, or the names' common beginning.
     pub location: FileLocation,
-    /// Whether the location is a folder or a file.
+    /// What the location stands for.
     pub layout: Layout,
     /// How files are written down.
     pub format: FileFormat,
@@ -30,8 +32,21 @@ pub struct FileTarget {
 pub enum Layout {
     /// A folder: each writer makes files in it.
     Folder,
-    /// One file: there is one writer, and the file is replaced.
+    /// One file of exactly this name: there is one writer, and the file is replaced.
     SingleFile,
+    /// The beginning of names of files, to which `__` and a suffix are added (DataWorks's `object` without `writeSingleObject`).
+    Prefix,
+}
+
+/// What a statement writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// An external table: what is written must be what the table reads.
+    Table,
+    /// `INSERT OVERWRITE DIRECTORY`.
+    Directory,
+    /// `COPY … TO`: the option `writeMode` says whether what is there is replaced; without it, the request's `overwrite` does.
+    Copy,
 }
 
 /// How files are written down.

@@ -65,6 +65,8 @@ pub enum TargetType {
     Json,
     /// A nested or special type, sent as text (lists, maps and structs as JSON); only the server checks it.
     Other,
+    /// A list, map or struct that the target takes as it is, of exactly this type.
+    Nested(DataType),
 }
 
 impl TargetType {
@@ -91,6 +93,7 @@ impl TargetType {
             Self::DateTime { .. } => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::Text { .. } | Self::Json | Self::Other => DataType::Utf8,
             Self::Binary { .. } => DataType::Binary,
+            Self::Nested(data_type) => data_type.clone(),
         }
     }
 }

@@ -232,7 +232,7 @@ fn type_text(column: &DefinedColumn, system: Option<CatalogKind>) -> Result<Stri
         TargetType::Json => "JSON".to_owned(),
         // `__op` is a column of writes, of no table.
         TargetType::Operation => "TINYINT".to_owned(),
-        TargetType::Other => "STRING".to_owned(),
+        TargetType::Other | TargetType::Nested(_) => "STRING".to_owned(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::csv::temporal::civil;
 use crate::error::{ConnectorError, Result};
 
 /// A pattern of letters that stand for parts of a date and time. Numbers only: names of months, zones and eras are not read.
@@ -139,6 +140,46 @@ impl DateTimePattern {
             }
         }
         rest.is_empty().then_some(parts)
+    }
+}
+
+impl DateTimePattern {
+    /// Appends a day since 1970 and a time of day in microseconds.
+    pub(crate) fn append(&self, out: &mut Vec<u8>, days: i64, micros: i64) {
+        let (year, month, day) = civil(i32::try_from(days).unwrap_or(i32::MAX));
+        let seconds = u32::try_from(micros / 1_000_000).unwrap_or(0);
+        for item in &self.items {
+            match item {
+                Item::Literal(bytes) => out.extend_from_slice(bytes),
+                Item::Fraction(digits) => {
+                    let nanos = format!("{:09}", micros % 1_000_000 * 1000);
+                    out.extend_from_slice(&nanos.as_bytes()[..(*digits).min(9)]);
+                }
+                Item::Number(field, least, _) => {
+                    let value = match field {
+                        Field::Year => u32::try_from(year).unwrap_or(0),
+                        Field::Month => month,
+                        Field::Day => day,
+                        Field::Hour => seconds / 3600,
+                        Field::Minute => seconds / 60 % 60,
+                        Field::Second => seconds % 60,
+                    };
+                    out.extend_from_slice(format!("{value:0least$}").as_bytes());
+                }
+            }
+        }
+    }
+
+    /// Whether the pattern has all parts of a time of day in microseconds that are not zero.
+    pub(crate) fn keeps(&self, micros: i64) -> bool {
+        let has = |wanted| self.items.iter().any(|item| matches!(item, Item::Number(field, ..) if *field == wanted));
+        let digits = self.items.iter().map(|item| if let Item::Fraction(digits) = item { *digits } else { 0 }).max();
+        let seconds = micros / 1_000_000;
+        let unit = 10i64.pow(6 - u32::try_from(digits.unwrap_or(0).min(6)).unwrap_or(0));
+        (seconds / 3600 == 0 || has(Field::Hour))
+            && (seconds / 60 % 60 == 0 || has(Field::Minute))
+            && (seconds % 60 == 0 || has(Field::Second))
+            && micros % 1_000_000 % unit == 0
     }
 }
 

@@ -226,7 +226,7 @@ impl TextTableOptions {
     }
 
     /// Whether the parts fit together.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let refuse = |message: &str| Err(ConnectorError::option(message));
         if self.columns.is_empty() {
             return refuse("a text table needs a column");

@@ -130,6 +130,10 @@ pub(super) struct DateTimeText {
     pub(super) has_time: bool,
     /// Digits of a second that are needed, without trailing zeros.
     pub(super) fraction_digits: usize,
+    /// Year, month and day.
+    pub(super) date: (u32, u32, u32),
+    /// Microseconds since midnight.
+    pub(super) micros: i64,
 }
 
 impl DateTimeText {
@@ -158,7 +162,7 @@ impl DateTimeText {
             return None;
         }
         let rest = match rest {
-            [] => return Some(Self { has_time: false, fraction_digits: 0 }),
+            [] => return Some(Self { has_time: false, fraction_digits: 0, date: (year, month, day), micros: 0 }),
             [b' ' | b'T', rest @ ..] => rest,
             rest if separator.is_none() => rest,
             _ => return None,
@@ -175,7 +179,14 @@ impl DateTimeText {
             _ => return None,
         };
         let fraction_digits = trim_end_zeros(fraction).len();
-        Some(Self { has_time: hour + minute + second > 0 || fraction_digits > 0, fraction_digits })
+        let seconds = i64::from(hour * 3600 + minute * 60 + second);
+        let fraction_micros = fraction.iter().chain(b"000000").take(6).fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        Some(Self {
+            has_time: seconds > 0 || fraction_digits > 0,
+            fraction_digits,
+            date: (year, month, day),
+            micros: seconds * 1_000_000 + fraction_micros,
+        })
     }
 }
 

@@ -16,6 +16,7 @@
 //! | binary | bytes; text as its UTF-8 bytes |
 //! | an operation (`__op`) | the numbers 0 and 1; booleans; the texts `upsert`, `delete`, `0`, `1` |
 //! | JSON, others | text; lists, structs and maps as JSON |
+//! | a list, map or struct of a file | such a value whose parts fit; one that does not is an error of the statement |
 //!
 //! Text for a typed column is checked and stays text. Timestamps with a zone become wall-clock time in the run's zone.
 //! A pair that is not in the table, such as a whole number for a DATE, is an error when the write is planned.
@@ -23,6 +24,7 @@
 mod grammar;
 mod nested;
 mod number;
+pub(crate) mod parse;
 mod temporal;
 mod text;
 
@@ -33,7 +35,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder};
-use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -200,6 +202,8 @@ impl ColumnConverter {
         let target = &self.target;
         match (source.data_type(), &target.kind) {
             (DataType::Null, _) => Ok(arrow::array::new_null_array(&target.kind.arrow_type(), source.len())),
+            // a value inside that does not fit is an error of the statement: there is no row to leave out here
+            (_, TargetType::Nested(data_type)) => exact_cast(source, data_type),
             (DataType::Utf8, _) => text::from_text(source, target, failures),
             (DataType::Binary, _) => text::from_binary(source, target, failures),
             (DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_), _) => {
@@ -214,7 +218,11 @@ impl ColumnConverter {
 /// The type that a plain source type has behind the conversion.
 fn converted_type(source: &DataType, target: &TargetColumn) -> DataType {
     match plain_type(source) {
-        DataType::Utf8 if !matches!(target.kind, TargetType::Binary { .. } | TargetType::Operation) => DataType::Utf8,
+        DataType::Utf8
+            if !matches!(target.kind, TargetType::Binary { .. } | TargetType::Operation | TargetType::Nested(_)) =>
+        {
+            DataType::Utf8
+        }
         _ => target.kind.arrow_type(),
     }
 }
@@ -225,11 +233,15 @@ fn check_pair(field: &Field, target: &TargetColumn) -> Result<()> {
     let is_text = matches!(target.kind, T::Text { .. } | T::Json | T::Other);
     let source = plain_type(field.data_type());
     let is_possible = match &source {
-        DataType::Null | DataType::Utf8 => true,
+        DataType::Null => true,
+        DataType::Utf8 => !matches!(target.kind, T::Nested(_)),
         DataType::Binary => is_text || matches!(target.kind, T::Binary { .. }),
         DataType::Date32 | DataType::Timestamp(..) => is_text || matches!(target.kind, T::Date | T::DateTime { .. }),
         DataType::Time64(_) => is_text,
-        nested if nested.is_nested() => is_text && nested::is_encodable(nested),
+        nested if nested.is_nested() => match &target.kind {
+            T::Nested(data_type) => can_cast_types(nested, data_type),
+            _ => is_text && nested::is_encodable(nested),
+        },
         DataType::Boolean => is_text || is_number(&target.kind),
         number if number.is_numeric() => is_text || is_number(&target.kind),
         _ => false,
@@ -239,6 +251,7 @@ fn check_pair(field: &Field, target: &TargetColumn) -> Result<()> {
     }
     let is_temporal = matches!(target.kind, T::Date | T::DateTime { .. });
     let way_out = match target.kind {
+        T::Nested(_) => "make the value with make_array, named_struct or map",
         T::Date if source.is_integer() => {
             "write a date in quotes: '${bizdate}' or '20240807', or CAST(CAST(x AS STRING) AS DATE)"
         }

@@ -44,7 +44,11 @@ pub(super) fn from_number(source: &ArrayRef, target: &TargetColumn, failures: &m
             DataType::Decimal128(..) | DataType::Decimal256(..) => decimal_to_exact(source, target, failures),
             _ => integer_to_exact(source, target, failures),
         },
-        TargetType::Operation | TargetType::Date | TargetType::DateTime { .. } | TargetType::Binary { .. } => {
+        TargetType::Operation
+        | TargetType::Date
+        | TargetType::DateTime { .. }
+        | TargetType::Binary { .. }
+        | TargetType::Nested(_) => {
             Err(ConnectorError::internal(format!("a number reached column `{}`", target.name)))
         }
     }

@@ -25,6 +25,7 @@ pub(super) fn from_text(source: &ArrayRef, target: &TargetColumn, failures: &mut
             return exact_cast(source, &DataType::Binary);
         }
         TargetType::Other => {}
+        TargetType::Nested(_) => return Err(ConnectorError::internal("text reached a nested column")),
         TargetType::Json => check_each(texts, failures, check_json),
         TargetType::Operation => return Ok(operations(texts, failures)),
         TargetType::Boolean => check_each(texts, failures, |text| {
