@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{Sender, channel};
 
 use super::avro_blocks::{Blocks, Pieces, header_length, read_header};
 use super::decoded::{FoundColumns, Request};
-use super::ranged_file::{RangedFile, ScannedFile};
+use super::ranged_file::{RangedFile, ScannedFile, refuse_coding};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::object_store::FileRead;
 
@@ -45,11 +45,7 @@ pub(super) async fn open(
         header = Some(header_of(&ranged).await?);
         file.file.open_range(start..ranged.size()).await?
     };
-    if let Some(coding) = read.content_encoding() {
-        let coding = coding.escape_debug();
-        let message = format!("the server sent \"Content-Encoding: {coding}\" unasked, which cannot be undone here");
-        return Err(ConnectorError::new(ErrorCode::Unsupported, message).into());
-    }
+    refuse_coding(&file.file, &read)?;
     let (pieces, input) = channel::<Result<Bytes>>(PIECES_AHEAD);
     let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&request.wanted), BATCHES_AHEAD);
     builder.spawn(async move {

@@ -23,6 +23,8 @@ mod parquet;
 mod ranged_file;
 mod source;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use table::ColumnarTable;
 

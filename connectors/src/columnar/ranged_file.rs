@@ -62,11 +62,7 @@ async fn download(file: &FoundFile, bytes_read: &Count) -> Result<Bytes> {
         return Err(too_large());
     }
     let mut read = file.open().await?;
-    if let Some(coding) = read.content_encoding() {
-        let coding = coding.escape_debug();
-        let message = format!("{file}: the server sent \"Content-Encoding: {coding}\" unasked, which cannot be undone here");
-        return Err(ConnectorError::new(ErrorCode::Unsupported, message));
-    }
+    refuse_coding(file, &read)?;
     let mut whole = BytesMut::new();
     while let Some(piece) = read.next().await? {
         if whole.len() + piece.len() > MAX_WHOLE_BYTES {
@@ -76,6 +72,17 @@ async fn download(file: &FoundFile, bytes_read: &Count) -> Result<Bytes> {
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
+}
+
+/// A coding that a server put on the bytes is of all of them together: parts cannot be undone.
+///
+/// # Errors
+/// Code Unsupported if there is one.
+pub(super) fn refuse_coding(file: &FoundFile, read: &FileRead) -> Result<()> {
+    let Some(coding) = read.content_encoding() else { return Ok(()) };
+    let coding = coding.escape_debug();
+    let message = format!("{file}: the server sent \"Content-Encoding: {coding}\" unasked, which cannot be undone here");
+    Err(ConnectorError::new(ErrorCode::Unsupported, message))
 }
 
 /// A file that is being read in parts.
@@ -116,6 +123,7 @@ impl RangedFile {
             return Ok(whole.slice(start..start + length));
         }
         let mut read = self.file.open_range(range.clone()).await?;
+        refuse_coding(&self.file, &read)?;
         let bytes = self.collect(&mut read, length).await?;
         if bytes.len() == length {
             return Ok(bytes);

@@ -119,9 +119,9 @@ impl FileSource for ColumnarSource {
         order: Option<LexOrdering>,
         config: &FileScanConfig,
     ) -> DataFusionResult<Option<FileScanConfig>> {
-        // a file of unknown length has no ranges to be cut into
+        // what its server gives only as a whole is not cut into ranges
         let mut files = config.file_groups.iter().flat_map(|group| group.iter());
-        if files.any(|file| file.extension::<ScannedFile>().is_none_or(|scanned| scanned.file.size().is_none())) {
+        if files.any(|file| file.extension::<ScannedFile>().is_none_or(|scanned| !scanned.file.has_ranges())) {
             return Ok(None);
         }
         self.format.repartitioned(target, min_size, order, config)
