@@ -77,7 +77,7 @@ impl ExternalTableEntry {
         if scope.engine.shared.state.is_persistent() && self.is_stored {
             refuse_literal_keys(&definition.format.properties)?;
         }
-        let (_, mut warnings) = self.format_of().read(scope)?;
+        let (_, mut warnings) = self.format_of()?.read(scope)?;
         self.table_location(scope)?;
         Partitions::new(self.partition_columns()?)?;
         if !self.is_stored && !definition.partition_columns.is_empty() {
@@ -117,21 +117,21 @@ impl ExternalTableEntry {
 
     /// How its files are written down: the same for reading and writing.
     pub(crate) fn file_format(&self, scope: &Scope) -> Result<FileFormat> {
-        Ok(self.format_of().read(scope)?.0)
+        Ok(self.format_of()?.read(scope)?.0)
     }
 
     /// Names and types of the columns that the files hold.
     pub(crate) fn columns(&self) -> Result<Vec<(String, DataType)>> {
-        self.format_of().columns()
+        self.definition.columns.iter().map(typed).collect()
     }
 
-    fn format_of(&self) -> FormatOf<'_> {
-        FormatOf {
+    fn format_of(&self) -> Result<FormatOf<'_>> {
+        Ok(FormatOf {
             name: format!("table {}", self.definition.name),
             clauses: &self.definition.format,
-            columns: &self.definition.columns,
+            columns: self.columns()?,
             folder: self.folder.as_deref(),
-        }
+        })
     }
 
     /// Of a partitioned table: its partitions.
@@ -152,7 +152,7 @@ impl ExternalTableEntry {
         self.definition.partition_columns.iter().map(typed).collect()
     }
 
-    fn table_location(&self, scope: &Scope) -> Result<FileLocation> {
+    pub(crate) fn table_location(&self, scope: &Scope) -> Result<FileLocation> {
         location_of(&self.definition.location, self.folder.as_deref(), scope)
             .map_err(|error| error.at(self.definition.location_position.clone()))
     }
@@ -201,6 +201,19 @@ pub(crate) fn typed(column: &ColumnDefinition) -> Result<(String, DataType)> {
 
 /// `scheme://…` is a URL; `NAME:/path` is in catalog NAME; anything else is a file, relative to the folder.
 pub(crate) fn location_of(text: &str, folder: Option<&Path>, scope: &Scope) -> Result<FileLocation> {
+    let is_of_catalog = text.split_once(":/").is_some_and(|(_, path)| !path.starts_with('/'));
+    if !is_of_catalog && !scope.engine.shared.rules.locations.permits(text) {
+        return Err(SynclineError::new(
+            codes::NOT_PERMITTED,
+            format!("the location {} is not one that this program lets scripts reach", without_password(text)),
+        )
+        .hint("permit it with EngineBuilder::allow_locations, or use a catalog"));
+    }
+    located(text, folder, scope)
+}
+
+/// As [`location_of`], of a place that was permitted before.
+pub(crate) fn located(text: &str, folder: Option<&Path>, scope: &Scope) -> Result<FileLocation> {
     if let Some((name, path)) = text.split_once(":/")
         && !path.starts_with('/')
     {
@@ -213,13 +226,6 @@ pub(crate) fn location_of(text: &str, folder: Option<&Path>, scope: &Scope) -> R
             ))
         })?;
         return Ok(files.location(&format!("/{path}"))?);
-    }
-    if !scope.engine.shared.rules.locations.permits(text) {
-        return Err(SynclineError::new(
-            codes::NOT_PERMITTED,
-            format!("the location {} is not one that this program lets scripts read", without_password(text)),
-        )
-        .hint("permit it with EngineBuilder::allow_locations, or use a catalog"));
     }
     let is_relative = !text.contains("://") && Path::new(text).is_relative();
     match folder {

@@ -7,10 +7,9 @@ use syncline_connectors::Options;
 use syncline_connectors::columnar::ColumnarFormat;
 use syncline_connectors::file_sink::FileFormat;
 use syncline_connectors::text::{TextPreset, TextTableOptions};
-use syncline_sql::statement::{ColumnDefinition, FormatClauses, PropertyValue, StorageFormat};
+use syncline_sql::statement::{FormatClauses, PropertyValue, StorageFormat};
 
 use crate::error::Result;
-use crate::external_table::typed;
 use crate::reference::{OptionValue, Resolver};
 use crate::scope::Scope;
 
@@ -21,7 +20,7 @@ pub(crate) struct FormatOf<'a> {
     /// What was written.
     pub(crate) clauses: &'a FormatClauses,
     /// The columns that the files hold.
-    pub(crate) columns: &'a [ColumnDefinition],
+    pub(crate) columns: Vec<(String, DataType)>,
     /// Where relative paths in it start.
     pub(crate) folder: Option<&'a Path>,
 }
@@ -64,7 +63,7 @@ impl FormatOf<'_> {
             StorageFormat::SparkJson => TextPreset::SparkJson,
             StorageFormat::SparkText => TextPreset::SparkText,
         };
-        let options = TextTableOptions::of(preset, self.columns()?);
+        let options = TextTableOptions::of(preset, self.columns.clone());
         let (mut options, warnings) = options.with_properties(&self.properties(scope)?)?;
         let row_format = &self.clauses.row_format;
         if let Some(delimiter) = &row_format.fields {
@@ -86,11 +85,6 @@ impl FormatOf<'_> {
             options.null_marker.clone_from(marker);
         }
         Ok((FileFormat::Text(Box::new(options)), warnings))
-    }
-
-    /// Names and types of the columns that the files hold.
-    pub(crate) fn columns(&self) -> Result<Vec<(String, DataType)>> {
-        self.columns.iter().map(typed).collect()
     }
 
     fn properties(&self, scope: &Scope) -> Result<Options> {

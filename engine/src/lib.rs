@@ -64,6 +64,8 @@ mod datetime_text;
 mod engine;
 mod external_table;
 mod file_format;
+mod file_options;
+mod file_target;
 mod functions;
 mod names;
 mod operators;

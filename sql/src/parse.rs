@@ -50,9 +50,12 @@ fn parse_from(statement: &StatementText<'_>, start: usize) -> Result<Statement, 
         "alter" => alter(&mut cursor, tokens),
         "msck" => msck(&mut cursor, tokens),
         "call" => call(&mut cursor, tokens),
-        "copy" => Err(cursor.error(ErrorCode::NotYet, "COPY is not built yet")),
+        "copy" => Ok(Statement::Sync(Box::new(grammar::copy(&mut cursor)?))),
         "insert" | "replace" => insert(&mut cursor, tokens),
-        "with" if main_verb(statement, tokens.clone()).is_some() => other(statement, tokens),
+        "from" if let Some(at) = main_verb(statement, tokens.clone()).filter(|at| is_insert(statement, *at)) => {
+            Err(insert_behind_from(statement, at))
+        }
+        "with" if let Some(verb) = main_verb(statement, tokens.clone()) => verb_behind_with(statement, tokens, verb),
         "select" | "with" | "values" | "from" | "table" => query(statement, tokens),
         "" if first.is_symbol("(") => query(statement, tokens),
         _ => other(statement, tokens),
@@ -85,13 +88,43 @@ fn query(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Statemen
     Ok(Statement::Query(Box::new(parse_query(statement, tokens, &route)?)))
 }
 
+/// `WITH … INSERT | UPDATE | DELETE …`: the statement of a remote system, or a sync whose query begins before its INSERT.
+fn verb_behind_with(statement: &StatementText<'_>, tokens: Range<usize>, verb: usize) -> Result<Statement, SqlError> {
+    let route = route(statement, tokens.clone());
+    let mut cursor = Cursor::new(statement, verb);
+    let is_native = route.native().is_some() && !grammar::inserts_into_a_directory(&cursor);
+    if is_native || !is_insert(statement, verb) {
+        return other(statement, tokens);
+    }
+    if !statement.tokens[verb - 1].is_symbol(")") {
+        return Err(insert_behind_from(statement, verb));
+    }
+    route.refuse_unknown(statement)?;
+    Ok(Statement::Sync(Box::new(grammar::insert(&mut cursor, tokens.start..verb)?)))
+}
+
+fn is_insert(statement: &StatementText<'_>, at: usize) -> bool {
+    let cursor = Cursor::new(statement, at);
+    cursor.is_at(&["insert", "overwrite"]) || cursor.is_at(&["insert", "into"])
+}
+
+/// Hive's `FROM x INSERT OVERWRITE TABLE t SELECT …`.
+fn insert_behind_from(statement: &StatementText<'_>, at: usize) -> SqlError {
+    statement
+        .error(ErrorCode::NotYet, "an INSERT behind its FROM is not built yet", at)
+        .hint("write INSERT … SELECT … FROM …, one for each target")
+}
+
 fn insert(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
+    if grammar::inserts_into_a_directory(cursor) {
+        return Ok(Statement::Sync(Box::new(grammar::insert(cursor, 0..0)?)));
+    }
     let route = route(cursor.statement, tokens.clone());
     if let Some(native) = native(cursor.statement, tokens, &route) {
         return native.map(Statement::Native);
     }
     route.refuse_unknown(cursor.statement)?;
-    Ok(Statement::Sync(Box::new(grammar::insert(cursor)?)))
+    Ok(Statement::Sync(Box::new(grammar::insert(cursor, 0..0)?)))
 }
 
 fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, SqlError> {
@@ -446,7 +479,7 @@ fn look_into(sql: &str, statement: &StatementText<'_>) -> (bool, bool) {
 /// Heads of statements that the session has, for suggestions.
 const HEADS: &[&str] = &[
     "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "EXPLAIN", "ASSERT", "SET", "USE", "SOURCE",
-    "WITH", "CALL", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
+    "WITH", "CALL", "COPY", "VALUES", "TRUNCATE", "UPDATE", "DELETE", "GRANT",
 ];
 
 /// A statement that only a remote system can run.

@@ -60,21 +60,77 @@ impl std::fmt::Display for Name {
     }
 }
 
-/// `INSERT INTO | OVERWRITE [TABLE] target [PARTITION (…)] [(columns) | BY NAME] [PROPERTIES (…)] query`.
+/// `INSERT INTO | OVERWRITE [TABLE] target [PARTITION (…)] [(columns) | BY NAME] [PROPERTIES (…)] query`,
+/// `INSERT OVERWRITE [LOCAL] DIRECTORY 'location' … query`, and `COPY query TO 'location' …`.
 #[derive(Debug, Clone)]
 pub struct Insert {
     /// The target.
-    pub target: Name,
+    pub target: InsertTarget,
     /// OVERWRITE rather than INTO.
     pub overwrite: bool,
     /// `PARTITION (…)`; empty if there is none.
     pub partition: Vec<PartitionItem>,
     /// How columns are mapped.
     pub columns: InsertColumns,
-    /// `PROPERTIES (…)`, in order.
+    /// `PROPERTIES (…)` and `OPTIONS (…)`, in order.
     pub properties: Vec<Property>,
     /// What is written.
     pub query: Query,
+}
+
+/// What a sync writes to.
+#[derive(Debug, Clone)]
+pub enum InsertTarget {
+    /// A table of a remote system or an external table.
+    Table(Name),
+    /// Files that no table is defined over.
+    Files(Box<FilesTarget>),
+}
+
+impl InsertTarget {
+    /// Where it stands.
+    pub fn position(&self) -> &Position {
+        match self {
+            Self::Table(name) => &name.position,
+            Self::Files(files) => &files.position,
+        }
+    }
+}
+
+/// The table's name or the location, as written: a location may hold a secret.
+impl std::fmt::Display for InsertTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Table(name) => name.fmt(f),
+            Self::Files(files) => f.write_str(&files.location),
+        }
+    }
+}
+
+/// The files of `INSERT OVERWRITE DIRECTORY` and `COPY … TO`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesTarget {
+    /// The location, with escapes replaced.
+    pub location: String,
+    /// Where it starts.
+    pub position: Position,
+    /// Which of the two statements it is.
+    pub statement: FilesStatement,
+    /// How the files are written down, as far as clauses say it; OPTIONS are among the statement's properties.
+    pub format: FormatClauses,
+    /// Whether a clause names the format.
+    pub has_format: bool,
+    /// PARTITIONED BY of COPY: columns of the query that become folders.
+    pub partition_columns: Vec<Name>,
+}
+
+/// The statements that write files without a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilesStatement {
+    /// `INSERT OVERWRITE DIRECTORY`: the location is a folder, and what is in it is replaced.
+    Directory,
+    /// `COPY … TO`: the location is a folder or one file.
+    Copy,
 }
 
 /// The columns of an INSERT.

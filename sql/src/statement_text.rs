@@ -153,6 +153,7 @@ impl<'a> StatementText<'a> {
 
 /// Words behind which a catalog's name can stand.
 const BEFORE_CATALOG: &[&str] = &[
+    "copy",
     "from",
     "join",
     "straight_join",

@@ -7,6 +7,8 @@ mod commands;
 mod create_table;
 mod failures;
 mod faults;
+mod file_resume;
+mod file_writes;
 mod job;
 mod loads;
 mod partitions;

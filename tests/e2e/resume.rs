@@ -188,15 +188,15 @@ const NATIVE: Mode = Mode {
 };
 
 /// Makes the choices of a test: xorshift, the same for the same seed.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let seed = std::env::var("SYNCLINE_KILL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_240_807);
         Self(seed | 1)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -512,7 +512,7 @@ fn digest(rows: Vec<mysql_async::Row>) -> (u64, u64) {
 }
 
 /// Waits for a process; the code is None if it was killed.
-fn wait(child: &Mutex<Option<Child>>) -> (Option<i32>, String) {
+pub(crate) fn wait(child: &Mutex<Option<Child>>) -> (Option<i32>, String) {
     let status = loop {
         if let Some(status) = child.lock().unwrap().as_mut().unwrap().try_wait().unwrap() {
             break status;
@@ -526,14 +526,14 @@ fn wait(child: &Mutex<Option<Child>>) -> (Option<i32>, String) {
 }
 
 /// The id in `run ID of job …`.
-fn run_id(stderr: &str) -> String {
+pub(crate) fn run_id(stderr: &str) -> String {
     let line =
         stderr.lines().find_map(|line| line.strip_prefix("run ")).unwrap_or_else(|| panic!("no run id: {stderr}"));
     line.split(' ').next().unwrap().to_owned()
 }
 
 /// How often each phase is killed.
-fn kills(default: usize) -> usize {
+pub(crate) fn kills(default: usize) -> usize {
     std::env::var("SYNCLINE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(default)
 }
 

@@ -75,10 +75,14 @@ async fn servers_without_a_length_are_read_to_their_end() {
     assert_eq!(read(&server.url("/f")).await.unwrap(), b"until the end");
 }
 
+fn known(size: Option<u64>, ranges: bool) -> FileProbe {
+    FileProbe { size, ranges, etag: ranges.then(|| HeaderValue::from_static("\"v1\"")) }
+}
+
 #[tokio::test]
 async fn a_probe_asks_head_then_the_first_byte_then_the_file() {
     let server = Server::start(|request, _| good(request, b"12345")).await;
-    assert_eq!(probe(&server).await.unwrap(), FileProbe { size: Some(5), ranges: true });
+    assert_eq!(probe(&server).await.unwrap(), known(Some(5), true));
     assert_eq!(server.requests().len(), 1);
 
     for without_head in ["403 Forbidden", "405 Method Not Allowed", "404 Not Found", "501 Not Implemented"] {
@@ -87,7 +91,7 @@ async fn a_probe_asks_head_then_the_first_byte_then_the_file() {
             _ => good(request, b"12345"),
         })
         .await;
-        assert_eq!(probe(&server).await.unwrap(), FileProbe { size: Some(5), ranges: true });
+        assert_eq!(probe(&server).await.unwrap(), known(Some(5), true));
         assert_eq!(server.requests()[1].header("range"), Some("bytes=0-0"));
     }
 
@@ -96,14 +100,14 @@ async fn a_probe_asks_head_then_the_first_byte_then_the_file() {
         _ => answer("400 Bad Request", &[], b""),
     })
     .await;
-    assert_eq!(probe(&without_ranges).await.unwrap(), FileProbe { size: Some(5), ranges: false });
+    assert_eq!(probe(&without_ranges).await.unwrap(), known(Some(5), false));
 
     let ignores_ranges = Server::start(|request, _| match request.method.as_str() {
         "HEAD" => answer("405 Method Not Allowed", &[], b""),
         _ => raw("200 OK", &[], b"12345"),
     })
     .await;
-    assert_eq!(probe(&ignores_ranges).await.unwrap(), FileProbe { size: None, ranges: false });
+    assert_eq!(probe(&ignores_ranges).await.unwrap(), known(None, false));
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod list;
 mod options;
 mod read;
 #[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
 mod tests;
 mod upload;
 

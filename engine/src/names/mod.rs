@@ -368,14 +368,7 @@ pub(crate) async fn resolve_target(scope: &Scope, target: &Name) -> Result<Table
             TablePlace::Remote { catalog, database, table } => {
                 Ok(remote_table(scope, &catalog, &database, &table).await?.key)
             }
-            TablePlace::Either { .. } | TablePlace::Session(_) => {
-                let key = resolve_table(scope, &target.parts).await?.key;
-                if key.catalog == SYNCLINE {
-                    let what = format!("writing to files is not built yet, and {key} is a table over files");
-                    return Err(ConnectorError::new(ErrorCode::Unsupported, what).into());
-                }
-                Ok(key)
-            }
+            TablePlace::Either { .. } | TablePlace::Session(_) => Ok(resolve_table(scope, &target.parts).await?.key),
         }
     };
     resolve.await.map_err(|error: SynclineError| error.at(target.position.clone()))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use syncline_connectors::CatalogKind;
 use syncline_connectors::options::nearest;
-use syncline_sql::statement::{CreateTable, Insert, Name, Query, SessionStatement, TableSource};
+use syncline_sql::statement::{CreateTable, Insert, InsertTarget, Name, Query, SessionStatement, TableSource};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
 use super::native_names::NativeNames;
@@ -15,8 +15,10 @@ use super::redact::redact;
 use super::resume::Resumed;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
+use super::write_target::WriteTarget;
 use super::{create_table, show, sync};
 use crate::error::{Result, SynclineError, codes};
+use crate::external_table::location_of;
 use crate::names::{self, TablePlace};
 use crate::run::Script;
 use crate::scope::{Scope, Used};
@@ -75,7 +77,7 @@ impl<'a> Reader<'a> {
         self.resumed.keep_scope(index, scope);
         let is_done = self.resumed.is_done(&step);
         if !is_done {
-            open_catalogs(&step.statement, scope)?;
+            open_catalogs(&step.statement, folder, scope)?;
         }
         if let Statement::Session(session) = &step.statement {
             let applied = session::apply(session, step.folder.as_deref(), scope, Effect::Checked);
@@ -178,14 +180,19 @@ fn permitted(statement: &Statement, scope: &Scope) -> Result<()> {
 }
 
 /// Opens every catalog that a statement uses: references are read and options parsed, without connecting.
-fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
+fn open_catalogs(statement: &Statement, folder: Option<&Path>, scope: &Scope) -> Result<()> {
     match statement {
         Statement::Native(native) => {
             let remote = scope.remote(&native.catalog)?;
             native.names.iter().try_for_each(|name| no_other_catalog(scope, remote.kind(), name))
         }
         Statement::Sync(insert) => {
-            place_in_catalog(scope, &insert.target)?;
+            match &insert.target {
+                InsertTarget::Table(name) => place_in_catalog(scope, name)?,
+                InsertTarget::Files(files) => {
+                    location_of(&files.location, folder, scope).map_err(|error| error.at(files.position.clone()))?;
+                }
+            }
             open_tables(&insert.query, scope)
         }
         Statement::CreateTable(create) => {
@@ -196,8 +203,8 @@ fn open_catalogs(statement: &Statement, scope: &Scope) -> Result<()> {
             }
         }
         Statement::Query(query) => open_tables(query, scope),
-        Statement::Assert(assert) => open_catalogs(&assert.query, scope),
-        Statement::Explain(explain) => open_catalogs(&explain.statement, scope),
+        Statement::Assert(assert) => open_catalogs(&assert.query, folder, scope),
+        Statement::Explain(explain) => open_catalogs(&explain.statement, folder, scope),
         Statement::Session(session) => match session.as_ref() {
             SessionStatement::CreateView { query, .. } => open_tables(query, scope),
             _ => Ok(()),
@@ -369,7 +376,7 @@ async fn check_step(
                 shown => check_shown(shown, scope, changes).await,
             }
         }
-        statement => check_statement(statement, scope, changes, native_names).await,
+        statement => check_statement(statement, step.folder.as_deref(), scope, changes, native_names).await,
     }
 }
 
@@ -404,6 +411,7 @@ async fn check_shown(statement: &SessionStatement, scope: &Scope, changes: &Chan
 
 async fn check_statement(
     statement: &Statement,
+    folder: Option<&Path>,
     scope: &Scope,
     changes: &Changes,
     native_names: &mut NativeNames,
@@ -413,12 +421,14 @@ async fn check_statement(
             Ok(_) => NamesCheck::Done,
             Err(why) => NamesCheck::Deferred(why),
         }),
-        Statement::Sync(insert) => check_insert(insert, scope, changes).await,
+        Statement::Sync(insert) => check_insert(insert, folder, scope, changes).await,
         // EXPLAIN says if there is a table of that name
         Statement::CreateTable(create) => check_create_table(create, scope, changes, true).await,
-        Statement::Assert(assert) => Box::pin(check_statement(&assert.query, scope, changes, native_names)).await,
+        Statement::Assert(assert) => {
+            Box::pin(check_statement(&assert.query, folder, scope, changes, native_names)).await
+        }
         Statement::Explain(explain) => {
-            Box::pin(check_statement(&explain.statement, scope, changes, native_names)).await
+            Box::pin(check_statement(&explain.statement, folder, scope, changes, native_names)).await
         }
         Statement::Native(native) => {
             let touched = native.names.iter().filter_map(|name| name.parts.last());
@@ -449,15 +459,17 @@ async fn check_query(
     names::plan_query(scope, query, |catalogs| sync::check_state(scope, catalogs)).await.map(Ok)
 }
 
-async fn check_insert(insert: &Insert, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
+async fn check_insert(insert: &Insert, folder: Option<&Path>, scope: &Scope, changes: &Changes) -> Result<NamesCheck> {
     let planned = check_query(&insert.query, scope, changes).await?;
-    if let Some(why) = changes.may_concern(scope, &insert.target.parts) {
+    if let InsertTarget::Table(name) = &insert.target
+        && let Some(why) = changes.may_concern(scope, &name.parts)
+    {
         return Ok(NamesCheck::Deferred(why));
     }
-    let target = names::resolve_target(scope, &insert.target).await?;
+    let target = WriteTarget::resolve(scope, &insert.target, &insert.properties, folder).await?;
     match planned {
         Ok(planned) => {
-            sync::check_write(scope, insert, &target, &planned).await?;
+            sync::check_write(scope, insert, target, &planned).await?;
             Ok(NamesCheck::Done)
         }
         Err(why) => Ok(NamesCheck::Deferred(why)),

@@ -9,7 +9,7 @@ use datafusion::physical_plan::displayable;
 use syncline_connectors::definition::{DefinedColumn, KeyClause, KeyModel, TableClauses, TableDefinition};
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::{ConnectorError, RemoteCatalog};
-use syncline_sql::statement::{CreateTable, Insert, InsertColumns, Name, TableClauseKind, TableSource};
+use syncline_sql::statement::{CreateTable, Insert, InsertColumns, InsertTarget, Name, TableClauseKind, TableSource};
 
 use super::{Context, sync};
 use crate::error::{Result, SynclineError, codes};
@@ -153,14 +153,14 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
     let name = |parts: Vec<String>| Name { parts, position: create.target.position.clone() };
     let TableKey { catalog, database, table } = planned.target.clone();
     let insert = Insert {
-        target: name(vec![catalog, database, table]),
+        target: InsertTarget::Table(name(vec![catalog, database, table])),
         overwrite: false,
         partition: Vec::new(),
         columns: InsertColumns::List(planned.columns.iter().map(|column| name(vec![column.clone()])).collect()),
         properties: Vec::new(),
         query: query.clone(),
     };
-    let result = sync::run(context, &insert, report).await;
+    let result = sync::run(context, &insert, None, report).await;
     if let Err(error) = &result {
         let may_hold_rows = matches!(report.status, StatementStatus::Unknown | StatementStatus::PartlyCommitted)
             || error.is_unknown_outcome();

@@ -1,5 +1,6 @@
 //! EXPLAIN: which kind a statement is and why, and its plan.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
@@ -16,7 +17,12 @@ use crate::planning::session_state;
 use crate::report::StatementReport;
 
 /// Shows a statement's kind and plan. ANALYZE runs a query and shows the plan with its numbers.
-pub(super) async fn run(context: &Context, explain: &Explain, report: &mut StatementReport) -> Result<()> {
+pub(super) async fn run(
+    context: &Context,
+    explain: &Explain,
+    folder: Option<&Path>,
+    report: &mut StatementReport,
+) -> Result<()> {
     let lines = match &explain.statement {
         Statement::Query(query) => {
             let planned = names::plan_query(&context.scope, query, |catalogs| {
@@ -48,7 +54,7 @@ pub(super) async fn run(context: &Context, explain: &Explain, report: &mut State
                 .hint("EXPLAIN shows its plan; the run report has its numbers"));
         }
         Statement::Sync(insert) => {
-            let (description, plan) = sync::explain(&context.scope, insert).await?;
+            let (description, plan) = sync::explain(&context.scope, insert, folder).await?;
             let mut lines = vec![
                 "kind: sync (the target is written from another system, a file or a session table)".to_owned(),
                 format!("write: {description}"),

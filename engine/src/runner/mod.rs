@@ -19,6 +19,7 @@ mod show;
 mod step;
 mod sync;
 mod write;
+mod write_target;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -372,9 +373,11 @@ impl Runner {
                 continue;
             }
             if context.as_ref().is_none_or(|(job, _)| *job != step.job) {
-                let Some(scope) = scopes.by_ref().find(|(job, _)| *job == step.job).map(|(_, scope)| scope) else {
-                    break;
-                };
+                let Some((_, mut scope)) = scopes.by_ref().find(|(job, _)| *job == step.job) else { break };
+                // an earlier job, or what was ended before this run went on, may have made tables and partitions
+                if let Err(error) = scope.load_tables() {
+                    tracing::warn!(%error, "the external tables could not be read again");
+                }
                 let new = Context {
                     scope,
                     events: self.events.clone(),
@@ -486,17 +489,30 @@ impl Context {
     async fn execute(&mut self, step: &Step, report: &mut StatementReport) -> Result<()> {
         match &step.statement {
             Statement::Native(native) => native::run(self, native, report).await,
-            Statement::Sync(insert) => sync::run(self, insert, report).await,
+            Statement::Sync(insert) => {
+                sync::run(self, insert, step.folder.as_deref(), report).await?;
+                self.see_new_partitions(report).await;
+                Ok(())
+            }
             Statement::CreateTable(create) => create_table::run(self, create, report).await,
             Statement::Query(query) => self.until_stopped(query::run_query(self, query, report)).await,
             Statement::Assert(assert) => self.until_stopped(query::run_assert(self, assert)).await,
-            Statement::Explain(explain) => self.until_stopped(explain::run(self, explain, report)).await,
+            Statement::Explain(explain) => {
+                self.until_stopped(explain::run(self, explain, step.folder.as_deref(), report)).await
+            }
             Statement::Session(session) => {
                 if self.until_stopped(show::run(self, session, report)).await? {
                     return Ok(());
                 }
                 self.execute_session(session, step, report).await
             }
+        }
+    }
+
+    /// What a write has made is known to the statements behind it.
+    async fn see_new_partitions(&mut self, report: &mut StatementReport) {
+        if let Err(error) = self.scope.load_tables() {
+            self.warn(report, format!("the external tables could not be read again: {error}")).await;
         }
     }
 

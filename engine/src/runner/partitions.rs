@@ -75,6 +75,28 @@ fn below_table(entry: &ExternalTableEntry, values: Vec<String>, name: &str, scop
     Ok(Partition::new(entry, values, location, entry.folder.clone()))
 }
 
+/// Puts in the partitions that a committed write has made in folders below its table's. Those that are known already stay as they are.
+pub(super) fn register(table: &str, written: &[Vec<String>], scope: &Scope) -> Result<()> {
+    let Some(entry) = scope.tables.get(table).filter(|_| !written.is_empty()) else { return Ok(()) };
+    let mut new = Vec::new();
+    for values in written {
+        let name = entry.partition_name(values);
+        if !entry.partitions.contains_key(&name) {
+            new.push(below_table(entry, values.clone(), &name, scope)?.to_stored(table, &name));
+        }
+    }
+    scope.engine.shared.state.put_partitions(&new).map_err(|error| {
+        let names: Vec<&str> = new.iter().map(|partition| partition.name.as_str()).collect();
+        let message = format!(
+            "the rows are written, and the table {table} does not know the partitions {} yet: {}",
+            names.join(", "),
+            error.message()
+        );
+        SynclineError::new(ErrorCode::PartlyCommitted.code(), message)
+            .hint(format!("--resume puts them in, as MSCK REPAIR TABLE {table} does"))
+    })
+}
+
 /// Stores what is new, and puts the changed table into the session.
 fn keep(
     name: String,

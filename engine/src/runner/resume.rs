@@ -4,20 +4,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use syncline_connectors::ConnectorError;
 use syncline_connectors::error::ErrorCode;
+use syncline_connectors::file_sink;
 use syncline_connectors::options::nearest;
 use syncline_connectors::sink::{OpenAttempt, Recovered, WriteSummary};
 use syncline_sql::Clocks;
 use tokio_util::sync::CancellationToken;
 
 use super::cancelled;
+use super::partitions;
 use super::recorder::Recorder;
 use super::step::{NamesCheck, Step};
 use crate::engine::Engine;
 use crate::error::{Result, SynclineError, codes};
+use crate::external_table::located;
 use crate::report::{RunReport, StatementReport, StatementStatus};
 use crate::run::RunOptions;
-use crate::scope::Scope;
+use crate::scope::{SYNCLINE, Scope};
 use crate::state::{RunProgress, RunRecord, StateStore, StoredRun};
 
 /// How long a run that left something open is worth a warning: StarRocks keeps labels for three days (`label_keep_max_second`), after which
@@ -302,9 +306,21 @@ impl Resumed {
         let scope = self.scopes.get(&open.attempt.id.statement).ok_or_else(|| {
             SynclineError::new(codes::RESUME, format!("the script has no statement {}", open.attempt.id.statement))
         })?;
-        let remote = scope.remote(catalog)?;
-        match tokio::time::timeout(RECOVERY_TIMEOUT, remote.recover(open)).await {
-            Ok(recovered) => Ok(recovered?),
+        let recovery = async {
+            if catalog != SYNCLINE {
+                return Ok(scope.remote(catalog)?.recover(open).await?);
+            }
+            let locate = |text: &str| {
+                located(text, None, scope).map_err(|error| ConnectorError::new(ErrorCode::Option, error.to_string()))
+            };
+            let recovered = file_sink::recover(open, &locate).await?;
+            if let Recovered::Committed(summary) = &recovered {
+                partitions::register(&open.attempt.table, &summary.new_partitions, scope)?;
+            }
+            Ok(recovered)
+        };
+        match tokio::time::timeout(RECOVERY_TIMEOUT, recovery).await {
+            Ok(recovered) => recovered,
             Err(_) => Err(SynclineError::new(
                 ErrorCode::Unknown.code(),
                 format!("catalog {catalog}: load {} could not be ended in time", open.attempt.label_prefix),

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use syncline_sql::Position;
 use syncline_sql::Statement;
-use syncline_sql::statement::{SessionStatement, TableSource};
+use syncline_sql::statement::{InsertTarget, SessionStatement, TableSource};
 
-use crate::catalogs::is_storable;
+use crate::catalogs::{is_storable, without_password};
 use crate::report::{StatementKind, StatementReport, StatementStatus};
 
 /// One statement of a run.
@@ -41,11 +41,14 @@ impl Step {
         kind_of(&self.statement)
     }
 
-    /// `catalog.database.table` as written, of a write; the catalog of a native statement.
+    /// `catalog.database.table` as written or the location, of a write; the catalog of a native statement.
     pub(super) fn target(&self) -> Option<String> {
         match &self.statement {
             Statement::Native(native) => Some(native.catalog.clone()),
-            Statement::Sync(insert) => Some(insert.target.to_string()),
+            Statement::Sync(insert) => Some(match &insert.target {
+                InsertTarget::Table(name) => name.to_string(),
+                InsertTarget::Files(files) => without_password(&files.location),
+            }),
             Statement::CreateTable(create) => Some(create.target.to_string()),
             _ => None,
         }

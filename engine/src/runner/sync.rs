@@ -1,5 +1,6 @@
 //! Sync statements: INSERT into a system from elsewhere, all or nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +19,12 @@ use syncline_connectors::sink::{
 };
 use syncline_sql::statement::{self, Insert, InsertColumns};
 
-use super::Context;
 use super::progress::scan_numbers;
 use super::rejects::StatementRejects;
+use super::write_target::WriteTarget;
+use super::{Context, partitions};
 use crate::error::{Result, SynclineError};
-use crate::names::{self, PlannedQuery, TableKey};
+use crate::names::{self, PlannedQuery};
 use crate::planning::{PlanContext, session_state};
 use crate::reference::{OptionValue, Resolver};
 use crate::report::{StatementReport, StatementStatus};
@@ -35,7 +37,7 @@ const ROLL_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A write, whatever asked for it.
 pub(super) struct Write {
-    pub(super) target: TableKey,
+    pub(super) target: WriteTarget,
     pub(super) overwrite: bool,
     pub(super) partition: Vec<PartitionItem>,
     pub(super) mapping: ColumnMapping,
@@ -44,7 +46,7 @@ pub(super) struct Write {
 
 impl Write {
     /// What an INSERT asks for.
-    pub(super) fn of(insert: &Insert, target: TableKey, scope: &Scope) -> Result<Self> {
+    pub(super) fn of(insert: &Insert, target: WriteTarget, scope: &Scope) -> Result<Self> {
         let partition = insert
             .partition
             .iter()
@@ -70,7 +72,12 @@ impl Write {
             environment: scope.engine.environment(),
         };
         let mut properties = Options::new();
-        for property in insert.properties.iter().filter(|property| ScanSettings::canonical(&property.name).is_none()) {
+        // the options of files are read together with their format
+        let of_table = match target {
+            WriteTarget::Files(_) => &[][..],
+            _ => insert.properties.as_slice(),
+        };
+        for property in of_table.iter().filter(|property| ScanSettings::canonical(&property.name).is_none()) {
             let whose = format!("property \"{}\" of the INSERT into {target}", property.name);
             let value = resolver.resolve(&OptionValue::from(property), &whose);
             let value = value.map_err(|error| error.at(property.position.clone()))?;
@@ -90,9 +97,10 @@ impl Write {
         journal: Arc<dyn CommitJournal>,
         rejects: Arc<dyn RejectLog>,
     ) -> WriteRequest {
+        let (database, table) = self.target.place();
         WriteRequest {
-            database: self.target.database,
-            table: self.target.table,
+            database,
+            table,
             overwrite: self.overwrite,
             partition: self.partition,
             mapping: self.mapping,
@@ -157,26 +165,26 @@ fn state_with(scope: &Scope, settings: Options, catalogs: Arc<dyn CatalogProvide
 pub(super) async fn check_write(
     scope: &Scope,
     insert: &Insert,
-    target: &TableKey,
+    target: WriteTarget,
     planned: &PlannedQuery,
 ) -> Result<PlannedWrite> {
     let write = Write::of(insert, target.clone(), scope)?;
     let id = WriteId { job: "check".to_owned(), run: "check".to_owned(), statement: 0, attempt: 1 };
     let rejects = StatementRejects::nowhere();
     let request = write.request(scope, &planned.plan, id, Arc::new(NoJournal), rejects.log());
-    let remote = scope.remote(&target.catalog)?;
-    let at = |error| SynclineError::from(error).at(insert.target.position.clone());
-    let write = remote.plan_write(request).await.map_err(at)?;
-    check_types(&planned.state, &planned.plan, &write, rejects.log(), scope.engine.timezone()).map_err(at)?;
+    let at = |error: SynclineError| error.at(insert.target.position().clone());
+    let write = target.plan(scope, request).await.map_err(at)?;
+    check_types(&planned.state, &planned.plan, &write, rejects.log(), scope.engine.timezone())
+        .map_err(|error| at(error.into()))?;
     Ok(write)
 }
 
 /// The physical plan of an INSERT and a line about its write, for EXPLAIN. No effects.
-pub(super) async fn explain(scope: &Scope, insert: &Insert) -> Result<(String, String)> {
+pub(super) async fn explain(scope: &Scope, insert: &Insert, folder: Option<&Path>) -> Result<(String, String)> {
     let settings = scan_settings(scope, insert)?;
     let planned = names::plan_query(scope, &insert.query, |catalogs| state_with(scope, settings, catalogs)).await?;
-    let target = names::resolve_target(scope, &insert.target).await?;
-    let write = check_write(scope, insert, &target, &planned).await?;
+    let target = WriteTarget::resolve(scope, &insert.target, &insert.properties, folder).await?;
+    let write = check_write(scope, insert, target, &planned).await?;
     let description = write.description.clone();
     let rejects = StatementRejects::nowhere();
     let planned = plan_insert(&planned.state, planned.plan, write, rejects.log(), scope.engine.timezone()).await?;
@@ -184,7 +192,12 @@ pub(super) async fn explain(scope: &Scope, insert: &Insert) -> Result<(String, S
 }
 
 /// Runs an INSERT. `report` is filled as far as the statement got, whatever comes of it.
-pub(super) async fn run(context: &Context, insert: &Insert, report: &mut StatementReport) -> Result<()> {
+pub(super) async fn run(
+    context: &Context,
+    insert: &Insert,
+    folder: Option<&Path>,
+    report: &mut StatementReport,
+) -> Result<()> {
     let scope = &context.scope;
     let rejects = context.rejects(report);
     let settings = scan_settings(scope, insert)?;
@@ -193,12 +206,13 @@ pub(super) async fn run(context: &Context, insert: &Insert, report: &mut Stateme
             let planning = PlanContext { settings, ..context.plan_context(Some(rejects.scan_log())) };
             session_state(&planning, catalogs)
         });
-        Ok((planned.await?, names::resolve_target(scope, &insert.target).await?))
+        let planned = planned.await?;
+        Ok((planned, WriteTarget::resolve(scope, &insert.target, &insert.properties, folder).await?))
     };
     let (planned, target) = context.until_stopped(planning).await?;
     report.target = Some(target.to_string());
     let write = Write::of(insert, target, scope)?;
-    let place = insert.target.position.clone();
+    let place = insert.target.position().clone();
     run_write(context, write, planned, &rejects, report).await.map_err(|error| error.at(place))
 }
 
@@ -212,14 +226,14 @@ pub(super) async fn run_write(
 ) -> Result<()> {
     context.record_run()?;
     let scope = &context.scope;
-    let remote = scope.remote(&write.target.catalog)?;
+    let target = write.target.clone();
     let id = context.write_id(report.index);
     let attempt = id.attempt;
     let journal = Arc::new(StateJournal::new(Arc::clone(&scope.engine.shared.state)));
     let PlannedQuery { state, plan } = planned;
     let planning = async {
-        let write =
-            remote.plan_write(write.request(scope, &plan, id, Arc::clone(&journal) as _, rejects.log())).await?;
+        let request = write.request(scope, &plan, id, Arc::clone(&journal) as _, rejects.log());
+        let write = target.plan(scope, request).await?;
         Ok(plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?)
     };
     let insert = context.until_stopped(planning).await?;
@@ -239,6 +253,7 @@ pub(super) async fn run_write(
     for warning in rejects.warnings() {
         context.warn(report, warning).await;
     }
+    let mut new_partitions = Vec::new();
     if let Some(summary) = insert.handle.summary() {
         report.rows_written = Some(summary.rows_written);
         report.bytes_written = Some(summary.bytes_written);
@@ -248,8 +263,16 @@ pub(super) async fn run_write(
         for warning in summary.warnings {
             context.warn(report, warning).await;
         }
+        new_partitions = summary.new_partitions;
     }
-    let result = outcome(context, &insert, rejects, settled, result, report).await;
+    let mut result = outcome(context, &insert, rejects, settled, result, report).await;
+    // an attempt whose partitions are not known yet stays open, so that --resume puts them in
+    if let (WriteTarget::Table(table), Ok(())) = (&target, &result)
+        && let Err(error) = partitions::register(table, &new_partitions, scope)
+    {
+        report.status = StatementStatus::PartlyCommitted;
+        result = Err(error);
+    }
     // an attempt that ended well or badly is closed together with that; one in doubt stays open for --resume
     let has_ended = match report.status {
         StatementStatus::Succeeded => true,

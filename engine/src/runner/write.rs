@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use super::events::{Events, QUEUE};
 use super::recorder::Recorder;
 use super::sync::{Write, run_write};
+use super::write_target::WriteTarget;
 use super::{Context, new_run_id};
 use crate::error::{Result, SynclineError, codes};
 use crate::names::{self, PlannedQuery};
@@ -72,7 +73,8 @@ pub(super) async fn run(
     if engine.shared.rules.read_only {
         return Err(SynclineError::new(codes::NOT_PERMITTED, "writing is not permitted: this engine only reads"));
     }
-    let scope = session.scope();
+    let mut scope = session.scope();
+    scope.load_tables()?;
     let clocks = scope.parameters.clocks();
     let job = options.job_name.unwrap_or_else(|| "write".to_owned());
     let run_id = new_run_id();
@@ -126,15 +128,11 @@ pub(super) async fn run(
     let result = {
         let work = async {
             let parts = parse_name(target)?;
-            let table = names::resolve_table(&context.scope, &parts).await?.key;
-            report.target = Some(table.to_string());
-            let write = Write {
-                target: table,
-                overwrite: options.overwrite,
-                partition: Vec::new(),
-                mapping: columns,
-                properties,
-            };
+            let key = names::resolve_table(&context.scope, &parts).await?.key;
+            let target = WriteTarget::of_table(&context.scope, key)?;
+            report.target = Some(target.to_string());
+            let write =
+                Write { target, overwrite: options.overwrite, partition: Vec::new(), mapping: columns, properties };
             let rejects = context.rejects(&report);
             let planned = plan(&context, batches, &rejects)?;
             run_write(&context, write, planned, &rejects, &mut report).await

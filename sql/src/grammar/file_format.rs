@@ -101,6 +101,11 @@ impl FormatReader {
         Ok(true)
     }
 
+    /// Whether a clause names the format.
+    pub(crate) fn has_format(&self) -> bool {
+        self.stored_as.is_some() || self.using.is_some() || self.serde.is_some()
+    }
+
     /// The clauses together.
     pub(crate) fn finish(self) -> Result<FormatClauses, SqlError> {
         let stored = self.stored_as.unwrap_or_default();

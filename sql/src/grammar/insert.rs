@@ -1,14 +1,16 @@
 //! `INSERT INTO | OVERWRITE` of a sync.
 
-use super::Cursor;
+use std::ops::Range;
+
+use super::file_clauses::FileClauses;
+use super::{Cursor, query_of};
 use crate::error::{ErrorCode, SqlError};
-use crate::query::parse_query;
-use crate::route::route;
-use crate::statement::{Insert, InsertColumns, PartitionItem, Property};
+use crate::statement::{FilesStatement, Insert, InsertColumns, InsertTarget, PartitionItem, Property, Query};
+use crate::statement_text::StatementText;
 use crate::token::{Token, TokenKind};
 
-/// From the word INSERT on.
-pub(crate) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert, SqlError> {
+/// From the word INSERT on; `with` holds the common table expressions that Hive and Spark let stand before it.
+pub(crate) fn insert(cursor: &mut Cursor<'_>, with: Range<usize>) -> Result<Insert, SqlError> {
     if cursor.is_at(&["replace"]) || cursor.is_at(&["insert", "ignore"]) {
         return Err(cursor
             .error(ErrorCode::NotYet, "REPLACE and INSERT IGNORE run inside one remote system only")
@@ -27,28 +29,94 @@ pub(crate) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert, SqlError> {
     if cursor.is_at(&["table"]) && cursor.peek_nth(1).is_some_and(Token::is_name) {
         cursor.at += 1;
     }
-    if cursor.is_at_one_of(&["directory", "local"]) {
-        return Err(cursor.error(ErrorCode::NotYet, "INSERT OVERWRITE DIRECTORY is not built yet"));
+    if is_directory(cursor) {
+        return directory(cursor, overwrite, with);
     }
     let target = cursor.name("the target table", 3)?;
     let mut clauses = Clauses::default();
     while clause(cursor, &mut clauses)? {}
-    let start = cursor.at;
-    if !cursor.is_at_symbol("(") && !cursor.is_at_one_of(&["select", "with", "values", "from", "table"]) {
-        return Err(cursor.expected("SELECT"));
-    }
-    let tokens = start..cursor.statement.tokens.len();
-    let query_route = route(cursor.statement, tokens.clone());
-    query_route.refuse_unknown(cursor.statement)?;
-    let query = parse_query(cursor.statement, tokens, &query_route)?;
     Ok(Insert {
-        target,
+        target: InsertTarget::Table(target),
         overwrite,
         partition: clauses.partition.unwrap_or_default(),
         columns: clauses.columns.unwrap_or(InsertColumns::All),
         properties: clauses.properties.unwrap_or_default(),
-        query,
+        query: query(cursor, with)?,
     })
+}
+
+/// Whether the statement at INSERT writes a directory rather than a table, which no remote system does for us.
+pub(crate) fn inserts_into_a_directory(cursor: &Cursor<'_>) -> bool {
+    let behind = |words: &[&str]| {
+        let cursor = Cursor::new(cursor.statement, cursor.at + words.len());
+        is_directory(&cursor)
+    };
+    [&["insert", "overwrite"][..], &["insert", "into"]].iter().any(|words| cursor.is_at(words) && behind(words))
+}
+
+/// `[LOCAL] DIRECTORY`, and not a table of that name.
+fn is_directory(cursor: &Cursor<'_>) -> bool {
+    let text = cursor.statement.text();
+    let is_clause = |token: &Token| {
+        token.kind == TokenKind::String
+            || ["using", "options", "row", "stored"].iter().any(|word| token.is_word(text, word))
+    };
+    cursor.is_at(&["local", "directory"]) || (cursor.is_at(&["directory"]) && cursor.peek_nth(1).is_none_or(is_clause))
+}
+
+/// `[LOCAL] DIRECTORY ['location'] [ROW FORMAT …] [STORED AS format | USING format] [OPTIONS (…)] query`.
+fn directory(cursor: &mut Cursor<'_>, overwrite: bool, with: Range<usize>) -> Result<Insert, SqlError> {
+    if !overwrite {
+        return Err(cursor
+            .error(ErrorCode::Syntax, "INSERT INTO does not write a directory")
+            .hint("INSERT OVERWRITE DIRECTORY replaces what is in it; COPY (SELECT …) TO '…/' adds files"));
+    }
+    let is_local = cursor.take(&["local"]);
+    cursor.expect(&["directory"])?;
+    let mut clauses = FileClauses::new(FilesStatement::Directory);
+    let at = cursor.at;
+    if cursor.peek().is_some_and(|token| token.kind == TokenKind::String) {
+        clauses.location(cursor)?;
+    }
+    clauses.read(cursor)?;
+    let (target, properties) = clauses.finish(cursor)?;
+    let is_elsewhere = target.location.split_once(":/").is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("file"));
+    if is_local && is_elsewhere {
+        return Err(cursor
+            .statement
+            .error(ErrorCode::Syntax, "a LOCAL DIRECTORY is one on this machine", at)
+            .hint("leave LOCAL out, or give a path"));
+    }
+    Ok(Insert {
+        target: InsertTarget::Files(Box::new(target)),
+        overwrite,
+        partition: Vec::new(),
+        columns: InsertColumns::All,
+        properties,
+        query: query(cursor, with)?,
+    })
+}
+
+/// The query that ends the statement, behind its common table expressions.
+fn query(cursor: &Cursor<'_>, with: Range<usize>) -> Result<Query, SqlError> {
+    if !cursor.is_at_symbol("(") && !cursor.is_at_one_of(&["select", "with", "values", "from", "table"]) {
+        return Err(cursor.expected("SELECT"));
+    }
+    let statement = cursor.statement;
+    if with.is_empty() {
+        return query_of(statement, cursor.at..statement.tokens.len());
+    }
+    if cursor.is_at(&["with"]) {
+        return Err(cursor.error(ErrorCode::Syntax, "WITH stands before this INSERT already"));
+    }
+    // the query as if the INSERT did not stand in its midst; places in the script stay what they are
+    let without_insert = StatementText {
+        prepared: statement.prepared,
+        tokens: [&statement.tokens[with], &statement.tokens[cursor.at..]].concat(),
+        dialect: statement.dialect,
+        scope: statement.scope,
+    };
+    query_of(&without_insert, 0..without_insert.tokens.len())
 }
 
 #[derive(Default)]
@@ -65,7 +133,13 @@ fn clause(cursor: &mut Cursor<'_>, clauses: &mut Clauses) -> Result<bool, SqlErr
         clauses.partition.replace(partition(cursor)?).is_none()
     } else if cursor.take(&["by", "name"]) {
         clauses.columns.replace(InsertColumns::ByName).is_none()
-    } else if cursor.is_at(&["properties"]) && cursor.peek_nth(1).is_some_and(|token| token.is_symbol("(")) {
+    } else if cursor.is_at(&["if", "not", "exists"]) {
+        return Err(cursor
+            .error(ErrorCode::NotYet, "IF NOT EXISTS of an INSERT is not built yet")
+            .hint("INSERT OVERWRITE … PARTITION leaves the same rows however often it runs"));
+    } else if cursor.is_at_one_of(&["properties", "options"])
+        && cursor.peek_nth(1).is_some_and(|token| token.is_symbol("("))
+    {
         cursor.at += 1;
         clauses.properties.replace(cursor.properties()?).is_none()
     } else if cursor.is_at(&["with", "label"]) {

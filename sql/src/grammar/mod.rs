@@ -1,26 +1,40 @@
 //! Syncline's own statements, read by hand over tokens.
 
 mod catalog;
+mod copy;
 mod create_table;
 mod external_table;
+mod file_clauses;
 mod file_format;
 mod insert;
 mod partition;
 mod session;
 
 pub(crate) use catalog::{alter_catalog, create_catalog, drop_catalog};
+pub(crate) use copy::copy;
 pub(crate) use create_table::create_table;
 pub(crate) use external_table::external_table;
 pub(crate) use file_format::is_file_format;
-pub(crate) use insert::insert;
+pub(crate) use insert::{insert, inserts_into_a_directory};
 pub(crate) use partition::{alter_table, repair_table, show_partitions};
 pub(crate) use session::{set, show, source, use_place};
 
+use std::ops::Range;
+
 use crate::error::{ErrorCode, SqlError};
+use crate::query::parse_query;
 use crate::reference::{Reference, reference};
-use crate::statement::{Name, Property, PropertyValue};
+use crate::route::route;
+use crate::statement::{Name, Property, PropertyValue, Query};
 use crate::statement_text::StatementText;
 use crate::token::{Token, TokenKind};
+
+/// The query in these tokens, and the tables that it names.
+fn query_of(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<Query, SqlError> {
+    let query_route = route(statement, tokens.clone());
+    query_route.refuse_unknown(statement)?;
+    parse_query(statement, tokens, &query_route)
+}
 
 /// A place among the tokens of a statement.
 pub(crate) struct Cursor<'a> {

@@ -7,10 +7,10 @@ use crate::report::{RunReport, RunStatus};
 use crate::{Engine, RunOptions, Script, Session};
 
 /// A folder of files, and sessions over it whose state is there too.
-struct Place(tempfile::TempDir);
+pub(super) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn with(files: &[(&str, &str)]) -> Self {
+    pub(super) fn with(files: &[(&str, &str)]) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         for (name, text) in files {
             let path = place.0.path().join(name);
@@ -20,29 +20,29 @@ impl Place {
         place
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// A session of a new engine, as of another process.
-    async fn session(&self) -> Session {
+    pub(super) async fn session(&self) -> Session {
         let builder = Engine::builder().state_folder(self.path().join(".syncline")).allow_locations(true);
         builder.build().await.unwrap().session()
     }
 
     /// Runs a script that succeeds.
-    async fn run(&self, session: &Session, script: &str) -> (Vec<String>, Vec<String>) {
+    pub(super) async fn run(&self, session: &Session, script: &str) -> (Vec<String>, Vec<String>) {
         let (report, events) = run(session, Script::new("job.sql", script).in_folder(self.path())).await;
         assert_eq!(report.status, RunStatus::Succeeded, "{script}: {:?}", report.error);
         (rows_of(&events), warnings_of(&events))
     }
 
-    async fn rows(&self, session: &Session, query: &str) -> Vec<String> {
+    pub(super) async fn rows(&self, session: &Session, query: &str) -> Vec<String> {
         self.run(session, query).await.0
     }
 
     /// Code and message of the error of a script.
-    async fn error(&self, session: &Session, script: &str) -> (String, String) {
+    pub(super) async fn error(&self, session: &Session, script: &str) -> (String, String) {
         let (report, _) = run(session, Script::new("job.sql", script).in_folder(self.path())).await;
         let (code, message, _) = error_of(&report);
         (code.to_owned(), message.to_owned())
