@@ -46,11 +46,41 @@ pub(crate) fn parse_query(
 
 /// Parses a data type that begins at a token; also returns the index of the token behind it.
 pub(crate) fn parse_data_type(statement: &StatementText<'_>, start: usize) -> Result<(DataType, usize), SqlError> {
-    let tokens = start..data_type_end(statement, start);
+    let all = start..data_type_end(statement, start);
+    let kept = without_notes(statement, all.clone());
+    let tokens = kept.iter().flat_map(|at| parser_tokens(statement, *at..*at + 1)).collect();
     let dialect = QueryDialect;
-    let mut parser = Parser::new(&dialect).with_tokens_with_locations(parser_tokens(statement, tokens.clone()));
-    let data_type = parser.parse_data_type().map_err(|error| syntax_error(statement, tokens, error))?;
-    Ok((data_type, start + parser.index()))
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let data_type = parser.parse_data_type().map_err(|error| syntax_error(statement, all.clone(), error))?;
+    Ok((data_type, kept.get(parser.index()).copied().unwrap_or(all.end)))
+}
+
+/// The tokens of a type less `COMMENT 'text'` and `NOT NULL` of a STRUCT's fields, which sqlparser does not know and which do not change
+/// what is read.
+fn without_notes(statement: &StatementText<'_>, tokens: Range<usize>) -> Vec<usize> {
+    let text = statement.text();
+    let is = |at: usize, word: &str| {
+        at < tokens.end && statement.tokens.get(at).is_some_and(|token| token.is_word(text, word))
+    };
+    let mut kept = Vec::with_capacity(tokens.len());
+    let mut depth = 0_usize;
+    let mut at = tokens.start;
+    while at < tokens.end {
+        match statement.tokens[at].kind {
+            TokenKind::Symbol("<") => depth += 1,
+            TokenKind::Symbol(">") => depth = depth.saturating_sub(1),
+            TokenKind::Symbol(">>") => depth = depth.saturating_sub(2),
+            _ => {}
+        }
+        let is_comment = is(at, "comment") && statement.tokens.get(at + 1).is_some_and(|t| t.kind == TokenKind::String);
+        if depth > 0 && (is_comment || (is(at, "not") && is(at + 1, "null"))) {
+            at += 2;
+            continue;
+        }
+        kept.push(at);
+        at += 1;
+    }
+    kept
 }
 
 /// The comma or parenthesis that ends a column of a list.

@@ -34,6 +34,11 @@ impl FieldSplitter {
         true
     }
 
+    /// Bytes of the delimiter; 0 without one.
+    pub(super) fn delimiter_len(&self) -> usize {
+        self.delimiter.as_ref().map_or(0, |delimiter| delimiter.needle().len())
+    }
+
     fn find(&self, line: &[u8], start: usize) -> Option<Range<usize>> {
         let finder = self.delimiter.as_ref()?;
         let needle = finder.needle();

@@ -29,12 +29,16 @@ mod decompress;
 mod delimiter;
 mod fields;
 mod lines;
+mod nested;
+mod nested_columns;
 mod options;
 mod partitions;
 pub(crate) mod places;
 mod properties;
 mod reader;
+mod scalar;
 mod scan;
+mod spark_values;
 mod syntax;
 mod table;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Hive's column types as Arrow types.
 
-use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
+use std::sync::Arc;
+
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Field, Fields, TimeUnit};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::nearest;
@@ -34,19 +36,154 @@ const SIMPLE: &[(&str, DataType)] = &[
     ("BINARY", DataType::Binary),
 ];
 
-/// The Arrow type of a Hive type as typed, such as `STRING` or `DECIMAL(10,2)`, in any case.
+/// More levels of ARRAY, MAP and STRUCT than any file has.
+const MAX_DEPTH: usize = 32;
+
+/// The Arrow type of a Hive type as typed, such as `STRING`, `DECIMAL(10,2)` or `map<string,struct<a:int,b:array<string>>>`, in any case.
 ///
 /// Lengths of CHAR and VARCHAR are not enforced: a longer text is kept whole, since cutting it would lose data.
 ///
 /// # Errors
-/// Code Unsupported for ARRAY, MAP, STRUCT and the like, Option for a name that is not known (with a suggestion) or a bad argument.
+/// Code Unsupported for UNIONTYPE and the like, Option for a name that is not known (with a suggestion) or a bad argument.
 pub fn hive_type(text: &str) -> Result<DataType> {
-    let text = text.trim().to_ascii_uppercase();
-    let word = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
-    if matches!(word, "ARRAY" | "MAP" | "STRUCT" | "UNIONTYPE" | "VARIANT" | "INTERVAL") {
-        let message = format!("columns of type {word} are not built yet for text tables; use STRING");
-        return Err(ConnectorError::new(ErrorCode::Unsupported, message));
+    let mut reader = TypeReader { text, rest: text, depth: 0 };
+    let data_type = reader.data_type()?;
+    match reader.rest.trim().is_empty() {
+        true => Ok(data_type),
+        false => Err(reader.broken()),
     }
+}
+
+/// Reads a type from its front.
+struct TypeReader<'a> {
+    text: &'a str,
+    rest: &'a str,
+    depth: usize,
+}
+
+impl<'a> TypeReader<'a> {
+    fn data_type(&mut self) -> Result<DataType> {
+        self.rest = self.rest.trim_start();
+        let len = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+        let (word, behind) = self.rest.split_at(len);
+        if self.depth > MAX_DEPTH {
+            return Err(ConnectorError::option(format!("a column type has more than {MAX_DEPTH} levels")));
+        }
+        self.depth += 1;
+        let word = word.to_ascii_uppercase();
+        let data_type = match word.as_str() {
+            "ARRAY" | "MAP" | "STRUCT" => {
+                self.rest = behind.trim_start();
+                // sqlparser prints MAP with parentheses
+                let close = match self.rest.chars().next() {
+                    Some('<') => '>',
+                    Some('(') => ')',
+                    _ => return Err(self.broken()),
+                };
+                self.rest = &self.rest[1..];
+                let data_type = match word.as_str() {
+                    "ARRAY" => DataType::List(Arc::new(Field::new_list_field(self.data_type()?, true))),
+                    "MAP" => self.map()?,
+                    _ => self.structure(close)?,
+                };
+                self.take(close)?;
+                data_type
+            }
+            "UNIONTYPE" | "VARIANT" | "INTERVAL" => {
+                let message = format!("columns of type {word} are not built yet for text tables; use STRING");
+                return Err(ConnectorError::new(ErrorCode::Unsupported, message));
+            }
+            _ => simple_type(self.simple())?,
+        };
+        self.depth -= 1;
+        Ok(data_type)
+    }
+
+    fn map(&mut self) -> Result<DataType> {
+        let key = Field::new("key", self.data_type()?, false);
+        if key.data_type().is_nested() {
+            return Err(ConnectorError::option(format!(
+                "the keys of a MAP are of a simple type, not {}",
+                key.data_type()
+            )));
+        }
+        self.take(',')?;
+        let value = Field::new("value", self.data_type()?, true);
+        let entries = Field::new("entries", DataType::Struct(Fields::from(vec![key, value])), false);
+        Ok(DataType::Map(Arc::new(entries), false))
+    }
+
+    /// `a:int, b string`, in front of what closes it.
+    fn structure(&mut self, close: char) -> Result<DataType> {
+        let mut fields: Vec<Field> = Vec::new();
+        loop {
+            let name = self.field_name()?;
+            if fields.iter().any(|field| field.name().eq_ignore_ascii_case(&name)) {
+                return Err(ConnectorError::option(format!("a STRUCT has two fields \"{}\"", name.escape_debug())));
+            }
+            self.rest = self.rest.trim_start();
+            self.rest = self.rest.strip_prefix(':').unwrap_or(self.rest);
+            fields.push(Field::new(name, self.data_type()?, true));
+            self.rest = self.rest.trim_start();
+            if self.rest.starts_with(close) {
+                return Ok(DataType::Struct(Fields::from(fields)));
+            }
+            self.take(',')?;
+        }
+    }
+
+    fn field_name(&mut self) -> Result<String> {
+        self.rest = self.rest.trim_start();
+        for quote in ['`', '"'] {
+            if let Some(quoted) = self.rest.strip_prefix(quote) {
+                let (name, behind) = quoted.split_once(quote).ok_or_else(|| self.broken())?;
+                self.rest = behind;
+                return Ok(name.to_owned());
+            }
+        }
+        let len = self.rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+        let (name, behind) = self.rest.split_at(len);
+        self.rest = behind;
+        if name.is_empty() { Err(self.broken()) } else { Ok(name.to_owned()) }
+    }
+
+    /// The text of a simple type, its arguments included.
+    fn simple(&mut self) -> &'a str {
+        let mut depth = 0_usize;
+        let end = self.rest.find(|c: char| match c {
+            '(' => {
+                depth += 1;
+                false
+            }
+            ')' if depth > 0 => {
+                depth -= 1;
+                false
+            }
+            ')' | '>' => true,
+            ',' => depth == 0,
+            _ => false,
+        });
+        let (simple, behind) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = behind;
+        simple
+    }
+
+    fn take(&mut self, symbol: char) -> Result<()> {
+        self.rest = self.rest.trim_start().strip_prefix(symbol).ok_or_else(|| self.broken())?;
+        Ok(())
+    }
+
+    fn broken(&self) -> ConnectorError {
+        let message = format!(
+            "the column type {} cannot be read; write ARRAY<type>, MAP<type, type>, STRUCT<name: type, …>",
+            self.text.escape_debug()
+        );
+        ConnectorError::option(message)
+    }
+}
+
+fn simple_type(text: &str) -> Result<DataType> {
+    let text = text.trim().to_ascii_uppercase();
     let (name, arguments) = match text.split_once('(') {
         Some((name, rest)) => {
             let arguments = rest.strip_suffix(')').ok_or_else(|| bad_arguments(&text))?;
@@ -107,15 +244,53 @@ mod tests {
     }
 
     #[test]
-    fn other_types_are_refused() {
-        for text in ["array<string>", "MAP<STRING, DECIMAL(10,2)>", "struct<a: int>"] {
-            let error = hive_type(text).unwrap_err();
-            assert_eq!(error.code(), ErrorCode::Unsupported, "{error}");
-            assert!(error.message().contains("not built yet"), "{error}");
+    fn complex_types_are_read_in_both_spellings() {
+        let field = |name: &str, data_type| Field::new(name, data_type, true);
+        let array = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
+        let map = |key, value| {
+            let entries = Fields::from(vec![Field::new("key", key, false), Field::new("value", value, true)]);
+            DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
+        };
+        for text in ["array<string>", " ARRAY < VarChar ( 20 ) > "] {
+            assert_eq!(hive_type(text).unwrap(), array(DataType::Utf8), "{text}");
         }
+        for text in ["map<string,array<decimal(10,2)>>", "Map(STRING, ARRAY<DECIMAL(10,2)>)"] {
+            let expected = map(DataType::Utf8, array(DataType::Decimal128(10, 2)));
+            assert_eq!(hive_type(text).unwrap(), expected, "{text}");
+        }
+        let inner = DataType::Struct(Fields::from(vec![field("x y", map(DataType::Int32, DataType::Date32))]));
+        let expected = DataType::Struct(Fields::from(vec![field("a", DataType::Int32), field("B", array(inner))]));
+        for text in [
+            "struct<a:int,B:array<struct<`x y`:map<int,date>>>>",
+            "STRUCT<a INT, B ARRAY<STRUCT<`x y` Map(INT, DATE)>>>",
+        ] {
+            assert_eq!(hive_type(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_types_are_refused() {
+        let error = hive_type("uniontype<int,string>").unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unsupported, "{error}");
         assert!(hive_type("strng").unwrap_err().message().contains("did you mean STRING?"));
         for text in ["decimal(0)", "decimal(39)", "decimal(5,6)", "decimal(a)", "decimal(1", "string(1,2)", ""] {
             assert_eq!(hive_type(text).unwrap_err().code(), ErrorCode::Option, "{text}");
         }
+        for text in [
+            "array",
+            "array<int",
+            "array<int>>",
+            "array<>",
+            "map<int>",
+            "map<array<int>,int>",
+            "struct<>",
+            "struct<a>",
+            "struct<a:int,A:int>",
+            "array<int> x",
+        ] {
+            assert_eq!(hive_type(text).unwrap_err().code(), ErrorCode::Option, "{text}");
+        }
+        let deep = format!("{}int{}", "array<".repeat(40), ">".repeat(40));
+        assert!(hive_type(&deep).unwrap_err().message().contains("levels"));
     }
 }
