@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ConnectorError, Result};
+use crate::oss::UploadedPart;
 
 /// Something that exists and must be ended whatever comes of the write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,14 +23,6 @@ pub(super) enum Begun {
     Folder(String),
 }
 
-/// A part of an upload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Part {
-    pub(super) number: u32,
-    pub(super) etag: String,
-    pub(super) bytes: u64,
-}
-
 /// How a file becomes visible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,7 +30,7 @@ pub(super) enum Pending {
     /// This file is renamed.
     Temp(String),
     /// This upload is completed.
-    Upload { id: String, parts: Vec<Part> },
+    Upload { id: String, parts: Vec<UploadedPart> },
     /// An object without bytes is put.
     Empty,
 }

@@ -1031,6 +1031,143 @@ fn mistakes_in_making_a_table_say_what_to_write() {
     }
 }
 
+fn copied(sql: &str) -> (crate::statement::Insert, crate::statement::FilesTarget) {
+    match parse_one(sql, &scope()) {
+        Ok(Statement::Sync(insert)) => match insert.target.clone() {
+            crate::statement::InsertTarget::Files(files) => (*insert, *files),
+            other => panic!("{sql}: {other}"),
+        },
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+fn options(insert: &crate::statement::Insert) -> Vec<(String, String)> {
+    insert
+        .properties
+        .iter()
+        .map(|property| match &property.value {
+            PropertyValue::Text { raw, .. } => (property.name.clone(), raw.clone()),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn copy_writes_a_query_or_a_table_to_a_location() {
+    use crate::statement::FilesStatement;
+    let (insert, files) = copied(
+        r"COPY (SELECT col FROM user_log) TO 'oss://dw/log_${bizdate}/log_${bizdate}.txt' OPTIONS (format text, delimiter '\x01')",
+    );
+    assert_eq!(files.location, "oss://dw/log_20240807/log_20240807.txt");
+    assert_eq!(files.statement, FilesStatement::Copy);
+    assert_eq!(tables(&insert.query.tables), "user_log");
+    assert_eq!(options(&insert), [("format".into(), "text".into()), ("delimiter".into(), r"\x01".into())]);
+
+    let (insert, files) =
+        copied("COPY starrocks.ods.t TO 'a/' (FORMAT csv, HEADER, DELIMITER = '|', PARTITION_BY (a, b))");
+    assert_eq!(tables(&insert.query.tables), "starrocks.ods.t");
+    assert_eq!(insert.query.position.column, 6, "of the table, not of a text that is not there");
+    assert_eq!(tables(&files.partition_columns), "a, b");
+    let wanted = [("FORMAT", "csv"), ("HEADER", "true"), ("DELIMITER", "|")];
+    assert_eq!(options(&insert), wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+
+    let (_, files) = copied(
+        "COPY (WITH a AS (SELECT 1) (SELECT * FROM a)) TO 'x' STORED AS Parquet PARTITIONED BY (dt) WITH OPTIONS ('format.compression' 'zstd')",
+    );
+    assert_eq!((files.format.format, files.partition_columns.len()), (StorageFormat::Parquet, 1));
+    // what is in use runs no COPY, however much of it is named
+    assert_eq!(kind_of("COPY t TO 'x.csv'", &in_use("starrocks", Some("ods"))), "sync x.csv <- t");
+    assert_eq!(kind_of("EXPLAIN COPY user_log TO 'x.csv'", &scope()), "explain sync x.csv <- user_log");
+}
+
+#[test]
+fn a_directory_is_written_in_the_words_of_hive_and_of_spark() {
+    use crate::statement::FilesStatement;
+    let (insert, files) = copied(
+        r"INSERT OVERWRITE DIRECTORY 'oss://b/x' ROW FORMAT DELIMITED FIELDS TERMINATED BY '' STORED AS TEXTFILE SELECT * FROM user_log",
+    );
+    assert!(insert.overwrite && files.statement == FilesStatement::Directory);
+    assert_eq!((files.location.as_str(), files.format.format), ("oss://b/x", StorageFormat::Text));
+    assert_eq!(files.format.row_format.fields.as_deref(), Some(&[1][..]));
+
+    let (insert, files) = copied(
+        "INSERT OVERWRITE LOCAL DIRECTORY USING csv OPTIONS (path '/tmp/x', header true) SELECT * FROM starrocks.t",
+    );
+    assert_eq!((files.location.as_str(), files.format.format), ("/tmp/x", StorageFormat::SparkCsv));
+    assert_eq!(options(&insert), [("header".to_owned(), "true".to_owned())]);
+    assert_eq!(
+        kind_of("INSERT OVERWRITE DIRECTORY '/x' SELECT * FROM t", &in_use("starrocks", Some("ods"))),
+        "sync /x <- t"
+    );
+    for (sql, message) in [
+        ("INSERT INTO DIRECTORY '/x' SELECT 1", "INSERT INTO does not write a directory"),
+        ("INSERT OVERWRITE LOCAL DIRECTORY 'oss://b/x' SELECT 1", "a LOCAL DIRECTORY is one on this machine"),
+        ("INSERT OVERWRITE DIRECTORY STORED AS ORC SELECT 1", "expected the location in quotes"),
+        (
+            "INSERT OVERWRITE DIRECTORY '/x' STORED AS ORC STORED AS ORC SELECT 1",
+            "the format of the files is given twice",
+        ),
+        ("INSERT OVERWRITE DIRECTORY '/x' VALEUS (1)", "expected SELECT"),
+        ("COPY t TO STDOUT", "expected the location in quotes"),
+        ("COPY (SELECT 1 TO 'x'", "expected"),
+        ("COPY t TO 'x' (HEADER, HEADER)", "the option HEADER is given twice"),
+        ("COPY t TO '${env:X}'", "${env:X} cannot stand here"),
+        ("COPY nowhere.db.t TO 'x'", "there is no catalog or database nowhere"),
+    ] {
+        let error = parse_one(sql, &scope()).unwrap_err();
+        assert!(error.message.starts_with(message), "{sql}: {error:?}");
+    }
+}
+
+#[test]
+fn common_table_expressions_may_stand_before_an_insert() {
+    let text = "WITH a AS (SELECT * FROM user_log), b AS (SELECT * FROM a) INSERT OVERWRITE TABLE t PARTITION (dt = '1') SELECT * FROM b";
+    let Ok(Statement::Sync(insert)) = parse_one(text, &scope()) else { panic!() };
+    assert_eq!((insert.target.to_string().as_str(), insert.partition.len()), ("t", 1));
+    assert_eq!(tables(&insert.query.tables), "user_log");
+    assert_eq!(
+        insert.query.ast.to_string(),
+        "WITH a AS (SELECT * FROM user_log), b AS (SELECT * FROM a) SELECT * FROM b"
+    );
+    for (sql, expected) in [
+        ("WITH a AS (SELECT * FROM mysql.x) INSERT INTO starrocks.t SELECT * FROM a", "sync starrocks.t <- mysql.x"),
+        (
+            "WITH a AS (SELECT * FROM starrocks.x) INSERT INTO starrocks.t SELECT * FROM a",
+            "native starrocks: WITH a AS (SELECT * FROM x) INSERT INTO t SELECT * FROM a",
+        ),
+        (
+            "WITH a AS (SELECT * FROM starrocks.x) INSERT OVERWRITE DIRECTORY '/x' SELECT * FROM a",
+            "sync /x <- starrocks.x",
+        ),
+        ("WITH a AS (SELECT * FROM user_log) INSERT INTO t SELEC * FROM a", "E1001 expected SELECT, found SELEC"),
+    ] {
+        assert_eq!(kind_of(sql, &scope()), expected);
+    }
+}
+
+#[test]
+fn an_insert_takes_options_as_spark_writes_them() {
+    let Ok(Statement::Sync(insert)) =
+        parse_one("INSERT INTO user_log OPTIONS (header true) SELECT * FROM starrocks.t", &scope())
+    else {
+        panic!()
+    };
+    assert_eq!(options(&insert), [("header".to_owned(), "true".to_owned())]);
+}
+
+#[test]
+fn clauses_that_a_warehouse_has_go_there_untouched() {
+    let own = "(uid STRING, dt STRING) DUPLICATE KEY (uid) PARTITION BY (dt) DISTRIBUTED BY HASH (uid) LIFECYCLE 7";
+    assert_eq!(
+        kind_of(&format!("CREATE TABLE IF NOT EXISTS starrocks.ods.t {own}"), &scope()),
+        format!("native starrocks: CREATE TABLE IF NOT EXISTS ods.t {own}")
+    );
+    let maxcompute = "CREATE TABLE IF NOT EXISTS odps.t (uid STRING) PARTITIONED BY (dt STRING) LIFECYCLE 7";
+    assert_eq!(kind_of(maxcompute, &scope()), "E1006 there is no catalog or database odps");
+    let of_session = "CREATE TABLE IF NOT EXISTS t (uid STRING) PARTITIONED BY (dt STRING) LIFECYCLE 7";
+    assert_eq!(kind_of(of_session, &scope()), "E1001 this names no system to create the table in");
+}
+
 #[test]
 fn complex_types_parse_as_hive_and_spark_write_them() {
     let sql = "CREATE EXTERNAL TABLE t (a ARRAY<INT>, m MAP<STRING, ARRAY<INT>>, s struct<x:int,y:string>, n STRUCT<x INT, y: ARRAY<STRUCT<p:DECIMAL(10,2), `q r`:string COMMENT 'it''s'>>>,

@@ -1,1 +1,1 @@
-//! Placeholder
+//! What is written reads back equal, or is named beforehand.
