@@ -27,6 +27,7 @@ pub mod oss;
 pub mod registry;
 pub mod scan_settings;
 pub mod sink;
+pub mod split_queue;
 pub mod starrocks;
 pub mod text;
 

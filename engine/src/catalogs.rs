@@ -200,9 +200,21 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConnectorError> {
 /// Whether a literal value of this option must not be shown or stored.
 pub(crate) fn is_secret(option: &str) -> bool {
     let option = option.to_ascii_lowercase();
-    ["password", "passwd", "pwd", "secret", "token", "access_key", "accesskey", "authorization", "cookie", "credential"]
-        .iter()
-        .any(|word| option.contains(word))
+    [
+        "password",
+        "passwd",
+        "pwd",
+        "secret",
+        "token",
+        "access_key",
+        "accesskey",
+        "access.key",
+        "authorization",
+        "cookie",
+        "credential",
+    ]
+    .iter()
+    .any(|word| option.contains(word))
         || option.starts_with("header.")
 }
 
@@ -212,12 +224,14 @@ pub(crate) fn is_storable(location: &str) -> bool {
 }
 
 /// A URL or LOCATION without what may be a secret in it: of a database's URL the password and the secret options, of any other URL the
-/// whole login and every value of its query, because a signature can bear any name. A path of this machine stays as it is: `?` is a wildcard there.
+/// whole login and every value of its query, because a signature can bear any name. A path of this machine and a key of a bucket stay as they
+/// are: `?` is a wildcard there.
 pub(crate) fn without_password(url: &str) -> String {
     let scheme = url.split_once(":/").map(|(scheme, _)| scheme.to_ascii_lowercase());
     let is_database = match scheme.as_deref() {
         None | Some("file") => return url.to_owned(),
         Some(scheme) if scheme.contains('/') => return url.to_owned(),
+        Some("oss" | "s3" | "s3a" | "s3n") => return without_login(url),
         Some(scheme) => scheme == "mysql" || scheme == "jdbc:mysql",
     };
     // a fragment is never sent, and may hold what the query holds
@@ -253,6 +267,18 @@ pub(crate) fn without_password(url: &str) -> String {
     shown
 }
 
+/// A location in a bucket without a key in front of the bucket's name, which Hadoop once took.
+fn without_login(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    match authority.rsplit_once('@') {
+        Some((_, bucket)) => format!("{scheme}://***@{bucket}{path}"),
+        // a secret with a slash in it
+        None if authority.contains(':') && path.contains('@') => format!("{scheme}://***"),
+        None => url.to_owned(),
+    }
+}
+
 /// For a text in double quotes that MySQL's rules read back.
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
@@ -278,6 +304,9 @@ mod tests {
             ("mysql://u@h/d", "mysql://u@h/d"),
             ("web:/log.txt?sig=S3CRET", "web:/log.txt?sig=***"),
             ("data/part-?.txt", "data/part-?.txt"),
+            ("oss://bucket/part-?.txt#1", "oss://bucket/part-?.txt#1"),
+            ("oss://id:S3CRET@bucket/x", "oss://***@bucket/x"),
+            ("s3a://id:S3/CRET@bucket/x", "s3a://***"),
             ("file:///data/part-?.txt", "file:///data/part-?.txt"),
         ] {
             assert_eq!(without_password(url), shown);

@@ -15,6 +15,7 @@ use syncline_connectors::text::{Partitions, TextTable, hive_type};
 use syncline_sql::SourceFile;
 use syncline_sql::statement::{ColumnDefinition, ExternalTable, Property, PropertyValue, SessionStatement, Statement};
 
+use crate::bucket_location::BucketUrl;
 use crate::catalogs::{is_secret, is_storable, without_password};
 use crate::error::{Result, SynclineError, codes};
 use crate::file_format::FormatOf;
@@ -199,7 +200,7 @@ pub(crate) fn typed(column: &ColumnDefinition) -> Result<(String, DataType)> {
     Ok((column.name.parts.concat(), data_type))
 }
 
-/// `scheme://…` is a URL; `NAME:/path` is in catalog NAME; anything else is a file, relative to the folder.
+/// `scheme://…` is a URL, of a bucket if there is a catalog of it; `NAME:/path` is in catalog NAME; anything else is a file, relative to the folder.
 pub(crate) fn location_of(text: &str, folder: Option<&Path>, scope: &Scope) -> Result<FileLocation> {
     let is_of_catalog = text.split_once(":/").is_some_and(|(_, path)| !path.starts_with('/'));
     if !is_of_catalog && !scope.engine.shared.rules.locations.permits(text) {
@@ -226,6 +227,9 @@ pub(crate) fn located(text: &str, folder: Option<&Path>, scope: &Scope) -> Resul
             ))
         })?;
         return Ok(files.location(&format!("/{path}"))?);
+    }
+    if let Some(url) = BucketUrl::parse(text) {
+        return url.locate(scope);
     }
     let is_relative = !text.contains("://") && Path::new(text).is_relative();
     match folder {

@@ -57,6 +57,7 @@ pub mod cli;
 pub mod error;
 pub mod report;
 
+mod bucket_location;
 mod catalogs;
 mod clock;
 mod config;

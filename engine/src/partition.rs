@@ -1,8 +1,9 @@
 //! Partitions of external tables: their names and values, and the folders that are partitions.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arrow::datatypes::DataType;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use syncline_connectors::ConnectorError;
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::object_store::FileLocation;
@@ -133,12 +134,15 @@ impl ExternalTableEntry {
             return None;
         }
         let location = &self.definition.location;
-        let is_url = location.contains("://");
-        // % escapes in a URL, and the folder's name holds one as it is
-        let name = if is_url { name.replace('%', "%25") } else { name.to_owned() };
+        // % escapes in a URL of a file, and the folder's name holds one as it is; a bucket's keys are not decoded
+        let is_decoded = location.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("file"));
+        let name = if is_decoded { name.replace('%', "%25") } else { name.to_owned() };
         Some(format!("{}/{name}", location.trim_end_matches('/')))
     }
 }
+
+/// Folders that are listed at a time.
+const LISTINGS_AT_A_TIME: usize = 8;
 
 /// Folders below a table's location that are partitions.
 #[derive(Debug, Default)]
@@ -149,65 +153,56 @@ pub(crate) struct FoundPartitions {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Looks for `dt=…` folders below a local folder, one level for each partition column. Letter case of columns does not matter; names that
-/// start with `_` or `.` are left out, as files of such names are.
-pub(crate) fn find_partitions(location: &FileLocation, columns: &[(String, DataType)]) -> Result<FoundPartitions> {
-    let FileLocation::Local(root) = location else {
-        return Err(SynclineError::new(
-            "E1008",
-            "MSCK REPAIR TABLE of a location that is not a local folder is not built yet",
-        )
-        .hint("ALTER TABLE … ADD PARTITION (…) LOCATION '…'"));
-    };
+/// Looks for `dt=…` folders below a table's, one level for each partition column. Letter case of columns does not matter; names that start
+/// with `_` or `.` are left out, as files of such names are.
+pub(crate) async fn find_partitions(
+    location: &FileLocation,
+    columns: &[(String, DataType)],
+) -> Result<FoundPartitions> {
     let mut found = FoundPartitions::default();
-    walk(root, "", columns, &mut Vec::new(), &mut found)?;
+    // folders of the level at hand: their values, and their paths below the location
+    let mut level = vec![(Vec::new(), String::new())];
+    for (column, data_type) in columns {
+        let mut listings = stream::iter(level)
+            .map(|(values, below)| async move {
+                let folder = if below.is_empty() { location.clone() } else { location.below(&below)? };
+                let names = folder.folders().await?;
+                Ok::<_, ConnectorError>((values, below, folder, names))
+            })
+            .buffered(LISTINGS_AT_A_TIME);
+        let mut next = Vec::new();
+        while let Some((values, below, folder, names)) = listings.try_next().await? {
+            for name in names {
+                let value = match name.to_str() {
+                    Some(name) => value_in(name, column, data_type),
+                    None => Err(ConnectorError::option("its name is not UTF-8")),
+                };
+                let name = name.to_string_lossy();
+                match value {
+                    Ok(value) => {
+                        let below = if below.is_empty() { name.into_owned() } else { format!("{below}/{name}") };
+                        next.push(([values.as_slice(), &[value]].concat(), below));
+                    }
+                    Err(error) => {
+                        let folder = folder.to_string();
+                        let folder = folder.trim_end_matches('/');
+                        found.warnings.push(format!("{folder}/{name} is no partition: {}", error.message()));
+                    }
+                }
+            }
+        }
+        level = next;
+    }
+    found.partitions = level;
     Ok(found)
 }
 
-fn walk(
-    folder: &Path,
-    below: &str,
-    columns: &[(String, DataType)],
-    values: &mut Vec<String>,
-    found: &mut FoundPartitions,
-) -> Result<()> {
-    let Some((column, data_type)) = columns.get(values.len()) else {
-        found.partitions.push((values.clone(), below.to_owned()));
-        return Ok(());
-    };
-    let cannot = |error: std::io::Error| {
-        let message = format!("cannot list {}: {}", folder.display(), error.kind());
-        SynclineError::from(ConnectorError::new(ErrorCode::Io, message).with_source(error))
-    };
-    let list =
-        || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() };
-    let mut entries = list().map_err(cannot)?;
-    entries.sort();
-    for entry in entries.into_iter().filter(|entry| entry.is_dir()) {
-        let Some(name) = entry.file_name().and_then(|name| name.to_str()) else {
-            found.warnings.push(format!("{} is no partition: its name is not UTF-8", entry.display()));
-            continue;
-        };
-        if name.starts_with(['_', '.']) {
-            continue;
+/// The value that a folder's name gives a partition column.
+fn value_in(name: &str, column: &str, data_type: &DataType) -> Result<String, ConnectorError> {
+    match parse_partition_name(name).as_deref() {
+        Some([(known, value)]) if known.to_lowercase() == column.to_lowercase() => {
+            partition_value(column, data_type, Some(value))
         }
-        let value = match parse_partition_name(name).as_deref() {
-            Some([(known, value)]) if known.to_lowercase() == column.to_lowercase() => {
-                partition_value(column, data_type, Some(value))
-            }
-            _ => Err(ConnectorError::option(format!("its name is not {column}=…"))),
-        };
-        match value {
-            Ok(value) => {
-                let below = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
-                values.push(value);
-                walk(&entry, &below, columns, values, found)?;
-                values.pop();
-            }
-            Err(error) => {
-                found.warnings.push(format!("{} is no partition: {}", entry.display(), error.message()));
-            }
-        }
+        _ => Err(ConnectorError::option(format!("its name is not {column}=…"))),
     }
-    Ok(())
 }

@@ -16,6 +16,7 @@ const SECRET_NAMES: &[&str] = &[
     "token",
     "access_key",
     "accesskey",
+    "access.key",
     "credential",
     "authorization",
     "cookie",

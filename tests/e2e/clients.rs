@@ -12,7 +12,7 @@ use crate::support::cli::{Ran, ran};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program of the virtual environment.
-fn client(program: &str) -> Command {
+pub(crate) fn client(program: &str) -> Command {
     let folder = std::env::var_os("SYNCLINE_TEST_CLIENTS").map(PathBuf::from);
     let folder = folder.expect("SYNCLINE_TEST_CLIENTS is not set: run the tests by `tests/run`");
     let path = folder.join("bin").join(program);

@@ -1,7 +1,8 @@
-//! End-to-end tests: the binary against a real MariaDB, MiniRocks and HTTP servers, as a user meets it.
+//! End-to-end tests: the binary against a real MariaDB, MiniRocks, HTTP and S3 servers, as a user meets it.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod buckets;
 mod clients;
 mod commands;
 mod create_table;

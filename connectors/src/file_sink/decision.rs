@@ -94,7 +94,8 @@ impl Decision {
         places::sync(folders.into_iter().collect()).await.map_err(|error| left_behind(&error))?;
         let removals: Vec<BoxFuture<'_, Result<()>>> =
             self.remove.iter().map(|file| remove(file, locate).boxed()).collect();
-        let outcomes: Vec<Result<()>> = futures::stream::iter(removals).buffer_unordered(super::AT_A_TIME).collect().await;
+        let outcomes: Vec<Result<()>> =
+            futures::stream::iter(removals).buffer_unordered(super::AT_A_TIME).collect().await;
         let failed: Vec<ConnectorError> = outcomes.into_iter().filter_map(Result::err).collect();
         match failed.first() {
             None => Ok(()),
@@ -111,7 +112,11 @@ impl Decision {
     }
 }
 
-async fn complete(file: &NewFile, locate: &Locate<'_>, progress: &parking_lot::Mutex<Progress>) -> Result<FileLocation> {
+async fn complete(
+    file: &NewFile,
+    locate: &Locate<'_>,
+    progress: &parking_lot::Mutex<Progress>,
+) -> Result<FileLocation> {
     let place = locate(&file.file)?;
     places::complete(&place, &file.pending).await?;
     progress.lock().completed.insert(file.file.clone());

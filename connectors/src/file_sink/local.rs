@@ -89,7 +89,7 @@ pub(super) async fn sync_folder(folder: &Path) -> Result<()> {
 pub(super) async fn remove(path: &Path) -> Result<()> {
     match tokio::fs::remove_file(path).await {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
         Err(error) => Err(failed("remove", path, error)),
     }
 }

@@ -13,6 +13,8 @@ const MAX_FILE_BYTES: u64 = 10_000 << 20;
 const LARGEST_FILE_BYTES: u64 = 400 << 30;
 /// Hive: `hive.exec.max.dynamic.partitions`.
 const MAX_DYNAMIC_PARTITIONS: usize = 1000;
+/// Writers unless set. Each holds the parts of a file that are on their way, 24 MB and more of an object.
+const MAX_WRITERS: usize = 8;
 
 /// What happens to files that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +39,7 @@ pub(super) struct WriterOptions {
     pub(super) date_format: Option<DateTimePattern>,
     pub(super) raw: bool,
     pub(super) max_dynamic_partitions: usize,
-    /// What is none of these, for the format.
-    pub(super) of_format: Options,
+    pub(super) max_writers: usize,
 }
 
 /// Names, each with what DataWorks, Spark and Hive call the same; `_` and case do not count.
@@ -52,13 +53,26 @@ const NAMES: &[(&str, &[&str])] = &[
     ("date_format", &["timestampFormat"]),
     ("raw_text", &["raw"]),
     ("max_dynamic_partitions", &["hive.exec.max.dynamic.partitions"]),
+    ("max_writers", &[]),
     ("write_single_object", &["single"]),
 ];
 
 /// What says how files look, which a table's definition says of its own.
 const OF_DEFINITION: &[&str] = &[
-    "fileFormat", "format", "fieldDelimiter", "field.delim", "delimiter", "sep", "lineDelimiter", "line.delim",
-    "nullFormat", "nullValue", "serialization.null.format", "quote", "escape", "escape.delim",
+    "fileFormat",
+    "format",
+    "fieldDelimiter",
+    "field.delim",
+    "delimiter",
+    "sep",
+    "lineDelimiter",
+    "line.delim",
+    "nullFormat",
+    "nullValue",
+    "serialization.null.format",
+    "quote",
+    "escape",
+    "escape.delim",
 ];
 
 fn folded(name: &str) -> String {
@@ -90,9 +104,10 @@ impl WriterOptions {
             date_format: None,
             raw: false,
             max_dynamic_partitions: MAX_DYNAMIC_PARTITIONS,
-            of_format: Options::new(),
+            max_writers: MAX_WRITERS,
         };
-        let of_session = |name: &str| matches!(name, "max_file_size" | "empty_file" | "raw_text" | "max_dynamic_partitions");
+        let of_session =
+            |name: &str| matches!(name, "max_file_size" | "empty_file" | "raw_text" | "max_dynamic_partitions" | "max_writers");
         let mut other_session = Options::new();
         for (name, value) in session.iter() {
             match canonical(name) {
@@ -120,7 +135,8 @@ impl WriterOptions {
             options.set(known, name, value)?;
         }
         if kind == TargetKind::Table
-            && let Some((name, _)) = rest.iter().find(|(name, _)| OF_DEFINITION.iter().any(|it| folded(it) == folded(name)))
+            && let Some((name, _)) =
+                rest.iter().find(|(name, _)| OF_DEFINITION.iter().any(|it| folded(it) == folded(name)))
         {
             return Err(of_definition(name));
         }
@@ -137,12 +153,8 @@ impl WriterOptions {
             "empty_file" => self.empty_file = Some(boolean(name, value)?),
             "date_format" => self.date_format = Some(DateTimePattern::parse(value)?),
             "raw_text" => self.raw = boolean(name, value)?,
-            "max_dynamic_partitions" => {
-                let count = value.trim().parse().ok().filter(|count| *count > 0);
-                self.max_dynamic_partitions = count.ok_or_else(|| {
-                    ConnectorError::option(format!("{name} is \"{value}\"; it is a whole number such as 1000"))
-                })?;
-            }
+            "max_dynamic_partitions" => self.max_dynamic_partitions = count(name, value)?,
+            "max_writers" => self.max_writers = count(name, value)?,
             // whoever planned the write has made a layout of it
             "write_single_object" => {
                 boolean(name, value)?;
@@ -202,6 +214,13 @@ fn mode(name: &str, value: &str) -> Result<Mode> {
             value.escape_debug()
         ))),
     }
+}
+
+fn count(name: &str, value: &str) -> Result<usize> {
+    let count = value.trim().parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| {
+        ConnectorError::option(format!("{name} is \"{}\"; it is a whole number such as 16", value.escape_debug()))
+    })
 }
 
 fn boolean(name: &str, value: &str) -> Result<bool> {
@@ -271,7 +290,13 @@ mod tests {
         };
         assert_eq!(unknown("writeHeadr"), "unknown option \"writeHeadr\"; did you mean \"writeHeader\"?");
         assert!(unknown("zzz").contains("takes write_mode, header"));
-        for (name, value) in [("writeMode", "x"), ("header", "yes"), ("maxFileSize", "0"), ("maxFileSize", "9000g"), ("max_dynamic_partitions", "0")] {
+        for (name, value) in [
+            ("writeMode", "x"),
+            ("header", "yes"),
+            ("maxFileSize", "0"),
+            ("maxFileSize", "9000g"),
+            ("max_dynamic_partitions", "0"),
+        ] {
             let error = read(&[(name, value)], TargetKind::Copy).unwrap_err();
             assert!(error.message().starts_with(name), "{error}");
         }

@@ -18,7 +18,8 @@ pub(super) type Locate<'a> = dyn Fn(&str) -> Result<FileLocation> + Send + Sync 
 pub(super) fn check_writable(location: &FileLocation, name: &str) -> Result<()> {
     match location {
         FileLocation::Http { .. } => {
-            let message = format!("{name} is behind a web server, which files are not written to; use a bucket or a folder");
+            let message =
+                format!("{name} is behind a web server, which files are not written to; use a bucket or a folder");
             Err(ConnectorError::new(ErrorCode::Unsupported, message))
         }
         FileLocation::Local(path) if path.to_str().is_none() => {
@@ -69,9 +70,7 @@ pub(super) async fn remove(file: &FileLocation) -> Result<()> {
 /// The visible files directly in a folder.
 pub(super) async fn files_in(folder: &FileLocation) -> Result<Vec<FileLocation>> {
     match folder {
-        FileLocation::Local(path) => {
-            Ok(local::files_in(path).await?.into_iter().map(FileLocation::Local).collect())
-        }
+        FileLocation::Local(path) => Ok(local::files_in(path).await?.into_iter().map(FileLocation::Local).collect()),
         FileLocation::Object { bucket, key } => {
             let prefix = if key.is_empty() || key.ends_with('/') { key.clone() } else { format!("{key}/") };
             let mut listing = bucket.list_folder(&prefix);
@@ -104,7 +103,8 @@ pub(super) fn split(location: &FileLocation) -> Result<(FileLocation, String)> {
     match location {
         FileLocation::Local(path) => {
             let name = path.file_name().and_then(|name| name.to_str());
-            let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() });
+            let folder =
+                path.parent().map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() });
             match (folder, name) {
                 (Some(folder), Some(name)) => Ok((FileLocation::Local(folder), name.to_owned())),
                 _ => Err(ConnectorError::option(format!("{location} is no name of a file"))),

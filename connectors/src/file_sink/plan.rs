@@ -17,13 +17,8 @@ use super::write::FileWrite;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::object_store::FileLocation;
 use crate::options::Options;
-use crate::sink::{
-    PartitionItem, PlannedWrite, TargetColumn, TargetType, WriteRequest, WriteSettings, map_columns,
-};
+use crate::sink::{PartitionItem, PlannedWrite, TargetColumn, TargetType, WriteRequest, WriteSettings, map_columns};
 use crate::text::{Compression, RowSyntax, TextTableOptions, partition_value};
-
-/// Writers of one write. Each holds the parts of a file that are on their way, 24 MB and more of an object.
-const MAX_WRITERS: usize = 8;
 
 /// Resolves columns and options of a write into files; no effect on the target.
 ///
@@ -80,7 +75,7 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
         columns,
         sink: Arc::new(FileSink::new(Arc::new(write))),
         error_limit: settings.error_limit,
-        max_writers: if target.layout == Layout::SingleFile { 1 } else { MAX_WRITERS },
+        max_writers: if target.layout == Layout::SingleFile { 1 } else { options.max_writers },
         description,
     })
 }
@@ -107,9 +102,9 @@ async fn check_place(target: &FileTarget) -> Result<()> {
             unsupported(format!("the location of {name} is a pattern, {location}, which names no folder to write to"))
         }
         (FileLocation::Object { key, .. }, Layout::Folder) if key.is_empty() || key.ends_with('/') => Ok(()),
-        (location, Layout::Folder) if places::exists(location).await? => {
-            unsupported(format!("{location} is a file, and {name} is written to as a folder of files; give it a folder of its own"))
-        }
+        (location, Layout::Folder) if places::exists(location).await? => unsupported(format!(
+            "{location} is a file, and {name} is written to as a folder of files; give it a folder of its own"
+        )),
         (_, Layout::Folder) => Ok(()),
     }
 }
@@ -143,7 +138,8 @@ fn formatter(
                 raw: options.raw,
                 date_format: options.date_format.clone(),
             };
-            let is_read_as_row = options.header == Some(true) && text.skip_lines == 0
+            let is_read_as_row = options.header == Some(true)
+                && text.skip_lines == 0
                 && !matches!(&text.syntax, RowSyntax::Csv(csv) if csv.header);
             if target.kind == TargetKind::Table && is_read_as_row {
                 warnings.push(format!(
@@ -169,12 +165,16 @@ fn set_compression(text: &mut TextTableOptions, options: &WriterOptions, target:
         "zstd" | "zst" | "zstandard" => Compression::Zstd,
         "bzip2" | "bz2" => Compression::Bzip2,
         other => {
-            let message = format!("compression is \"{}\"; of text it is one of gzip, zstd, bzip2, none", other.escape_debug());
+            let message =
+                format!("compression is \"{}\"; of text it is one of gzip, zstd, bzip2, none", other.escape_debug());
             return Err(ConnectorError::option(message));
         }
     };
     if target.kind == TargetKind::Table && text.compression != Compression::Auto && text.compression != wanted {
-        let message = format!("{} is read with another compression, as its definition says; leave \"compression\" out", target.name);
+        let message = format!(
+            "{} is read with another compression, as its definition says; leave \"compression\" out",
+            target.name
+        );
         return Err(ConnectorError::option(message));
     }
     text.compression = wanted;
@@ -194,7 +194,9 @@ fn static_values(target: &FileTarget, items: &[PartitionItem]) -> Result<Vec<Opt
             let columns = names().collect::<Vec<_>>().join(", ");
             return Err(name_error(match columns.is_empty() {
                 true => format!("{} has no partitions; leave PARTITION (…) out", target.name),
-                false => format!("{} has no partition column \"{column}\"; it is partitioned by {columns}", target.name),
+                false => {
+                    format!("{} has no partition column \"{column}\"; it is partitioned by {columns}", target.name)
+                }
             }));
         };
         if given[index].is_some() {
@@ -210,7 +212,8 @@ fn static_values(target: &FileTarget, items: &[PartitionItem]) -> Result<Vec<Opt
         });
     }
     if !rows_say.is_sorted() {
-        let order = rows_say.iter().map(|index| target.partition_columns[*index].0.as_str()).collect::<Vec<_>>().join(", ");
+        let order =
+            rows_say.iter().map(|index| target.partition_columns[*index].0.as_str()).collect::<Vec<_>>().join(", ");
         return Err(name_error(format!(
             "PARTITION names {order} in another order than {} has them; the last columns of the SELECT are in the table's order",
             target.name
@@ -254,7 +257,9 @@ fn target_column((name, data_type): &(String, DataType)) -> Result<TargetColumn>
                 TimeUnit::Microsecond | TimeUnit::Nanosecond => 6,
             },
         },
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => TargetType::Text { max_bytes: None, max_chars: None },
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            TargetType::Text { max_bytes: None, max_chars: None }
+        }
         DataType::Binary => TargetType::Binary { max_bytes: None },
         nested if nested.is_nested() => TargetType::Nested(nested.clone()),
         other => {

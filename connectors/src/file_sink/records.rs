@@ -70,7 +70,8 @@ pub(super) fn line<T: Serialize>(value: &T) -> Result<String> {
 pub(super) fn parse<'a, T: DeserializeOwned>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<T>> {
     let read = |line: &str| {
         serde_json::from_str(line).map_err(|error| {
-            ConnectorError::internal("the journal of a write into files has a line that is not understood").with_source(error)
+            ConnectorError::internal("the journal of a write into files has a line that is not understood")
+                .with_source(error)
         })
     };
     lines.into_iter().filter(|line| !line.is_empty()).map(read).collect()

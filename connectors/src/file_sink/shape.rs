@@ -35,7 +35,9 @@ impl Shape {
             Some(source) => Ok((source, data_type.clone())),
             None => Err(ConnectorError::new(
                 crate::error::ErrorCode::Name,
-                format!("the statement has no value for the partition column `{name}`; add it to the SELECT, or write PARTITION ({name} = '…')"),
+                format!(
+                    "the statement has no value for the partition column `{name}`; add it to the SELECT, or write PARTITION ({name} = '…')"
+                ),
             )),
         };
         Ok(Self {
@@ -43,11 +45,6 @@ impl Shape {
             sources: columns.iter().map(|(name, _)| source(name)).collect(),
             dynamic: dynamic.iter().map(of_partition).collect::<Result<_>>()?,
         })
-    }
-
-    /// The columns of the files.
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
     }
 
     /// The columns of the files, each in its own type.
@@ -123,7 +120,8 @@ mod tests {
 
     fn batch() -> RecordBatch {
         let id: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3, 4]));
-        let day: ArrayRef = Arc::new(StringArray::from(vec![Some("20240807"), None, Some("2024-08-07"), Some("2024-8-8")]));
+        let day: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("20240807"), None, Some("2024-08-07"), Some("2024-8-8")]));
         let hour: ArrayRef = Arc::new(StringArray::from(vec!["a", "", "a", "b"]));
         RecordBatch::try_from_iter([("id", id), ("dt", day), ("h", hour)]).unwrap()
     }

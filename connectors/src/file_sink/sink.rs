@@ -60,7 +60,9 @@ impl FileSink {
             None => Ok(()),
             Some(file) => Err(ConnectorError::new(
                 ErrorCode::Io,
-                format!("{file} is there already, and \"writeMode\" is nonConflict; remove it, or write truncate or append"),
+                format!(
+                    "{file} is there already, and \"writeMode\" is nonConflict; remove it, or write truncate or append"
+                ),
             )),
         }
     }
@@ -180,7 +182,9 @@ impl Sink for FileSink {
         let mut summary = decision.summary(write_mode(write.mode));
         summary.warnings = write.warnings.iter().cloned().chain(warnings).collect();
         if let Err(error) = write.journal.forget(&write.id).await {
-            summary.warnings.push(format!("the journal could not be told that the write has ended: {}", error.message()));
+            summary
+                .warnings
+                .push(format!("the journal could not be told that the write has ended: {}", error.message()));
         }
         Ok(summary)
     }

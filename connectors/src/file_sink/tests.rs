@@ -1,5 +1,6 @@
 //! Writes into files, on this machine and in a bucket.
 
+mod buckets;
 mod conformance;
 mod faults;
 mod modes;
@@ -229,11 +230,22 @@ async fn read(target: &FileTarget) -> Vec<String> {
     let batches = context.read_table(provider).unwrap().collect().await.unwrap();
     let mut rows = vec![];
     for batch in &batches {
-        let columns: Vec<_> = batch.columns().iter().map(|array| {
-            let options = arrow::util::display::FormatOptions::default().with_null("NULL");
-            (0..batch.num_rows()).map(|row| arrow::util::display::ArrayFormatter::try_new(array, &options).unwrap().value(row).to_string()).collect::<Vec<_>>()
-        }).collect();
-        rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|column| column[row].as_str()).collect::<Vec<_>>().join(",")));
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|array| {
+                let options = arrow::util::display::FormatOptions::default().with_null("NULL");
+                (0..batch.num_rows())
+                    .map(|row| {
+                        arrow::util::display::ArrayFormatter::try_new(array, &options).unwrap().value(row).to_string()
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        rows.extend(
+            (0..batch.num_rows())
+                .map(|row| columns.iter().map(|column| column[row].as_str()).collect::<Vec<_>>().join(",")),
+        );
     }
     rows.sort();
     rows

@@ -121,7 +121,11 @@ pub(super) async fn give_up_all(begun: &[Begun], locate: &places::Locate<'_>) ->
     }
     let failed: Vec<ConnectorError> = outcomes.into_iter().filter_map(Result::err).collect();
     let Some(first) = failed.first() else { return Ok(()) };
-    let message = format!("{} of its uploads could not be removed; nothing of them is visible: {}", failed.len(), first.message());
+    let message = format!(
+        "{} of its uploads could not be removed; nothing of them is visible: {}",
+        failed.len(),
+        first.message()
+    );
     Err(ConnectorError::new(ErrorCode::Unknown, message))
 }
 
@@ -210,7 +214,10 @@ impl ObjectUpload {
             self.join_one().await?;
         }
         if self.next > MAX_PARTS {
-            let message = format!("{}/{} is larger than an object can be; set \"max_file_size\", or write several files", self.bucket, self.key);
+            let message = format!(
+                "{}/{} is larger than an object can be; set \"max_file_size\", or write several files",
+                self.bucket, self.key
+            );
             return Err(ConnectorError::new(ErrorCode::Unsupported, message));
         }
         let (bucket, key, id, number) = (Arc::clone(&self.bucket), self.key.clone(), self.id.clone(), self.next);

@@ -155,7 +155,8 @@ impl FileWrite {
             return Ok(());
         }
         let place = places::identity(&self.folder(partition)?);
-        let other = self.known.iter().find(|known| known.values != partition && places::identity(&known.location) == place);
+        let other =
+            self.known.iter().find(|known| known.values != partition && places::identity(&known.location) == place);
         let Some(other) = other else { return Ok(()) };
         let message = format!(
             "partitions {} and {} of {} have one location, {place}: overwriting one would change the other; use INSERT INTO, or give one of them a location of its own",

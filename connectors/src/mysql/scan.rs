@@ -27,9 +27,10 @@ use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
 use crate::mysql_protocol::predicate::Predicate;
 use crate::mysql_protocol::quote::{identifier, table_name};
 use crate::mysql_protocol::read::{BatchSender, Ended, WAITING_BATCHES, read_rows, step};
-use crate::mysql_protocol::split::{Claim, Split, SplitQueue};
+use crate::mysql_protocol::split::Split;
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
+use crate::split_queue::{Claim, SplitQueue};
 
 /// What is read, without how to reach it: it can be stored and sent to another process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ impl ScanDescription {
 #[derive(Debug)]
 pub struct MySqlExec {
     description: Arc<ScanDescription>,
-    queue: Arc<SplitQueue>,
+    queue: Arc<SplitQueue<Split>>,
     pool: ConnectionPool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
@@ -236,7 +237,7 @@ impl ExecutionPlan for MySqlExec {
 /// Reads splits for one partition, one after the other.
 struct SplitReader {
     description: Arc<ScanDescription>,
-    claim: Claim,
+    claim: Claim<Split>,
     pool: ConnectionPool,
     rejects: Option<Arc<dyn RejectLog>>,
     batch_rows: usize,

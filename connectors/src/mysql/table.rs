@@ -16,8 +16,9 @@ use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
 use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
 use crate::mysql_protocol::residual::scan_then_filter;
-use crate::mysql_protocol::split::{Split, pack};
+use crate::mysql_protocol::split::Split;
 use crate::mysql_protocol::value::ZeroDates;
+use crate::split_queue::pack;
 
 use super::scan::{MySqlExec, ScanDescription};
 use super::types::ColumnDescription;

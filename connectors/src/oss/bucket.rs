@@ -46,6 +46,18 @@ impl Bucket {
         self.kind.name()
     }
 
+    /// Whether `bucket`, or `bucket.endpoint` as EMR writes it, means this bucket. The internal endpoint is of the same bucket as the public one.
+    pub fn is_named(&self, authority: &str) -> bool {
+        let own = self.host();
+        let endpoint = own.strip_prefix(&format!("{}.", self.name())).unwrap_or(own);
+        let region = |host: &str| host.to_ascii_lowercase().replace("-internal.", ".");
+        match authority.strip_prefix(self.name()) {
+            Some("") => true,
+            Some(rest) => rest.strip_prefix('.').is_some_and(|host| region(host) == region(endpoint)),
+            None => false,
+        }
+    }
+
     /// The host that requests go to.
     pub(super) fn host(&self) -> &str {
         self.settings.base.host_str().unwrap_or_default()

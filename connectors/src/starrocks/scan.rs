@@ -23,7 +23,8 @@ use crate::catalog::NativeResult;
 use crate::error::ConnectorError;
 use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::quote::{identifier, table_name};
-use crate::mysql_protocol::split::{Split, SplitQueue};
+use crate::mysql_protocol::split::Split;
+use crate::split_queue::SplitQueue;
 
 /// Pieces that EXPLAIN shows at most.
 const SHOWN_SPLITS: usize = 4;
@@ -89,7 +90,7 @@ impl ScanDescriptor {
 pub struct StarrocksExec {
     pool: ConnectionPool,
     scan: Arc<ScanDescriptor>,
-    queue: Arc<SplitQueue>,
+    queue: Arc<SplitQueue<Split>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }

@@ -19,10 +19,11 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::quote::text_literal;
 use crate::mysql_protocol::residual::scan_then_filter;
-use crate::mysql_protocol::split::{Split, pack};
+use crate::mysql_protocol::split::Split;
 use crate::options::Options;
 use crate::scan_settings::{ScanSettings, SessionScanSettings, SplitColumn};
 use crate::sink::{TargetColumn, TargetType};
+use crate::split_queue::pack;
 
 /// A column as `information_schema.columns` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -141,7 +141,13 @@ impl Column {
     /// The array so far; the column is empty again.
     pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
-            Self::Utf8(builder) => Arc::new(builder.finish()),
+            Self::Utf8(builder) => {
+                // The next batch is likely to be as large; growing would copy it over and over.
+                let (rows, bytes) = (builder.len(), builder.values_slice().len());
+                let array = builder.finish();
+                *builder = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+                Arc::new(array)
+            }
             Self::LargeUtf8(builder) => Arc::new(builder.finish()),
             Self::Utf8View(builder) => Arc::new(builder.finish()),
             Self::Binary(builder) => Arc::new(builder.finish()),

@@ -11,8 +11,8 @@ pub(super) struct Decode {
     /// Bytes taken so far.
     source_offset: u64,
     bad: VecDeque<BadBytes>,
-    /// Up to where the text is known to be of the line of the last bad bytes.
-    same_line_to: u64,
+    /// Whether all the text behind the last bad bytes is of their line.
+    in_bad_line: bool,
     scratch: Box<[u8]>,
 }
 
@@ -41,12 +41,28 @@ impl Decode {
             // A mark, decoded, is dropped where lines are cut, in whatever encoding.
             false => State::Other(encoding.new_decoder_without_bom_handling()),
         };
-        Self { state, source_offset: 0, bad: VecDeque::new(), same_line_to: 0, scratch: vec![0; SCRATCH_BYTES].into() }
+        Self {
+            state,
+            source_offset: 0,
+            bad: VecDeque::new(),
+            in_bad_line: false,
+            scratch: vec![0; SCRATCH_BYTES].into(),
+        }
     }
 
     /// Whether the text must still be checked for being UTF-8.
     pub(super) fn passes_unchanged(&self) -> bool {
         matches!(self.state, State::Utf8)
+    }
+
+    /// The text starts at this offset of the file, which is the start of a line.
+    pub(super) fn start_at(&mut self, source_offset: u64) {
+        self.source_offset = source_offset;
+    }
+
+    /// Whether there are bad bytes in front of an offset of the text.
+    pub(super) fn has_bad_before(&self, text_offset: u64) -> bool {
+        self.bad.front().is_some_and(|bad| bad.text_offset < text_offset)
     }
 
     /// Appends the text of `bytes` to `text`, whose end is at `end_offset` of the whole text.
@@ -58,6 +74,8 @@ impl Decode {
             return;
         };
         let base = end_offset - text.len() as u64;
+        // where the text begins that has not been searched for an end of the line of the last bad bytes
+        let mut unsearched = text.len();
         let mut rest = bytes;
         loop {
             let (result, read, written) = decoder.decode_to_utf8_without_replacement(rest, &mut self.scratch, last);
@@ -65,19 +83,20 @@ impl Decode {
             rest = &rest[read..];
             self.source_offset += read as u64;
             match result {
-                DecoderResult::InputEmpty => return,
+                DecoderResult::InputEmpty => {
+                    self.in_bad_line = self.in_bad_line && memchr(line_end, &text[unsearched..]).is_none();
+                    return;
+                }
                 DecoderResult::OutputFull => {}
                 DecoderResult::Malformed(len, after) => {
                     let text_offset = base + text.len() as u64;
                     let source_offset = self.source_offset.saturating_sub(u64::from(len) + u64::from(after));
                     // Within a line the first is enough; else a file of nothing but bad bytes would fill the memory.
-                    let same_line = !self.bad.is_empty()
-                        && self.same_line_to >= base
-                        && memchr(line_end, &text[(self.same_line_to - base) as usize..]).is_none();
-                    if !same_line {
+                    if !self.in_bad_line || memchr(line_end, &text[unsearched..]).is_some() {
                         self.bad.push_back(BadBytes { text_offset, source_offset });
                     }
-                    self.same_line_to = text_offset;
+                    self.in_bad_line = true;
+                    unsearched = text.len();
                     text.extend_from_slice("\u{FFFD}".as_bytes());
                 }
             }

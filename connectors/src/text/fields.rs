@@ -39,6 +39,16 @@ impl FieldSplitter {
         self.delimiter.as_ref().map_or(0, |delimiter| delimiter.needle().len())
     }
 
+    /// Whether a text holds no delimiter at all.
+    pub(super) fn is_whole(&self, text: &[u8]) -> bool {
+        self.delimiter.as_ref().is_none_or(|delimiter| delimiter.find(text).is_none())
+    }
+
+    /// Whether fields are as they are written.
+    pub(super) fn has_escape(&self) -> bool {
+        self.escape.is_some()
+    }
+
     fn find(&self, line: &[u8], start: usize) -> Option<Range<usize>> {
         let finder = self.delimiter.as_ref()?;
         let needle = finder.needle();

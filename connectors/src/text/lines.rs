@@ -1,9 +1,11 @@
-//! Cuts decoded text into lines, whatever the pieces it arrives in, with bounded memory.
+//! Cuts decoded text into lines, whatever the pieces it arrives in, with bounded memory and without copying: only a line that crosses from
+//! one piece into the next is put together in a buffer of its own.
 
 use std::ops::Range;
 
-use memchr::memchr;
+use bytes::{Buf, Bytes};
 use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 
 /// UTF-8's byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -17,25 +19,35 @@ enum Delimiter {
     Bytes(Box<Finder<'static>>),
 }
 
-/// The lines of one file. Text is appended with [`push`](Lines::push) and taken out with [`next`](Lines::next).
+/// The lines of one text. It is pushed in pieces with [`push`](Lines::push); lines are taken out with [`next`](Lines::next), or many at
+/// a time with [`run`](Lines::run).
 #[derive(Debug)]
 pub(super) struct Lines {
     delimiter: Delimiter,
     /// A longer line is dropped as it arrives, and reported.
     max_line_bytes: usize,
-    buffer: Vec<u8>,
-    /// Where the next line starts in the buffer.
-    start: usize,
-    /// Up to where the buffer is known to hold no delimiter.
-    searched: usize,
-    /// Offset in the text of the buffer's first byte.
+    /// What is left of the piece that was pushed last; it starts where a line starts, unless one is begun.
+    piece: Bytes,
+    /// Offset in the text of the piece's first byte.
     offset: u64,
+    /// A line that began in an earlier piece, as far as it is known and kept.
+    begun: Option<Begun>,
+    /// The line that was given out last, if it was put together.
+    joined: Vec<u8>,
     /// Lines found so far.
     number: u64,
-    at_file_start: bool,
-    /// The start of a line that is being dropped.
-    too_long: Option<u64>,
+    at_start: bool,
     ended: bool,
+}
+
+/// A line whose end has not come.
+#[derive(Debug)]
+struct Begun {
+    /// Offset in the text of its first byte.
+    offset: u64,
+    /// Its bytes; of a line that is too long only the last few, which may be the start of a delimiter.
+    bytes: Vec<u8>,
+    too_long: bool,
 }
 
 /// One step of [`Lines::next`].
@@ -51,12 +63,12 @@ pub(super) enum Next {
     End,
 }
 
-/// A line in the buffer.
+/// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    /// Where it is in the buffer, until the next push.
-    pub(super) range: Range<usize>,
-    /// Its number in the file, from 1.
+    /// Its text; None if it was put together in [`Lines::joined`].
+    piece: Option<Bytes>,
+    /// Its number in the text, from 1.
     pub(super) number: u64,
     /// Offset of its first byte in the text.
     pub(super) offset: u64,
@@ -71,6 +83,19 @@ pub(super) struct TooLong {
     pub(super) end: u64,
 }
 
+/// Where a line is in a run of lines, without its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cut {
+    start: u32,
+    end: u32,
+}
+
+impl Cut {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
 impl Lines {
     pub(super) fn new(delimiter: Option<&[u8]>, max_line_bytes: usize) -> Self {
         let delimiter = match delimiter {
@@ -80,15 +105,20 @@ impl Lines {
         Self {
             delimiter,
             max_line_bytes,
-            buffer: Vec::new(),
-            start: 0,
-            searched: 0,
+            piece: Bytes::new(),
             offset: 0,
+            begun: None,
+            joined: Vec::new(),
             number: 0,
-            at_file_start: true,
-            too_long: None,
+            at_start: true,
             ended: false,
         }
+    }
+
+    /// Lines of the part of a text that starts at this offset, which is the start of a line; above 0 there is no byte order mark.
+    pub(super) fn start_at(&mut self, offset: u64) {
+        self.offset = offset;
+        self.at_start = offset == 0;
     }
 
     /// The last byte of what ends a line: text without it is all of one line.
@@ -99,18 +129,28 @@ impl Lines {
         }
     }
 
-    /// Room to append text to. Ranges of earlier lines are void afterwards.
-    pub(super) fn push(&mut self) -> &mut Vec<u8> {
-        // Moving the rest to the front costs at most what was appended since the last time.
-        if self.start > self.buffer.len() / 2 {
-            self.discard(self.start);
-        }
-        &mut self.buffer
+    /// More of the text, once [`next`](Self::next) needs it.
+    pub(super) fn push(&mut self, text: Bytes) {
+        self.piece = match self.piece.is_empty() {
+            true => text,
+            // only while the first few bytes may be a byte order mark
+            false => [&self.piece[..], &text[..]].concat().into(),
+        };
     }
 
     /// Offset in the text behind all that was pushed.
     pub(super) fn end_offset(&self) -> u64 {
-        self.offset + self.buffer.len() as u64
+        self.offset + self.piece.len() as u64
+    }
+
+    /// Offset in the text of what is next: of a line's start, unless a line is begun.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Lines found so far.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Says that no more text comes.
@@ -118,95 +158,188 @@ impl Lines {
         self.ended = true;
     }
 
-    /// The text of a line.
-    pub(super) fn text(&self, line: &Line) -> &[u8] {
-        &self.buffer[line.range.clone()]
+    /// The text of the line that was given out last.
+    pub(super) fn text<'a>(&'a self, line: &'a Line) -> &'a [u8] {
+        line.piece.as_ref().map_or(&self.joined, |piece| &piece[..])
+    }
+
+    /// The next lines as far as they are at hand, in one piece and not too long: at most `lines` of them, or so many that they have
+    /// `bytes`. `cuts` says where they are in the text returned, with which they are [taken](Self::take_run).
+    pub(super) fn run(&self, lines: usize, bytes: usize, cuts: &mut Vec<Cut>) -> &[u8] {
+        cuts.clear();
+        if self.begun.is_some() || self.at_start {
+            return &[];
+        }
+        let text = &self.piece[..self.piece.len().min(u32::MAX as usize)];
+        let mut start = 0;
+        let mut cut = |end: usize, after: usize| {
+            if end - start > self.max_line_bytes {
+                return false;
+            }
+            cuts.push(Cut { start: start as u32, end: end as u32 });
+            start = after;
+            cuts.len() < lines && start < bytes
+        };
+        match &self.delimiter {
+            Delimiter::LineFeed => {
+                let mut line_start = 0;
+                for feed in memchr_iter(b'\n', text) {
+                    let end = without_return(&text[line_start..feed]) + line_start;
+                    line_start = feed + 1;
+                    if !cut(end, line_start) {
+                        break;
+                    }
+                }
+            }
+            Delimiter::Bytes(finder) => {
+                for end in finder.find_iter(text) {
+                    if !cut(end, end + finder.needle().len()) {
+                        break;
+                    }
+                }
+            }
+        }
+        &text[..start]
+    }
+
+    /// Takes the lines of the last [`run`](Self::run), whose text had so many bytes.
+    pub(super) fn take_run(&mut self, lines: usize, bytes: usize) {
+        self.number += lines as u64;
+        self.advance(bytes);
     }
 
     pub(super) fn next(&mut self) -> Next {
-        if self.at_file_start && !self.skip_byte_order_mark() {
+        if self.at_start && !self.skip_byte_order_mark() {
             return Next::NeedMore;
         }
-        if let Some((end, after)) = self.find() {
-            return self.take(end, after);
-        }
-        if !self.ended {
-            self.searched = self.buffer.len().saturating_sub(self.delimiter_len() - 1).max(self.start);
-            if self.too_long.is_some() || self.searched - self.start > self.max_line_bytes {
-                self.too_long.get_or_insert(self.offset + self.start as u64);
-                self.discard(self.searched);
-            }
-            return Next::NeedMore;
-        }
-        let end = self.buffer.len();
-        if self.start == end && self.too_long.is_none() {
-            return Next::End;
-        }
-        self.take(end, end)
-    }
-
-    /// The end of the first line in the buffer, and the start of the one behind it.
-    fn find(&self) -> Option<(usize, usize)> {
-        let from = self.searched.max(self.start);
-        let unsearched = &self.buffer[from..];
-        match &self.delimiter {
-            Delimiter::LineFeed => {
-                let feed = from + memchr(b'\n', unsearched)?;
-                let has_return = feed > self.start && self.buffer[feed - 1] == b'\r';
-                Some((if has_return { feed - 1 } else { feed }, feed + 1))
-            }
-            Delimiter::Bytes(finder) => {
-                let end = from + finder.find(unsearched)?;
-                Some((end, end + finder.needle().len()))
-            }
+        match self.begun.take() {
+            Some(begun) => self.go_on(begun),
+            None => match find(&self.delimiter, &self.piece) {
+                Some((end, after)) => {
+                    let offset = self.offset;
+                    let text = self.piece.slice(..end);
+                    self.advance(after);
+                    self.found(offset, offset + end as u64, Some(text))
+                }
+                None if self.piece.is_empty() && self.ended => Next::End,
+                None if self.piece.is_empty() => Next::NeedMore,
+                None => {
+                    let offset = self.offset;
+                    self.go_on(Begun { offset, bytes: Vec::new(), too_long: false })
+                }
+            },
         }
     }
 
-    fn take(&mut self, end: usize, after: usize) -> Next {
-        let range = self.start..end;
-        let offset = self.offset + self.start as u64;
+    /// Looks for the end of a line that is begun.
+    fn go_on(&mut self, mut begun: Begun) -> Next {
+        let known = begun.bytes.len();
+        let found = find_behind(&self.delimiter, &begun.bytes, &self.piece);
+        if found.is_none() && !self.ended {
+            begun.bytes.extend_from_slice(&self.piece);
+            self.advance(self.piece.len());
+            // what may be the start of a delimiter is no part of the line
+            let kept = (self.delimiter_len() - 1).min(begun.bytes.len());
+            if begun.too_long || begun.bytes.len() - kept > self.max_line_bytes {
+                begun.too_long = true;
+                begun.bytes.drain(..begun.bytes.len() - kept);
+            }
+            self.begun = Some(begun);
+            return Next::NeedMore;
+        }
+        let all = known + self.piece.len();
+        let (end, after) = found.unwrap_or((all, all));
+        let end_offset = self.offset + end as u64 - known as u64;
+        begun.bytes.truncate(end);
+        begun.bytes.extend_from_slice(&self.piece[..end.saturating_sub(known)]);
+        self.advance(after - known);
+        self.joined = begun.bytes;
+        if begun.too_long {
+            self.number += 1;
+            return Next::TooLong(TooLong { number: self.number, offset: begun.offset, end: end_offset });
+        }
+        self.found(begun.offset, end_offset, None)
+    }
+
+    fn found(&mut self, offset: u64, end: u64, piece: Option<Bytes>) -> Next {
         self.number += 1;
-        self.start = after;
-        self.searched = after;
         let number = self.number;
-        let too_long = |offset| Next::TooLong(TooLong { number, offset, end: self.offset + end as u64 });
-        match self.too_long.take() {
-            Some(offset) => too_long(offset),
-            None if range.len() > self.max_line_bytes => too_long(offset),
-            None => Next::Line(Line { range, number, offset }),
+        match end - offset > self.max_line_bytes as u64 {
+            true => Next::TooLong(TooLong { number, offset, end }),
+            false => Next::Line(Line { piece, number, offset }),
         }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.piece.advance(bytes);
+        self.offset += bytes as u64;
     }
 
     /// False while too little is there to know.
     fn skip_byte_order_mark(&mut self) -> bool {
-        let len = BYTE_ORDER_MARK.len().min(self.buffer.len());
-        let may_be_mark = self.buffer[..len] == BYTE_ORDER_MARK[..len];
+        let len = BYTE_ORDER_MARK.len().min(self.piece.len());
+        let may_be_mark = self.piece[..len] == BYTE_ORDER_MARK[..len];
         if may_be_mark && len < BYTE_ORDER_MARK.len() && !self.ended {
             return false;
         }
-        self.at_file_start = false;
+        self.at_start = false;
         if may_be_mark && len == BYTE_ORDER_MARK.len() {
-            self.start = len;
-            self.searched = len;
+            self.advance(len);
         }
         true
     }
 
-    /// The longest end of a line: all but the last byte of it may be at the end of the buffer.
+    /// The longest end of a line: all but the last byte of it may be at the end of a piece.
     fn delimiter_len(&self) -> usize {
         match &self.delimiter {
             Delimiter::LineFeed => 2,
             Delimiter::Bytes(finder) => finder.needle().len(),
         }
     }
+}
 
-    /// Forgets the first bytes of the buffer.
-    fn discard(&mut self, bytes: usize) {
-        self.buffer.drain(..bytes);
-        self.offset += bytes as u64;
-        self.start = self.start.saturating_sub(bytes);
-        self.searched = self.searched.saturating_sub(bytes);
+/// The end of the first line in a text, and the start of the one behind it.
+fn find(delimiter: &Delimiter, text: &[u8]) -> Option<(usize, usize)> {
+    match delimiter {
+        Delimiter::LineFeed => {
+            let feed = memchr(b'\n', text)?;
+            Some((without_return(&text[..feed]), feed + 1))
+        }
+        Delimiter::Bytes(finder) => {
+            let end = finder.find(text)?;
+            Some((end, end + finder.needle().len()))
+        }
     }
+}
+
+/// The same in the text that `begun`, in which no line ends, and `piece` are together.
+fn find_behind(delimiter: &Delimiter, begun: &[u8], piece: &[u8]) -> Option<(usize, usize)> {
+    let known = begun.len();
+    match delimiter {
+        Delimiter::LineFeed => {
+            let feed = memchr(b'\n', piece)?;
+            let end = match feed {
+                0 => without_return(begun),
+                _ => known + without_return(&piece[..feed]),
+            };
+            Some((end, known + feed + 1))
+        }
+        Delimiter::Bytes(finder) => {
+            let needle = finder.needle();
+            let tail = &begun[known - known.min(needle.len() - 1)..];
+            let head = &piece[..piece.len().min(needle.len() - 1)];
+            let end = match finder.find(&[tail, head].concat()) {
+                Some(at) => known - tail.len() + at,
+                None => known + finder.find(piece)?,
+            };
+            Some((end, end + needle.len()))
+        }
+    }
+}
+
+/// The length of a line in front of its LF.
+fn without_return(line: &[u8]) -> usize {
+    line.len() - usize::from(line.last() == Some(&b'\r'))
 }
 
 #[cfg(test)]
@@ -218,7 +351,15 @@ mod tests {
         let mut lines = Lines::new(delimiter, max);
         let mut pieces = text.chunks(piece);
         let mut found = Vec::new();
+        let mut cuts = Vec::new();
         loop {
+            // every other time several lines are taken at once
+            if found.len() % 2 == 1 {
+                let (text, offset) = (lines.run(2, 7, &mut cuts).to_vec(), lines.offset());
+                found.extend(cuts.iter().map(|cut| Ok(text[cut.range()].to_vec())));
+                lines.take_run(cuts.len(), text.len());
+                assert_eq!(lines.offset(), offset + text.len() as u64);
+            }
             match lines.next() {
                 Next::Line(line) => {
                     assert_eq!(line.number, found.len() as u64 + 1);
@@ -228,7 +369,7 @@ mod tests {
                 }
                 Next::TooLong(line) => found.push(Err((line.offset, line.end))),
                 Next::NeedMore => match pieces.next() {
-                    Some(piece) => lines.push().extend_from_slice(piece),
+                    Some(piece) => lines.push(Bytes::copy_from_slice(piece)),
                     None => lines.end(),
                 },
                 Next::End => return found,
@@ -296,11 +437,11 @@ mod tests {
     fn a_line_that_is_too_long_is_not_kept_in_memory() {
         let mut lines = Lines::new(Some(b"ab"), 1000);
         for _ in 0..1000 {
-            lines.push().extend_from_slice(&[b'x'; 1000]);
+            lines.push(Bytes::from_static(&[b'x'; 1000]));
             assert_eq!(lines.next(), Next::NeedMore);
-            assert!(lines.buffer.len() <= 3000);
+            assert!(lines.begun.as_ref().is_some_and(|begun| begun.bytes.capacity() <= 3000));
         }
-        lines.push().extend_from_slice(b"ab");
+        lines.push(Bytes::from_static(b"ab"));
         assert_eq!(lines.next(), Next::TooLong(TooLong { number: 1, offset: 0, end: 1_000_000 }));
     }
 }

@@ -23,19 +23,25 @@
 //! ```
 
 mod columns;
+mod csv_fields;
+mod csv_records;
 mod datetime_pattern;
 mod decode;
 mod decompress;
 mod delimiter;
 mod fields;
+mod json;
+mod json_records;
 mod lines;
-mod nested;
+pub(crate) mod nested;
 mod nested_columns;
 mod options;
 mod partitions;
 pub(crate) mod places;
 mod properties;
 mod reader;
+mod records;
+mod rows;
 mod scalar;
 mod scan;
 mod spark_values;

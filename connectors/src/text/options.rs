@@ -2,7 +2,9 @@
 
 use arrow::datatypes::DataType;
 use encoding_rs::{Encoding, UTF_8};
+use jiff::tz::TimeZone;
 
+use super::nested::Nesting;
 use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax, TextPreset};
 use super::values::ValueRules;
 use crate::error::{ConnectorError, Result};
@@ -72,6 +74,8 @@ pub struct TextTableOptions {
     pub bad_value: BadValue,
     /// What becomes of a row that is not as it should be.
     pub mode: RowMode,
+    /// In CSV and JSON: the zone in whose time a timestamp that names another one is told.
+    pub time_zone: TimeZone,
 }
 
 /// The delimiters of nested values below those that are given, as Hive counts them on: `\x04` to `\x08`.
@@ -97,6 +101,7 @@ impl TextTableOptions {
             max_line_bytes: MAX_LINE_BYTES,
             bad_value: BadValue::Null,
             mode: RowMode::Permissive,
+            time_zone: TimeZone::UTC,
         }
     }
 
@@ -119,6 +124,8 @@ impl TextTableOptions {
             TextPreset::OpenCsv => {
                 options.syntax = RowSyntax::Csv(CsvSyntax::new(CsvDialect::OpenCsv));
                 options.fields_delimiter = Some(b",".to_vec());
+                // which no line holds
+                options.null_marker = b"\n".to_vec();
                 for (_, data_type) in &mut options.columns {
                     *data_type = DataType::Utf8;
                 }
@@ -238,6 +245,25 @@ impl TextTableOptions {
         }
         if self.max_line_bytes == 0 {
             return refuse("\"max_line_bytes\" is above zero");
+        }
+        for (name, data_type) in &self.columns {
+            match &self.syntax {
+                RowSyntax::Delimited => Nesting::check(name, data_type)?,
+                RowSyntax::Csv(_) if data_type.is_nested() => {
+                    return refuse(&format!("column \"{}\": CSV holds no ARRAY, MAP or STRUCT; JSON does", name.escape_debug()));
+                }
+                _ => {}
+            }
+        }
+        if let RowSyntax::Csv(csv) = &self.syntax {
+            let delimiter = self.fields_delimiter.as_deref().unwrap_or_default();
+            if delimiter.is_empty() {
+                return refuse("CSV needs a delimiter of fields");
+            }
+            let special = [csv.quote, csv.escape, csv.comment];
+            if special.into_iter().flatten().any(|byte| delimiter.contains(&byte)) {
+                return refuse("the delimiter of CSV cannot hold the quote, the escape or the comment character");
+            }
         }
         let delimiters = [&self.fields_delimiter, &self.line_delimiter];
         for delimiter in delimiters.into_iter().flatten() {

@@ -20,6 +20,7 @@ const COMMON: &[&str] = &[
     "bad_value",
     "lineSep",
     "line.delim",
+    "timeZone",
 ];
 
 /// What delimited text takes besides.
@@ -156,6 +157,10 @@ impl TextTableOptions {
             "compression" | "codec" => self.compression = compression(name, value)?,
             "max_line_bytes" => self.max_line_bytes = bytes(name, value)?,
             "bad_value" => self.bad_value = bad_value(value)?,
+            "timezone" => {
+                let unknown = |_| ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()));
+                self.time_zone = jiff::tz::TimeZone::get(value.trim()).map_err(unknown)?;
+            }
             "line.delim" | "linesep" => self.set_line_delimiter(delimiter(value)),
             _ => return Ok(false),
         }
@@ -182,6 +187,9 @@ impl TextTableOptions {
             "header" => csv.header = boolean(name, value)?,
             // of a table it is what a person reads; of OPTIONS one character
             "comment" if value.is_empty() || delimiter(value).len() == 1 => csv.comment = character(name, value)?,
+            "multiline" if csv.dialect == CsvDialect::OpenCsv && boolean(name, value)? => {
+                return Err(ConnectorError::option("in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes"));
+            }
             "multiline" => csv.multi_line = boolean(name, value)?,
             "nullvalue" => self.null_marker = delimiter(value),
             "emptyvalue" => csv.empty_value = delimiter(value),

@@ -1,27 +1,20 @@
 //! One file's bytes into record batches. Knows nothing of where bytes come from: they are fed in pieces.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::record_batch::RecordBatch;
 use bytes::{Buf, Bytes};
+use simdutf8::compat::from_utf8;
 
-use super::columns::Column;
 use super::decode::Decode;
 use super::decompress::{Decompress, MAGIC_BYTES};
-use super::fields::FieldSplitter;
-use super::lines::{Line, Lines, Next, TooLong};
+use super::lines::{Cut, Line, Lines, Next, TooLong};
 use super::options::{BadValue, TextTableOptions};
-use super::places::place_columns;
-use super::values;
+use super::records::{BadRecord, Outcome, RecordLine, Records};
+use super::rows::{Rows, shown};
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::convert::shown_value;
-use crate::sink::{Reject, RejectLog, RowValues};
-
-/// A batch is given out when it holds about so much text, however few its rows are.
-const BATCH_BYTES: usize = 8 << 20;
+use crate::sink::{Reject, RejectLog};
 
 /// Compressed or encoded bytes taken at a time: gzip makes at most a thousandfold of them, which is held in memory.
 const PIECE_BYTES: usize = 16 << 10;
@@ -66,15 +59,13 @@ pub(super) struct TextReader {
     scratch: Vec<u8>,
     decode: Decode,
     lines: Lines,
-    splitter: FieldSplitter,
-    fields: Vec<Range<usize>>,
     check: Check,
-    columns: Vec<Column>,
-    /// The line of each row of the batch, where places are wanted.
-    line_numbers: Vec<u64>,
-    rows: usize,
-    row_bytes: usize,
-    extra_fields: ExtraFields,
+    cuts: Vec<Cut>,
+    /// Up to this offset of the text lines are read one by one, because one of them is no text.
+    one_by_one_to: u64,
+    rows: Rows,
+    /// Of CSV and JSON: what makes rows of lines.
+    records: Option<Records>,
 }
 
 /// What is checked of a line before its fields are taken. It does not depend on the projection, so neither does the number of rows.
@@ -88,13 +79,6 @@ enum Check {
     Fields,
 }
 
-/// Lines with more fields than there are columns.
-#[derive(Debug, Default)]
-struct ExtraFields {
-    lines: u64,
-    first: u64,
-}
-
 impl TextReader {
     /// A reader for the file of this name; `content_encoding` is what an HTTP server says of its bytes.
     pub(super) fn new(
@@ -106,18 +90,12 @@ impl TextReader {
     ) -> Result<Self> {
         let options = &plan.options;
         let decode = Decode::new(options.encoding, options.byte_order_mark_decides);
-        let columns = plan
-            .projection
-            .iter()
-            .map(|index| {
-                let (name, data_type) = &options.columns[*index];
-                Column::new(name, data_type)
-            })
-            .collect::<Result<_>>()?;
+        let check = Check::of(options, &decode);
         Ok(Self {
             lines: Lines::new(options.line_delimiter.as_deref(), options.max_line_bytes),
-            splitter: FieldSplitter::new(options.fields_delimiter.as_deref(), options.escape),
-            check: Check::of(options, &decode),
+            check,
+            cuts: Vec::new(),
+            one_by_one_to: 0,
             rejects,
             file,
             path,
@@ -127,12 +105,8 @@ impl TextReader {
             decompress: None,
             scratch: Vec::new(),
             decode,
-            fields: Vec::new(),
-            columns,
-            line_numbers: Vec::new(),
-            rows: 0,
-            row_bytes: 0,
-            extra_fields: ExtraFields::default(),
+            rows: Rows::new(Arc::clone(&plan), check == Check::Fields)?,
+            records: Records::of(&plan),
             plan,
         })
     }
@@ -158,13 +132,14 @@ impl TextReader {
     /// Value or Unsupported for a compression that fails.
     pub(super) fn next(&mut self) -> Result<Progress> {
         loop {
+            if self.rows.is_full() {
+                return self.take_batch();
+            }
+            if self.read_run() {
+                continue;
+            }
             match self.lines.next() {
-                Next::Line(line) => {
-                    self.read_line(&line)?;
-                    if self.rows >= self.plan.batch_rows || self.row_bytes >= BATCH_BYTES {
-                        return Ok(Progress::Batch(self.take_batch()?));
-                    }
-                }
+                Next::Line(line) => self.read_line(&line)?,
                 Next::TooLong(line) => self.refuse_long_line(&line)?,
                 Next::NeedMore if self.input.is_empty() && !self.input_ended => return Ok(Progress::NeedInput),
                 Next::NeedMore => {
@@ -172,19 +147,28 @@ impl TextReader {
                         return Ok(Progress::NeedInput);
                     }
                 }
-                Next::End if self.rows > 0 => return Ok(Progress::Batch(self.take_batch()?)),
-                Next::End => return Ok(Progress::Done),
+                Next::End if self.end_records()? => {}
+                Next::End if self.rows.is_empty() => return Ok(Progress::Done),
+                Next::End => return self.take_batch(),
             }
         }
     }
 
     /// Says what was dropped; called when no more rows are wanted.
     pub(super) fn finish(&mut self) {
-        let ExtraFields { lines, first } = std::mem::take(&mut self.extra_fields);
-        if lines == 0 {
+        if let Some(dropped) = self.records.as_mut().map(Records::take_dropped).filter(|dropped| dropped.records > 0) {
+            let text = format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
+            match &self.rejects {
+                Some(log) => log.warn("text: malformed rows", dropped.records, &text),
+                None => tracing::warn!(rows = dropped.records, "{text}"),
+            }
+        }
+        let extra = self.rows.take_extra_fields();
+        if extra.lines == 0 {
             return;
         }
         let columns = self.plan.options.columns.len();
+        let (lines, first) = (extra.lines, extra.first);
         let text = format!("{}, line {first}: fields beyond the {columns} columns of the table are dropped", self.file);
         match &self.rejects {
             Some(log) => log.warn("text: fields beyond the columns", lines, &text),
@@ -203,44 +187,94 @@ impl TextReader {
                 Some(Decompress::detect(self.plan.options.compression, encoding, &self.path, &self.input)?);
         }
         let Some(decompress) = self.decompress.as_mut() else { return Ok(false) };
-        let line_end = self.lines.last_delimiter_byte();
         let bytes_last = self.input.is_empty();
-        let take = match decompress.is_plain() && self.decode.passes_unchanged() {
-            true => self.input.len(),
-            false => self.input.len().min(PIECE_BYTES),
-        };
-        let end_offset = self.lines.end_offset();
-        if bytes_last {
-            let rest = decompress.finish()?;
-            self.decode.push(&rest, true, self.lines.push(), end_offset, line_end);
-            self.lines.end();
-        } else {
-            let bytes = decompress.push(&self.input[..take], &mut self.scratch)?;
-            self.decode.push(bytes, false, self.lines.push(), end_offset, line_end);
-            self.input.advance(take);
+        if decompress.is_plain() && self.decode.passes_unchanged() {
+            self.lines.push(std::mem::take(&mut self.input));
+            if bytes_last {
+                self.lines.end();
+            }
+            return Ok(true);
         }
+        let line_end = self.lines.last_delimiter_byte();
+        let end_offset = self.lines.end_offset();
+        let mut text = Vec::new();
+        if bytes_last {
+            let has_more = decompress.finish(&mut self.scratch)?;
+            self.decode.push(&self.scratch, !has_more, &mut text, end_offset, line_end);
+            if !has_more {
+                self.lines.end();
+            }
+        } else {
+            let piece = self.input.len().min(PIECE_BYTES);
+            let taken = decompress.push(&self.input[..piece], &mut self.scratch)?;
+            self.decode.push(&self.scratch, false, &mut text, end_offset, line_end);
+            self.input.advance(taken);
+        }
+        self.lines.push(text.into());
         Ok(true)
     }
 
+    /// Reads the lines that are at hand and with which nothing is wrong, all at once. False if there are none.
+    fn read_run(&mut self) -> bool {
+        let is_header = self.lines.number() < self.plan.options.skip_lines;
+        if self.records.is_some() || self.check == Check::Fields || is_header || self.lines.offset() < self.one_by_one_to {
+            return false;
+        }
+        let (rows, bytes) = self.rows.room();
+        let run = self.lines.run(rows, bytes, &mut self.cuts);
+        let len = run.len();
+        if len == 0 {
+            return false;
+        }
+        let end = self.lines.offset() + len as u64;
+        // Once for all of them. Each is text as well, since what ends a line does not cut a character.
+        let text = from_utf8(run).ok().filter(|_| !self.decode.has_bad_before(end));
+        let Some(text) = text else {
+            self.one_by_one_to = end;
+            return false;
+        };
+        let first = self.lines.number() + 1;
+        if self.rows.are_whole(run) {
+            // a cut that was inside of a character would be a line that is left out
+            self.rows.append_whole(self.cuts.iter().filter_map(|cut| text.get(cut.range())));
+            self.rows.add(self.cuts.len(), first);
+        } else {
+            for (number, cut) in (first..).zip(&self.cuts) {
+                let line = &run[cut.range()];
+                let more = self.rows.split(line);
+                self.rows.append(line, text.get(cut.range()), number, more);
+            }
+        }
+        self.lines.take_run(self.cuts.len(), len);
+        true
+    }
+
     fn read_line(&mut self, line: &Line) -> Result<()> {
-        let line_end = line.offset + line.range.len() as u64;
+        let text = self.lines.text(line);
+        let line_end = line.offset + text.len() as u64;
         // A replacement character at the very end starts in front of it.
         let bad = self.decode.take_bad_before(line_end);
         if line.number <= self.plan.options.skip_lines {
             return Ok(());
         }
-        let text = self.lines.text(line);
         if let Some(bad) = bad {
             let reason = self.undecodable(bad.source_offset);
             return self.reject(Reject { value: shown_line(text), reason, ..self.at(line.number) });
         }
-        let plan = Arc::clone(&self.plan);
-        let options = &plan.options;
-        let more = self.splitter.split(text, options.columns.len(), &mut self.fields);
+        if self.records.is_some() {
+            return match from_utf8(text) {
+                Ok(_) => self.read_record(line),
+                Err(error) => {
+                    let reason = self.undecodable(line.offset + error.valid_up_to() as u64);
+                    self.reject(Reject { value: shown_line(text), reason, ..self.at(line.number) })
+                }
+            };
+        }
+        let more = self.rows.split(text);
         let mut checked = None;
         match self.check {
             Check::Nothing => {}
-            Check::Line => match std::str::from_utf8(text) {
+            Check::Line => match from_utf8(text) {
                 Ok(text) => checked = Some(text),
                 Err(error) => {
                     let reason = self.undecodable(line.offset + error.valid_up_to() as u64);
@@ -248,66 +282,50 @@ impl TextReader {
                 }
             },
             Check::Fields => {
-                if let Some((column, value, reason)) = self.find_bad_field(line, text) {
-                    let values = self.row_values(text);
-                    let column = Some(column);
-                    return self.reject(Reject { column, value: Some(value), reason, values, ..self.at(line.number) });
+                if let Some(bad) = self.rows.find_bad_field(text) {
+                    let reason = match bad.not_text_at {
+                        Some(at) => self.undecodable(line.offset + at as u64),
+                        None => format!("is not exactly a value of type {}", bad.data_type),
+                    };
+                    let values = self.rows.row_values(text);
+                    let (column, value) = (Some(bad.column), Some(bad.value));
+                    return self.reject(Reject { column, value, reason, values, ..self.at(line.number) });
                 }
             }
         }
-        for (column, index) in self.columns.iter_mut().zip(&plan.projection) {
-            let Some(range) = self.fields.get(*index) else {
-                column.append_null();
-                continue;
-            };
-            let field = &text[range.clone()];
-            let is_text = is_text(&options.columns[*index].1);
-            if field == options.null_marker || (field.is_empty() && !is_text) {
-                column.append_null();
-            } else if let Some(whole) = checked
-                && options.escape.is_none()
-                && let Some(field) = whole.get(range.clone())
-            {
-                column.append_text(field);
-            } else {
-                column.append(&self.splitter.unescape(field));
-            }
-        }
-        if more {
-            self.extra_fields.lines += 1;
-            if self.extra_fields.lines == 1 {
-                self.extra_fields.first = line.number;
-            }
-        }
-        if plan.has_places {
-            self.line_numbers.push(line.number);
-        }
-        self.rows += 1;
-        self.row_bytes += if self.columns.is_empty() { 0 } else { text.len() };
+        self.rows.append(text, checked, line.number, more);
         Ok(())
     }
 
-    /// The first field that is no value of its column, with what to say of it.
-    fn find_bad_field(&self, line: &Line, text: &[u8]) -> Option<(String, String, String)> {
-        let options = &self.plan.options;
-        for ((name, data_type), range) in options.columns.iter().zip(&self.fields) {
-            let field = &text[range.clone()];
-            if field == options.null_marker {
-                continue;
+    /// Reads a line of CSV or JSON.
+    fn read_record(&mut self, line: &Line) -> Result<()> {
+        let text = self.lines.text(line);
+        let (Some(records), Ok(text)) = (self.records.as_mut(), std::str::from_utf8(text)) else { return Ok(()) };
+        let bytes = text.len();
+        let record = RecordLine { text, number: line.number, offset: line.offset };
+        let outcome = records.read(record, self.rows.columns_mut());
+        self.take_record(outcome, bytes).map(|_| ())
+    }
+
+    /// What is left of CSV at the file's end. Whether there was a row.
+    fn end_records(&mut self) -> Result<bool> {
+        match self.records.as_mut().map(|records| records.end(self.rows.columns_mut())) {
+            Some(outcome) => self.take_record(outcome, 0),
+            None => Ok(false),
+        }
+    }
+
+    fn take_record(&mut self, outcome: Outcome, bytes: usize) -> Result<bool> {
+        match outcome {
+            Outcome::Nothing => Ok(false),
+            Outcome::Rows { count, line, more } => {
+                self.rows.add_record(count, line, bytes, more);
+                Ok(true)
             }
-            if is_text(data_type) && *data_type != DataType::Binary {
-                if let Err(error) = std::str::from_utf8(field) {
-                    let reason = self.undecodable(line.offset + (range.start + error.valid_up_to()) as u64);
-                    return Some((name.clone(), shown(field), reason));
-                }
-            } else if options.bad_value == BadValue::Error {
-                let field = self.splitter.unescape(field);
-                if !values::is_exact(data_type, &field) {
-                    return Some((name.clone(), shown(&field), format!("is not exactly a value of type {data_type}")));
-                }
+            Outcome::Bad(BadRecord { line, column, value, reason, values }) => {
+                self.reject(Reject { column, value, reason, values, ..self.at(line) }).map(|()| true)
             }
         }
-        None
     }
 
     fn refuse_long_line(&mut self, line: &TooLong) -> Result<()> {
@@ -326,8 +344,8 @@ impl TextReader {
 
     fn undecodable(&self, offset: u64) -> String {
         let encoding = self.plan.options.encoding.name();
-        let of_file = match self.decompress {
-            Some(Decompress::Gzip(_)) => "decompressed file",
+        let of_file = match &self.decompress {
+            Some(decompress) if !decompress.is_plain() => "decompressed file",
             _ => "file",
         };
         format!("bytes that are not {encoding} at byte {offset} of the {of_file}; check \"encoding\"")
@@ -336,16 +354,6 @@ impl TextReader {
     /// A reject of a line of this file.
     fn at(&self, line: u64) -> Reject {
         Reject { file: Some(self.file.clone()), line: Some(line), ..Reject::default() }
-    }
-
-    /// The fields of the line that was split last, by the names of the table's columns.
-    fn row_values(&self, text: &[u8]) -> RowValues {
-        let options = &self.plan.options;
-        let values = options.columns.iter().zip(&self.fields).map(|((name, _), range)| {
-            let field = &text[range.clone()];
-            (name.clone(), (field != options.null_marker).then(|| shown(&self.splitter.unescape(field))))
-        });
-        RowValues(values.collect())
     }
 
     /// Leaves a row out, or fails where there is nothing to record it in.
@@ -364,16 +372,8 @@ impl TextReader {
         ConnectorError::new(error.code(), format!("{}: {}", self.file, error.message()))
     }
 
-    fn take_batch(&mut self) -> Result<RecordBatch> {
-        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(Column::finish).collect();
-        if self.plan.has_places {
-            arrays.extend(place_columns(&self.file, std::mem::take(&mut self.line_numbers)));
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        self.rows = 0;
-        self.row_bytes = 0;
-        RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), arrays, &options)
-            .map_err(|error| ConnectorError::internal("text columns do not make a batch").with_source(error))
+    fn take_batch(&mut self) -> Result<Progress> {
+        self.rows.take_batch(&self.file).map(Progress::Batch)
     }
 }
 
@@ -394,19 +394,7 @@ impl Check {
     }
 }
 
-/// Whether an empty field is a value: the empty text.
-fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary)
-}
-
 /// The start of a line, for messages; None for an empty one.
 fn shown_line(text: &[u8]) -> Option<String> {
     (!text.is_empty()).then(|| shown(text))
-}
-
-/// The start of a text, for messages.
-fn shown(text: &[u8]) -> String {
-    // A little more than is shown, so that it is seen to be cut.
-    let cut = &text[..text.len().min(1024)];
-    shown_value(&String::from_utf8_lossy(cut))
 }

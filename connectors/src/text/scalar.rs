@@ -45,6 +45,21 @@ impl<'a> Scalar<'a> {
         })
     }
 
+    /// The same, of its own.
+    pub(super) fn into_owned(self) -> Scalar<'static> {
+        match self {
+            Self::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
+            Self::Bytes(bytes) => Scalar::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::Boolean(value) => Scalar::Boolean(value),
+            Self::Integer(value) => Scalar::Integer(value),
+            Self::Float32(value) => Scalar::Float32(value),
+            Self::Float64(value) => Scalar::Float64(value),
+            Self::Decimal(value) => Scalar::Decimal(value),
+            Self::Date(value) => Scalar::Date(value),
+            Self::Timestamp(value) => Scalar::Timestamp(value),
+        }
+    }
+
     /// What tells the keys of a map apart.
     pub(super) fn identity(&self) -> Vec<u8> {
         match self {

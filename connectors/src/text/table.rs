@@ -14,8 +14,7 @@ use super::options::TextTableOptions;
 use super::partitions::{PartitionFile, Partitions};
 use super::reader::ReadPlan;
 use super::scan::{OutputColumn, Source, TextExec};
-use super::syntax::RowSyntax;
-use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::error::Result;
 use crate::object_store::FileLocation;
 
 /// A table over text files. Each scan lists the files anew.
@@ -56,9 +55,6 @@ impl TextTable {
         partitions: Option<Partitions>,
     ) -> Result<Arc<dyn TableProvider>> {
         options.check()?;
-        if options.syntax != RowSyntax::Delimited {
-            return Err(ConnectorError::new(ErrorCode::Unsupported, "reading CSV and JSON is not built yet"));
-        }
         for (name, data_type) in &options.columns {
             Column::new(name, data_type)?;
         }

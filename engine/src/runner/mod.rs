@@ -536,7 +536,17 @@ impl Context {
             self.scope.views.insert(short, Some(session::view_of(query, planned)));
             return Ok(());
         }
-        let warnings = session::apply(statement, step.folder.as_deref(), &mut self.scope, Effect::Done)?;
+        let warnings = match statement {
+            SessionStatement::RepairTable(table) => {
+                let stop = self.stop.clone();
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Err(cancelled()),
+                    found = partitions::repair(table, &mut self.scope) => found?,
+                }
+            }
+            _ => session::apply(statement, step.folder.as_deref(), &mut self.scope, Effect::Done)?,
+        };
         for warning in warnings {
             self.warn(report, warning).await;
         }

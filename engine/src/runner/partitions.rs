@@ -151,16 +151,18 @@ pub(super) fn drop(
     Ok(Vec::new())
 }
 
+/// Checks `MSCK REPAIR TABLE` without looking at the folders: an earlier statement may be what fills them.
+pub(super) fn check_repair(table: &Name, scope: &Scope) -> Result<Vec<String>> {
+    find(table, scope)?.1.partial_values(&[])?;
+    Ok(Vec::new())
+}
+
 /// `MSCK REPAIR TABLE`: adds the folders that are partitions and are not known. Locations that a definition gave stay.
-pub(super) fn repair(table: &Name, scope: &mut Scope, effect: Effect) -> Result<Vec<String>> {
+pub(super) async fn repair(table: &Name, scope: &mut Scope) -> Result<Vec<String>> {
     let (name, mut entry) = find(table, scope)?;
     entry.partial_values(&[])?;
-    // an earlier statement may be what fills the folder
-    if effect == Effect::Checked {
-        return Ok(Vec::new());
-    }
     let location = location_of(&entry.definition.location, entry.folder.as_deref(), scope)?;
-    let found = find_partitions(&location, &entry.partition_columns()?)?;
+    let found = find_partitions(&location, &entry.partition_columns()?).await?;
     let mut new = Vec::new();
     let mut warnings = found.warnings;
     for (values, below) in found.partitions {
@@ -180,7 +182,7 @@ pub(super) fn repair(table: &Name, scope: &mut Scope, effect: Effect) -> Result<
         entry.partitions.insert(partition_name.clone(), partition.clone());
         new.push((partition_name, partition));
     }
-    keep(name, entry, &new, scope, effect)?;
+    keep(name, entry, &new, scope, Effect::Done)?;
     Ok(warnings)
 }
 

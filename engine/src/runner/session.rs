@@ -29,8 +29,19 @@ pub(super) enum Effect {
 }
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
-const WRITE_SETTINGS: &[&str] =
-    &["write_mode", "load_bytes", "load_rows", "max_writers", "visible_timeout", "error_limit", "max_line_bytes"];
+const WRITE_SETTINGS: &[&str] = &[
+    "write_mode",
+    "load_bytes",
+    "load_rows",
+    "max_writers",
+    "visible_timeout",
+    "error_limit",
+    "max_line_bytes",
+    "max_file_size",
+    "empty_file",
+    "raw_text",
+    "max_dynamic_partitions",
+];
 
 /// The setting that a name means: DataWorks and DataX write `loadBytes` for `load_bytes`.
 fn canonical(name: &str) -> Option<&'static str> {
@@ -41,7 +52,7 @@ fn canonical(name: &str) -> Option<&'static str> {
 }
 
 /// Changes the scope as the statement says. Returns what the user should know. Statements that show something change nothing.
-/// Views are put in by who has planned them.
+/// Views are put in by who has planned them, and partitions that are found by who has looked for them.
 pub(super) fn apply(
     statement: &SessionStatement,
     folder: Option<&Path>,
@@ -62,7 +73,7 @@ pub(super) fn apply(
         SessionStatement::DropPartitions { table, if_exists, partitions: dropped } => {
             partitions::drop(table, *if_exists, dropped, scope, effect)
         }
-        SessionStatement::RepairTable(table) => partitions::repair(table, scope, effect),
+        SessionStatement::RepairTable(table) => partitions::check_repair(table, scope),
         SessionStatement::CreateView { name, or_replace, if_not_exists, .. } => {
             let name = session_name(name)?;
             if scope.tables.contains_key(&name) {

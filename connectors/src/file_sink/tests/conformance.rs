@@ -73,3 +73,11 @@ async fn files_on_this_machine_pass_the_suite() {
     run_all(&files, "t").await;
     assert!(names(folder.path()).iter().all(|name| !name.contains("/.")), "{:?}", names(folder.path()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_in_a_bucket_pass_the_suite() {
+    let server = crate::oss::test_server::S3Server::start(&["lake"]);
+    let files = Files { root: super::buckets::location(&server, "/root"), tables: Mutex::default() };
+    run_all(&files, "t").await;
+    assert_eq!(server.open_uploads(), 0);
+}

@@ -114,3 +114,19 @@ async fn a_folder_that_cannot_be_made_names_the_path() {
     assert!(error.message().contains("file/t"), "{error}");
     assert_eq!(names(folder.path()), ["file"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_rolls_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = Ask::new(local(folder.path()));
+    // what the writer will make is a device that is always full
+    let temp = folder.path().join(format!(".part-00000-{run}-1-1.txt.{run}.tmp", run = ask.run));
+    std::os::unix::fs::symlink("/dev/full", &temp).unwrap();
+    let context = session(10, 2);
+    let planned = ask.plan(&context, "SELECT id, name FROM src").await.unwrap();
+    let error = planned.run(&context).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Io);
+    assert!(error.message().contains("make room on the disk"), "{error}");
+    assert_eq!(planned.insert.handle.settled().await, WriteState::RolledBack);
+    assert!(names(folder.path()).is_empty());
+}

@@ -10,7 +10,10 @@ async fn an_append_adds_files_whose_names_carry_the_run() {
     let ask = Ask::new(target.clone());
     let summary = ask.run(&context, "SELECT id, name FROM src").await.unwrap();
     assert_eq!((summary.rows_written, summary.write_mode.as_str()), (10, "append"));
-    assert_eq!(names(folder.path()), [format!("a/b/part-00000-{}-1-1.txt", ask.run), format!("a/b/part-00001-{}-1-1.txt", ask.run)]);
+    assert_eq!(
+        names(folder.path()),
+        [format!("a/b/part-00000-{}-1-1.txt", ask.run), format!("a/b/part-00001-{}-1-1.txt", ask.run)]
+    );
     assert_eq!(summary.labels.len(), 2);
     assert_eq!(ask.journal.open(), None);
     Ask::new(target.clone()).run(&context, "SELECT id + 10, name FROM src").await.unwrap();
@@ -63,7 +66,8 @@ async fn a_single_file_is_replaced_under_its_own_name() {
     assert_eq!(read(&target).await.len(), 1000);
     Ask::new(target.clone()).run(&context, "SELECT id, name FROM src WHERE id = 7").await.unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "7|name 7\n");
-    let error = Ask::new(target.clone()).with("writeMode", "nonConflict").run(&context, "SELECT id, name FROM src").await;
+    let error =
+        Ask::new(target.clone()).with("writeMode", "nonConflict").run(&context, "SELECT id, name FROM src").await;
     assert!(error.unwrap_err().message().contains("is there already"));
     // exactly one file, and none without rows
     Ask::new(target.clone()).run(&context, "SELECT id, name FROM src WHERE id < 0").await.unwrap();
@@ -114,7 +118,11 @@ async fn a_header_is_written_where_readers_skip_one() {
     let error = Ask::new(target).with("header", "false").run(&context, "SELECT id, name FROM src").await.unwrap_err();
     assert!(error.message().contains("would lose rows"), "{error}");
     let other = tempfile::tempdir().unwrap();
-    let summary = Ask::new(local(other.path())).with("writeHeader", "true").run(&context, "SELECT id, name FROM src").await.unwrap();
+    let summary = Ask::new(local(other.path()))
+        .with("writeHeader", "true")
+        .run(&context, "SELECT id, name FROM src")
+        .await
+        .unwrap();
     assert!(summary.warnings[0].contains("skip.header.line.count"), "{:?}", summary.warnings);
 }
 
@@ -182,7 +190,8 @@ async fn what_cannot_be_written_to_is_refused_when_it_is_planned() {
     assert!(refused(single).await.contains("is a folder"));
     let http = FileLocation::parse("http://h.example/x", Path::new("/")).unwrap();
     assert!(refused(table(http)).await.contains("behind a web server"));
-    let unknown = Ask::new(local(folder.path())).with("maxFileSise", "1").run(&context, "SELECT id, name FROM src").await;
+    let unknown =
+        Ask::new(local(folder.path())).with("maxFileSise", "1").run(&context, "SELECT id, name FROM src").await;
     assert!(unknown.unwrap_err().message().contains("did you mean \"max_file_size\"?"));
     assert_eq!(names(folder.path()), ["user_log.txt"]);
 }
@@ -201,7 +210,8 @@ async fn explain_says_what_readers_see() {
 #[tokio::test]
 async fn columns_that_are_left_out_are_null_and_text_for_a_date_is_that_date() {
     let folder = tempfile::tempdir().unwrap();
-    let columns = vec![("id".to_owned(), DataType::Int64), ("name".into(), DataType::Utf8), ("day".into(), DataType::Date32)];
+    let columns =
+        vec![("id".to_owned(), DataType::Int64), ("name".into(), DataType::Utf8), ("day".into(), DataType::Date32)];
     let format = FileFormat::Text(Box::new(hive(columns.clone())));
     let target = FileTarget { columns, format, ..local(folder.path()) };
     let ask = Ask { mapping: ColumnMapping::List(vec!["day".into(), "id".into()]), ..Ask::new(target.clone()) };

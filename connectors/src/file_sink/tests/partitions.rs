@@ -9,7 +9,9 @@ fn by_day(path: &Path) -> FileTarget {
 
 fn known(target: &FileTarget, values: &[&str], location: FileLocation) -> FileTarget {
     let mut target = target.clone();
-    target.partitions.push(KnownPartition { values: values.iter().map(|value| (*value).to_owned()).collect(), location });
+    target
+        .partitions
+        .push(KnownPartition { values: values.iter().map(|value| (*value).to_owned()).collect(), location });
     target
 }
 
@@ -27,7 +29,12 @@ async fn a_static_partition_is_a_folder_of_its_name() {
     assert_eq!(names(folder.path()), [format!("dt=2024-08-07/part-00000-{}-1-1.txt", ask.run)]);
     let target = known(&target, &["2024-08-07"], FileLocation::Local(folder.path().join("dt=2024-08-07")));
     assert_eq!(read(&target).await, ["0,name 0,2024-08-07", "1,name 1,2024-08-07", "2,name 2,2024-08-07"]);
-    let summary = Ask::new(target).overwrite().partition(&[("dt", Some("2024-08-07"))]).run(&context, "SELECT id, name FROM src").await.unwrap();
+    let summary = Ask::new(target)
+        .overwrite()
+        .partition(&[("dt", Some("2024-08-07"))])
+        .run(&context, "SELECT id, name FROM src")
+        .await
+        .unwrap();
     assert!(summary.new_partitions.is_empty());
 }
 
@@ -68,12 +75,12 @@ async fn more_partitions_than_allowed_are_an_error_and_leave_nothing() {
     let target = FileTarget { partition_columns: vec![("p".into(), DataType::Int64)], ..local(folder.path()) };
     let context = session(100, 1);
     let ask = Ask::new(target.clone()).with("max_dynamic_partitions", "99");
-    let error = ask.run(&context, "SELECT id, name, id FROM src").await.unwrap_err();
+    let error = ask.run(&context, "SELECT id, name, id AS p FROM src").await.unwrap_err();
     assert!(error.message().contains("more than 99 partitions"), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     assert_eq!(ask.journal.open(), None);
     // more than a writer keeps open
-    Ask::new(target).run(&context, "SELECT id, name, id FROM src").await.unwrap();
+    Ask::new(target).run(&context, "SELECT id, name, id AS p FROM src").await.unwrap();
     assert_eq!(names(folder.path()).len(), 100);
 }
 
@@ -108,7 +115,8 @@ async fn partitions_in_one_place_are_not_overwritten() {
     let ask = Ask::new(target.clone()).overwrite().partition(&[("dt", Some("2024-08-01"))]);
     let error = ask.run(&context, "SELECT id, name FROM src").await.unwrap_err();
     assert!(error.message().contains("dt=2024-08-01 and dt=2024-08-02"), "{error}");
-    let error = Ask::new(target.clone()).overwrite().run(&context, "SELECT id, name, '2024-08-02' FROM src").await.unwrap_err();
+    let error =
+        Ask::new(target.clone()).overwrite().run(&context, "SELECT id, name, '2024-08-02' FROM src").await.unwrap_err();
     assert!(error.message().contains("have one location"), "{error}");
     assert!(names(folder.path()).is_empty());
     Ask::new(target).partition(&[("dt", Some("2024-08-01"))]).run(&context, "SELECT id, name FROM src").await.unwrap();

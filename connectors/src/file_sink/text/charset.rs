@@ -103,7 +103,9 @@ impl CharsetEncoder {
                         EncoderResult::InputEmpty => break,
                         EncoderResult::OutputFull => {}
                         EncoderResult::Unmappable(_) => {
-                            return Err(ConnectorError::option("a column's name or a delimiter has a character that the encoding lacks"));
+                            return Err(ConnectorError::option(
+                                "a column's name or a delimiter has a character that the encoding lacks",
+                            ));
                         }
                     }
                 }

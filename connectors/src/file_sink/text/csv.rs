@@ -106,7 +106,10 @@ impl CsvLines {
         }
         // an escape that is a letter or the delimiter itself reads in more than one way
         let is_odd = |byte: u8| byte.is_ascii_alphanumeric() || self.delimiter.contains(&byte);
-        self.escape.is_some_and(|escape| is_odd(escape) && text.contains(&escape)).then_some(ESCAPE).filter(|_| quote != 0)
+        self.escape
+            .is_some_and(|escape| is_odd(escape) && text.contains(&escape))
+            .then_some(ESCAPE)
+            .filter(|_| quote != 0)
     }
 
     fn append_text(&self, text: &[u8], is_first: bool, out: &mut Vec<u8>) {
@@ -197,7 +200,11 @@ impl LineSyntax for CsvLines {
                     Values::Null => null_problem,
                     Values::Text(texts) => self.problem(texts.value(row).as_bytes(), is_first),
                     Values::Timestamp(micros)
-                        if self.dates.timestamp.as_ref().is_some_and(|it| !it.keeps(micros[row].rem_euclid(MICROS_PER_DAY))) =>
+                        if self
+                            .dates
+                            .timestamp
+                            .as_ref()
+                            .is_some_and(|it| !it.keeps(micros[row].rem_euclid(MICROS_PER_DAY))) =>
                     {
                         Some(LOSES_TIME)
                     }

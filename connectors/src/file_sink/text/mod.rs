@@ -8,6 +8,7 @@ mod delimited;
 mod json;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::fmt;
 use std::sync::Arc;
@@ -127,11 +128,6 @@ impl TextFormatter {
         })
     }
 
-    /// Whether files begin with the columns' names.
-    pub(super) fn has_header(&self) -> bool {
-        self.header_lines > 0
-    }
-
     /// Rows whose line would be longer than readers take.
     fn find_long(&self, batch: &RecordBatch, found: &mut Vec<Uncarried>) -> Result<()> {
         // twice for escapes, and for numbers
@@ -241,11 +237,6 @@ impl FileEncoder for TextEncoder {
     fn buffered_bytes(&self) -> usize {
         self.lines.capacity() + self.encoded.capacity()
     }
-}
-
-/// Whether a column's type is one that a field of text holds as it is.
-fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8)
 }
 
 fn unsupported(column: &str, data_type: &DataType, what: &str) -> ConnectorError {

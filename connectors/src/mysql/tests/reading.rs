@@ -18,9 +18,10 @@ use super::{TestDatabase, column, driver_connection, query, rows};
 use crate::catalog::{Catalog, RemoteCatalog};
 use crate::error::{ConnectorError, ErrorCode};
 use crate::mysql_protocol::predicate::Constant;
-use crate::mysql_protocol::split::{Split, pack};
+use crate::mysql_protocol::split::Split;
 use crate::sink::reject::RejectLogExtension;
 use crate::sink::{ErrorLimit, Reject, RejectLog};
+use crate::split_queue::pack;
 
 /// A table `t` of so many rows: `id` from 1, `v` some text.
 async fn numbers(count: u32) -> TestDatabase {

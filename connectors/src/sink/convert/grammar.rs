@@ -180,7 +180,8 @@ impl DateTimeText {
         };
         let fraction_digits = trim_end_zeros(fraction).len();
         let seconds = i64::from(hour * 3600 + minute * 60 + second);
-        let fraction_micros = fraction.iter().chain(b"000000").take(6).fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        let fraction_micros =
+            fraction.iter().chain(b"000000").take(6).fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
         Some(Self {
             has_time: seconds > 0 || fraction_digits > 0,
             fraction_digits,

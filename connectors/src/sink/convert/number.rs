@@ -48,9 +48,7 @@ pub(super) fn from_number(source: &ArrayRef, target: &TargetColumn, failures: &m
         | TargetType::Date
         | TargetType::DateTime { .. }
         | TargetType::Binary { .. }
-        | TargetType::Nested(_) => {
-            Err(ConnectorError::internal(format!("a number reached column `{}`", target.name)))
-        }
+        | TargetType::Nested(_) => Err(ConnectorError::internal(format!("a number reached column `{}`", target.name))),
     }
 }
 

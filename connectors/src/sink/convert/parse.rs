@@ -69,9 +69,9 @@ fn each_of<T: ArrowPrimitiveType>(
 ) -> Result<ArrayRef> {
     let value = |text: Option<&str>| match text {
         None => Ok(None),
-        Some(text) => read(text).map(Some).ok_or_else(|| {
-            ConnectorError::internal(format!("text that is no {to} passed the conversion"))
-        }),
+        Some(text) => read(text)
+            .map(Some)
+            .ok_or_else(|| ConnectorError::internal(format!("text that is no {to} passed the conversion"))),
     };
     let values = texts.iter().map(value).collect::<Result<PrimitiveArray<T>>>()?;
     Ok(Arc::new(values.with_data_type(to.clone())))

@@ -1,0 +1,251 @@
+//! Records of CSV: one per line, or across lines where quotes are open.
+
+use arrow::datatypes::DataType;
+
+use super::columns::Column;
+use super::csv_fields::{CsvFields, CsvSplitter, End};
+use super::options::TextTableOptions;
+use super::reader::ReadPlan;
+use super::records::{BadRecord, Dropped, OnBad, Outcome, RecordLine, zone_of};
+use super::rows::shown;
+use super::scalar::Scalar;
+use super::spark_values::SparkTexts;
+use super::syntax::{CsvDialect, CsvSyntax};
+use super::values::{self, ValueRules};
+use crate::sink::RowValues;
+
+/// Reads the records of one file.
+pub(super) struct CsvRecords {
+    splitter: CsvSplitter,
+    syntax: CsvSyntax,
+    rules: CsvRules,
+    /// All of the table, in the order of the fields.
+    columns: Vec<(String, DataType)>,
+    /// Which of them are wanted.
+    projection: Vec<usize>,
+    on_bad: OnBad,
+    max_bytes: usize,
+    line_end: Vec<u8>,
+    /// Whether the next record holds names.
+    at_header: bool,
+    open: Option<OpenRecord>,
+    fields: CsvFields,
+    pub(super) dropped: Dropped,
+}
+
+/// A record whose quotes are open.
+struct OpenRecord {
+    text: String,
+    /// The line in which it begins.
+    line: u64,
+    /// Offset in the text behind its last line.
+    end: u64,
+}
+
+/// How fields become values.
+struct CsvRules {
+    null_marker: Vec<u8>,
+    empty_value: Vec<u8>,
+    dialect: CsvDialect,
+    rules: ValueRules,
+    texts: SparkTexts,
+}
+
+impl CsvRecords {
+    pub(super) fn new(plan: &ReadPlan, syntax: &CsvSyntax) -> Self {
+        let options: &TextTableOptions = &plan.options;
+        let delimiter = options.fields_delimiter.as_deref().unwrap_or(b",");
+        Self {
+            splitter: CsvSplitter::new(delimiter, syntax),
+            rules: CsvRules {
+                null_marker: options.null_marker.clone(),
+                empty_value: syntax.empty_value.clone(),
+                dialect: syntax.dialect,
+                rules: options.values,
+                texts: SparkTexts {
+                    date: syntax.date_format.clone(),
+                    timestamp: syntax.timestamp_format.clone(),
+                    zone: zone_of(options),
+                },
+            },
+            at_header: syntax.header,
+            syntax: syntax.clone(),
+            columns: options.columns.clone(),
+            projection: plan.projection.clone(),
+            on_bad: OnBad::of(options),
+            max_bytes: options.max_line_bytes,
+            line_end: options.line_delimiter.clone().unwrap_or_else(|| b"\n".to_vec()),
+            open: None,
+            fields: CsvFields::default(),
+            dropped: Dropped::default(),
+        }
+    }
+
+    pub(super) fn skip_no_header(&mut self) {
+        self.at_header = false;
+    }
+
+    pub(super) fn read(&mut self, line: RecordLine<'_>, columns: &mut [Column]) -> Outcome {
+        let end = line.offset + line.text.len() as u64;
+        if let Some(mut open) = self.open.take() {
+            open.text.push_str(self.end_between(open.end, line.offset));
+            open.text.push_str(line.text);
+            open.end = end;
+            if open.text.len() > self.max_bytes {
+                let reason = format!(
+                    "the quotes that open in this line are open after \"max_line_bytes\" = {}; is a quote missing?",
+                    self.max_bytes
+                );
+                return Outcome::Bad(BadRecord { line: open.line, reason, ..BadRecord::default() });
+            }
+            if self.splitter.end_of(End::Open, line.text.as_bytes()) == End::Open {
+                self.open = Some(open);
+                return Outcome::Nothing;
+            }
+            return self.record(&open.text, open.line, columns);
+        }
+        if self.is_no_record(line.text) {
+            return Outcome::Nothing;
+        }
+        if self.syntax.multi_line && self.splitter.end_of(End::Closed, line.text.as_bytes()) == End::Open {
+            self.open = Some(OpenRecord { text: line.text.to_owned(), line: line.number, end });
+            return Outcome::Nothing;
+        }
+        self.record(line.text, line.number, columns)
+    }
+
+    /// The file ends: quotes that are open end with it.
+    pub(super) fn end(&mut self, columns: &mut [Column]) -> Outcome {
+        match self.open.take() {
+            Some(open) if matches!(self.on_bad, OnBad::Refuse | OnBad::RefuseValues) => {
+                let reason = "the quotes that open in this line do not end".to_owned();
+                Outcome::Bad(BadRecord { line: open.line, reason, ..BadRecord::default() })
+            }
+            Some(open) => self.record(&open.text, open.line, columns),
+            None => Outcome::Nothing,
+        }
+    }
+
+    /// What stood between two lines: by the bytes it took, since a CR in front of a LF was dropped with it.
+    fn end_between(&self, end: u64, begin: u64) -> &'static str {
+        match (self.line_end.as_slice(), begin.saturating_sub(end)) {
+            (b"\n", 2) => "\r\n",
+            (b"\r", _) => "\r",
+            _ => "\n",
+        }
+    }
+
+    fn is_no_record(&self, line: &str) -> bool {
+        if self.syntax.comment.is_some_and(|comment| line.as_bytes().first() == Some(&comment)) {
+            return true;
+        }
+        match self.syntax.dialect {
+            CsvDialect::Spark => line.bytes().all(|byte| byte <= b' '),
+            // a column that is NULL in each row of a table of one column
+            CsvDialect::Rfc4180 => line.is_empty() && self.columns.len() > 1,
+            CsvDialect::OpenCsv => false,
+        }
+    }
+
+    fn record(&mut self, text: &str, line: u64, columns: &mut [Column]) -> Outcome {
+        if std::mem::take(&mut self.at_header) {
+            return Outcome::Nothing;
+        }
+        let _end = self.splitter.split(text.as_bytes(), &mut self.fields);
+        let more = self.fields.len() > self.columns.len();
+        if self.on_bad != OnBad::Null {
+            let bad = self.bad_field().or_else(|| self.bad_length());
+            match (self.on_bad, bad) {
+                (_, None) => {}
+                (OnBad::Drop, Some(_)) => return self.dropped.add(line),
+                (OnBad::RefuseValues, Some(BadField { column: None, .. })) => {}
+                (_, Some(BadField { column, value, reason })) => {
+                    return Outcome::Bad(BadRecord { line, column, value, reason, values: self.row_values() });
+                }
+            }
+        }
+        for (column, index) in columns.iter_mut().zip(&self.projection) {
+            let value = self.rules.value(&self.fields, *index).and_then(|field| {
+                let (_, data_type) = self.columns.get(*index)?;
+                self.rules.scalar(data_type, field)
+            });
+            column.append_scalar(value);
+        }
+        Outcome::Rows { count: 1, line, more }
+    }
+
+    /// The first field that is no value of its column.
+    fn bad_field(&self) -> Option<BadField> {
+        self.columns.iter().enumerate().find_map(|(index, (name, data_type))| {
+            let field = self.rules.value(&self.fields, index)?;
+            (!self.rules.is_exact(data_type, field)).then(|| BadField {
+                column: Some(name.clone()),
+                value: Some(shown(field.as_bytes())),
+                reason: format!("is not exactly a value of type {data_type}"),
+            })
+        })
+    }
+
+    fn bad_length(&self) -> Option<BadField> {
+        let (fields, columns) = (self.fields.len(), self.columns.len());
+        (fields != columns).then(|| BadField {
+            column: None,
+            value: None,
+            reason: format!("the row has {fields} fields, and the table {columns} columns"),
+        })
+    }
+
+    fn row_values(&self) -> RowValues {
+        let value = |index: usize| self.rules.value(&self.fields, index).map(|field| shown(field.as_bytes()));
+        RowValues(self.columns.iter().enumerate().map(|(index, (name, _))| (name.clone(), value(index))).collect())
+    }
+}
+
+struct BadField {
+    /// None: the row as a whole.
+    column: Option<String>,
+    value: Option<String>,
+    reason: String,
+}
+
+impl CsvRules {
+    /// A field's text; None for NULL.
+    fn value<'a>(&'a self, fields: &'a CsvFields, index: usize) -> Option<&'a str> {
+        let (field, is_quoted) = fields.get(index)?;
+        let is_empty = field.is_empty();
+        let field = match is_empty && is_quoted {
+            true => self.empty_value.as_slice(),
+            false => field,
+        };
+        let is_null = match self.dialect {
+            // quoted or not
+            CsvDialect::Spark => (is_empty && !is_quoted) || field == self.null_marker,
+            CsvDialect::Rfc4180 | CsvDialect::OpenCsv => !is_quoted && field == self.null_marker,
+        };
+        if is_null { None } else { std::str::from_utf8(field).ok() }
+    }
+
+    fn scalar<'a>(&self, data_type: &DataType, field: &'a str) -> Option<Scalar<'a>> {
+        match self.is_sparks(data_type) {
+            true => self.texts.value(data_type, field),
+            false => Scalar::from_hive(data_type, field.as_bytes()),
+        }
+    }
+
+    fn is_exact(&self, data_type: &DataType, field: &str) -> bool {
+        match self.is_sparks(data_type) {
+            true => self.texts.value(data_type, field).is_some(),
+            false => values::is_exact(data_type, field.as_bytes()),
+        }
+    }
+
+    /// Hive has no patterns.
+    fn is_sparks(&self, data_type: &DataType) -> bool {
+        match data_type {
+            _ if self.rules == ValueRules::Spark => true,
+            DataType::Date32 => self.texts.date.is_some(),
+            DataType::Timestamp(..) => self.texts.timestamp.is_some(),
+            _ => false,
+        }
+    }
+}
