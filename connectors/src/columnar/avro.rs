@@ -1,6 +1,5 @@
 //! Reading Avro object container files: block by block, as their bytes arrive.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
@@ -54,19 +53,12 @@ pub(super) async fn open(
     });
     let output = builder.tx();
     builder.spawn_blocking(move || {
-        let decode = || {
-            let mut pieces = Pieces::new(input);
-            let blocks = match header {
-                Some(header) => Blocks::from(header, pieces, start, end)?,
-                None => Blocks::new(read_header(&mut pieces)?, pieces, end)?,
-            };
-            decode(blocks, &request, &output)
+        let mut pieces = Pieces::new(input);
+        let blocks = match header {
+            Some(header) => Blocks::from(header, pieces, start, end)?,
+            None => Blocks::new(read_header(&mut pieces)?, pieces, end)?,
         };
-        // The crate's arithmetic on what a damaged file names may panic.
-        catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
-            let message = "the Avro file is damaged, or holds what cannot be read here";
-            Err(ConnectorError::new(ErrorCode::Value, message).into())
-        })
+        decode(blocks, &request, &output)
     });
     Ok(builder.build().boxed())
 }

@@ -11,7 +11,8 @@
 //! errors and the table's partitions into EXPLAIN.
 //!
 //! A TIMESTAMP is a wall-clock time. Where a format stores a moment (INT96 and UTC-adjusted timestamps of Parquet, `timestamp-…` of
-//! Avro), it is the wall clock of the session's zone at that moment, as Spark shows it. ORC stores wall clocks.
+//! Avro), it is the wall clock of the session's zone at that moment, as Spark shows it. ORC stores wall clocks. Writing (`write`) is the
+//! same the other way round.
 
 mod avro;
 mod avro_blocks;
@@ -25,8 +26,14 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use table::ColumnarTable;
+pub use write::formatter;
+
+use jiff::tz::TimeZone;
+
+use crate::error::{ConnectorError, Result};
 
 /// A format of files that hold columns and their types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,4 +55,12 @@ impl ColumnarFormat {
             Self::Orc => "ORC",
         }
     }
+}
+
+/// The zone of an IANA name or an offset such as `+08:00`.
+fn time_zone(name: &str) -> Result<TimeZone> {
+    jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name).map_err(|error| {
+        let message = format!("the time zone \"{}\" is not known", name.escape_debug());
+        ConnectorError::option(message).with_source(error)
+    })
 }

@@ -1,7 +1,5 @@
 //! Reading ORC files: stripe by stripe, only the columns that are asked for.
 
-use std::panic::AssertUnwindSafe;
-
 use arrow::datatypes::DataType;
 use bytes::Bytes;
 use datafusion::datasource::listing::FileRange;
@@ -18,7 +16,7 @@ use orc_rust::{ArrowSchemaOptions, TimestampPrecision};
 use super::columns::are_positions;
 use super::decoded::{FoundColumns, Request};
 use super::ranged_file::{RangedFile, ScannedFile};
-use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::error::{ConnectorError, Result};
 
 /// Bytes that are read ahead: the streams of a stripe lie one behind another and most are small.
 const READ_AHEAD_BYTES: u64 = 1 << 20;
@@ -33,11 +31,7 @@ pub(super) async fn open(
     bytes_read: Count,
 ) -> DataFusionResult<Batches> {
     let opened = Chunks { file: file.open(bytes_read).await?, ahead: Window::default() };
-    // The crate panics where a file is damaged in ways that it does not look for.
-    match AssertUnwindSafe(read(opened, range, request)).catch_unwind().await {
-        Ok(batches) => Ok(guarded(batches?)),
-        Err(_) => Err(panicked().into()),
-    }
+    read(opened, range, request).await
 }
 
 async fn read(file: Chunks, range: Option<FileRange>, request: Request) -> DataFusionResult<Batches> {
@@ -89,16 +83,6 @@ fn counted(
 
 fn to_usize(offset: i64) -> usize {
     usize::try_from(offset).unwrap_or(0)
-}
-
-/// Turns a panic of the crate into an error that ends the stream.
-fn guarded(batches: Batches) -> Batches {
-    let caught = AssertUnwindSafe(batches).catch_unwind();
-    caught.map(|batch| batch.unwrap_or_else(|_| Err(panicked().into()))).boxed()
-}
-
-fn panicked() -> ConnectorError {
-    ConnectorError::new(ErrorCode::Value, "the ORC file is damaged, or holds what cannot be read here")
 }
 
 /// An error of the crate, or of ours within it.

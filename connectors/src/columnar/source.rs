@@ -1,6 +1,7 @@
-//! What all formats share under DataFusion's scan node: errors name their file, EXPLAIN shows location and partitions.
+//! What all formats share under DataFusion's scan node: errors name their file, a panic is an error, EXPLAIN shows location and partitions.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -16,7 +17,7 @@ use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
 
@@ -168,6 +169,11 @@ fn in_file(file: &str, error: DataFusionError) -> DataFusionError {
     }
 }
 
+/// The crates that decode panic where a file is damaged in ways that they do not look for.
+fn panicked() -> DataFusionError {
+    ConnectorError::new(ErrorCode::Value, "the file is damaged, or holds what cannot be read here").into()
+}
+
 #[derive(Debug)]
 struct Files(Box<dyn Morselizer>);
 
@@ -192,7 +198,8 @@ struct NamedPlanner {
 impl MorselPlanner for NamedPlanner {
     fn plan(self: Box<Self>) -> DataFusionResult<Option<MorselPlan>> {
         let Self { name, planner } = *self;
-        let Some(mut plan) = planner.plan().map_err(|error| in_file(&name, error))? else { return Ok(None) };
+        let planned = catch_unwind(AssertUnwindSafe(|| planner.plan())).unwrap_or_else(|_| Err(panicked()));
+        let Some(mut plan) = planned.map_err(|error| in_file(&name, error))? else { return Ok(None) };
         let named = |planner| Box::new(NamedPlanner { name: Arc::clone(&name), planner }) as Box<dyn MorselPlanner>;
         let morsels = plan.take_morsels().into_iter().map(|morsel| {
             Box::new(NamedMorsel { name: Arc::clone(&name), morsel }) as Box<dyn Morsel>
@@ -203,7 +210,8 @@ impl MorselPlanner for NamedPlanner {
         if let Some(pending) = plan.take_pending_planner() {
             let name = Arc::clone(&name);
             result.set_pending_planner(async move {
-                let planner = pending.await.map_err(|error| in_file(&name, error))?;
+                let planner = AssertUnwindSafe(pending).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
+                let planner = planner.map_err(|error| in_file(&name, error))?;
                 Ok(Box::new(NamedPlanner { name, planner }) as Box<dyn MorselPlanner>)
             });
         }
@@ -220,6 +228,7 @@ struct NamedMorsel {
 impl Morsel for NamedMorsel {
     fn into_stream(self: Box<Self>) -> BoxStream<'static, DataFusionResult<RecordBatch>> {
         let Self { name, morsel } = *self;
-        morsel.into_stream().map(move |batch| batch.map_err(|error| in_file(&name, error))).boxed()
+        let batches = AssertUnwindSafe(morsel.into_stream()).catch_unwind();
+        batches.map(move |batch| batch.unwrap_or_else(|_| Err(panicked())).map_err(|error| in_file(&name, error))).boxed()
     }
 }

@@ -169,10 +169,7 @@ impl TableProvider for ColumnarTable {
 
 fn session_zone(state: &dyn Session) -> Result<TimeZone> {
     let Some(name) = &state.config_options().execution.time_zone else { return Ok(TimeZone::UTC) };
-    jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(name).map_err(|error| {
-        let message = format!("the time zone \"{}\" is not known", name.escape_debug());
-        ConnectorError::option(message).with_source(error)
-    })
+    super::time_zone(name)
 }
 
 /// Deals files out to groups, the largest first to whoever has least. DataFusion cuts large files into ranges for more of them.
