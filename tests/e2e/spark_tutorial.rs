@@ -2,14 +2,11 @@
 //! virtual-host addressing, and back through the two external tables.
 //! `SYNCLINE_KILLS=7` kills its uploads at more places.
 
-use std::process::Child;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::resume::{kills, run_id, wait};
-use crate::support::s3_server::{Fault, KEY_ID, KEY_SECRET, Seen};
+use crate::file_resume::{Step, kill_at};
+use crate::resume::kills;
+use crate::support::s3_server::{Fault, KEY_ID, KEY_SECRET};
 use crate::support::{Cli, Database, Files, S3Server, traps};
 
 const SCRIPT: &str = include_str!("../../docs/tutorial/user_profile_spark.sql");
@@ -190,67 +187,6 @@ fn explain_and_a_dry_run_ask_the_bucket_to_write_nothing() {
     assert!(tutorial.bucket.requests().iter().all(|seen| matches!(seen.method.as_str(), "GET" | "HEAD")));
 }
 
-/// A request at which the process is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Begin,
-    Part,
-    Complete,
-}
-
-impl Step {
-    fn is(self, seen: &Seen) -> bool {
-        match self {
-            Self::Begin => seen.method == "POST" && seen.query.contains("uploads"),
-            Self::Part => seen.method == "PUT" && seen.query.contains("partNumber"),
-            Self::Complete => seen.method == "POST" && seen.query.contains("uploadId"),
-        }
-    }
-}
-
-/// Runs the script and kills it at the n-th such request, which the server does or does not do. None if the run was over before.
-fn kill_at(tutorial: &Tutorial, step: Step, nth: usize, is_done: bool) -> Option<String> {
-    let child: Arc<Mutex<Option<Child>>> = Arc::default();
-    let victim = Arc::clone(&child);
-    let kill = move || loop {
-        // the process may speak before the test has its handle
-        if let Some(child) = victim.lock().unwrap().as_mut() {
-            child.kill().unwrap();
-            // until nothing that it has sent is on its way any more
-            std::thread::sleep(Duration::from_millis(20));
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
-    let seen = Mutex::new(0);
-    let matcher = move |request: &Seen| {
-        if !step.is(request) {
-            return false;
-        }
-        let mut seen = seen.lock().unwrap();
-        *seen += 1;
-        *seen == nth + 1
-    };
-    let fault = match is_done {
-        true => Fault::Before(Box::new(kill)),
-        false => Fault::Instead(Box::new(move |_| {
-            kill();
-            String::new()
-        })),
-    };
-    tutorial.bucket.fault(1, matcher, fault);
-    let started = tutorial.cli.start(&["run", "user_profile_spark.sql", "--bizdate", "20240807"]);
-    *child.lock().unwrap() = Some(started);
-    let (code, stderr) = wait(&child);
-    match code {
-        None => Some(run_id(&stderr)),
-        Some(code) => {
-            assert_eq!(code, 0, "{stderr}");
-            None
-        }
-    }
-}
-
 #[test]
 fn kill_9_within_an_upload_then_resume_leaves_the_day_s_rows_and_no_open_upload() {
     // two parts
@@ -275,7 +211,9 @@ fn kill_9_within_an_upload_then_resume_leaves_the_day_s_rows_and_no_open_upload(
                 tutorial.bucket.remove(BUCKET, &key);
             }
         }
-        let Some(run_id) = kill_at(&tutorial, step, nth, is_done) else { panic!("{what}: the run was over before") };
+        let job = ["run", "user_profile_spark.sql", "--bizdate", "20240807"];
+        let killed = kill_at(&tutorial.bucket, &tutorial.cli, &job, step, nth, is_done);
+        let Some(run_id) = killed else { panic!("{what}: the run was over before") };
         let ran = tutorial.run(&["--resume", &run_id]);
         assert_eq!(ran.code, 0, "{what}: {ran:?}");
         tutorial.assert_clean(&what);
