@@ -81,10 +81,6 @@ impl CsvRecords {
         }
     }
 
-    pub(super) fn skip_no_header(&mut self) {
-        self.at_header = false;
-    }
-
     pub(super) fn read(&mut self, line: RecordLine<'_>, columns: &mut [Column]) -> Outcome {
         let end = line.offset + line.text.len() as u64;
         if let Some(mut open) = self.open.take() {

@@ -3,6 +3,7 @@
 use super::datetime_pattern::DateTimePattern;
 use super::delimiter::delimiter;
 use super::options::{BadValue, Compression, TextTableOptions};
+use super::spark_values::zone;
 use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::{Options, nearest};
@@ -158,8 +159,9 @@ impl TextTableOptions {
             "max_line_bytes" => self.max_line_bytes = bytes(name, value)?,
             "bad_value" => self.bad_value = bad_value(value)?,
             "timezone" => {
-                let unknown = |_| ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()));
-                self.time_zone = jiff::tz::TimeZone::get(value.trim()).map_err(unknown)?;
+                self.time_zone = zone(value.trim()).ok_or_else(|| {
+                    ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()))
+                })?;
             }
             "line.delim" | "linesep" => self.set_line_delimiter(delimiter(value)),
             _ => return Ok(false),
