@@ -106,8 +106,9 @@ impl WriterOptions {
             max_dynamic_partitions: MAX_DYNAMIC_PARTITIONS,
             max_writers: MAX_WRITERS,
         };
-        let of_session =
-            |name: &str| matches!(name, "max_file_size" | "empty_file" | "raw_text" | "max_dynamic_partitions" | "max_writers");
+        let of_session = |name: &str| {
+            matches!(name, "max_file_size" | "empty_file" | "raw_text" | "max_dynamic_partitions" | "max_writers")
+        };
         let mut other_session = Options::new();
         for (name, value) in session.iter() {
             match canonical(name) {
