@@ -24,7 +24,7 @@
 
 mod columns;
 mod csv_fields;
-mod csv_records;
+pub(crate) mod csv_records;
 mod datetime_pattern;
 mod decode;
 mod decompress;
