@@ -15,6 +15,7 @@ use futures::stream::BoxStream;
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::avro_blocks::{Blocks, Pieces, header_length, read_header};
+use super::avro_rows::Packing;
 use super::decoded::{FoundColumns, Request};
 use super::ranged_file::{RangedFile, ScannedFile, refuse_coding};
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -71,7 +72,9 @@ async fn header_of(file: &RangedFile) -> Result<Bytes> {
         match header_length(&bytes)? {
             Some(length) => return Ok(bytes.slice(..length)),
             None if length < file.size() => length = length.saturating_mul(4),
-            None => return Err(ConnectorError::new(ErrorCode::Value, "the Avro file is damaged: it ends in its header")),
+            None => {
+                return Err(ConnectorError::new(ErrorCode::Value, "the Avro file is damaged: it ends in its header"));
+            }
         }
     }
 }
@@ -90,15 +93,20 @@ async fn feed(mut read: FileRead, pieces: Sender<Result<Bytes>>, bytes_read: Cou
 }
 
 /// Decodes until the blocks end or nobody takes rows any more.
-fn decode(mut blocks: Blocks, request: &Request, output: &Sender<DataFusionResult<RecordBatch>>) -> DataFusionResult<()> {
+fn decode(
+    mut blocks: Blocks,
+    request: &Request,
+    output: &Sender<DataFusionResult<RecordBatch>>,
+) -> DataFusionResult<()> {
     let header = blocks.header();
-    let (schema, is_julian) = describe(&header)?;
+    let Described { schema, json, packing, is_julian } = describe(&header)?;
     let columns: Vec<(String, DataType)> =
         schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
     let found = request.find(&columns, false, is_julian)?;
     if found.is_empty() {
         return count(blocks, &found, request.batch_rows, output);
     }
+    blocks.unpacked(&json, packing)?;
     let mut builder = ReaderBuilder::new().with_batch_size(request.batch_rows);
     if found.read.len() < columns.len() {
         builder = builder.with_projection(found.read.clone());
@@ -142,14 +150,26 @@ fn count(
     Ok(())
 }
 
-/// The columns that a header names, and whether who wrote the file may have used the hybrid calendar: Spark up to 2, later ones when
-/// told to. Other writers do not say, and are taken for ones of today.
-fn describe(header: &Bytes) -> DataFusionResult<(SchemaRef, bool)> {
+/// What a header says.
+struct Described {
+    schema: SchemaRef,
+    /// The same in Avro's words.
+    json: Vec<u8>,
+    packing: Packing,
+    /// Whether who wrote the file may have used the hybrid calendar: Spark up to 2, later ones when told to. Other writers do not say,
+    /// and are taken for ones of today.
+    is_julian: bool,
+}
+
+fn describe(header: &Bytes) -> DataFusionResult<Described> {
     let reader = ReaderBuilder::new().build(std::io::Cursor::new(header))?;
     let key = |name: &str| reader.avro_header().get(name);
-    let major = key("org.apache.spark.version").and_then(|version| {
-        std::str::from_utf8(version).ok()?.split('.').next()?.parse::<u32>().ok()
-    });
-    let is_julian = key("org.apache.spark.legacyDateTime").is_some() || major.is_some_and(|major| major < 3);
-    Ok((reader.schema(), is_julian))
+    let major = key("org.apache.spark.version")
+        .and_then(|version| std::str::from_utf8(version).ok()?.split('.').next()?.parse::<u32>().ok());
+    Ok(Described {
+        schema: reader.schema(),
+        json: key("avro.schema").unwrap_or_default().to_vec(),
+        packing: Packing::parse(key("avro.codec"))?,
+        is_julian: key("org.apache.spark.legacyDateTime").is_some() || major.is_some_and(|major| major < 3),
+    })
 }

@@ -3,14 +3,16 @@
 //! markers; here both are errors.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc::Receiver;
 
+use super::avro_rows::{Packing, Shape};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// The length of the marker.
-pub(super) const MARKER_BYTES: usize = 16;
+const MARKER_BYTES: usize = 16;
 const MAGIC: &[u8; 4] = b"Obj\x01";
 /// A header holds a schema; no more than this is read for one.
 const MAX_HEADER_BYTES: usize = 16 << 20;
@@ -99,6 +101,21 @@ fn long(mut byte: impl FnMut() -> Result<Option<u8>>) -> Result<Option<i64>> {
     Err(damaged("a number has too many digits"))
 }
 
+/// A number in front of bytes, which are left behind it.
+///
+/// # Errors
+/// Code Value if there is none.
+pub(super) fn long_of(bytes: &mut &[u8]) -> Result<i64> {
+    let number = long(|| {
+        let first = bytes.split_first();
+        Ok(first.map(|(first, rest)| {
+            *bytes = rest;
+            *first
+        }))
+    });
+    number?.ok_or_else(cut_short)
+}
+
 /// The bytes of a header, which the input begins with: magic, metadata, marker. None if there are not enough bytes to tell.
 ///
 /// # Errors
@@ -159,8 +176,31 @@ pub(super) fn read_header(pieces: &mut Pieces) -> Result<Bytes> {
 }
 
 /// The marker at the end of a header.
-pub(super) fn marker_of(header: &[u8]) -> Result<[u8; MARKER_BYTES]> {
+fn marker_of(header: &[u8]) -> Result<[u8; MARKER_BYTES]> {
     header.last_chunk().copied().ok_or_else(cut_short)
+}
+
+/// The same header for blocks that are unpacked: what it says of their compression is not true any more.
+fn unpacked_header(header: &[u8], schema: &[u8]) -> Result<Bytes> {
+    const SCHEMA: &[u8] = b"avro.schema";
+    let mut bytes = BytesMut::from(&MAGIC[..]);
+    put_long(&mut bytes, 1);
+    for part in [SCHEMA, schema] {
+        put_long(&mut bytes, part.len() as u64);
+        bytes.extend_from_slice(part);
+    }
+    bytes.extend_from_slice(&[0]);
+    bytes.extend_from_slice(&marker_of(header)?);
+    Ok(bytes.freeze())
+}
+
+fn put_long(bytes: &mut BytesMut, value: u64) {
+    let mut rest = value << 1;
+    while rest >= 0x80 {
+        bytes.extend_from_slice(&[(rest & 0x7F) as u8 | 0x80]);
+        rest >>= 7;
+    }
+    bytes.extend_from_slice(&[(rest & 0x7F) as u8]);
 }
 
 /// The blocks of a file, as bytes that begin with its header.
@@ -172,6 +212,8 @@ pub(super) struct Blocks {
     /// Blocks whose marker begins here or later are another reader's.
     end: u64,
     buffer: Bytes,
+    /// How blocks are unpacked, and what their rows are made of; None as long as they are only counted.
+    rows_of: Option<(Packing, Arc<Shape>)>,
     /// Rows of the blocks so far.
     pub(super) rows: u64,
     /// Why there are no more bytes.
@@ -183,7 +225,7 @@ impl Blocks {
     pub(super) fn new(header: Bytes, pieces: Pieces, end: u64) -> Result<Self> {
         let marker = marker_of(&header)?;
         let position = (header.len() - MARKER_BYTES) as u64;
-        Ok(Self { pieces, marker, position, end, buffer: header, rows: 0, failed: None })
+        Ok(Self { pieces, marker, position, end, buffer: header, rows_of: None, rows: 0, failed: None })
     }
 
     /// The blocks behind the first marker at `start` or later, where `pieces` begin.
@@ -193,7 +235,7 @@ impl Blocks {
             Some(skipped) => start + skipped,
             None => u64::MAX,
         };
-        Ok(Self { pieces, marker, position, end, buffer: header, rows: 0, failed: None })
+        Ok(Self { pieces, marker, position, end, buffer: header, rows_of: None, rows: 0, failed: None })
     }
 
     /// The file's header.
@@ -201,17 +243,23 @@ impl Blocks {
         self.buffer.clone()
     }
 
-    /// The next block: its rows, and its bytes from the row count to the marker.
+    /// From now on blocks are unpacked and walked before they are handed on, behind a header that says so.
+    pub(super) fn unpacked(&mut self, schema: &[u8], packing: Packing) -> Result<()> {
+        self.buffer = unpacked_header(&self.buffer, schema)?;
+        self.rows_of = Some((packing, Shape::parse(schema)?));
+        Ok(())
+    }
+
+    /// The next block: its rows and, if blocks are unpacked, its bytes from the row count to the marker.
     pub(super) fn next(&mut self) -> Result<Option<(u64, Bytes)>> {
         if self.position >= self.end {
             return Ok(None);
         }
-        let mut frame = BytesMut::new();
+        let mut frame = 0;
         let pieces = &mut self.pieces;
         let mut byte = || {
-            let byte = pieces.byte()?;
-            frame.extend(byte);
-            Ok(byte)
+            frame += 1;
+            pieces.byte()
         };
         let Some(count) = long(&mut byte)? else { return Ok(None) };
         let Some(length) = long(&mut byte)? else { return Err(cut_short()) };
@@ -226,11 +274,17 @@ impl Blocks {
         if *marker != self.marker {
             return Err(damaged("a block does not end in the file's marker"));
         }
-        self.position += (MARKER_BYTES + frame.len() + length) as u64;
+        self.position += (MARKER_BYTES + frame + length) as u64;
         self.rows += count;
-        frame.extend_from_slice(&body);
-        frame.extend_from_slice(&marker);
-        Ok(Some((count, frame.freeze())))
+        let Some((packing, shape)) = &self.rows_of else { return Ok(Some((count, Bytes::new()))) };
+        let body = packing.unpack(&body)?;
+        shape.check(count, &body)?;
+        let mut block = BytesMut::with_capacity(body.len() + 2 * MARKER_BYTES);
+        put_long(&mut block, count);
+        put_long(&mut block, body.len() as u64);
+        block.extend_from_slice(&body);
+        block.extend_from_slice(&marker);
+        Ok(Some((count, block.freeze())))
     }
 }
 
@@ -267,7 +321,7 @@ fn cut_short() -> ConnectorError {
     damaged("it ends too early")
 }
 
-fn damaged(how: &str) -> ConnectorError {
+pub(super) fn damaged(how: &str) -> ConnectorError {
     ConnectorError::new(ErrorCode::Value, format!("the Avro file is damaged: {how}"))
 }
 

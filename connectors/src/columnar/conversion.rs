@@ -282,7 +282,11 @@ fn is_exact(from: &DataType, to: &DataType) -> bool {
         (from, to) if widens(from, to) => true,
         (DataType::Timestamp(TimeUnit::Nanosecond, _), DataType::Int64) => true,
         (
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary | DataType::LargeBinary
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Binary
+            | DataType::LargeBinary
             | DataType::BinaryView,
             DataType::Utf8 | DataType::Binary,
         ) => true,
@@ -430,7 +434,13 @@ mod tests {
     #[test]
     fn a_moment_is_the_wall_clock_of_the_zone() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap().as_microsecond();
-        let moments = ["2024-03-10T06:59:59Z", "2024-03-10T07:00:00Z", "2024-11-03T05:30:00Z", "2024-11-03T06:30:00Z", "1800-01-01T00:00:00Z"];
+        let moments = [
+            "2024-03-10T06:59:59Z",
+            "2024-03-10T07:00:00Z",
+            "2024-11-03T05:30:00Z",
+            "2024-11-03T06:30:00Z",
+            "1800-01-01T00:00:00Z",
+        ];
         let array = TimestampMicrosecondArray::from(moments.map(at).to_vec()).with_timezone("UTC");
         let plan = Conversion::plan("c", array.data_type(), &micros(None), &reading("America/New_York")).unwrap();
         let array: ArrayRef = Arc::new(array);
@@ -439,7 +449,13 @@ mod tests {
         let shown: Vec<_> = (0..5).map(|row| clocks.value_as_datetime(row).unwrap().to_string()).collect();
         assert_eq!(
             shown,
-            ["2024-03-10 01:59:59", "2024-03-10 03:00:00", "2024-11-03 01:30:00", "2024-11-03 01:30:00", "1799-12-31 19:03:58"]
+            [
+                "2024-03-10 01:59:59",
+                "2024-03-10 03:00:00",
+                "2024-11-03 01:30:00",
+                "2024-11-03 01:30:00",
+                "1799-12-31 19:03:58"
+            ]
         );
     }
 
@@ -449,7 +465,10 @@ mod tests {
         let clock = convert(nanos(1_000), &micros(None)).unwrap();
         assert_eq!(clock.as_primitive::<TimestampMicrosecondType>().value(0), 1);
         assert!(convert(nanos(1_001), &micros(None)).unwrap_err().message().contains("BIGINT"));
-        assert_eq!(convert(nanos(1_001), &DataType::Int64).unwrap().as_primitive::<arrow::datatypes::Int64Type>().value(0), 1_001);
+        assert_eq!(
+            convert(nanos(1_001), &DataType::Int64).unwrap().as_primitive::<arrow::datatypes::Int64Type>().value(0),
+            1_001
+        );
     }
 
     #[test]
@@ -469,7 +488,10 @@ mod tests {
     fn nested_values_are_matched_by_name_at_every_level() {
         let inner = StructArray::from(vec![
             (Arc::new(Field::new("B", DataType::Int32, true)), Arc::new(Int32Array::from(vec![1, 2, 3])) as ArrayRef),
-            (Arc::new(Field::new("a", DataType::Utf8, true)), Arc::new(StringArray::from(vec!["x", "y", "z"])) as ArrayRef),
+            (
+                Arc::new(Field::new("a", DataType::Utf8, true)),
+                Arc::new(StringArray::from(vec!["x", "y", "z"])) as ArrayRef,
+            ),
         ]);
         let field = Arc::new(Field::new("array", inner.data_type().clone(), true));
         let list = ListArray::new(field, OffsetBuffer::from_lengths([2, 1]), Arc::new(inner), None);

@@ -169,7 +169,8 @@ impl FoundColumns {
             None => Ok(arrow::array::new_null_array(field.data_type(), batch.num_rows())),
             Some(in_file) => {
                 let at = self.read.binary_search(in_file).ok().filter(|at| *at < batch.num_columns());
-                let at = at.ok_or_else(|| ConnectorError::internal("a file's batch lacks a column that was asked for"))?;
+                let at =
+                    at.ok_or_else(|| ConnectorError::internal("a file's batch lacks a column that was asked for"))?;
                 conversion.apply(field.name(), batch.column(at))
             }
         };

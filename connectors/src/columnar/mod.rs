@@ -16,6 +16,7 @@
 
 mod avro;
 mod avro_blocks;
+mod avro_rows;
 mod columns;
 mod conversion;
 mod decoded;

@@ -122,7 +122,9 @@ impl Chunks {
         }
         let ahead = start.saturating_add(READ_AHEAD_BYTES).min(self.file.size());
         self.ahead = Window { start, bytes: self.file.range(start..ahead).await? };
-        self.ahead.get(start, length).ok_or_else(|| ConnectorError::internal("a range of a file is not as long as asked"))
+        self.ahead
+            .get(start, length)
+            .ok_or_else(|| ConnectorError::internal("a range of a file is not as long as asked"))
     }
 }
 

@@ -19,8 +19,8 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
 use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
-use futures::future::BoxFuture;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
@@ -44,9 +44,7 @@ pub(super) fn source(schema: TableSchema, session: &TableParquetOptions) -> Parq
     // Spark writes moments as INT96, whose nanoseconds would not hold far years
     options.global.coerce_int96 = Some("us".to_owned());
     options.global.coerce_int96_tz = Some("UTC".to_owned());
-    ParquetSource::new(schema)
-        .with_table_parquet_options(options)
-        .with_parquet_file_reader_factory(Arc::new(Readers))
+    ParquetSource::new(schema).with_table_parquet_options(options).with_parquet_file_reader_factory(Arc::new(Readers))
 }
 
 #[derive(Debug)]
@@ -158,9 +156,8 @@ fn is_julian(file: &FileMetaData) -> bool {
     };
     if let Some(version) = key("org.apache.spark.version") {
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        let is_legacy = ["org.apache.spark.legacyDateTime", "org.apache.spark.legacyINT96"]
-            .iter()
-            .any(|name| key(name).is_some());
+        let is_legacy =
+            ["org.apache.spark.legacyDateTime", "org.apache.spark.legacyINT96"].iter().any(|name| key(name).is_some());
         return is_legacy || major.is_none_or(|major| major < 3);
     }
     let is_java = file.created_by().is_some_and(|by| by.starts_with("parquet-mr"));
@@ -191,7 +188,9 @@ struct FileColumns {
 impl PhysicalExprAdapter for FileColumns {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
         expr.transform(|expr| match expr.downcast_ref::<Column>() {
-            Some(column) => self.column(column).map(|found| Transformed::new(found, true, datafusion::common::tree_node::TreeNodeRecursion::Jump)),
+            Some(column) => self
+                .column(column)
+                .map(|found| Transformed::new(found, true, datafusion::common::tree_node::TreeNodeRecursion::Jump)),
             None => Ok(Transformed::no(expr)),
         })
         .data()

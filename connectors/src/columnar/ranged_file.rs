@@ -81,7 +81,8 @@ async fn download(file: &FoundFile, bytes_read: &Count) -> Result<Bytes> {
 pub(super) fn refuse_coding(file: &FoundFile, read: &FileRead) -> Result<()> {
     let Some(coding) = read.content_encoding() else { return Ok(()) };
     let coding = coding.escape_debug();
-    let message = format!("{file}: the server sent \"Content-Encoding: {coding}\" unasked, which cannot be undone here");
+    let message =
+        format!("{file}: the server sent \"Content-Encoding: {coding}\" unasked, which cannot be undone here");
     Err(ConnectorError::new(ErrorCode::Unsupported, message))
 }
 

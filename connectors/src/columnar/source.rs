@@ -17,8 +17,8 @@ use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
-use futures::{FutureExt, StreamExt};
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use object_store::ObjectStore;
 
 use super::ranged_file::ScannedFile;
@@ -201,9 +201,10 @@ impl MorselPlanner for NamedPlanner {
         let planned = catch_unwind(AssertUnwindSafe(|| planner.plan())).unwrap_or_else(|_| Err(panicked()));
         let Some(mut plan) = planned.map_err(|error| in_file(&name, error))? else { return Ok(None) };
         let named = |planner| Box::new(NamedPlanner { name: Arc::clone(&name), planner }) as Box<dyn MorselPlanner>;
-        let morsels = plan.take_morsels().into_iter().map(|morsel| {
-            Box::new(NamedMorsel { name: Arc::clone(&name), morsel }) as Box<dyn Morsel>
-        });
+        let morsels = plan
+            .take_morsels()
+            .into_iter()
+            .map(|morsel| Box::new(NamedMorsel { name: Arc::clone(&name), morsel }) as Box<dyn Morsel>);
         let mut result = MorselPlan::new()
             .with_morsels(morsels.collect())
             .with_planners(plan.take_ready_planners().into_iter().map(named).collect());
@@ -229,6 +230,8 @@ impl Morsel for NamedMorsel {
     fn into_stream(self: Box<Self>) -> BoxStream<'static, DataFusionResult<RecordBatch>> {
         let Self { name, morsel } = *self;
         let batches = AssertUnwindSafe(morsel.into_stream()).catch_unwind();
-        batches.map(move |batch| batch.unwrap_or_else(|_| Err(panicked())).map_err(|error| in_file(&name, error))).boxed()
+        batches
+            .map(move |batch| batch.unwrap_or_else(|_| Err(panicked())).map_err(|error| in_file(&name, error)))
+            .boxed()
     }
 }

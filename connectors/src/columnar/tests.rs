@@ -10,7 +10,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::{ColumnarFormat, ColumnarTable};
-use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::error::{ErrorCode, Result};
 use crate::object_store::FileLocation;
 use crate::text::{Partitions, hive_type};
 

@@ -8,7 +8,10 @@ async fn a_file_is_cut_into_ranges_and_each_row_is_read_once() {
     table(&session, ColumnarFormat::Avro, &fixtures().join("many.avro"), &[("id", "BIGINT"), ("v", "STRING")]);
     let plan = plan(&session, "SELECT id FROM t").await.unwrap();
     assert_eq!(plan.properties().output_partitioning().partition_count(), 4);
-    assert_eq!(rows(&session, "SELECT count(*), count(DISTINCT id), sum(id) FROM t").await.unwrap(), "20000|20000|199990000;");
+    assert_eq!(
+        rows(&session, "SELECT count(*), count(DISTINCT id), sum(id) FROM t").await.unwrap(),
+        "20000|20000|199990000;"
+    );
     assert_eq!(rows(&session, "SELECT count(*) FROM (SELECT v FROM t LIMIT 17)").await.unwrap(), "17;");
 }
 

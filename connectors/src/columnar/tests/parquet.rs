@@ -1,9 +1,9 @@
 //! What DataFusion's Parquet reader does with what it is told.
 
-use arrow::array::{Int32Array, Int64Array, StringArray};
-use arrow::datatypes::{Field, Schema};
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::WriterProperties;
+use arrow::array::{Int32Array, Int64Array, StringArray};
+use arrow::datatypes::{Field, Schema};
 
 use super::*;
 
@@ -27,7 +27,11 @@ fn sorted_file(path: &Path) {
         let names: Vec<String> = ids.iter().map(|id| format!("name {id} {}", "x".repeat(50))).collect();
         let batch = RecordBatch::try_new(
             Arc::clone(&schema),
-            vec![Arc::new(Int32Array::from(ids)), Arc::new(Int64Array::from(twice)), Arc::new(StringArray::from(names))],
+            vec![
+                Arc::new(Int32Array::from(ids)),
+                Arc::new(Int64Array::from(twice)),
+                Arc::new(StringArray::from(names)),
+            ],
         );
         writer.write(&batch.unwrap()).unwrap();
     }
@@ -90,7 +94,8 @@ async fn a_case_that_only_one_name_has_is_no_doubt() {
     let schema = Arc::new(Schema::new(fields));
     let file = std::fs::File::create(&path).unwrap();
     let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), None).unwrap();
-    let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(Int32Array::from(vec![1])), Arc::new(Int32Array::from(vec![2]))];
+    let columns: Vec<arrow::array::ArrayRef> =
+        vec![Arc::new(Int32Array::from(vec![1])), Arc::new(Int32Array::from(vec![2]))];
     writer.write(&RecordBatch::try_new(schema, columns).unwrap()).unwrap();
     writer.close().unwrap();
     let session = session("UTC");

@@ -42,7 +42,8 @@ async fn a_file_over_http_is_read_by_ranges() {
         let server = Server::start(move |request, _| ranges(request, &body, "v1")).await;
         over_http(&session, format, &server.url("/f"));
         assert_eq!(rows(&session, QUERY).await.unwrap(), expected, "{file}");
-        let asked: Vec<_> = server.requests().iter().filter_map(|request| request.header("range").map(str::to_owned)).collect();
+        let asked: Vec<_> =
+            server.requests().iter().filter_map(|request| request.header("range").map(str::to_owned)).collect();
         assert!(asked.len() > 1, "{file}: {asked:?}");
     }
 }
@@ -70,7 +71,8 @@ async fn a_file_that_is_replaced_between_two_ranges_is_an_error() {
     let session = session("UTC");
     for (format, file, _) in FILES {
         let body = std::fs::read(fixtures().join(file)).unwrap();
-        let server = Server::start(move |request, number| ranges(request, &body, if number < 2 { "v1" } else { "v2" })).await;
+        let server =
+            Server::start(move |request, number| ranges(request, &body, if number < 2 { "v1" } else { "v2" })).await;
         over_http(&session, format, &server.url("/f"));
         let error = rows(&session, QUERY).await.unwrap_err();
         assert!(error.message().contains("changed"), "{file}: {error}");

@@ -84,9 +84,12 @@ async fn dates_that_may_be_of_the_old_calendar_are_refused() {
 async fn a_type_that_would_lose_values_is_an_error_that_names_file_column_and_types() {
     let session = session("UTC");
     for (format, file) in [(ColumnarFormat::Parquet, "all_snappy.parquet"), (ColumnarFormat::Orc, "all_zstd.orc")] {
-        for (column, data_type, in_file) in
-            [("name", "INT", "Utf8"), ("id", "STRING", "Int32"), ("amount", "FLOAT", "Float64"), ("total", "DECIMAL(18,2)", "Decimal")]
-        {
+        for (column, data_type, in_file) in [
+            ("name", "INT", "Utf8"),
+            ("id", "STRING", "Int32"),
+            ("amount", "FLOAT", "Float64"),
+            ("total", "DECIMAL(18,2)", "Decimal"),
+        ] {
             table(&session, format, &fixtures().join(file), &[("small", "INT"), (column, data_type)]);
             let error = rows(&session, &format!("SELECT {column} FROM t")).await.unwrap_err();
             assert_eq!(error.code(), ErrorCode::Value, "{error}");
@@ -102,7 +105,13 @@ async fn a_type_that_would_lose_values_is_an_error_that_names_file_column_and_ty
 #[tokio::test]
 async fn wider_types_and_checked_narrower_integers_are_read() {
     let session = session("UTC");
-    let list = [("id", "TINYINT"), ("small", "BIGINT"), ("ratio", "DOUBLE"), ("price", "DECIMAL(20,4)"), ("tiny", "DECIMAL(5,2)")];
+    let list = [
+        ("id", "TINYINT"),
+        ("small", "BIGINT"),
+        ("ratio", "DOUBLE"),
+        ("price", "DECIMAL(20,4)"),
+        ("tiny", "DECIMAL(5,2)"),
+    ];
     for (format, file) in [(ColumnarFormat::Parquet, "all_snappy.parquet"), (ColumnarFormat::Orc, "all_zstd.orc")] {
         table(&session, format, &fixtures().join(file), &list);
         let found = rows(&session, "SELECT * FROM t WHERE small > 5 AND id < 4").await.unwrap();
@@ -178,8 +187,7 @@ async fn files_are_cut_into_ranges_for_all_cores_and_rows_stay_the_same() {
         let leaf = leaf(&plan);
         let groups = leaf.properties().output_partitioning().partition_count();
         assert_eq!(groups, 4, "{file}");
-        let plan_rows: usize =
-            collect(plan, session.task_ctx()).await.unwrap().iter().map(RecordBatch::num_rows).sum();
+        let plan_rows: usize = collect(plan, session.task_ctx()).await.unwrap().iter().map(RecordBatch::num_rows).sum();
         assert_eq!(plan_rows, if format == ColumnarFormat::Orc { 20_000 } else { 5_000 });
         let metrics = leaf.metrics().unwrap();
         assert!(metrics.sum_by_name("bytes_read").unwrap().as_usize() > 1000, "{metrics}");

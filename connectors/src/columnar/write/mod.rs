@@ -129,7 +129,7 @@ impl FileFormatter for ColumnarFormatter {
 
     fn uncarried(&self, batch: &RecordBatch) -> Result<Vec<Uncarried>> {
         let mut found: Vec<Uncarried> = Vec::new();
-        for (column, array) in batch.columns().iter().enumerate() {
+        for (column, array) in batch.columns().iter().enumerate().filter(|(_, array)| has_time(array.data_type())) {
             for row in 0..array.len() {
                 if let Some(reason) = self.refused(array, row) {
                     found.push(Uncarried { row, column, reason });
@@ -163,14 +163,18 @@ impl ColumnarFormatter {
                 let clock = array.as_primitive::<TimestampMicrosecondType>().value(row);
                 match self.format {
                     // the format's way to write seconds and their fraction does not know it (ORC-763)
-                    ColumnarFormat::Orc if (-999_000 + 1..0).contains(&clock) => {
+                    ColumnarFormat::Orc if (-999_000..0).contains(&clock) => {
                         Some("ORC cannot hold a time in the last second before 1970")
                     }
                     ColumnarFormat::Orc if clock.div_euclid(86_400_000_000) < i64::from(GREGORIAN_DAYS) => {
                         Some("ORC's times before 1582-10-15 are of another calendar")
                     }
                     ColumnarFormat::Orc => None,
-                    _ => self.moments.of_clock(clock).is_none().then_some("the zone skips this time, as its clocks are put forward"),
+                    _ => self
+                        .moments
+                        .of_clock(clock)
+                        .is_none()
+                        .then_some("the zone skips this time, as its clocks are put forward"),
                 }
             }
             DataType::Date32 if self.format == ColumnarFormat::Orc => {
@@ -228,9 +232,9 @@ fn check(format: ColumnarFormat, name: &str, data_type: &DataType) -> Result<()>
         Err(ConnectorError::new(ErrorCode::Unsupported, message))
     };
     match (format, data_type) {
-        (ColumnarFormat::Avro, _) if !is_avro_name(name) => {
-            refuse("has no name for Avro, whose names are letters of English, digits and _; write it AS another name, or use PARQUET")
-        }
+        (ColumnarFormat::Avro, _) if !is_avro_name(name) => refuse(
+            "has no name for Avro, whose names are letters of English, digits and _; write it AS another name, or use PARQUET",
+        ),
         (
             _,
             DataType::Boolean
@@ -264,6 +268,16 @@ fn check(format: ColumnarFormat, name: &str, data_type: &DataType) -> Result<()>
     }
 }
 
+/// Whether a type holds dates or times, of which formats cannot hold all.
+fn has_time(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Date32 | DataType::Timestamp(..) => true,
+        DataType::List(field) | DataType::Map(field, _) => has_time(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_time(field.data_type())),
+        _ => false,
+    }
+}
+
 /// Avro specification, "Names".
 fn is_avro_name(name: &str) -> bool {
     let mut bytes = name.bytes();
@@ -273,11 +287,12 @@ fn is_avro_name(name: &str) -> bool {
 
 /// The Arrow type by which a format's library writes a table's type as Spark reads it.
 fn written_type(format: ColumnarFormat, data_type: &DataType) -> DataType {
-    let field = |field: &Field, name: &str, nullable: bool| {
-        Field::new(name, written_type(format, field.data_type()), nullable)
-    };
+    let field =
+        |field: &Field, name: &str, nullable: bool| Field::new(name, written_type(format, field.data_type()), nullable);
     match data_type {
-        DataType::Timestamp(unit, None) if format != ColumnarFormat::Orc => DataType::Timestamp(*unit, Some("UTC".into())),
+        DataType::Timestamp(unit, None) if format != ColumnarFormat::Orc => {
+            DataType::Timestamp(*unit, Some("UTC".into()))
+        }
         DataType::Int8 | DataType::Int16 if format == ColumnarFormat::Avro => DataType::Int32,
         DataType::List(element) => DataType::List(Arc::new(field(element, "element", true))),
         DataType::Struct(fields) => {

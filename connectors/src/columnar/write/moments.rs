@@ -55,21 +55,25 @@ impl Moments {
             (DataType::Timestamp(..), DataType::Timestamp(_, Some(zone))) => {
                 let clocks = array.as_primitive::<TimestampMicrosecondType>();
                 let skipped = || ConnectorError::internal("a time that its zone skips was to be refused before");
-                let moments: TimestampMicrosecondArray =
-                    clocks.try_unary::<_, TimestampMicrosecondType, _>(|clock| self.of_clock(clock).ok_or_else(skipped))?;
+                let moments: TimestampMicrosecondArray = clocks
+                    .try_unary::<_, TimestampMicrosecondType, _>(|clock| self.of_clock(clock).ok_or_else(skipped))?;
                 Ok(Arc::new(moments.with_timezone(Arc::clone(zone))))
             }
             (DataType::Struct(_), DataType::Struct(fields)) => {
                 let structs = array.as_struct();
-                let convert = |(column, field): (&ArrayRef, &Arc<arrow::datatypes::Field>)| self.convert(column, field.data_type());
+                let convert = |(column, field): (&ArrayRef, &Arc<arrow::datatypes::Field>)| {
+                    self.convert(column, field.data_type())
+                };
                 let columns = structs.columns().iter().zip(fields).map(convert).collect::<Result<Vec<_>>>()?;
-                let made = StructArray::try_new_with_length(fields.clone(), columns, structs.nulls().cloned(), array.len());
+                let made =
+                    StructArray::try_new_with_length(fields.clone(), columns, structs.nulls().cloned(), array.len());
                 Ok(Arc::new(made.map_err(broken)?))
             }
             (DataType::List(_), DataType::List(element)) => {
                 let lists = array.as_list::<i32>();
                 let values = self.convert(lists.values(), element.data_type())?;
-                let made = ListArray::try_new(Arc::clone(element), lists.offsets().clone(), values, lists.nulls().cloned());
+                let made =
+                    ListArray::try_new(Arc::clone(element), lists.offsets().clone(), values, lists.nulls().cloned());
                 Ok(Arc::new(made.map_err(broken)?))
             }
             (DataType::Map(..), DataType::Map(entries, sorted)) => {

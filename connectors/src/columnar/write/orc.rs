@@ -1,9 +1,13 @@
 //! Encoding ORC: stripes that are closed by their bytes.
+//!
+//! The crate's writer stays on the thread that made it, and encoders move between threads: each file has a thread of its own, which ends
+//! with its encoder.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use orc_rust::ArrowWriterBuilder;
-use orc_rust::arrow_writer::ArrowWriter;
 use orc_rust::compression::CompressionType;
 
 use super::{Codec, Written, failed};
@@ -15,9 +19,10 @@ use crate::file_sink::FileEncoder;
 const STRIPE_BYTES: usize = 32 << 20;
 
 pub(super) struct OrcEncoder {
-    /// None once the file has ended.
-    writer: Option<ArrowWriter<Written>>,
-    written: Written,
+    /// Rows to write, or None: the file's end.
+    rows: Sender<Option<RecordBatch>>,
+    /// What each of these made.
+    bytes: Receiver<Result<Vec<u8>>>,
     /// Bytes of rows since a stripe was last closed; about.
     buffered: usize,
 }
@@ -31,32 +36,74 @@ impl OrcEncoder {
             Codec::Lz4 => Some(CompressionType::Lz4),
             Codec::None | Codec::Brotli | Codec::Bzip2 | Codec::Xz => None,
         };
-        let written = Written::default();
-        let builder = ArrowWriterBuilder::new(written.clone(), schema).with_stripe_byte_size(STRIPE_BYTES);
-        let builder = match codec {
-            Some(codec) => builder.with_compression(codec),
-            None => builder,
+        let (rows, input) = channel();
+        let (output, bytes) = channel();
+        let thread = std::thread::Builder::new().name("orc-encoder".to_owned());
+        let spawned = thread.spawn(move || encode(schema, codec, &input, &output));
+        spawned.map_err(|error| failed(ColumnarFormat::Orc, error))?;
+        Ok(Self { rows, bytes, buffered: 0 })
+    }
+
+    /// Has the thread do something and takes what it made.
+    fn ask(&mut self, rows: Option<RecordBatch>, out: &mut Vec<u8>) -> Result<usize> {
+        let ended = || ConnectorError::internal("the encoder of an ORC file has ended already");
+        self.rows.send(rows).map_err(|_| ended())?;
+        let made = self.bytes.recv().map_err(|_| ended())??;
+        out.extend_from_slice(&made);
+        Ok(made.len())
+    }
+}
+
+/// Writes until the file ends, something fails, or nobody asks any more.
+fn encode(
+    schema: SchemaRef,
+    codec: Option<CompressionType>,
+    input: &Receiver<Option<RecordBatch>>,
+    output: &Sender<Result<Vec<u8>>>,
+) {
+    let failed = |error| failed(ColumnarFormat::Orc, error);
+    let written = Written::default();
+    let builder = ArrowWriterBuilder::new(written.clone(), schema).with_stripe_byte_size(STRIPE_BYTES);
+    let builder = match codec {
+        Some(codec) => builder.with_compression(codec),
+        None => builder,
+    };
+    let mut writer = builder.try_build().map_err(failed);
+    while let Ok(rows) = input.recv() {
+        let is_last = rows.is_none();
+        let outcome = match (writer, rows) {
+            (Ok(mut open), Some(rows)) => {
+                let outcome = open.write(&rows).map_err(failed);
+                writer = Ok(open);
+                outcome
+            }
+            (Ok(open), None) => {
+                writer = Err(ConnectorError::internal("the ORC file has ended already"));
+                open.close().map_err(failed)
+            }
+            (Err(error), _) => {
+                writer = Err(ConnectorError::internal("the ORC file cannot be written"));
+                Err(error)
+            }
         };
-        let writer = builder.try_build().map_err(|error| failed(ColumnarFormat::Orc, error))?;
-        Ok(Self { writer: Some(writer), written, buffered: 0 })
+        let mut made = Vec::new();
+        written.take(&mut made);
+        if output.send(outcome.map(|()| made)).is_err() || is_last {
+            return;
+        }
     }
 }
 
 impl FileEncoder for OrcEncoder {
     fn write(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let Some(writer) = &mut self.writer else { return Err(ended()) };
-        writer.write(batch).map_err(|error| failed(ColumnarFormat::Orc, error))?;
-        let before = out.len();
-        self.written.take(out);
-        // what came out is a stripe; the magic at the file's start is not
-        self.buffered = if out.len() - before > 3 { 0 } else { self.buffered + batch.get_array_memory_size() };
+        let made = self.ask(Some(batch.clone()), out)?;
+        // what comes out is a stripe; the three bytes at the file's start are not
+        self.buffered = if made > 3 { 0 } else { self.buffered + batch.get_array_memory_size() };
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let writer = self.writer.take().ok_or_else(ended)?;
-        writer.close().map_err(|error| failed(ColumnarFormat::Orc, error))?;
-        self.written.take(out);
+        self.ask(None, out)?;
         self.buffered = 0;
         Ok(())
     }
@@ -64,8 +111,4 @@ impl FileEncoder for OrcEncoder {
     fn buffered_bytes(&self) -> usize {
         self.buffered
     }
-}
-
-fn ended() -> ConnectorError {
-    ConnectorError::internal("the ORC file has ended already")
 }
