@@ -64,7 +64,14 @@ impl FormatOf<'_> {
             StorageFormat::SparkText => TextPreset::SparkText,
         };
         let options = TextTableOptions::of(preset, self.columns.clone());
-        let (mut options, warnings) = options.with_properties(&self.properties(scope)?)?;
+        let became_text: Vec<&str> = (self.columns.iter().zip(&options.columns))
+            .filter_map(|((name, declared), (_, read))| (declared != read).then_some(name.as_str()))
+            .collect();
+        let turned = (!became_text.is_empty()).then(|| {
+            format!("all columns of OpenCSVSerde are STRING, as in Hive: {} too; STORED AS CSV has types", became_text.join(", "))
+        });
+        let (mut options, mut warnings) = options.with_properties(&self.properties(scope)?)?;
+        warnings.extend(turned);
         let row_format = &self.clauses.row_format;
         if let Some(delimiter) = &row_format.fields {
             options.set_fields_delimiter(delimiter.clone());
@@ -96,6 +103,7 @@ impl FormatOf<'_> {
             environment: scope.engine.environment(),
         };
         let mut options = Options::new();
+        options.set("timeZone", scope.engine.timezone());
         for setting in ["max_line_bytes", "bad_value"] {
             if let Some(value) = scope.setting(setting) {
                 options.set(setting, value);

@@ -1,21 +1,27 @@
 //! Files on this machine.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::Metadata;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use datafusion::common::runtime::SpawnedTask;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::pattern::{is_hidden, is_pattern, matches};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
-/// Bytes asked of the file at a time: few system calls, little memory.
-const READ_BYTES: usize = 1 << 18;
+/// Bytes asked of the file at a time: few system calls, and what was read is still in a core's cache when it is looked at.
+const READ_BYTES: usize = 1 << 19;
+
+/// Bytes asked of a small file.
+const MIN_READ_BYTES: u64 = 1 << 12;
+
+/// Blocks that are given out before the first is expected back: one that is looked at, and one before it of which a line is left.
+const BLOCKS_AROUND: usize = 2;
 
 /// A file that was found, and which version of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,13 +167,36 @@ fn failed(what: &str, path: &Path, error: io::Error) -> ConnectorError {
     ConnectorError::new(ErrorCode::Io, message).with_source(error)
 }
 
-/// A local file that is being read.
+/// A local file that is being read. While one block is looked at, the next is read on a thread for blocking calls; blocks go
+/// round, so that few of them are ever allocated.
 #[derive(Debug)]
 pub(super) struct LocalRead {
     expected: LocalFile,
-    file: tokio::fs::File,
+    /// The block that is being read; None at the end.
+    next: Option<SpawnedTask<io::Result<Block>>>,
+    /// Blocks that were given out, to be read into again when nobody looks at them any more.
+    given: VecDeque<Bytes>,
     /// Bytes that are left of the range that was asked for.
     left: u64,
+}
+
+/// The file and a piece of it: the first bytes of a buffer.
+#[derive(Debug)]
+struct Block {
+    file: File,
+    buffer: BytesMut,
+    read: usize,
+}
+
+impl Block {
+    fn fill(mut file: File, mut buffer: BytesMut) -> io::Result<Self> {
+        loop {
+            match file.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome.map(|read| Self { file, buffer, read }),
+            }
+        }
+    }
 }
 
 impl LocalRead {
@@ -176,37 +205,63 @@ impl LocalRead {
     }
 
     pub(super) async fn open_range(expected: LocalFile, range: Range<u64>) -> Result<Self> {
-        let open = async {
-            let mut file = tokio::fs::File::open(&expected.path).await?;
-            file.set_max_buf_size(READ_BYTES);
-            let found = file.metadata().await?;
-            if range.start > 0 {
-                file.seek(io::SeekFrom::Start(range.start)).await?;
+        let path = expected.path.clone();
+        let start = range.start;
+        let open = SpawnedTask::spawn_blocking(move || -> io::Result<(File, Metadata)> {
+            let mut file = File::open(&path)?;
+            let found = file.metadata()?;
+            if start > 0 {
+                file.seek(io::SeekFrom::Start(start))?;
             }
             Ok((file, found))
-        };
-        let (file, found) = open.await.map_err(|error| failed("read", &expected.path, error))?;
+        });
+        let (file, found) = joined(open).await.map_err(|error| failed("read", &expected.path, error))?;
         expected.check(&found)?;
-        Ok(Self { expected, file, left: range.end.saturating_sub(range.start) })
+        let left = range.end.saturating_sub(start);
+        // of a small file no more than there is; what is no regular file has no length
+        let likely = expected.size.saturating_sub(start).min(left).max(MIN_READ_BYTES);
+        let buffer = BytesMut::zeroed(usize::try_from(likely).unwrap_or(READ_BYTES).min(READ_BYTES));
+        let next = Some(SpawnedTask::spawn_blocking(move || Block::fill(file, buffer)));
+        Ok(Self { expected, next, given: VecDeque::new(), left })
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
-        let mut buffer = BytesMut::new();
-        if self.left > 0 {
-            buffer.reserve(READ_BYTES);
-            let read = self.file.read_buf(&mut buffer).await;
-            read.map_err(|error| failed("read", &self.expected.path, error))?;
-            buffer.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-            self.left -= buffer.len() as u64;
-        }
-        if buffer.is_empty() {
+        let Some(task) = self.next.take() else { return Ok(None) };
+        let Block { file, buffer, read } =
+            joined(task).await.map_err(|error| failed("read", &self.expected.path, error))?;
+        let wanted = read.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= wanted as u64;
+        if wanted == 0 {
             // Bytes of two versions look like those of one, so this is the last chance to tell.
-            let found = self.file.metadata().await;
-            self.expected.check(&found.map_err(|error| failed("read", &self.expected.path, error))?)?;
+            let found = SpawnedTask::spawn_blocking(move || file.metadata());
+            let found = joined(found).await.map_err(|error| failed("read", &self.expected.path, error))?;
+            self.expected.check(&found)?;
             return Ok(None);
         }
-        Ok(Some(buffer.freeze()))
+        let block = buffer.freeze();
+        let piece = block.slice(..wanted);
+        let free = self.spare();
+        self.given.push_back(block);
+        self.next = Some(SpawnedTask::spawn_blocking(move || Block::fill(file, free)));
+        Ok(Some(piece))
     }
+
+    /// A block to read into.
+    fn spare(&mut self) -> BytesMut {
+        let spare = (self.given.len() >= BLOCKS_AROUND).then(|| self.given.pop_front()).flatten();
+        match spare.map(Bytes::try_into_mut) {
+            Some(Ok(block)) => block,
+            // somebody still looks at it, and keeps it
+            _ => BytesMut::zeroed(READ_BYTES),
+        }
+    }
+}
+
+async fn joined<T>(task: SpawnedTask<io::Result<T>>) -> io::Result<T>
+where
+    T: Send + 'static,
+{
+    task.join().await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::handle::{CleanUp, WriteHandle};
 use super::write_exec::WriteExec;
 use super::{PlannedWrite, RejectLog};
 use crate::error::{ConnectorError, ErrorCode};
-use crate::text::places::with_places;
+use crate::text::places::{RangedFiles, with_places};
 
 /// The name of the target in the Dml node; messages name the real one.
 const TARGET: &str = "target";
@@ -124,11 +124,13 @@ impl TableProvider for StatementSink {
         let converter =
             Converter::new(&input.schema(), &self.write.columns, &self.timezone, Arc::clone(&self.rejects))?;
         // Two columns more, which the converter drops: rejects name them.
-        let input = with_places(&input)?.unwrap_or(input);
+        let mut files = RangedFiles::default();
+        let input = with_places(&input, &mut files)?.unwrap_or(input);
         let writers = WriteExec::new(
             input,
             Arc::clone(&self.write.sink),
             Arc::new(converter),
+            Arc::new(files),
             self.write.max_writers,
             self.write.description.clone(),
         );

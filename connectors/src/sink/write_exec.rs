@@ -17,8 +17,9 @@ use datafusion::physical_plan::{
 };
 use futures::stream::{self, SelectAll, StreamExt};
 
-use super::convert::Converter;
+use super::convert::{Converter, RejectedRow};
 use super::{CommitToken, Sink, Writer};
+use crate::text::places::RangedFiles;
 
 /// How often a writer says how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,6 +32,8 @@ pub struct WriteExec {
     input: Arc<dyn ExecutionPlan>,
     sink: Arc<dyn Sink>,
     converter: Arc<Converter>,
+    /// For the places of rows that are left out.
+    files: Arc<RangedFiles>,
     max_writers: usize,
     description: String,
     properties: Arc<PlanProperties>,
@@ -43,6 +46,7 @@ impl WriteExec {
         input: Arc<dyn ExecutionPlan>,
         sink: Arc<dyn Sink>,
         converter: Arc<Converter>,
+        files: Arc<RangedFiles>,
         max_writers: usize,
         description: String,
     ) -> Self {
@@ -58,6 +62,7 @@ impl WriteExec {
             input,
             sink,
             converter,
+            files,
             max_writers,
             description,
             properties: Arc::new(properties),
@@ -124,6 +129,7 @@ impl ExecutionPlan for WriteExec {
             input,
             Arc::clone(&self.sink),
             Arc::clone(&self.converter),
+            Arc::clone(&self.files),
             self.max_writers,
             self.description.clone(),
         );
@@ -150,6 +156,7 @@ impl ExecutionPlan for WriteExec {
             input: stream::select_all(input),
             sink: Arc::clone(&self.sink),
             converter: Arc::clone(&self.converter),
+            files: Arc::clone(&self.files),
             writer: None,
             token: CommitToken {
                 writer: partition,
@@ -188,6 +195,7 @@ struct WriterTask {
     input: SelectAll<SendableRecordBatchStream>,
     sink: Arc<dyn Sink>,
     converter: Arc<Converter>,
+    files: Arc<RangedFiles>,
     writer: Option<Box<dyn Writer>>,
     token: CommitToken,
     rows_seen: u64,
@@ -204,7 +212,13 @@ impl WriterTask {
         };
         while let Some(batch) = self.input.next().await {
             let batch = batch?;
-            let checked = self.converter.convert(&batch, self.rows_seen + 1)?;
+            let (checked, rejected) = self.converter.split(&batch, self.rows_seen + 1)?;
+            for RejectedRow { mut reject, line } in rejected {
+                if let (Some(file), Some(line)) = (&reject.file, line) {
+                    reject.line = self.files.line_in_file(file, line).await;
+                }
+                self.converter.reject(reject)?;
+            }
             self.rows_seen += batch.num_rows() as u64;
             self.counters.rows_rejected.add(batch.num_rows() - checked.num_rows());
             if checked.num_rows() > 0 {

@@ -6,7 +6,7 @@
 //!
 //! Bytes flow through these, each bounded in memory: [`FileRead`](crate::object_store::FileRead) (a file or a download),
 //! `decompress` (gzip), `decode` (any encoding to UTF-8), `lines`, `fields`, `columns` (values to Arrow). `reader` joins them into
-//! batches; [`TextTable`] and its plan node run one reader per file.
+//! batches; [`TextTable`] and its plan node run one reader per file, or per range of a large file (`ranges`).
 //!
 //! ```
 //! use std::path::Path;
@@ -24,7 +24,7 @@
 
 mod columns;
 mod csv_fields;
-mod csv_records;
+pub(crate) mod csv_records;
 mod datetime_pattern;
 mod decode;
 mod decompress;
@@ -39,6 +39,7 @@ mod options;
 mod partitions;
 pub(crate) mod places;
 mod properties;
+mod ranges;
 mod reader;
 mod records;
 mod rows;

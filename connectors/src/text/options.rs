@@ -151,11 +151,6 @@ impl TextTableOptions {
         options
     }
 
-    /// Whether a file can be read from any of its lines on: not where a line's end may be within quotes.
-    pub fn is_splittable(&self) -> bool {
-        !matches!(&self.syntax, RowSyntax::Csv(csv) if csv.multi_line)
-    }
-
     /// Sets what separates fields; no bytes: a line is one field.
     pub fn set_fields_delimiter(&mut self, delimiter: Vec<u8>) {
         self.fields_delimiter = Some(delimiter).filter(|delimiter| !delimiter.is_empty());
@@ -230,6 +225,28 @@ impl TextTableOptions {
         })?;
         self.byte_order_mark_decides = name.trim().eq_ignore_ascii_case("utf-16");
         Ok(())
+    }
+
+    /// Whether the lines of a file can be found from anywhere within it: every occurrence of what ends a line does end one.
+    ///
+    /// It is not so of a delimiter that can overlap itself (`||` in `|||`), of UTF-16, in which a line feed's byte is part of other characters,
+    /// of ISO-2022-JP, which has modes, and of delimiters that are told in UTF-8 but written in another encoding. In all other
+    /// encodings the byte of LF stands for nothing else. Nor is it so of CSV whose fields may hold line ends, or whose header is
+    /// known only from the file's start.
+    pub fn is_splittable(&self) -> bool {
+        if let RowSyntax::Csv(csv) = &self.syntax
+            && (csv.multi_line || csv.header)
+        {
+            return false;
+        }
+        match &self.line_delimiter {
+            None => self.encoding.is_ascii_compatible(),
+            Some(delimiter) => {
+                let overlaps =
+                    (1..delimiter.len()).any(|len| delimiter.starts_with(&delimiter[delimiter.len() - len..]));
+                self.encoding == UTF_8 && !overlaps
+            }
+        }
     }
 
     /// Whether the parts fit together.

@@ -38,7 +38,7 @@ struct Partition {
     location: FileLocation,
 }
 
-/// A file to read, with the values of the partition that it is in.
+/// A file that was found, with the values of the partition that it is in.
 #[derive(Debug, Clone)]
 pub(super) struct PartitionFile {
     pub(super) file: FoundFile,

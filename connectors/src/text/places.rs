@@ -1,5 +1,6 @@
 //! File and line of every row, carried from a text scan to the writers, so that a row that a conversion rejects can be found in its file.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray, UInt64Array};
@@ -12,6 +13,7 @@ use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceC
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
+use super::ranges::RangedFile;
 use super::scan::TextExec;
 
 /// The columns that are added behind the others.
@@ -22,13 +24,78 @@ const NAMES: [&str; PLACE_COLUMNS] = ["file of the row", "line of the row"];
 const PASSING: &[&str] =
     &["CoalesceBatchesExec", "CooperativeExec", "RepartitionExec", "CoalescePartitionsExec", "UnionExec"];
 
+/// The line of a row, as its place column has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowLine {
+    /// Its number in the file, from 1.
+    InFile(u64),
+    /// Its number in a range of a file that is read in ranges, not the first.
+    InRange {
+        /// The range.
+        range: usize,
+        /// The number, from 1.
+        line: u64,
+    },
+}
+
+/// The highest bit of a place says that the line is one of a range, whose number stands below it.
+const IN_RANGE: u64 = 1 << 63;
+/// Bits of a line's number in its range.
+const LINE_BITS: u32 = 39;
+
+impl RowLine {
+    /// What is added to the number of a line in a range.
+    pub(super) fn range_mark(range: usize) -> u64 {
+        IN_RANGE | (range as u64) << LINE_BITS
+    }
+
+    fn of(column: u64) -> Self {
+        match column & IN_RANGE {
+            0 => Self::InFile(column),
+            _ => Self::InRange {
+                range: ((column & !IN_RANGE) >> LINE_BITS) as usize,
+                line: column & ((1 << LINE_BITS) - 1),
+            },
+        }
+    }
+}
+
+/// The files of a plan that are read in ranges, to tell the number of a line. None: two scans cut the same file in different ways.
+#[derive(Debug, Default)]
+pub(crate) struct RangedFiles(HashMap<String, Option<Arc<RangedFile>>>);
+
+impl RangedFiles {
+    fn add(&mut self, file: &Arc<RangedFile>) {
+        let known = self.0.entry(file.file().to_string()).or_insert_with(|| Some(Arc::clone(file)));
+        if known.as_ref().is_some_and(|known| !known.is_same(file)) {
+            *known = None;
+        }
+    }
+
+    /// The number of a row's line in its file. Lines of the file in front of it may be read for it; None where that fails: the reject
+    /// matters more than its line.
+    pub(crate) async fn line_in_file(&self, file: &str, line: RowLine) -> Option<u64> {
+        match line {
+            RowLine::InFile(line) => Some(line),
+            RowLine::InRange { range, line } => {
+                let before = self.0.get(file)?.as_ref()?.lines_before(range).await;
+                before.ok().map(|before| before + line)
+            }
+        }
+    }
+}
+
 /// The same plan with file and line as two more columns behind its own. None if some of its rows do not come from text files one by one.
-pub(crate) fn with_places(plan: &Arc<dyn ExecutionPlan>) -> DataFusionResult<Option<Arc<dyn ExecutionPlan>>> {
+pub(crate) fn with_places(
+    plan: &Arc<dyn ExecutionPlan>,
+    ranged: &mut RangedFiles,
+) -> DataFusionResult<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(scan) = plan.downcast_ref::<TextExec>() {
+        scan.ranged_files().for_each(|file| ranged.add(file));
         return Ok(Some(Arc::new(scan.with_places())));
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        let Some(input) = with_places(projection.input())? else { return Ok(None) };
+        let Some(input) = with_places(projection.input(), ranged)? else { return Ok(None) };
         let columns = input.schema().fields().len();
         let places = NAMES.iter().zip(columns - PLACE_COLUMNS..).map(|(name, index)| ProjectionExpr {
             expr: Arc::new(Column::new(name, index)),
@@ -46,7 +113,7 @@ pub(crate) fn with_places(plan: &Arc<dyn ExecutionPlan>) -> DataFusionResult<Opt
     }
     let mut inputs = Vec::new();
     for input in plan.children() {
-        match with_places(input)? {
+        match with_places(input, ranged)? {
             Some(input) => inputs.push(input),
             None => return Ok(None),
         }
@@ -71,12 +138,12 @@ pub(super) fn place_columns(file: &str, lines: Vec<u64>) -> [ArrayRef; PLACE_COL
 }
 
 /// File and line of a batch's row, if they stand behind `columns` others.
-pub(crate) fn place_of(batch: &RecordBatch, columns: usize, row: usize) -> Option<(String, u64)> {
+pub(crate) fn place_of(batch: &RecordBatch, columns: usize, row: usize) -> Option<(String, RowLine)> {
     if batch.num_columns() != columns + PLACE_COLUMNS {
         return None;
     }
     let files = batch.column(columns).as_dictionary_opt::<Int32Type>()?;
     let names = files.values().as_string_opt::<i32>()?;
     let line = batch.column(columns + 1).as_primitive_opt::<UInt64Type>()?.value(row);
-    Some((names.value(files.key(row)?).to_owned(), line))
+    Some((names.value(files.key(row)?).to_owned(), RowLine::of(line)))
 }

@@ -3,6 +3,7 @@
 use super::datetime_pattern::DateTimePattern;
 use super::delimiter::delimiter;
 use super::options::{BadValue, Compression, TextTableOptions};
+use super::spark_values::zone;
 use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::options::{Options, nearest};
@@ -158,13 +159,9 @@ impl TextTableOptions {
             "max_line_bytes" => self.max_line_bytes = bytes(name, value)?,
             "bad_value" => self.bad_value = bad_value(value)?,
             "timezone" => {
-                let unknown = |_| {
-                    ConnectorError::option(format!(
-                        "property \"{name}\": there is no zone \"{}\"",
-                        value.escape_debug()
-                    ))
-                };
-                self.time_zone = jiff::tz::TimeZone::get(value.trim()).map_err(unknown)?;
+                self.time_zone = zone(value.trim()).ok_or_else(|| {
+                    ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()))
+                })?;
             }
             "line.delim" | "linesep" => self.set_line_delimiter(delimiter(value)),
             _ => return Ok(false),
@@ -193,9 +190,7 @@ impl TextTableOptions {
             // of a table it is what a person reads; of OPTIONS one character
             "comment" if value.is_empty() || delimiter(value).len() == 1 => csv.comment = character(name, value)?,
             "multiline" if csv.dialect == CsvDialect::OpenCsv && boolean(name, value)? => {
-                return Err(ConnectorError::option(
-                    "in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes",
-                ));
+                return Err(ConnectorError::option("in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes"));
             }
             "multiline" => csv.multi_line = boolean(name, value)?,
             "nullvalue" => self.null_marker = delimiter(value),

@@ -39,6 +39,8 @@ pub(super) enum Progress {
     Batch(RecordBatch),
     /// Feed more bytes, or say that there are no more.
     NeedInput,
+    /// Rejects wait for [`TextReader::set_lines_before`].
+    NeedLinesBefore,
     /// The file is read.
     Done,
 }
@@ -59,6 +61,14 @@ pub(super) struct TextReader {
     scratch: Vec<u8>,
     decode: Decode,
     lines: Lines,
+    /// Offset in the file of the first byte.
+    start: u64,
+    /// Lines to leave out at the start.
+    skip_lines: u64,
+    /// Lines of the file in front of these, where they are known.
+    lines_before: Option<u64>,
+    /// Rejects whose lines are counted from the start of the range, because it is not known where that is in the file.
+    waiting: Vec<Reject>,
     check: Check,
     cuts: Vec<Cut>,
     /// Up to this offset of the text lines are read one by one, because one of them is no text.
@@ -93,6 +103,10 @@ impl TextReader {
         let check = Check::of(options, &decode);
         Ok(Self {
             lines: Lines::new(options.line_delimiter.as_deref(), options.max_line_bytes),
+            start: 0,
+            skip_lines: options.skip_lines,
+            lines_before: Some(0),
+            waiting: Vec::new(),
             check,
             cuts: Vec::new(),
             one_by_one_to: 0,
@@ -109,6 +123,30 @@ impl TextReader {
             records: Records::of(&plan),
             plan,
         })
+    }
+
+    /// What is read is a range of the file, not the first, whose first line starts at this offset. Called before the first bytes are fed.
+    pub(super) fn start_at(&mut self, range: usize, offset: u64) {
+        self.lines.start_at(offset);
+        self.decode.start_at(offset);
+        self.rows.set_range(range);
+        self.start = offset;
+        self.skip_lines = 0;
+        self.lines_before = None;
+    }
+
+    /// The lines of the file in front of the range; asked for by [`Progress::NeedLinesBefore`].
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), for the rejects that waited.
+    pub(super) fn set_lines_before(&mut self, lines: u64) -> Result<()> {
+        self.lines_before = Some(lines);
+        std::mem::take(&mut self.waiting).into_iter().try_for_each(|reject| self.reject(reject))
+    }
+
+    /// The lines that were read.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines.number()
     }
 
     /// More bytes of the file; asked for by [`Progress::NeedInput`].
@@ -132,6 +170,9 @@ impl TextReader {
     /// Value or Unsupported for a compression that fails.
     pub(super) fn next(&mut self) -> Result<Progress> {
         loop {
+            if !self.waiting.is_empty() {
+                return Ok(Progress::NeedLinesBefore);
+            }
             if self.rows.is_full() {
                 return self.take_batch();
             }
@@ -157,8 +198,7 @@ impl TextReader {
     /// Says what was dropped; called when no more rows are wanted.
     pub(super) fn finish(&mut self) {
         if let Some(dropped) = self.records.as_mut().map(Records::take_dropped).filter(|dropped| dropped.records > 0) {
-            let text =
-                format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
+            let text = format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
             match &self.rejects {
                 Some(log) => log.warn("text: malformed rows", dropped.records, &text),
                 None => tracing::warn!(rows = dropped.records, "{text}"),
@@ -170,7 +210,12 @@ impl TextReader {
         }
         let columns = self.plan.options.columns.len();
         let (lines, first) = (extra.lines, extra.first);
-        let text = format!("{}, line {first}: fields beyond the {columns} columns of the table are dropped", self.file);
+        let first = match self.lines_before {
+            Some(before) => format!("line {}", before + first),
+            // it is not worth reading the file to count
+            None => format!("line {first} behind byte {}", self.start),
+        };
+        let text = format!("{}, {first}: fields beyond the {columns} columns of the table are dropped", self.file);
         match &self.rejects {
             Some(log) => log.warn("text: fields beyond the columns", lines, &text),
             None => tracing::warn!(lines, "{text}"),
@@ -217,12 +262,9 @@ impl TextReader {
 
     /// Reads the lines that are at hand and with which nothing is wrong, all at once. False if there are none.
     fn read_run(&mut self) -> bool {
-        let is_header = self.lines.number() < self.plan.options.skip_lines;
-        if self.records.is_some()
-            || self.check == Check::Fields
-            || is_header
-            || self.lines.offset() < self.one_by_one_to
-        {
+        let is_header = self.lines.number() < self.skip_lines;
+        let one_by_one = self.records.is_some() || self.check == Check::Fields;
+        if one_by_one || is_header || self.lines.offset() < self.one_by_one_to {
             return false;
         }
         let (rows, bytes) = self.rows.room();
@@ -259,7 +301,7 @@ impl TextReader {
         let line_end = line.offset + text.len() as u64;
         // A replacement character at the very end starts in front of it.
         let bad = self.decode.take_bad_before(line_end);
-        if line.number <= self.plan.options.skip_lines {
+        if line.number <= self.skip_lines {
             return Ok(());
         }
         if let Some(bad) = bad {
@@ -335,12 +377,16 @@ impl TextReader {
 
     fn refuse_long_line(&mut self, line: &TooLong) -> Result<()> {
         let _in_a_dropped_line = self.decode.take_bad_before(line.end);
-        if line.number <= self.plan.options.skip_lines {
+        if line.number <= self.skip_lines {
             return Ok(());
         }
+        // of a text that was decoded in ranges nobody knows the whole length
+        let place = match self.decode.passes_unchanged() {
+            true => format!("the line at byte {} of the text", line.offset),
+            false => "the line".to_owned(),
+        };
         let reason = format!(
-            "the line at byte {} of the text has {} bytes, more than \"max_line_bytes\" = {}; check the line delimiter, or raise it",
-            line.offset,
+            "{place} has {} bytes, more than \"max_line_bytes\" = {}; check the line delimiter, or raise it",
             line.end - line.offset,
             self.plan.options.max_line_bytes
         );
@@ -350,7 +396,7 @@ impl TextReader {
     fn undecodable(&self, offset: u64) -> String {
         let encoding = self.plan.options.encoding.name();
         let of_file = match &self.decompress {
-            Some(decompress) if !decompress.is_plain() => "decompressed file",
+            Some(found) if !found.is_plain() => "decompressed file",
             _ => "file",
         };
         format!("bytes that are not {encoding} at byte {offset} of the {of_file}; check \"encoding\"")
@@ -362,7 +408,12 @@ impl TextReader {
     }
 
     /// Leaves a row out, or fails where there is nothing to record it in.
-    fn reject(&self, reject: Reject) -> Result<()> {
+    fn reject(&mut self, mut reject: Reject) -> Result<()> {
+        let Some(before) = self.lines_before else {
+            self.waiting.push(reject);
+            return Ok(());
+        };
+        reject.line = reject.line.map(|line| before + line);
         let Some(log) = &self.rejects else {
             let column = reject.column.map(|column| format!(", column \"{column}\"")).unwrap_or_default();
             let value = reject.value.map(|value| format!(" \"{value}\"")).unwrap_or_default();

@@ -81,13 +81,6 @@ impl Records {
         }
     }
 
-    /// Says that the text begins in the middle of the file: without a header.
-    pub(super) fn skip_no_header(&mut self) {
-        if let Self::Csv(csv) = self {
-            csv.skip_no_header();
-        }
-    }
-
     /// Reads the next line into the columns.
     pub(super) fn read(&mut self, line: RecordLine<'_>, columns: &mut [Column]) -> Outcome {
         match self {

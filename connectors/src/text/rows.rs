@@ -11,7 +11,7 @@ use super::columns::Column;
 use super::fields::FieldSplitter;
 use super::nested::Nesting;
 use super::options::BadValue;
-use super::places::place_columns;
+use super::places::{RowLine, place_columns};
 use super::reader::ReadPlan;
 use super::values;
 use crate::error::{ConnectorError, Result};
@@ -35,8 +35,9 @@ pub(super) struct Rows {
     columns: Vec<Column>,
     /// Which field is each column's, and whether an empty one is a value.
     sources: Vec<(usize, bool)>,
-    /// The line of each row, where places are wanted.
+    /// The line of each row, where places are wanted, and what is added to its number for [`RowLine`].
     lines: Vec<u64>,
+    range_mark: u64,
     rows: usize,
     bytes: usize,
     extra_fields: ExtraFields,
@@ -81,11 +82,17 @@ impl Rows {
             columns,
             sources,
             lines: Vec::new(),
+            range_mark: 0,
             rows: 0,
             bytes: 0,
             extra_fields: ExtraFields::default(),
             plan,
         })
+    }
+
+    /// The lines are those of a range of a file.
+    pub(super) fn set_range(&mut self, range: usize) {
+        self.range_mark = RowLine::range_mark(range);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -165,6 +172,7 @@ impl Rows {
     /// Counts rows whose fields were appended, the lines from `first` on.
     pub(super) fn add(&mut self, rows: usize, first: u64) {
         if self.plan.has_places {
+            let first = self.range_mark + first;
             self.lines.extend(first..first + rows as u64);
         }
         self.rows += rows;

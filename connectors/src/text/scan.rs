@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use bytes::Bytes;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, Statistics, internal_err};
@@ -22,11 +23,14 @@ use datafusion::physical_plan::{
 };
 
 use super::options::TextTableOptions;
-use super::partitions::PartitionFile;
 use super::places::{PLACE_COLUMNS, place_schema};
+use super::ranges::{Part, RangeRead, RangedFile};
 use super::reader::{Progress, ReadPlan, TextReader};
+use crate::error::Result;
+use crate::object_store::FileRead;
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
+use crate::split_queue::{Claim, SplitQueue};
 
 /// Batches that are made ahead of whoever takes them.
 const BATCHES_AHEAD: usize = 2;
@@ -40,6 +44,14 @@ pub(super) struct Source {
     pub(super) partitions: Option<(usize, usize)>,
 }
 
+/// What one task reads at a time.
+#[derive(Debug, Clone)]
+pub(super) struct TextSplit {
+    pub(super) part: Part,
+    /// The values of the partition that the file is in; empty if the table has no partitions.
+    pub(super) values: Arc<Vec<ScalarValue>>,
+}
+
 /// Where a column's values come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum OutputColumn {
@@ -49,7 +61,7 @@ pub(super) enum OutputColumn {
     Constant(usize),
 }
 
-/// Reads text files; one partition reads its files one after another.
+/// Reads text files, large ones in ranges; partitions take files and ranges from one queue.
 ///
 /// Metrics: `output_rows`, and `bytes_read` (as stored or sent, before decompression). Rows that cannot be read are rejects if the
 /// session config has a [`RejectLogExtension`], else errors.
@@ -61,7 +73,7 @@ pub struct TextExec {
     schema: SchemaRef,
     /// How a row is put together; None if it is what a file holds.
     columns: Option<Arc<[OutputColumn]>>,
-    groups: Arc<Vec<Vec<PartitionFile>>>,
+    queue: Arc<SplitQueue<TextSplit>>,
     /// Rows that are wanted of each partition at most.
     limit: Option<usize>,
     properties: Arc<PlanProperties>,
@@ -74,7 +86,7 @@ impl TextExec {
         plan: Arc<ReadPlan>,
         schema: SchemaRef,
         columns: Option<Arc<[OutputColumn]>>,
-        groups: Vec<Vec<PartitionFile>>,
+        groups: Vec<Vec<TextSplit>>,
         limit: Option<usize>,
     ) -> Self {
         let properties = PlanProperties::new(
@@ -90,7 +102,7 @@ impl TextExec {
             plan,
             schema,
             columns,
-            groups: Arc::new(groups),
+            queue: Arc::new(SplitQueue::new(groups)),
             limit,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -108,29 +120,49 @@ impl TextExec {
         };
         let schema = place_schema(&self.schema);
         let columns = self.columns.clone();
-        Self::new(self.source.clone(), Arc::new(plan), schema, columns, self.groups.to_vec(), self.limit)
+        Self::new(self.source.clone(), Arc::new(plan), schema, columns, self.queue.groups().to_vec(), self.limit)
     }
 
-    fn files(&self) -> impl Iterator<Item = &PartitionFile> {
-        self.groups.iter().flatten()
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.queue.groups().iter().flatten().map(|split| &split.part)
+    }
+
+    /// The files that are read in ranges.
+    pub(super) fn ranged_files(&self) -> impl Iterator<Item = &Arc<RangedFile>> {
+        self.parts().filter_map(|part| match part {
+            Part::Range(file, 0) => Some(file),
+            _ => None,
+        })
+    }
+
+    /// How many files there are, and of how many ranges those are that are read in ranges.
+    fn counts(&self) -> (usize, usize) {
+        let ranges = self.parts().filter(|part| matches!(part, Part::Range(..))).count();
+        let whole = self.parts().filter(|part| matches!(part, Part::Whole(_))).count();
+        (whole + self.ranged_files().count(), ranges)
     }
 }
 
 impl DisplayAs for TextExec {
     fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files = self.files().count();
+        let (files, ranges) = self.counts();
         if kind == DisplayFormatType::TreeRender {
             writeln!(f, "location={}", self.source.location)?;
             if let Some((read, all)) = self.source.partitions {
                 writeln!(f, "partitions={read}/{all}")?;
             }
-            return write!(f, "files={files}");
+            write!(f, "files={files}")?;
+            return if ranges > 0 { write!(f, "\nranges={ranges}") } else { Ok(()) };
         }
         write!(f, "TextExec: location={}, ", self.source.location)?;
         if let Some((read, all)) = self.source.partitions {
             write!(f, "partitions={read}/{all}, ")?;
         }
-        write!(f, "files={files}, {}", Format(&self.plan.options))?;
+        write!(f, "files={files}, ")?;
+        if ranges > 0 {
+            write!(f, "ranges={ranges}, ")?;
+        }
+        fmt::Display::fmt(&Format(&self.plan.options), f)?;
         let places = if self.plan.has_places { PLACE_COLUMNS } else { 0 };
         let columns = self.schema.fields().iter().take(self.schema.fields().len() - places);
         let names: Vec<_> = columns.map(|field| field.name().as_str()).collect();
@@ -207,9 +239,10 @@ impl ExecutionPlan for TextExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        let Some(files) = self.groups.get(partition).cloned() else {
+        if partition >= self.queue.groups().len() {
             return internal_err!("a text scan has no partition {partition}");
-        };
+        }
+        let claim = self.queue.claim(partition, &context);
         let rejects = context.session_config().get_extension::<RejectLogExtension>().map(|log| Arc::clone(&log.0));
         let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema(), BATCHES_AHEAD);
         let scan = Scan {
@@ -222,7 +255,7 @@ impl ExecutionPlan for TextExec {
             metrics: BaselineMetrics::new(&self.metrics, partition),
             bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
         };
-        builder.spawn(scan.run(files));
+        builder.spawn(scan.run(claim));
         Ok(builder.build())
     }
 
@@ -236,10 +269,10 @@ impl ExecutionPlan for TextExec {
         args: &StatisticsArgs,
     ) -> DataFusionResult<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
-        let size = |read: &PartitionFile| read.file.size();
         let sizes = match args.partition() {
-            Some(partition) => self.groups.get(partition).into_iter().flatten().map(size).collect(),
-            None => self.files().map(size).collect::<Option<Vec<_>>>(),
+            // partitions take each other's splits
+            Some(_) => None,
+            None => self.parts().map(Part::size).collect::<Option<Vec<_>>>(),
         };
         if let Some(sizes) = sizes {
             let bytes = usize::try_from(sizes.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
@@ -249,7 +282,8 @@ impl ExecutionPlan for TextExec {
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        Some(Arc::new(Self { limit, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }))
+        let queue = Arc::new(SplitQueue::new(self.queue.groups().to_vec()));
+        Some(Arc::new(Self { limit, queue, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }))
     }
 
     fn fetch(&self) -> Option<usize> {
@@ -271,20 +305,20 @@ struct Scan {
 }
 
 impl Scan {
-    async fn run(mut self, files: Vec<PartitionFile>) -> DataFusionResult<()> {
-        for file in files {
-            if self.wanted == 0 {
-                break;
-            }
-            self.read(&file).await?;
+    async fn run(mut self, claim: Claim<TextSplit>) -> DataFusionResult<()> {
+        while self.wanted > 0
+            && let Some(split) = claim.next()
+        {
+            self.read(&split).await?;
         }
         self.metrics.done();
         Ok(())
     }
 
-    /// Reads one file, or as much of it as is wanted; the rest is not downloaded.
-    async fn read(&mut self, PartitionFile { file, values }: &PartitionFile) -> DataFusionResult<()> {
-        let mut bytes = file.open().await?;
+    /// Reads a file or a range, or as much of it as is wanted; the rest is not downloaded.
+    async fn read(&mut self, TextSplit { part, values }: &TextSplit) -> DataFusionResult<()> {
+        let mut bytes = PartRead::open(part).await?;
+        let file = part.file();
         let encoding = bytes.content_encoding().map(str::to_owned);
         let mut reader = TextReader::new(
             Arc::clone(&self.plan),
@@ -293,6 +327,7 @@ impl Scan {
             file.path().to_owned(),
             encoding,
         )?;
+        let mut is_fed = false;
         while self.wanted > 0 {
             let timer = self.metrics.elapsed_compute().timer();
             let progress = reader.next()?;
@@ -310,11 +345,23 @@ impl Scan {
                 Progress::NeedInput => match bytes.next().await? {
                     Some(piece) => {
                         self.bytes_read.add(piece.len());
+                        if let PartRead::Range(read, range @ 1..) = &bytes
+                            && !is_fed
+                        {
+                            reader.start_at(*range, read.start());
+                        }
+                        is_fed = true;
                         reader.feed(piece);
                     }
                     None => reader.end(),
                 },
-                Progress::Done => break,
+                Progress::NeedLinesBefore => reader.set_lines_before(part.lines_before().await?)?,
+                Progress::Done => {
+                    if let Part::Range(file, range) = part {
+                        file.is_read(*range, reader.lines());
+                    }
+                    break;
+                }
             }
         }
         reader.finish();
@@ -337,5 +384,34 @@ impl Scan {
         output.extend(batch.columns().iter().skip(self.plan.projection.len()).cloned());
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), output, &options)?)
+    }
+}
+
+/// The bytes of a part of a file.
+enum PartRead {
+    Whole(FileRead),
+    Range(RangeRead, usize),
+}
+
+impl PartRead {
+    async fn open(part: &Part) -> Result<Self> {
+        Ok(match part {
+            Part::Whole(file) => Self::Whole(file.open().await?),
+            Part::Range(file, range) => Self::Range(file.open(*range).await?, *range),
+        })
+    }
+
+    fn content_encoding(&self) -> Option<&str> {
+        match self {
+            Self::Whole(read) => read.content_encoding(),
+            Self::Range(..) => None,
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self {
+            Self::Whole(read) => read.next().await,
+            Self::Range(read, ..) => read.next().await,
+        }
     }
 }

@@ -168,13 +168,13 @@ fn take_number<T: std::str::FromStr>(rest: &mut &str, most: usize) -> Option<T> 
 }
 
 /// `Z`, `UTC`, `+08:00`, `+0800`, `+8`, `UTC+8`, `Asia/Shanghai`.
-fn zone(name: &str) -> Option<TimeZone> {
+pub(super) fn zone(name: &str) -> Option<TimeZone> {
     if matches!(name, "Z" | "UTC" | "GMT" | "UT") {
         return Some(TimeZone::UTC);
     }
     let offset = ["UTC", "GMT", "UT"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
     let Some(digits) = offset.strip_prefix(['+', '-']) else {
-        return name.contains('/').then(|| TimeZone::get(name).ok())?;
+        return TimeZone::get(name).ok();
     };
     let (hours, minutes) = match digits.split_once(':') {
         Some((hours, minutes)) => (hours, minutes.split_once(':').map_or(minutes, |(minutes, _)| minutes)),

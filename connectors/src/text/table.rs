@@ -12,10 +12,12 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::columns::Column;
 use super::options::TextTableOptions;
 use super::partitions::{PartitionFile, Partitions};
+use super::ranges::{Part, RANGE_BYTES};
 use super::reader::ReadPlan;
-use super::scan::{OutputColumn, Source, TextExec};
+use super::scan::{OutputColumn, Source, TextExec, TextSplit};
 use crate::error::Result;
 use crate::object_store::FileLocation;
+use crate::split_queue::pack;
 
 /// A table over text files. Each scan lists the files anew.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct TextTable {
     /// Of a partitioned table: its files are those of its partitions, and none of its location's own.
     partitions: Option<Partitions>,
     schema: SchemaRef,
+    /// Bytes of the ranges in which large files are read.
+    range_bytes: u64,
 }
 
 impl TextTable {
@@ -54,6 +58,16 @@ impl TextTable {
         options: TextTableOptions,
         partitions: Option<Partitions>,
     ) -> Result<Arc<dyn TableProvider>> {
+        Self::with_range_bytes(location, options, partitions, RANGE_BYTES)
+    }
+
+    /// A table that reads files of more than so many bytes in ranges.
+    pub(super) fn with_range_bytes(
+        location: FileLocation,
+        options: TextTableOptions,
+        partitions: Option<Partitions>,
+        range_bytes: u64,
+    ) -> Result<Arc<dyn TableProvider>> {
         options.check()?;
         for (name, data_type) in &options.columns {
             Column::new(name, data_type)?;
@@ -61,7 +75,7 @@ impl TextTable {
         let fields = options.columns.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true));
         let constant = partitions.iter().flat_map(Partitions::fields).cloned();
         let schema = Arc::new(Schema::new(fields.chain(constant).collect::<Vec<_>>()));
-        Ok(Arc::new(Self { location, options, partitions, schema }))
+        Ok(Arc::new(Self { location, options, partitions, schema, range_bytes }))
     }
 
     /// The files to read, and for EXPLAIN how many partitions of how many they are of.
@@ -125,28 +139,12 @@ impl TableProvider for TextTable {
             has_places: false,
             batch_rows: state.config().batch_size(),
         };
-        let groups = groups(files, state.config().target_partitions());
+        let splits = files.into_iter().flat_map(|PartitionFile { file, values }| {
+            let parts = Part::of(file, &self.options, self.range_bytes).into_iter();
+            parts.map(move |part| TextSplit { part, values: Arc::clone(&values) })
+        });
+        let groups = pack(splits.collect(), state.config().target_partitions());
         let source = Source { location: self.location.to_string(), partitions };
         Ok(Arc::new(TextExec::new(source, Arc::new(plan), output, columns, groups, limit)))
     }
-}
-
-/// Deals files out to partitions, the largest first to whoever has least; within a group they keep their order.
-/// Two files are two groups at least, so that a write never takes a scan of one partition for all there is.
-fn groups(files: Vec<PartitionFile>, target: usize) -> Vec<Vec<PartitionFile>> {
-    let count = target.max(2).min(files.len()).max(1);
-    let mut by_size: Vec<usize> = (0..files.len()).collect();
-    by_size.sort_by_key(|index| std::cmp::Reverse(files[*index].file.size().unwrap_or(0)));
-    let mut groups: Vec<(u64, Vec<usize>)> = vec![(0, Vec::new()); count];
-    for index in by_size {
-        if let Some(group) = groups.iter_mut().min_by_key(|(bytes, members)| (*bytes, members.len())) {
-            group.0 += files[index].file.size().unwrap_or(0);
-            group.1.push(index);
-        }
-    }
-    let in_order = groups.into_iter().map(|(_, mut members)| {
-        members.sort_unstable();
-        members.into_iter().map(|index| files[index].clone()).collect()
-    });
-    in_order.collect()
 }

@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+mod ranges;
+
 use super::*;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http::test_server::{Server, answer, good, raw};
@@ -400,8 +402,12 @@ async fn a_missing_file_is_an_error_and_an_empty_folder_an_empty_table() {
 fn a_table_with_a_type_or_option_that_cannot_be_is_refused() {
     let location = || FileLocation::Local(PathBuf::from("/x"));
     let mut nested = options("a STRING", "|");
-    nested.columns[0].1 = DataType::List(Arc::new(arrow::datatypes::Field::new("item", DataType::Utf8, true)));
+    nested.columns[0].1 = DataType::Duration(arrow::datatypes::TimeUnit::Second);
     assert_eq!(TextTable::try_new(location(), nested).unwrap_err().code(), ErrorCode::Unsupported);
+    let deep = format!("a {}INT{}", "ARRAY<".repeat(8), ">".repeat(8));
+    assert_eq!(TextTable::try_new(location(), options(&deep, "|")).unwrap_err().code(), ErrorCode::Option);
+    let csv = TextTableOptions::of(TextPreset::Csv, columns("a ARRAY<INT>"));
+    assert_eq!(TextTable::try_new(location(), csv).unwrap_err().code(), ErrorCode::Option);
     let mut same = options("a STRING", "x");
     same.line_delimiter = Some(b"x".to_vec());
     assert_eq!(TextTable::try_new(location(), same).unwrap_err().code(), ErrorCode::Option);
@@ -642,6 +648,7 @@ fn read_in_pieces(bytes: &[u8], options: TextTableOptions, sizes: &[usize]) -> V
                 let size = *sizes.next().unwrap();
                 reader.feed(rest.split_to(size.min(rest.len())));
             }
+            Progress::NeedLinesBefore => panic!("the lines before are known"),
             Progress::Done => return found,
         }
     }
@@ -680,6 +687,7 @@ fn random_bytes_are_rows_or_rejects_but_never_a_panic() {
                         Some(piece) => reader.feed(bytes::Bytes::copy_from_slice(piece)),
                         None => reader.end(),
                     },
+                    Progress::NeedLinesBefore => panic!("the lines before are known"),
                     Progress::Done => break,
                 }
             }
@@ -742,7 +750,7 @@ fn escaped_fields_are_those_of_a_naive_splitter() {
 }
 
 /// Writes a SELECT over two files of lines into a column of whole numbers; the rejects as `file:line value`, sorted.
-async fn rejected_places(sql: &str, target_partitions: usize) -> Vec<String> {
+async fn rejected_places(sql: &str, target_partitions: usize, range_bytes: u64) -> Vec<String> {
     use crate::sink::memory::{Fault, MemorySink};
     use crate::sink::{ErrorLimit, RejectCollector, TargetColumn, TargetType, plan_insert};
 
@@ -756,7 +764,8 @@ async fn rejected_places(sql: &str, target_partitions: usize) -> Vec<String> {
     options.skip_lines = 1;
     let config = SessionConfig::new().with_target_partitions(target_partitions).with_batch_size(64);
     let context = SessionContext::new_with_config(config);
-    let table = TextTable::try_new(FileLocation::Local(folder.path().to_owned()), options).unwrap();
+    let location = FileLocation::Local(folder.path().to_owned());
+    let table = TextTable::with_range_bytes(location, options, None, range_bytes).unwrap();
     context.register_table("t", table).unwrap();
     let column = |name: &str, kind| TargetColumn {
         name: name.into(),
@@ -802,18 +811,26 @@ async fn a_row_that_a_conversion_rejects_is_named_with_its_file_and_line() {
         expected
     };
     let as_it_is = |n: usize| format!("x{n}");
-    for partitions in [1, 4] {
-        assert_eq!(rejected_places("SELECT n, s FROM t", partitions).await, expected(&|_| true, &as_it_is));
+    for (partitions, ranges) in [(1, u64::MAX), (4, u64::MAX), (1, 300), (4, 1000)] {
+        assert_eq!(rejected_places("SELECT n, s FROM t", partitions, ranges).await, expected(&|_| true, &as_it_is));
         assert_eq!(
-            rejected_places("SELECT concat(n, '!') AS a, 'c' AS b FROM t WHERE s = 'a' AND n <> 'x7'", partitions)
-                .await,
+            rejected_places(
+                "SELECT concat(n, '!') AS a, 'c' AS b FROM t WHERE s = 'a' AND n <> 'x7'",
+                partitions,
+                ranges
+            )
+            .await,
             expected(&|n| n != 7, &|n| format!("x{n}!"))
         );
         assert_eq!(
-            rejected_places("SELECT n, s FROM t UNION ALL SELECT n, s FROM t WHERE n = 'x7'", partitions).await.len(),
+            rejected_places("SELECT n, s FROM t UNION ALL SELECT n, s FROM t WHERE n = 'x7'", partitions, ranges)
+                .await
+                .len(),
             21
         );
     }
-    let joined = rejected_places("SELECT a.n, b.s FROM t a JOIN t b ON a.n = b.n", 4).await;
+    let joined = rejected_places("SELECT a.n, b.s FROM t a JOIN t b ON a.n = b.n", 4, 300).await;
     assert!(joined.iter().all(|place| place.starts_with("nowhere")) && joined.len() == 20, "{joined:?}");
 }
+
+mod formats;

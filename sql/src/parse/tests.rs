@@ -507,6 +507,18 @@ fn external_tables_that_cannot_be_built_say_so() {
         ("CREATE EXTERNAL TABLE t (a) LOCATION 'x'", ErrorCode::Syntax),
         ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT SERDE 'x' LOCATION 'x'", ErrorCode::NotYet),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED BY 'x' LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS SEQUENCEFILE LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS INPUTFORMAT 'x' OUTPUTFORMAT 'y' LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS CSV USING csv LOCATION 'x'", ErrorCode::Syntax),
+        ("CREATE TABLE t (a STRING) USING csv ROW FORMAT DELIMITED LOCATION 'x'", ErrorCode::Syntax),
+        ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED STORED AS JSON LOCATION 'x'", ErrorCode::Syntax),
+        (
+            "CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.orc.OrcSerde' STORED AS PARQUET LOCATION 'x'",
+            ErrorCode::Syntax,
+        ),
+        ("CREATE EXTERNAL TABLE t (a STRING) LOCATION 'x' LIFECYCLE 7", ErrorCode::Syntax),
+        ("CREATE EXTERNAL TABLE t LIKE other LOCATION 'x'", ErrorCode::NotYet),
+        ("CREATE EXTERNAL TABLE t LOCATION 'x' AS SELECT 1", ErrorCode::NotYet),
         (
             "CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY '' LOCATION 'x'",
             ErrorCode::Option,
@@ -1042,6 +1054,23 @@ fn mistakes_in_making_a_table_say_what_to_write() {
     }
 }
 
+#[test]
+fn complex_types_parse_as_hive_and_spark_write_them() {
+    let sql = "CREATE EXTERNAL TABLE t (a ARRAY<INT>, m MAP<STRING, ARRAY<INT>>, s struct<x:int,y:string>, n STRUCT<x INT, y: ARRAY<STRUCT<p:DECIMAL(10,2), `q r`:string COMMENT 'it''s'>>>,
+        z array<map<string,struct<a:bigint,b:array<double>>>>, w STRUCT<x: INT NOT NULL, `date`: DATE, timestamp: TIMESTAMP>) LOCATION 'x'";
+    let SessionStatement::CreateExternalTable(table) = session_of(sql) else { panic!() };
+    let types: Vec<String> = table.columns.iter().map(|column| column.data_type.to_string()).collect();
+    let expected = [
+        "ARRAY<INT>",
+        "Map(STRING, ARRAY<INT>)",
+        "STRUCT<x INT, y STRING>",
+        "STRUCT<x INT, y ARRAY<STRUCT<p DECIMAL(10,2), `q r` STRING>>>",
+        "ARRAY<Map(STRING, STRUCT<a BIGINT, b ARRAY<DOUBLE>>)>",
+        "STRUCT<x INT, `date` DATE, timestamp TIMESTAMP>",
+    ];
+    assert_eq!(types, expected);
+}
+
 fn copied(sql: &str) -> (crate::statement::Insert, crate::statement::FilesTarget) {
     match parse_one(sql, &scope()) {
         Ok(Statement::Sync(insert)) => match insert.target.clone() {
@@ -1180,18 +1209,67 @@ fn clauses_that_a_warehouse_has_go_there_untouched() {
 }
 
 #[test]
-fn complex_types_parse_as_hive_and_spark_write_them() {
-    let sql = "CREATE EXTERNAL TABLE t (a ARRAY<INT>, m MAP<STRING, ARRAY<INT>>, s struct<x:int,y:string>, n STRUCT<x INT, y: ARRAY<STRUCT<p:DECIMAL(10,2), `q r`:string COMMENT 'it''s'>>>,
-        z array<map<string,struct<a:bigint,b:array<double>>>>, w STRUCT<x: INT NOT NULL, `date`: DATE, timestamp: TIMESTAMP>) LOCATION 'x'";
+fn the_format_of_files_is_named_by_stored_as_using_and_serde() {
+    for (clauses, format) in [
+        ("", StorageFormat::Text),
+        ("STORED AS textfile", StorageFormat::Text),
+        ("STORED AS CSV", StorageFormat::Csv),
+        ("STORED AS JSONFILE", StorageFormat::Json),
+        ("STORED AS json", StorageFormat::Json),
+        ("STORED AS AVRO", StorageFormat::Avro),
+        ("STORED AS ORC", StorageFormat::Orc),
+        ("USING csv", StorageFormat::SparkCsv),
+        ("USING com.databricks.spark.csv", StorageFormat::SparkCsv),
+        ("USING `text`", StorageFormat::SparkText),
+        ("USING JSON", StorageFormat::SparkJson),
+        ("USING parquet", StorageFormat::Parquet),
+        ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe'", StorageFormat::Text),
+        ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde' STORED AS TEXTFILE", StorageFormat::OpenCsv),
+        ("ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe' WITH SERDEPROPERTIES ('a'='b')", StorageFormat::Json),
+        (
+            "ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat' OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat'",
+            StorageFormat::Parquet,
+        ),
+        ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.avro.AvroSerDe' STORED AS AVRO", StorageFormat::Avro),
+        (
+            "STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.orc.OrcInputFormat' OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat'",
+            StorageFormat::Orc,
+        ),
+    ] {
+        let sql = format!("CREATE EXTERNAL TABLE t (a STRING) {clauses} LOCATION 'x'");
+        let SessionStatement::CreateExternalTable(table) = session_of(&sql) else { panic!() };
+        assert_eq!(table.format.format, format, "{clauses}");
+    }
+}
+
+#[test]
+fn options_have_names_and_values_in_any_spelling() {
+    let sql = r"CREATE TABLE t (a INT, dt STRING) USING csv OPTIONS (path 'x/y', sep ',', header true, 'quote' '\'', a.b.c = 1, escape = '\\', samplingRatio 0.5) PARTITIONED BY (dt) TBLPROPERTIES ('header' = 'true')";
     let SessionStatement::CreateExternalTable(table) = session_of(sql) else { panic!() };
-    let types: Vec<String> = table.columns.iter().map(|column| column.data_type.to_string()).collect();
-    let expected = [
-        "ARRAY<INT>",
-        "Map(STRING, ARRAY<INT>)",
-        "STRUCT<x INT, y STRING>",
-        "STRUCT<x INT, y ARRAY<STRUCT<p DECIMAL(10,2), `q r` STRING>>>",
-        "ARRAY<Map(STRING, STRUCT<a BIGINT, b ARRAY<DOUBLE>>)>",
-        "STRUCT<x INT, `date` DATE, timestamp TIMESTAMP>",
-    ];
-    assert_eq!(types, expected);
+    assert_eq!((table.location.as_str(), table.partition_columns.len(), table.columns.len()), ("x/y", 1, 1));
+    let shown: Vec<String> = table
+        .format
+        .properties
+        .iter()
+        .map(|property| match &property.value {
+            PropertyValue::Text { value, .. } => format!("{}={value}", property.name),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(shown, ["sep=,", "header=true", "quote='", "a.b.c=1", r"escape=\", "samplingRatio=0.5"]);
+    let twice = "CREATE TABLE t (a INT) USING csv OPTIONS (path 'x', header true) TBLPROPERTIES ('header' = 'false')";
+    assert_eq!(parse_one(twice, &scope()).unwrap_err().code, ErrorCode::Option);
+}
+
+#[test]
+fn a_table_of_a_file_format_is_ours_unless_its_name_leads_elsewhere() {
+    let used = in_use("starrocks", Some("ods"));
+    let ours = "CREATE TABLE t (a INT) USING csv OPTIONS (path 'x')";
+    assert!(matches!(parse_one(ours, &used), Ok(Statement::Session(_))));
+    for sql in [
+        "CREATE TABLE t (a INT, INDEX i (a) USING BITMAP) DUPLICATE KEY (a)",
+        "CREATE TABLE t (a INT) COMMENT 'stored as text' PROPERTIES ('location' = 'x')",
+    ] {
+        assert_eq!(kind_of(sql, &used), format!("native starrocks: {sql}"));
+    }
 }

@@ -42,7 +42,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::{Reject, RejectLog, RowValues, TargetColumn, TargetType};
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::text::places::place_of;
+use crate::text::places::{RowLine, place_of};
 use temporal::Zone;
 
 /// A reject's value is cut to so many bytes: enough to find it, and it fits a line.
@@ -92,9 +92,22 @@ impl Converter {
         &self.schema
     }
 
-    /// The rows of `batch` that the target can hold, without the columns for file and line that may stand behind its own. The others go to the reject log, numbered from `first_row`;
+    /// The rows of `batch` that the target can hold. The others go to the reject log, numbered from `first_row`;
     /// the error is the log's when there are too many.
     pub fn convert(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch> {
+        let (rows, rejected) = self.split(batch, first_row)?;
+        rejected.into_iter().try_for_each(|rejected| self.reject(rejected.reject))?;
+        Ok(rows)
+    }
+
+    /// Puts a row that [`split`](Self::split) left out into the reject log.
+    pub(super) fn reject(&self, reject: Reject) -> Result<()> {
+        self.rejects.reject(reject)
+    }
+
+    /// The rows of `batch` that the target can hold, without the columns for file and line that may stand behind its own, and
+    /// the others, numbered from `first_row`.
+    pub(super) fn split(&self, batch: &RecordBatch, first_row: u64) -> Result<(RecordBatch, Vec<RejectedRow>)> {
         let mut failures = Failures::new(batch.num_rows());
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (index, (column, source)) in self.columns.iter().zip(batch.columns()).enumerate() {
@@ -114,29 +127,26 @@ impl Converter {
         let converted = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| ConnectorError::internal("converted columns do not fit together").with_source(error))?;
         match failures.into_kept_rows() {
-            None => Ok(converted),
+            None => Ok((converted, Vec::new())),
             Some((kept, failures)) => {
-                self.log(batch, failures, first_row)?;
-                filter_record_batch(&converted, &kept)
-                    .map_err(|error| ConnectorError::internal("cannot leave out rejected rows").with_source(error))
+                let rows = filter_record_batch(&converted, &kept)
+                    .map_err(|error| ConnectorError::internal("cannot leave out rejected rows").with_source(error))?;
+                Ok((rows, self.rejected(batch, failures, first_row)))
             }
         }
     }
 
-    fn log(&self, batch: &RecordBatch, mut failures: Vec<Failure>, first_row: u64) -> Result<()> {
+    fn rejected(&self, batch: &RecordBatch, mut failures: Vec<Failure>, first_row: u64) -> Vec<RejectedRow> {
         failures.sort_by_key(|failure| failure.row);
-        for failure in failures {
+        let rejected = |failure: Failure| {
             let names = self.columns.iter().map(|column| column.target.name.as_str());
             let values = RowValues::of(names, batch, failure.row);
             let (file, line) = place_of(batch, self.columns.len(), failure.row).unzip();
-            self.rejects.reject(Reject {
-                row: Some(first_row + failure.row as u64),
-                file,
-                line,
-                ..Reject::of_row(values, failure.column, failure.reason)
-            })?;
-        }
-        Ok(())
+            let row = Some(first_row + failure.row as u64);
+            let reject = Reject { row, file, ..Reject::of_row(values, failure.column, failure.reason) };
+            RejectedRow { reject, line }
+        };
+        failures.into_iter().map(rejected).collect()
     }
 }
 
@@ -144,6 +154,14 @@ impl fmt::Debug for Converter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.columns.iter().map(|column| &column.target)).finish()
     }
+}
+
+/// A row that the target cannot hold.
+pub(super) struct RejectedRow {
+    /// Without its line.
+    pub(super) reject: Reject,
+    /// The line that it came from, where known.
+    pub(super) line: Option<RowLine>,
 }
 
 /// The rows of a batch that fail, each with the first column that makes it fail.

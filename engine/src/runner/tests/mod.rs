@@ -2,6 +2,7 @@
 
 mod embedding;
 mod failures;
+mod file_formats;
 mod file_writes;
 mod job;
 mod mariadb;
