@@ -33,6 +33,8 @@ const READ_AS_TYPED: &[&str] = &[
     "collection.delim",
     "colelction.delim",
     "mapkey.delim",
+    "serialization.format",
+    "textinputformat.record.delimiter",
     "serialization.null.format",
     "separatorChar",
     "quoteChar",

@@ -93,7 +93,7 @@ impl Column {
             Self::Decimal128 { builder, precision, scale } => {
                 builder.append_option(values::decimal(field, *precision, *scale).map(|read| read.value));
             }
-            Self::Date32(builder) => builder.append_option(values::date(field)),
+            Self::Date32(builder) => builder.append_option(values::date(field).map(|read| read.value)),
             Self::Second(builder) => builder.append_option(timestamp(field, TimeUnit::Second)),
             Self::Millisecond(builder) => builder.append_option(timestamp(field, TimeUnit::Millisecond)),
             Self::Microsecond(builder) => builder.append_option(timestamp(field, TimeUnit::Microsecond)),

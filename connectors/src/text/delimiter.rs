@@ -21,6 +21,12 @@ pub fn delimiter(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// The bytes that a delimiter of a SerDe's properties names: as [`delimiter`], and a whole number from -128 to 127 is the byte of that
+/// code (Hive: `LazyUtils.getByte`).
+pub(super) fn serde_delimiter(text: &str) -> Vec<u8> {
+    text.parse::<i8>().map_or_else(|_| delimiter(text), |code| vec![code.cast_unsigned()])
+}
+
 /// What the text behind a backslash names, and how many bytes of it; None where the backslash is just one.
 fn escape(text: &str) -> Option<(usize, Vec<u8>)> {
     let first = *text.as_bytes().first()?;
@@ -62,6 +68,15 @@ mod tests {
         for text in ["\x01", r"\x01", r"\\x01", "0x01", r"\001", r"\u0001"] {
             assert_eq!(delimiter(text), [1], "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_number_is_a_code_in_a_serde_s_properties() {
+        assert_eq!(
+            (serde_delimiter("1"), serde_delimiter("44"), serde_delimiter("-1")),
+            (vec![1], vec![b','], vec![0xff])
+        );
+        assert_eq!((serde_delimiter("128"), serde_delimiter(r"\t")), (b"128".to_vec(), vec![b'\t']));
     }
 
     #[test]

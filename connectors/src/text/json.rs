@@ -500,7 +500,8 @@ mod tests {
             Just(serde_json::Value::Null),
             any::<bool>().prop_map(serde_json::Value::from),
             any::<i64>().prop_map(serde_json::Value::from),
-            (-1.0e6..1.0e6f64).prop_map(serde_json::Value::from),
+            // which serde_json reads to the last bit
+            any::<i32>().prop_map(|number| serde_json::Value::from(f64::from(number) / 8.0)),
             text.clone().prop_map(serde_json::Value::from),
         ];
         leaf.prop_recursive(4, 32, 4, move |inner| {
