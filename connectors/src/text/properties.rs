@@ -200,9 +200,7 @@ impl TextTableOptions {
             // of a table it is what a person reads; of OPTIONS one character
             "comment" if value.is_empty() || delimiter(value).len() == 1 => csv.comment = character(name, value)?,
             "multiline" if csv.dialect == CsvDialect::OpenCsv && boolean(name, value)? => {
-                return Err(ConnectorError::option(
-                    "in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes",
-                ));
+                return Err(ConnectorError::option("in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes"));
             }
             "multiline" => csv.multi_line = boolean(name, value)?,
             "nullvalue" => self.null_marker = delimiter(value),
