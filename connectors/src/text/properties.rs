@@ -171,7 +171,10 @@ impl TextTableOptions {
             }
             "timezone" => {
                 self.time_zone = zone(value.trim()).ok_or_else(|| {
-                    ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()))
+                    ConnectorError::option(format!(
+                        "property \"{name}\": there is no zone \"{}\"",
+                        value.escape_debug()
+                    ))
                 })?;
             }
             _ => return Ok(false),
@@ -200,7 +203,9 @@ impl TextTableOptions {
             // of a table it is what a person reads; of OPTIONS one character
             "comment" if value.is_empty() || delimiter(value).len() == 1 => csv.comment = character(name, value)?,
             "multiline" if csv.dialect == CsvDialect::OpenCsv && boolean(name, value)? => {
-                return Err(ConnectorError::option("in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes"));
+                return Err(ConnectorError::option(
+                    "in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes",
+                ));
             }
             "multiline" => csv.multi_line = boolean(name, value)?,
             "nullvalue" => self.null_marker = delimiter(value),

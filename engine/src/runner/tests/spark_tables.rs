@@ -306,6 +306,9 @@ async fn bad_values_are_errors_with_file_and_line_if_so_set() {
         let rows = read(data_type, good).await;
         assert_eq!(rows.as_ref().map(Vec::len), Ok(2), "{data_type} {good}: {rows:?}");
         let message = read(data_type, bad).await.unwrap_err();
-        assert!(message.contains("f.txt, line 2, column \"a\"") && message.contains(bad), "{data_type} {bad}: {message}");
+        assert!(
+            message.contains("f.txt, line 2, column \"a\"") && message.contains(bad),
+            "{data_type} {bad}: {message}"
+        );
     }
 }
