@@ -198,7 +198,8 @@ impl TextReader {
     /// Says what was dropped; called when no more rows are wanted.
     pub(super) fn finish(&mut self) {
         if let Some(dropped) = self.records.as_mut().map(Records::take_dropped).filter(|dropped| dropped.records > 0) {
-            let text = format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
+            let text =
+                format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
             match &self.rejects {
                 Some(log) => log.warn("text: malformed rows", dropped.records, &text),
                 None => tracing::warn!(rows = dropped.records, "{text}"),

@@ -497,7 +497,10 @@ fn external_tables_that_cannot_be_built_say_so() {
         ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT SERDE 'x' LOCATION 'x'", ErrorCode::NotYet),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED BY 'x' LOCATION 'x'", ErrorCode::NotYet),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED AS SEQUENCEFILE LOCATION 'x'", ErrorCode::NotYet),
-        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS INPUTFORMAT 'x' OUTPUTFORMAT 'y' LOCATION 'x'", ErrorCode::NotYet),
+        (
+            "CREATE EXTERNAL TABLE t (a STRING) STORED AS INPUTFORMAT 'x' OUTPUTFORMAT 'y' LOCATION 'x'",
+            ErrorCode::NotYet,
+        ),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED AS CSV USING csv LOCATION 'x'", ErrorCode::Syntax),
         ("CREATE TABLE t (a STRING) USING csv ROW FORMAT DELIMITED LOCATION 'x'", ErrorCode::Syntax),
         ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED STORED AS JSON LOCATION 'x'", ErrorCode::Syntax),
@@ -1214,7 +1217,10 @@ fn the_format_of_files_is_named_by_stored_as_using_and_serde() {
         ("USING parquet", StorageFormat::Parquet),
         ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe'", StorageFormat::Text),
         ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde' STORED AS TEXTFILE", StorageFormat::OpenCsv),
-        ("ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe' WITH SERDEPROPERTIES ('a'='b')", StorageFormat::Json),
+        (
+            "ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe' WITH SERDEPROPERTIES ('a'='b')",
+            StorageFormat::Json,
+        ),
         (
             "ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat' OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat'",
             StorageFormat::Parquet,
