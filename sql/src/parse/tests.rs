@@ -4,7 +4,7 @@ use crate::parameters::Parameters;
 use crate::scope::FixedScope;
 use crate::source::SourceFile;
 use crate::split::split_in;
-use crate::statement::{CreateTable, StorageFormat, TableClauseKind, TableSource};
+use crate::statement::{CreateTable, PropertyValue, StorageFormat, TableClauseKind, TableSource};
 use crate::substitute::substitute;
 
 fn scope() -> FixedScope {
@@ -380,7 +380,6 @@ fn session_of(sql: &str) -> SessionStatement {
 
 #[test]
 fn catalogs_are_created_altered_and_dropped() {
-    use crate::statement::PropertyValue;
     let sql = r#"CREATE OR REPLACE EXTERNAL CATALOG IF NOT EXISTS rm-example_1 COMMENT 'x' PROPERTIES (
         "type" = "mysql", 'a' = 'it\'s', session.time_zone = '+8', "n" = 5, b = true, "password" = "${env:PW}", k = '${file:a/b.txt}', l = '$${env:X}',)"#;
     let SessionStatement::CreateCatalog { name, if_not_exists, or_replace, comment, properties } = session_of(sql)
@@ -422,7 +421,6 @@ fn catalogs_are_created_altered_and_dropped() {
 
 #[test]
 fn a_value_that_looks_like_a_reference_is_text() {
-    use crate::statement::PropertyValue;
     let file = SourceFile::new("a.sql", "CREATE CATALOG c PROPERTIES ('type' = 'mysql', 'password' = '${given}')");
     let piece = split_in(&file, SqlDialect::Mysql).unwrap().remove(0);
     let mut parameters = parameters();
