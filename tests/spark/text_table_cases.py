@@ -110,6 +110,8 @@ case(
         r"ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.RegexSerDe' WITH SERDEPROPERTIES ('input.regex' = '([^ ]*) .* ([0-9]+)')",
     ),
     b"h1 GET /a 200\nh2 POST 404\nbad\n",
+    ours="error: RegexSerDe",
+    why="`RegexSerDe` is an error: read whole lines, and cut them with `regexp_extract`; Spark reads it",
 )
 case(
     "OpenCSVSerde knows quotes",
@@ -210,7 +212,8 @@ case("VARCHAR is cut and CHAR is filled", table("a VARCHAR(3), b CHAR(3)", PIPE)
 case("blanks around text are data", table(AB, PIPE), b" x | y \n", "SELECT a, b, length(a) FROM t")
 case("the last column takes the rest",
      table(AB, "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe' WITH SERDEPROPERTIES ('field.delim' = '|', 'serialization.last.column.takes.rest' = 'true')"),
-     b"x|y|z\n")
+     b"x|y|z\n",
+     ours="error: serialization.last.column.takes.rest", why="`serialization.last.column.takes.rest` is an error; Spark gives the last column the rest of the line")
 case("bytes that are no UTF-8", table(AB, PIPE), b"x\xffy|z\n",
      ours="error: bytes that are not UTF-8", why="bytes that are not of the table's encoding are an error (in a write a reject); Spark puts replacement characters in their place")
 case("an encoding in the properties of the SerDe",
@@ -262,7 +265,8 @@ case("timestamps are cut to days", table("a TIMESTAMP", PIPE), b"2024-08-07 23:5
 case("the differences of dates", table("a DATE, b DATE", PIPE), b"2024-03-01|2024-02-28\n2024-02-30|2024-02-30\n", "SELECT datediff(a, b) FROM t")
 case("formats of timestamps in the properties of the SerDe",
      table("a TIMESTAMP", "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe' WITH SERDEPROPERTIES ('field.delim' = '|', 'timestamp.formats' = \"yyyy-MM-dd'T'HH:mm:ss\")"),
-     b"2024-08-07T12:34:56\n2024-08-07 12:34:56\nx\n")
+     b"2024-08-07T12:34:56\n2024-08-07 12:34:56\nx\n",
+     ours="error: timestamp.formats", why="`timestamp.formats` of a SerDe is an error: read text, and convert it with `unix_timestamp`; Spark reads timestamps so")
 
 # ---------------------------------------------------------------------------------------------------------------------
 WORD = "empty files"
@@ -416,6 +420,8 @@ case("an array of numbers", table("a ARRAY<INT>", NESTED), b"1,2,3\n1,x,3\n1,,3\
 case("arrays of other types", table("a ARRAY<DOUBLE>, b ARRAY<DATE>, c ARRAY<BOOLEAN>, d ARRAY<DECIMAL(5,2)>", NESTED), b"1.5,x|2024-8-7,2024-02-30|true,x|1.235,1000\n")
 case("elements of an array", table("a ARRAY<STRING>", NESTED), b"x,y\nx\n\n\\N\n", "SELECT a[0], a[1], a[5], size(a) FROM t",
      ours=[["x", "y", None, "2"], ["x", None, None, "1"], [None, None, None, "0"], [None, None, None, None]], why="`size(NULL)` is NULL; Spark says -1")
+case("elements of nested arrays", table("a ARRAY<ARRAY<INT>>, s STRUCT<x:ARRAY<STRING>>, m MAP<STRING,ARRAY<INT>>"), b"1\x032\x023\x01x\x03y\x01k\x034\x045\n", "SELECT a[0][1], a[1][0], s.x[0], m['k'][1] FROM (SELECT * FROM t) q")
+case("a partition's day of a DATE compared with a number", [table("a STRING", "PARTITIONED BY (d DATE) " + PIPE), "ALTER TABLE t ADD PARTITION (d='2024-08-07') LOCATION '{folder}/p7'"], {"p7/a.txt": b"x\n"}, "SELECT a FROM t WHERE d = 20240807")
 case("an array beside a column that is short", table("a ARRAY<STRING>, b ARRAY<INT>, c STRING", NESTED), b"x,y\n")
 case("a map with Hive's delimiters", table("m MAP<STRING,INT>, b STRING"), b"k\x031\x02l\x032\x01x\n")
 case("a map", table("m MAP<STRING,INT>", NESTED), b"k:1,l:2\nk:1\n\\N\nk:x\n")

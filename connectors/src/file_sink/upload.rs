@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, oneshot};
 use tokio::task::JoinSet;
 
 use super::local::{self, LocalUpload};
@@ -32,6 +32,14 @@ const PARTS_AT_A_TIME: usize = 2;
 /// The uploads of one attempt: what has begun, and whether more may begin.
 #[derive(Debug)]
 pub(super) struct Uploads {
+    shared: Arc<Shared>,
+    /// Those that are beginning. They go on when the writer that asked is dropped: between making an upload and writing it down nobody
+    /// else would know of it.
+    beginning: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
     journal: Arc<dyn CommitJournal>,
     id: WriteId,
     /// True once the attempt is given up. Whoever makes something holds it for reading, so that nothing begins behind the end.
@@ -41,7 +49,8 @@ pub(super) struct Uploads {
 
 impl Uploads {
     pub(super) fn new(journal: Arc<dyn CommitJournal>, id: WriteId) -> Self {
-        Self { journal, id, is_over: Arc::default(), begun: Mutex::default() }
+        let shared = Shared { journal, id, is_over: Arc::default(), begun: Mutex::default() };
+        Self { shared: Arc::new(shared), beginning: Mutex::default() }
     }
 
     /// Begins a file.
@@ -49,6 +58,32 @@ impl Uploads {
     /// # Errors
     /// Code Cancelled when the attempt was given up, else what the place says.
     pub(super) async fn begin(&self, file: &FileLocation) -> Result<Upload> {
+        let (send, receive) = oneshot::channel();
+        let (shared, file) = (Arc::clone(&self.shared), file.clone());
+        {
+            let mut beginning = self.beginning.lock();
+            while beginning.try_join_next().is_some() {}
+            beginning.spawn(async move {
+                // a writer that is gone needs no upload; the journal knows of it
+                let _ = send.send(shared.begin(&file).await);
+            });
+        }
+        receive.await.map_err(|_| ConnectorError::internal("a file could not be begun"))?
+    }
+
+    /// Ends everything that has begun, and lets nothing begin any more. Waits for those who are at it.
+    ///
+    /// # Errors
+    /// What stays, by name.
+    pub(super) async fn give_up(&self, locate: &places::Locate<'_>) -> Result<()> {
+        *self.shared.is_over.write().await = true;
+        let begun = self.shared.begun.lock().clone();
+        give_up_all(&begun, locate).await
+    }
+}
+
+impl Shared {
+    async fn begin(&self, file: &FileLocation) -> Result<Upload> {
         let is_over = self.is_over.read().await;
         if *is_over {
             return Err(cancelled());
@@ -93,16 +128,6 @@ impl Uploads {
         self.journal.add_detail(&self.id, &records::line(&begun)?).await?;
         self.begun.lock().push(begun);
         Ok(())
-    }
-
-    /// Ends everything that has begun, and lets nothing begin any more. Waits for those who are at it.
-    ///
-    /// # Errors
-    /// What stays, by name.
-    pub(super) async fn give_up(&self, locate: &places::Locate<'_>) -> Result<()> {
-        *self.is_over.write().await = true;
-        let begun = self.begun.lock().clone();
-        give_up_all(&begun, locate).await
     }
 }
 

@@ -36,6 +36,35 @@ pub(super) struct CsvRecords {
     pub(super) dropped: Dropped,
 }
 
+/// What a reader makes of a record as it is written: what a writer checks its own records by.
+pub(crate) struct CsvReadBack {
+    splitter: CsvSplitter,
+    rules: CsvRules,
+    fields: CsvFields,
+}
+
+impl CsvReadBack {
+    pub(crate) fn new(options: &TextTableOptions, syntax: &CsvSyntax) -> Self {
+        let delimiter = options.fields_delimiter.as_deref().unwrap_or(b",");
+        Self {
+            splitter: CsvSplitter::new(delimiter, syntax),
+            rules: CsvRules::new(options, syntax),
+            fields: CsvFields::default(),
+        }
+    }
+
+    /// Cuts a record, line ends within quotes included; how many fields it has.
+    pub(crate) fn cut(&mut self, record: &[u8]) -> usize {
+        let _end = self.splitter.split(record, &mut self.fields);
+        self.fields.len()
+    }
+
+    /// The text of a field of the record that was cut last; None for NULL.
+    pub(crate) fn text(&self, index: usize) -> Option<&str> {
+        self.rules.value(&self.fields, index)
+    }
+}
+
 /// A record whose quotes are open.
 struct OpenRecord {
     text: String,
@@ -58,17 +87,7 @@ impl CsvRecords {
         let delimiter = options.fields_delimiter.as_deref().unwrap_or(b",");
         Self {
             splitter: CsvSplitter::new(delimiter, syntax),
-            rules: CsvRules {
-                null_marker: options.null_marker.clone(),
-                empty_value: syntax.empty_value.clone(),
-                dialect: syntax.dialect,
-                rules: options.values,
-                texts: SparkTexts {
-                    date: syntax.date_format.clone(),
-                    timestamp: syntax.timestamp_format.clone(),
-                    zone: zone_of(options),
-                },
-            },
+            rules: CsvRules::new(options, syntax),
             at_header: syntax.header,
             syntax: syntax.clone(),
             columns: options.columns.clone(),
@@ -205,6 +224,20 @@ struct BadField {
 }
 
 impl CsvRules {
+    fn new(options: &TextTableOptions, syntax: &CsvSyntax) -> Self {
+        Self {
+            null_marker: options.null_marker.clone(),
+            empty_value: syntax.empty_value.clone(),
+            dialect: syntax.dialect,
+            rules: options.values,
+            texts: SparkTexts {
+                date: syntax.date_format.clone(),
+                timestamp: syntax.timestamp_format.clone(),
+                zone: zone_of(options),
+            },
+        }
+    }
+
     /// A field's text; None for NULL.
     fn value<'a>(&'a self, fields: &'a CsvFields, index: usize) -> Option<&'a str> {
         let (field, is_quoted) = fields.get(index)?;

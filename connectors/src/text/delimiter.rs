@@ -44,6 +44,7 @@ fn escape(text: &str) -> Option<(usize, Vec<u8>)> {
         b'n' => Some((1, vec![b'\n'])),
         b'r' => Some((1, vec![b'\r'])),
         b'0' => Some((1, vec![0])),
+        quote @ (b'\'' | b'"') => Some((1, vec![quote])),
         // A second backslash in front of a code is what one more round of quoting leaves (`'\\x01'`).
         b'\\' => Some(escape(&text[1..]).map_or((1, vec![b'\\']), |(taken, value)| (taken + 1, value))),
         _ => None,
@@ -88,6 +89,8 @@ mod tests {
             (r"\\", br"\"),
             (r"\", br"\"),
             (r"\t", b"\t"),
+            (r"\'", b"'"),
+            (r#"\""#, b"\""),
             (r"\r\n", b"\r\n"),
             ("0x0d0A", b"\r\n"),
             ("0xZZ", b"0xZZ"),

@@ -191,18 +191,19 @@ async fn partitions_of_a_bucket_are_folders_of_keys() {
     let server = S3Server::start(&["lake"]);
     let target =
         FileTarget { partition_columns: vec![("dt".into(), DataType::Utf8)], ..table(location(&server, "/ods/t")) };
-    let sql = "SELECT id, name, CASE id % 2 WHEN 0 THEN 'a/b' ELSE 'c' END AS dt FROM src";
+    let sql = "SELECT id, name, CASE id % 2 WHEN 0 THEN '中 文' ELSE 'c' END AS dt FROM src";
     let ask = Ask::new(target.clone());
     let summary = ask.run(&session(4, 1), sql).await.unwrap();
     let file = |number: &str| format!("part-00000-{}-1-1{number}.txt", ask.run);
-    assert_eq!(server.keys("lake"), [format!("ods/t/dt=a%2Fb/{}", file("")), format!("ods/t/dt=c/{}", file("-1"))]);
-    assert_eq!(summary.new_partitions, [["a/b"], ["c"]]);
+    let keys = [format!("ods/t/dt=c/{}", file("-1")), format!("ods/t/dt=中 文/{}", file(""))];
+    assert_eq!(server.keys("lake"), keys);
+    assert_eq!(summary.new_partitions, [["c"], ["中 文"]]);
     let mut known = target;
-    for (value, folder) in [("a/b", "dt=a%2Fb"), ("c", "dt=c")] {
+    for (value, folder) in [("中 文", "dt=中 文"), ("c", "dt=c")] {
         let location = known.location.below(folder).unwrap();
         known.partitions.push(KnownPartition { values: vec![value.into()], location });
     }
-    assert_eq!(read(&known).await, ["0,name 0,a/b", "1,name 1,c", "2,name 2,a/b", "3,name 3,c"]);
+    assert_eq!(read(&known).await, ["0,name 0,中 文", "1,name 1,c", "2,name 2,中 文", "3,name 3,c"]);
 }
 
 #[tokio::test]

@@ -450,9 +450,7 @@ impl LineSyntax for DelimitedLines {
                 _ => self.value_problems(array, column, is_last, found)?,
             }
         }
-        if found.is_empty() {
-            self.row_problems(batch, found)?;
-        }
+        self.row_problems(batch, found)?;
         Ok(())
     }
 }
@@ -476,7 +474,7 @@ fn finds_early(text: &[u8], delimiter: &[u8]) -> bool {
 }
 
 /// Whether a value that is no text may hold a delimiter or an escape, or be the NULL marker.
-fn values_may_clash(options: &TextTableOptions, delimiter: &[u8]) -> bool {
+pub(super) fn values_may_clash(options: &TextTableOptions, delimiter: &[u8]) -> bool {
     let is_of_value = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.:/= ".contains(byte);
     let marks =
         [delimiter.first(), options.escape.as_ref(), options.line_delimiter.as_ref().and_then(|line| line.first())];
