@@ -83,10 +83,8 @@ impl Bucket {
         let mut text = text.to_owned();
         if let Some(credential) = &self.settings.credential {
             let token = credential.token.as_deref();
-            for secret in [Some(credential.secret_key.as_str()), Some(credential.key_id.as_str()), token] {
-                if let Some(secret) = secret {
-                    text = text.replace(secret, "***");
-                }
+            for secret in [credential.secret_key.as_str(), credential.key_id.as_str()].into_iter().chain(token) {
+                text = text.replace(secret, "***");
             }
         }
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
