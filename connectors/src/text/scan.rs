@@ -390,14 +390,14 @@ impl Scan {
 /// The bytes of a part of a file.
 enum PartRead {
     Whole(FileRead),
-    Range(RangeRead, usize),
+    Range(Box<RangeRead>, usize),
 }
 
 impl PartRead {
     async fn open(part: &Part) -> Result<Self> {
         Ok(match part {
             Part::Whole(file) => Self::Whole(file.open().await?),
-            Part::Range(file, range) => Self::Range(file.open(*range).await?, *range),
+            Part::Range(file, range) => Self::Range(Box::new(file.open(*range).await?), *range),
         })
     }
 
