@@ -11,7 +11,7 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::error::{ConnectorError, Result};
 
-/// A zone, or none where its offset never changes.
+/// A zone.
 #[derive(Debug, Clone)]
 pub(super) struct Moments {
     zone: TimeZone,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::{
     BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array,
-    Int32Array, Int64Array, ListArray, StringArray, TimestampMicrosecondArray,
+    Int32Array, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::concat_batches;
@@ -178,8 +178,6 @@ fn nested() -> RecordBatch {
         vec![("lists", Arc::new(lists), true), ("price", Arc::new(prices), true)];
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
-
-use arrow::array::StructArray;
 
 #[tokio::test]
 async fn nested_values_and_decimals_come_back_from_parquet_and_avro() {
