@@ -76,6 +76,10 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
     /// The kind of system.
     fn kind(&self) -> CatalogKind;
+    /// `host:port` of each of its servers, for messages; empty where there are none to wait for.
+    fn addresses(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Tries everything a job needs (reach, login, rights); never fails as a whole.
     async fn check(&self) -> Vec<CheckItem>;
     /// The SQL side, for systems that run SQL.
@@ -118,6 +122,11 @@ pub trait RemoteCatalog: Catalog {
     async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult>;
     /// Resolves the target and its columns, and checks the write's options; no effect on the target.
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite>;
+    /// What [`recover`](Self::recover) must know of a statement in the system's own dialect that is about to replace rows of a table: it is
+    /// kept in the `details` of its attempt. Empty if nothing.
+    async fn details_of_overwrite(&self, _database: &str, _table: &str) -> Result<String> {
+        Ok(String::new())
+    }
     /// Ends an attempt to write that a run left: forward if its commit was decided, else back. Idempotent, bounded in time. An error of code
     /// [`Unknown`](crate::error::ErrorCode::Unknown) or [`PartlyCommitted`](crate::error::ErrorCode::PartlyCommitted) says what could not be
     /// ended; calling it again goes on.

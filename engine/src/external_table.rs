@@ -204,7 +204,7 @@ pub(crate) fn location_of(text: &str, folder: Option<&Path>, scope: &Scope) -> R
     if !is_of_catalog && !scope.engine.shared.rules.locations.permits(text) {
         return Err(SynclineError::new(
             codes::NOT_PERMITTED,
-            format!("the location {} is not one that this program lets scripts reach", without_password(text)),
+            format!("the location {} is not one that this program lets scripts read or write", without_password(text)),
         )
         .hint("permit it with EngineBuilder::allow_locations, or use a catalog"));
     }

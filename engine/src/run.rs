@@ -210,6 +210,13 @@ pub enum RunEvent {
         /// The statement.
         index: u32,
     },
+    /// Servers have been silent for some seconds: sent again and again until they answer, or the time for it is over.
+    Waiting {
+        /// The statement whose names are looked up.
+        index: u32,
+        /// The catalogs with their addresses, such as `starrocks (fe:9030, fe:8030)`.
+        on: String,
+    },
     /// Something worth knowing that is no error.
     Warning {
         /// The statement; 0 if it concerns the run.

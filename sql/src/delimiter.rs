@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_number_is_a_byte_s_code_in_row_format() {
-        for (raw, expected) in [("9", &b"\t"[..]), ("44", b","), ("124", b"|"), ("-1", b"\xff"), ("128", b"128"), ("1a", b"1a")]
+        for (raw, expected) in
+            [("9", &b"\t"[..]), ("44", b","), ("124", b"|"), ("-1", b"\xff"), ("128", b"128"), ("1a", b"1a")]
         {
             assert_eq!(row_format_delimiter(raw).unwrap(), expected, "{raw}");
         }

@@ -460,6 +460,7 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         text: sql,
         is_query,
         label_offset: None,
+        overwrites: false,
         why: "remote_execute sends it".to_owned(),
         names: Vec::new(),
     }))

@@ -236,8 +236,11 @@ impl Route {
         };
         let is_qualified = !names.is_empty() && !self.has_cte && names.iter().all(|name| name.parts.len() > 1);
         let needs_database = !is_qualified && !is_database_statement(statement, tokens.start);
+        let is =
+            |at: usize, word: &str| statement.tokens.get(at).is_some_and(|token| token.is_word(statement.text(), word));
+        let overwrites = is(tokens.start, "insert") && is(tokens.start + 1, "overwrite");
         let is_query = is_query(statement, tokens);
-        Ok(Native { catalog, database, needs_database, text, is_query, why, label_offset, names })
+        Ok(Native { catalog, database, needs_database, text, is_query, why, label_offset, overwrites, names })
     }
 }
 

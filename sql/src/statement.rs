@@ -41,6 +41,8 @@ pub struct Native {
     pub why: String,
     /// Of an INSERT without a label: the offset in `text` behind the target and its PARTITION clause, where ` WITH LABEL name` can be put in.
     pub label_offset: Option<usize>,
+    /// Whether it is an INSERT OVERWRITE.
+    pub overwrites: bool,
     /// The tables it names, without the catalog, for name checks: `db.table` or `table`. A table that the statement creates is among them.
     pub names: Vec<Name>,
 }

@@ -15,4 +15,5 @@ mod loads;
 mod partitions;
 mod resume;
 mod slt;
+mod spark_tutorial;
 mod support;

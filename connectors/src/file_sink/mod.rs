@@ -3,36 +3,46 @@
 //! Writers upload straight to the final names, which carry the run's id; nothing is visible before the commit completes all uploads
 //! together. Every upload is journaled before bytes go there, so that roll-back and `--resume` can end it. An overwrite deletes the old
 //! files only after all new ones are complete.
+//!
+//! `plan` resolves a statement into a `write`; `writer` encodes rows (`encoder`, `text`) into files on their way (`upload`); `sink` takes the
+//! decision to commit, which `decision` carries out here or, after a crash, for `recover`; `places` and `local` are all that touches files.
 
+mod decision;
 pub mod encoder;
+mod local;
+mod options;
+mod places;
+mod plan;
+mod records;
+mod recover;
+mod shape;
+mod sink;
 mod target;
+#[cfg(test)]
+mod tests;
 mod text;
+mod upload;
+mod write;
+mod writer;
 
 pub use encoder::{FileEncoder, FileFormatter};
+pub use options::{SETTINGS, check_settings};
+pub use plan::plan_write;
+pub use recover::recover;
 pub use target::{FileFormat, FileTarget, KnownPartition, Layout, TargetKind};
 
-use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::object_store::FileLocation;
-use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
+use options::Mode;
 
-/// Resolves columns and options of a write into files; no effect on the target.
-///
-/// # Errors
-/// Code Option or Name for what does not fit, Unsupported for a location that cannot be written to.
-pub async fn plan_write(target: FileTarget, _request: WriteRequest) -> Result<PlannedWrite> {
-    let what = format!("writing to files is not built yet, and {} is one over files", target.name);
-    Err(ConnectorError::new(ErrorCode::Unsupported, what))
-}
+/// What stands for a catalog in the journal of a write into files.
+const CATALOG: &str = "syncline";
 
-/// Ends an attempt that a run left: forward if its commit was decided, else back. `locate` reads what
-/// [`FileLocation::reference`] wrote.
-///
-/// # Errors
-/// What could not be ended; calling it again goes on.
-pub async fn recover(
-    open: &OpenAttempt,
-    _locate: &(dyn Fn(&str) -> Result<FileLocation> + Send + Sync),
-) -> Result<Recovered> {
-    let what = format!("a write to files cannot be resumed yet (attempt {})", open.attempt.label_prefix);
-    Err(ConnectorError::new(ErrorCode::Unsupported, what))
+/// Requests of one write that are under way at a time.
+const AT_A_TIME: usize = 16;
+
+/// The mode of a write, for the report.
+fn write_mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Overwrite => "overwrite",
+        Mode::Append | Mode::NonConflict => "append",
+    }
 }

@@ -127,6 +127,10 @@ impl Catalog for MySqlCatalog {
         CatalogKind::Mysql
     }
 
+    fn addresses(&self) -> Vec<String> {
+        self.pool.config().addresses()
+    }
+
     async fn check(&self) -> Vec<CheckItem> {
         let config = self.pool.config();
         let item =

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder,
-    Float32Builder, Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder,
-    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
-};
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, i256};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -16,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{Reject, RejectLog};
 
+use super::column_builder::ColumnBuilder;
 use super::value::{DateTimeParts, ZeroDates, time_text};
 
 /// How the values of a column are read; decides the Arrow type.
@@ -129,7 +126,7 @@ pub struct BatchBuilder {
 struct Column {
     name: String,
     reading: Reading,
-    builder: Builder,
+    builder: ColumnBuilder,
 }
 
 /// Why a value has no place in its column.
@@ -153,7 +150,7 @@ impl BatchBuilder {
             .map(|column| Column {
                 name: column.name.clone(),
                 reading: column.reading,
-                builder: Builder::new(column.reading),
+                builder: ColumnBuilder::new(&column.reading.arrow_type()),
             })
             .collect();
         Self {
@@ -210,7 +207,7 @@ impl BatchBuilder {
                 Value::Bytes(bytes) => bytes.len(),
                 _ => 8,
             };
-            if let Err(error) = column.builder.append(column.reading, value, self.zero_dates) {
+            if let Err(error) = append(&mut column.builder, column.reading, value, self.zero_dates) {
                 column.builder.append_null();
                 refused.get_or_insert((column.name.clone(), error));
             }
@@ -271,150 +268,71 @@ impl BatchBuilder {
     }
 }
 
-/// One Arrow builder, chosen once per column.
-enum Builder {
-    Boolean(BooleanBuilder),
-    Int8(Int8Builder),
-    Int16(Int16Builder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    UInt8(UInt8Builder),
-    UInt16(UInt16Builder),
-    UInt32(UInt32Builder),
-    UInt64(UInt64Builder),
-    Float32(Float32Builder),
-    Float64(Float64Builder),
-    Decimal128(Decimal128Builder),
-    Decimal256(Decimal256Builder),
-    Date(Date32Builder),
-    DateTime(TimestampMicrosecondBuilder),
-    Text(StringBuilder),
-    Bytes(BinaryBuilder),
-}
-
-macro_rules! each_builder {
-    ($self:expr, $builder:ident => $body:expr) => {
-        match $self {
-            Builder::Boolean($builder) => $body,
-            Builder::Int8($builder) => $body,
-            Builder::Int16($builder) => $body,
-            Builder::Int32($builder) => $body,
-            Builder::Int64($builder) => $body,
-            Builder::UInt8($builder) => $body,
-            Builder::UInt16($builder) => $body,
-            Builder::UInt32($builder) => $body,
-            Builder::UInt64($builder) => $body,
-            Builder::Float32($builder) => $body,
-            Builder::Float64($builder) => $body,
-            Builder::Decimal128($builder) => $body,
-            Builder::Decimal256($builder) => $body,
-            Builder::Date($builder) => $body,
-            Builder::DateTime($builder) => $body,
-            Builder::Text($builder) => $body,
-            Builder::Bytes($builder) => $body,
-        }
-    };
-}
-
-impl Builder {
-    fn new(reading: Reading) -> Self {
-        match reading.arrow_type() {
-            DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
-            DataType::Int8 => Self::Int8(Int8Builder::new()),
-            DataType::Int16 => Self::Int16(Int16Builder::new()),
-            DataType::Int32 => Self::Int32(Int32Builder::new()),
-            DataType::Int64 => Self::Int64(Int64Builder::new()),
-            DataType::UInt8 => Self::UInt8(UInt8Builder::new()),
-            DataType::UInt16 => Self::UInt16(UInt16Builder::new()),
-            DataType::UInt32 => Self::UInt32(UInt32Builder::new()),
-            DataType::UInt64 => Self::UInt64(UInt64Builder::new()),
-            DataType::Float32 => Self::Float32(Float32Builder::new()),
-            DataType::Float64 => Self::Float64(Float64Builder::new()),
-            decimal @ DataType::Decimal128(..) => Self::Decimal128(Decimal128Builder::new().with_data_type(decimal)),
-            decimal @ DataType::Decimal256(..) => Self::Decimal256(Decimal256Builder::new().with_data_type(decimal)),
-            DataType::Date32 => Self::Date(Date32Builder::new()),
-            DataType::Timestamp(..) => Self::DateTime(TimestampMicrosecondBuilder::new()),
-            DataType::Binary => Self::Bytes(BinaryBuilder::new()),
-            _ => Self::Text(StringBuilder::new()),
-        }
+/// Appends a value of the server.
+fn append(builder: &mut ColumnBuilder, reading: Reading, value: Value, zero_dates: ZeroDates) -> Result<(), Refused> {
+    if value == Value::NULL {
+        builder.append_null();
+        return Ok(());
     }
-
-    fn append_null(&mut self) {
-        each_builder!(self, builder => builder.append_null());
+    let out_of_range =
+        |value: &Value| Refused { value: shown(value), reason: "the number is out of the column's range".into() };
+    macro_rules! whole {
+        ($builder:expr) => {{
+            let number = whole(&value)?;
+            $builder.append_value(number.try_into().map_err(|_| out_of_range(&value))?)
+        }};
     }
-
-    fn finish(&mut self) -> ArrayRef {
-        each_builder!(self, builder => Arc::new(builder.finish()) as ArrayRef)
-    }
-
-    fn append(&mut self, reading: Reading, value: Value, zero_dates: ZeroDates) -> Result<(), Refused> {
-        if value == Value::NULL {
-            self.append_null();
-            return Ok(());
-        }
-        let out_of_range =
-            |value: &Value| Refused { value: shown(value), reason: "the number is out of the column's range".into() };
-        macro_rules! whole {
-            ($builder:expr) => {{
-                let number = whole(&value)?;
-                $builder.append_value(number.try_into().map_err(|_| out_of_range(&value))?)
-            }};
-        }
-        match self {
-            Self::Boolean(builder) => builder.append_value(whole(&value)? != 0),
-            Self::Int8(builder) => whole!(builder),
-            Self::Int16(builder) => whole!(builder),
-            Self::Int32(builder) => whole!(builder),
-            Self::Int64(builder) => whole!(builder),
-            Self::UInt8(builder) => whole!(builder),
-            Self::UInt16(builder) => whole!(builder),
-            Self::UInt32(builder) => whole!(builder),
-            Self::UInt64(builder) if reading == Reading::Bits => builder.append_value(bits(&value)?),
-            Self::UInt64(builder) => whole!(builder),
-            Self::Float32(builder) => builder.append_value(match &value {
-                Value::Float(number) => *number,
-                other => parsed::<f32>(other)?,
-            }),
-            Self::Float64(builder) => builder.append_value(match &value {
-                Value::Double(number) => *number,
-                Value::Float(number) => f64::from(*number),
-                other => parsed::<f64>(other)?,
-            }),
-            Self::Decimal128(builder) => builder.append_value(decimal128(&value, reading)?),
-            Self::Decimal256(builder) => builder.append_value(decimal256(&value, reading)?),
-            Self::Date(builder) => match parts(&value)? {
-                parts if parts.days().is_some() => builder.append_option(parts.days()),
-                parts => builder.append_option(zero_date(parts, false, zero_dates, |parts| parts.days())?),
-            },
-            Self::DateTime(builder) => match parts(&value)? {
-                parts if parts.microseconds().is_some() => builder.append_option(parts.microseconds()),
-                parts => builder.append_option(zero_date(parts, true, zero_dates, |parts| parts.microseconds())?),
-            },
-            Self::Text(builder) => match (value, reading) {
-                (Value::Bytes(bytes), _) => match std::str::from_utf8(&bytes) {
-                    Ok(text) => builder.append_value(text),
-                    Err(_) => {
-                        return Err(Refused {
-                            value: shown(&Value::Bytes(bytes)),
-                            reason: "the text is not UTF-8".into(),
-                        });
-                    }
-                },
-                (Value::Time(negative, days, hours, minutes, seconds, fraction), Reading::Time { fraction_digits }) => {
-                    let hours = days * 24 + u32::from(hours);
-                    builder.append_value(time_text(negative, hours, minutes, seconds, fraction, fraction_digits));
+    match builder {
+        ColumnBuilder::Boolean(builder) => builder.append_value(whole(&value)? != 0),
+        ColumnBuilder::Int8(builder) => whole!(builder),
+        ColumnBuilder::Int16(builder) => whole!(builder),
+        ColumnBuilder::Int32(builder) => whole!(builder),
+        ColumnBuilder::Int64(builder) => whole!(builder),
+        ColumnBuilder::UInt8(builder) => whole!(builder),
+        ColumnBuilder::UInt16(builder) => whole!(builder),
+        ColumnBuilder::UInt32(builder) => whole!(builder),
+        ColumnBuilder::UInt64(builder) if reading == Reading::Bits => builder.append_value(bits(&value)?),
+        ColumnBuilder::UInt64(builder) => whole!(builder),
+        ColumnBuilder::Float32(builder) => builder.append_value(match &value {
+            Value::Float(number) => *number,
+            other => parsed::<f32>(other)?,
+        }),
+        ColumnBuilder::Float64(builder) => builder.append_value(match &value {
+            Value::Double(number) => *number,
+            Value::Float(number) => f64::from(*number),
+            other => parsed::<f64>(other)?,
+        }),
+        ColumnBuilder::Decimal128(builder) => builder.append_value(decimal128(&value, reading)?),
+        ColumnBuilder::Decimal256(builder) => builder.append_value(decimal256(&value, reading)?),
+        ColumnBuilder::Date(builder) => match parts(&value)? {
+            parts if parts.days().is_some() => builder.append_option(parts.days()),
+            parts => builder.append_option(zero_date(parts, false, zero_dates, |parts| parts.days())?),
+        },
+        ColumnBuilder::DateTime(builder) => match parts(&value)? {
+            parts if parts.microseconds().is_some() => builder.append_option(parts.microseconds()),
+            parts => builder.append_option(zero_date(parts, true, zero_dates, |parts| parts.microseconds())?),
+        },
+        ColumnBuilder::Text(builder) => match (value, reading) {
+            (Value::Bytes(bytes), _) => match std::str::from_utf8(&bytes) {
+                Ok(text) => builder.append_value(text),
+                Err(_) => {
+                    return Err(Refused { value: shown(&Value::Bytes(bytes)), reason: "the text is not UTF-8".into() });
                 }
-                (Value::Int(number), _) => builder.append_value(number.to_string()),
-                (Value::UInt(number), _) => builder.append_value(number.to_string()),
-                (other, _) => return Err(unexpected(&other)),
             },
-            Self::Bytes(builder) => match value {
-                Value::Bytes(bytes) => builder.append_value(bytes),
-                other => return Err(unexpected(&other)),
-            },
-        }
-        Ok(())
+            (Value::Time(negative, days, hours, minutes, seconds, fraction), Reading::Time { fraction_digits }) => {
+                let hours = days * 24 + u32::from(hours);
+                builder.append_value(time_text(negative, hours, minutes, seconds, fraction, fraction_digits));
+            }
+            (Value::Int(number), _) => builder.append_value(number.to_string()),
+            (Value::UInt(number), _) => builder.append_value(number.to_string()),
+            (other, _) => return Err(unexpected(&other)),
+        },
+        ColumnBuilder::Bytes(builder) => match value {
+            Value::Bytes(bytes) => builder.append_value(bytes),
+            other => return Err(unexpected(&other)),
+        },
     }
+    Ok(())
 }
 
 /// A whole number, of the binary protocol or as text.

@@ -5,6 +5,7 @@
 //! [`ConnectionPool`](connect::ConnectionPool) of it, and gets a [`Connection`](connect::Connection) for each read or statement.
 //! A connection that is dropped instead of given back is cut at once, so that a stream that nobody reads any more costs nothing.
 
+pub(crate) mod column_builder;
 pub mod connect;
 pub mod decode;
 pub mod error;

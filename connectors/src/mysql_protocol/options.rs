@@ -113,6 +113,16 @@ const SHARED: &[&str] = &[
 const ALIASES: &[(&str, &str)] = &[("jdbcurl", "url"), ("username", "user")];
 
 impl ConnectionConfig {
+    /// `host:port` of each server, for messages.
+    pub fn addresses(&self) -> Vec<String> {
+        let shown = |host: &str, port: u16| match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        let others = self.more_hosts.iter().map(|(host, port)| shown(host, *port));
+        std::iter::once(shown(&self.host, self.port)).chain(others).collect()
+    }
+
     /// Reads a catalog's options. Properties win over the URL. `own` are the names that only this kind of catalog has; they are left
     /// alone (a trailing `.` stands for a family of names).
     ///

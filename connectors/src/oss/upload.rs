@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use percent_encoding::percent_decode_str;
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap};
@@ -120,14 +120,17 @@ impl Bucket {
     /// # Errors
     /// That of the first that could not be removed: code Login, Http or Connection. Others may be removed.
     pub async fn delete(&self, keys: &[String]) -> Result<()> {
-        let deletes = futures::stream::iter(keys).map(|key| async move {
-            match self.ask(&Call::new(Method::DELETE, key, &[])).await {
-                Ok(_) => Ok(()),
-                Err(failure) if failure.code == "NoSuchKey" => Ok(()),
-                Err(failure) => Err(ConnectorError::from(failure)),
-            }
-        });
-        deletes.buffer_unordered(DELETES_AT_A_TIME).try_collect().await
+        // boxed, so that the compiler sees that callers may be sent to another thread
+        let deletes: Vec<_> = keys.iter().map(|key| self.delete_one(key).boxed()).collect();
+        futures::stream::iter(deletes).buffer_unordered(DELETES_AT_A_TIME).try_collect().await
+    }
+
+    async fn delete_one(&self, key: &str) -> Result<()> {
+        match self.ask(&Call::new(Method::DELETE, key, &[])).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.code == "NoSuchKey" => Ok(()),
+            Err(failure) => Err(ConnectorError::from(failure)),
+        }
     }
 
     /// Length and ETag of an object; None if there is none.

@@ -64,7 +64,8 @@ pub enum Recovered {
 #[async_trait]
 pub trait CommitJournal: fmt::Debug + Send + Sync {
     /// Before `begin`: from now on labels of this attempt may exist on the server. Recorded again under the same id it replaces what was
-    /// there (a write that goes on in another mode), a decision excepted, which must not be there yet.
+    /// there (a write that goes on in another mode), except the lines that [`add_detail`](Self::add_detail) added, which stay behind the new
+    /// details. Of an attempt that is decided or has ended it is an error, and changes nothing.
     async fn record_attempt(&self, attempt: AttemptRecord) -> Result<()>;
     /// Adds a line to the attempt's details: something that must be ended whatever comes of the write, such as an upload's id. The line
     /// holds no line feed, and no secret.

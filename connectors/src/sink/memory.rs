@@ -170,15 +170,9 @@ impl Writer for MemoryWriter {
     async fn finish(mut self: Box<Self>) -> Result<CommitToken> {
         self.sink.staged.lock().insert(self.writer, std::mem::take(&mut self.batches));
         let is_doubled = self.sink.fault == Fault::DoubledToken && self.writer + 1 == self.writers;
-        Ok(CommitToken {
-            writer: if is_doubled { 0 } else { self.writer },
-            writers: self.writers,
-            epoch: 0,
-            rows: self.rows as u64,
-            bytes: self.bytes,
-            label: format!("memory-{}", self.writer),
-            last: true,
-        })
+        let writer = if is_doubled { 0 } else { self.writer };
+        let label = format!("memory-{}", self.writer);
+        Ok(CommitToken::last(writer, self.writers, self.rows as u64, self.bytes, label))
     }
 }
 

@@ -27,6 +27,11 @@ pub struct CommitToken {
 }
 
 impl CommitToken {
+    /// What a writer says when it has ended, in a bounded write.
+    pub fn last(writer: usize, writers: usize, rows: u64, bytes: u64, label: String) -> Self {
+        Self { writer, writers, epoch: 0, rows, bytes, label, last: true }
+    }
+
     /// The schema of token batches.
     pub fn schema() -> SchemaRef {
         Arc::new(Schema::new(vec![

@@ -11,13 +11,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::abilities::Abilities;
-use super::modes::{recovery, staging_table, temporary_partition};
+use super::modes::{native, recovery, staging_table, temporary_partition};
 use super::options::StarrocksOptions;
 use super::stream_load::address::HostPort;
-#[cfg(test)]
-use super::stream_load::client::Patience;
 use super::stream_load::client::StreamLoadClient;
 use super::stream_load::exchange::Http;
+#[cfg(test)]
+use super::stream_load::patience::Patience;
 use super::stream_load::redirect::{ClusterNodes, RedirectRules};
 use super::table::{self, Column, StarrocksTable};
 use super::{ddl, query, sink};
@@ -214,6 +214,11 @@ impl Catalog for StarrocksCatalog {
         CatalogKind::Starrocks
     }
 
+    fn addresses(&self) -> Vec<String> {
+        let frontends = self.options.frontends.iter().map(|frontend| frontend.at.to_string());
+        self.options.connection.addresses().into_iter().chain(frontends).collect()
+    }
+
     async fn check(&self) -> Vec<CheckItem> {
         let mut items = Vec::new();
         let mut add = |what: String, outcome: Result<String>| {
@@ -335,10 +340,15 @@ impl RemoteCatalog for StarrocksCatalog {
         Ok(())
     }
 
+    async fn details_of_overwrite(&self, database: &str, table: &str) -> Result<String> {
+        native::details_of_overwrite(self, database, table).await
+    }
+
     async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
         match open.attempt.write_mode.as_str() {
             "staging_table" => staging_table::recover(self, open).await,
             "temporary_partition" => temporary_partition::recover(self, open).await,
+            "native" => native::recover(self, &self.name, open).await,
             _ => recovery::recover(&self.name, &*self.stream_load()?, open).await,
         }
     }

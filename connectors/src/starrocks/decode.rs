@@ -1,17 +1,13 @@
 //! The text protocol into Arrow: one builder per column, fed with the server's text.
 
 use std::str::FromStr;
-use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder,
-    Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions,
-    StringBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
-};
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit, i256};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, SchemaRef, i256};
 use mysql_async::{Row, Value};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::mysql_protocol::column_builder::ColumnBuilder;
 
 /// Rows of one batch at most where no session says another number; DataFusion's own default.
 pub(crate) const DEFAULT_BATCH_ROWS: usize = 8192;
@@ -22,7 +18,7 @@ const MAX_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct BatchBuilder {
     schema: SchemaRef,
-    columns: Vec<ColumnBuilder>,
+    columns: Vec<Column>,
     /// Rows of one batch at most.
     batch_rows: usize,
     rows: usize,
@@ -32,8 +28,7 @@ pub(crate) struct BatchBuilder {
 impl BatchBuilder {
     /// An error of code Internal if the schema has a type that the text protocol is not read as.
     pub(crate) fn new(schema: SchemaRef, batch_rows: usize) -> Result<Self> {
-        let columns =
-            schema.fields().iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
+        let columns = schema.fields().iter().map(|field| Column::new(field.data_type())).collect::<Result<_>>()?;
         Ok(Self { schema, columns, batch_rows: batch_rows.max(1), rows: 0, bytes: 0 })
     }
 
@@ -77,7 +72,7 @@ impl BatchBuilder {
             return Ok(None);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let columns: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        let columns: Vec<ArrayRef> = self.columns.iter_mut().map(|column| column.builder.finish()).collect();
         (self.rows, self.bytes) = (0, 0);
         for (field, column) in self.schema.fields().iter().zip(&columns) {
             if !field.is_nullable() && column.null_count() > 0 {
@@ -105,130 +100,58 @@ impl BatchBuilder {
     }
 }
 
+/// A column and the type that its text is read as.
 #[derive(Debug)]
-enum ColumnBuilder {
-    Boolean(BooleanBuilder),
-    Int8(Int8Builder),
-    Int16(Int16Builder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    UInt8(UInt8Builder),
-    UInt16(UInt16Builder),
-    UInt32(UInt32Builder),
-    UInt64(UInt64Builder),
-    Float32(Float32Builder),
-    Float64(Float64Builder),
-    Decimal128(Decimal128Builder, u8, i8),
-    Decimal256(Decimal256Builder, u8, i8),
-    Date(Date32Builder),
-    DateTime(TimestampMicrosecondBuilder),
-    Text(StringBuilder),
-    Bytes(BinaryBuilder),
+struct Column {
+    data_type: DataType,
+    builder: ColumnBuilder,
 }
 
-impl ColumnBuilder {
+impl Column {
     fn new(data_type: &DataType) -> Result<Self> {
-        Ok(match data_type {
-            DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
-            DataType::Int8 => Self::Int8(Int8Builder::new()),
-            DataType::Int16 => Self::Int16(Int16Builder::new()),
-            DataType::Int32 => Self::Int32(Int32Builder::new()),
-            DataType::Int64 => Self::Int64(Int64Builder::new()),
-            DataType::UInt8 => Self::UInt8(UInt8Builder::new()),
-            DataType::UInt16 => Self::UInt16(UInt16Builder::new()),
-            DataType::UInt32 => Self::UInt32(UInt32Builder::new()),
-            DataType::UInt64 => Self::UInt64(UInt64Builder::new()),
-            DataType::Float32 => Self::Float32(Float32Builder::new()),
-            DataType::Float64 => Self::Float64(Float64Builder::new()),
-            DataType::Decimal128(precision, scale) => {
-                Self::Decimal128(Decimal128Builder::new().with_data_type(data_type.clone()), *precision, *scale)
-            }
-            DataType::Decimal256(precision, scale) => {
-                Self::Decimal256(Decimal256Builder::new().with_data_type(data_type.clone()), *precision, *scale)
-            }
-            DataType::Date32 => Self::Date(Date32Builder::new()),
-            DataType::Timestamp(TimeUnit::Microsecond, None) => Self::DateTime(TimestampMicrosecondBuilder::new()),
-            DataType::Utf8 => Self::Text(StringBuilder::new()),
-            DataType::Binary => Self::Bytes(BinaryBuilder::new()),
-            other => return Err(ConnectorError::internal(format!("the text protocol is not read as {other}"))),
-        })
+        let builder = ColumnBuilder::new(data_type);
+        if matches!(builder, ColumnBuilder::Text(_)) && *data_type != DataType::Utf8 {
+            return Err(ConnectorError::internal(format!("the text protocol is not read as {data_type}")));
+        }
+        Ok(Self { data_type: data_type.clone(), builder })
     }
 
     /// Appends a value; None if the text is no value of the type.
     fn push(&mut self, bytes: Option<&[u8]>) -> Option<()> {
-        macro_rules! parsed {
-            ($builder:expr) => {
-                $builder.append_option(match bytes {
-                    Some(bytes) => Some(parse(bytes)?),
-                    None => None,
-                })
-            };
-        }
-        match self {
-            Self::Int8(builder) => parsed!(builder),
-            Self::Int16(builder) => parsed!(builder),
-            Self::Int32(builder) => parsed!(builder),
-            Self::Int64(builder) => parsed!(builder),
-            Self::UInt8(builder) => parsed!(builder),
-            Self::UInt16(builder) => parsed!(builder),
-            Self::UInt32(builder) => parsed!(builder),
-            Self::UInt64(builder) => parsed!(builder),
-            Self::Float32(builder) => parsed!(builder),
-            Self::Float64(builder) => parsed!(builder),
-            Self::Boolean(builder) => match bytes {
-                None => builder.append_null(),
-                Some(b"1" | b"true") => builder.append_value(true),
-                Some(b"0" | b"false") => builder.append_value(false),
-                Some(_) => return None,
-            },
-            Self::Decimal128(builder, precision, scale) => match bytes {
-                None => builder.append_null(),
-                Some(bytes) => builder.append_value(parse_decimal(bytes, *precision, *scale)?.to_i128()?),
-            },
-            Self::Decimal256(builder, precision, scale) => match bytes {
-                None => builder.append_null(),
-                Some(bytes) => builder.append_value(parse_decimal(bytes, *precision, *scale)?),
-            },
-            Self::Date(builder) => match bytes {
-                None => builder.append_null(),
-                Some(bytes) => builder.append_value(days(parse_date(bytes)?)?),
-            },
-            Self::DateTime(builder) => match bytes {
-                None => builder.append_null(),
-                Some(bytes) => builder.append_value(parse_datetime(bytes)?),
-            },
-            Self::Text(builder) => match bytes {
-                None => builder.append_null(),
-                Some(bytes) => builder.append_value(std::str::from_utf8(bytes).ok()?),
-            },
-            Self::Bytes(builder) => match bytes {
-                None => builder.append_null(),
-                Some(bytes) => builder.append_value(bytes),
-            },
+        let Some(bytes) = bytes else {
+            self.builder.append_null();
+            return Some(());
+        };
+        let decimal = || match self.data_type {
+            DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+                parse_decimal(bytes, precision, scale)
+            }
+            _ => None,
+        };
+        match &mut self.builder {
+            ColumnBuilder::Int8(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::Int16(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::Int32(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::Int64(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::UInt8(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::UInt16(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::UInt32(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::UInt64(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::Float32(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::Float64(builder) => builder.append_value(parse(bytes)?),
+            ColumnBuilder::Boolean(builder) => builder.append_value(match bytes {
+                b"1" | b"true" => true,
+                b"0" | b"false" => false,
+                _ => return None,
+            }),
+            ColumnBuilder::Decimal128(builder) => builder.append_value(decimal()?.to_i128()?),
+            ColumnBuilder::Decimal256(builder) => builder.append_value(decimal()?),
+            ColumnBuilder::Date(builder) => builder.append_value(days(parse_date(bytes)?)?),
+            ColumnBuilder::DateTime(builder) => builder.append_value(parse_datetime(bytes)?),
+            ColumnBuilder::Text(builder) => builder.append_value(std::str::from_utf8(bytes).ok()?),
+            ColumnBuilder::Bytes(builder) => builder.append_value(bytes),
         }
         Some(())
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Boolean(builder) => Arc::new(builder.finish()),
-            Self::Int8(builder) => Arc::new(builder.finish()),
-            Self::Int16(builder) => Arc::new(builder.finish()),
-            Self::Int32(builder) => Arc::new(builder.finish()),
-            Self::Int64(builder) => Arc::new(builder.finish()),
-            Self::UInt8(builder) => Arc::new(builder.finish()),
-            Self::UInt16(builder) => Arc::new(builder.finish()),
-            Self::UInt32(builder) => Arc::new(builder.finish()),
-            Self::UInt64(builder) => Arc::new(builder.finish()),
-            Self::Float32(builder) => Arc::new(builder.finish()),
-            Self::Float64(builder) => Arc::new(builder.finish()),
-            Self::Decimal128(builder, ..) => Arc::new(builder.finish()),
-            Self::Decimal256(builder, ..) => Arc::new(builder.finish()),
-            Self::Date(builder) => Arc::new(builder.finish()),
-            Self::DateTime(builder) => Arc::new(builder.finish()),
-            Self::Text(builder) => Arc::new(builder.finish()),
-            Self::Bytes(builder) => Arc::new(builder.finish()),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::mysql_protocol::options::{ConnectionConfig, with_known_names};
 use crate::options::Options;
 
 use super::stream_load::address::{Endpoint, HostPort, refuse_login};
-use super::stream_load::client::Patience;
+use super::stream_load::patience::Patience;
 use super::stream_load::redirect::{AddressMapping, AllowedHost};
 use crate::scan_settings::ScanSettings;
 use crate::sink::WriteSettings;

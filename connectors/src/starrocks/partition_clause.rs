@@ -186,8 +186,9 @@ fn array(column: &TargetColumn, text: Option<&str>, timezone: &str) -> Result<Ar
     let converted =
         Converter::new(&schema, std::slice::from_ref(column), timezone, rejects.clone())?.convert(&batch, 1)?;
     match rejects.first().first() {
+        // A mistake in the script, not one in the rows.
         Some(reject) => Err(ConnectorError::new(
-            ErrorCode::Value,
+            ErrorCode::Option,
             format!(
                 "PARTITION ({} = {}): the value {}",
                 column.name,

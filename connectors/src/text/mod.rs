@@ -33,7 +33,7 @@ mod fields;
 mod json;
 mod json_records;
 mod lines;
-mod nested;
+pub(crate) mod nested;
 mod nested_columns;
 mod options;
 mod partitions;

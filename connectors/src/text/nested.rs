@@ -180,6 +180,29 @@ impl Nesting {
     }
 }
 
+/// The column that a reader makes of fields as they are written: what a writer checks its own fields by.
+///
+/// # Errors
+/// Code Option or Unsupported for a type that text does not hold.
+pub(crate) fn read_back<'a>(
+    options: &TextTableOptions,
+    name: &str,
+    data_type: &DataType,
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> Result<arrow::array::ArrayRef> {
+    Nesting::check(name, data_type)?;
+    let nesting = Nesting::new(options);
+    let mut column = Column::new(name, data_type)?;
+    fields.for_each(|field| nesting.append(field, &mut column, data_type));
+    Ok(column.finish())
+}
+
+/// The delimiters of nested values, level by level.
+pub(crate) fn delimiters(options: &TextTableOptions) -> Vec<Vec<u8>> {
+    let given = [options.collection_delimiter.clone(), options.map_key_delimiter.clone()];
+    given.into_iter().chain(DEEPER_DELIMITERS.iter().map(|byte| vec![*byte])).collect()
+}
+
 /// How many delimiters a type needs.
 fn depth(data_type: &DataType) -> usize {
     match data_type {

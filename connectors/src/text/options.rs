@@ -248,6 +248,14 @@ impl TextTableOptions {
         }
     }
 
+    /// What the text is cut into lines at. In CSV whose line ends may be within quotes that is LF alone: a CR there is data.
+    pub(super) fn cut_at(&self) -> Option<&[u8]> {
+        match (&self.line_delimiter, &self.syntax) {
+            (None, RowSyntax::Csv(csv)) if csv.multi_line => Some(b"\n"),
+            (delimiter, _) => delimiter.as_deref(),
+        }
+    }
+
     /// Whether the parts fit together.
     pub(crate) fn check(&self) -> Result<()> {
         let refuse = |message: &str| Err(ConnectorError::option(message));
@@ -266,7 +274,10 @@ impl TextTableOptions {
             match &self.syntax {
                 RowSyntax::Delimited => Nesting::check(name, data_type)?,
                 RowSyntax::Csv(_) if data_type.is_nested() => {
-                    return refuse(&format!("column \"{}\": CSV holds no ARRAY, MAP or STRUCT; JSON does", name.escape_debug()));
+                    return refuse(&format!(
+                        "column \"{}\": CSV holds no ARRAY, MAP or STRUCT; JSON does",
+                        name.escape_debug()
+                    ));
                 }
                 _ => {}
             }

@@ -339,7 +339,7 @@ async fn gzip_files_of_several_members_are_read_by_name_first_bytes_or_option() 
     assert_eq!(select_error(b"plain text", gzip).await.code(), ErrorCode::Value);
     let cut = select_error(&bytes[..bytes.len() - 3], options("col STRING", "|")).await;
     assert!(cut.message().contains("f.txt") && cut.message().contains("cut short"), "{cut}");
-    let files = Files::new(&[("f.zst", b"\x28\xB5\x2F\xFD....")]);
+    let files = Files::new(&[("f.xz", b"\xFD7zXZ\0....")]);
     let location = FileLocation::Local(files.path());
     let error = query(&context(None), location, options("col STRING", "|"), "SELECT * FROM t").await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unsupported, "{error}");

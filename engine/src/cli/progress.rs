@@ -88,6 +88,10 @@ impl Progress {
                     None => {}
                 }
             }
+            RunEvent::Waiting { on, .. } => {
+                let line = format!("waiting for {} …", visible(on));
+                self.suspend(|| say(&line));
+            }
             RunEvent::Warning { message, .. } => {
                 let line = format!("warning: {}", visible(message));
                 self.suspend(|| say(&line));

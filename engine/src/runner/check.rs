@@ -1,7 +1,7 @@
 //! Before anything runs: every statement is read, parameters are put in, catalogs are opened, and names are resolved unless an earlier
 //! statement may create or change them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use syncline_connectors::CatalogKind;
@@ -9,6 +9,7 @@ use syncline_connectors::options::nearest;
 use syncline_sql::statement::{CreateTable, Insert, InsertTarget, Name, Query, SessionStatement, TableSource};
 use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
 
+use super::events::Events;
 use super::native_names::NativeNames;
 use super::read_only::only_reads;
 use super::redact::redact;
@@ -330,7 +331,12 @@ fn is_unplanned_view(scope: &Scope, name: &str) -> bool {
 }
 
 /// Resolves names statement by statement; `scopes` has one of each job, which changes as it would when run.
-pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>, resumed: &Resumed) -> Result<()> {
+pub(super) async fn check_names(
+    steps: &mut [Step],
+    mut scopes: Vec<Scope>,
+    resumed: &Resumed,
+    events: &Events,
+) -> Result<()> {
     let mut changes = Changes::default();
     let mut native_names = NativeNames::default();
     for step in steps {
@@ -342,12 +348,36 @@ pub(super) async fn check_names(steps: &mut [Step], mut scopes: Vec<Scope>, resu
             }
             continue;
         }
-        step.names = check_step(step, scope, &changes, &mut native_names, resumed)
-            .await
-            .map_err(|error| error.at(step.position.clone()))?;
+        let on = servers_of(step, scope);
+        let checked = check_step(step, scope, &changes, &mut native_names, resumed);
+        let checked = events.while_waiting(step.index, &on, checked).await;
+        step.names = checked.map_err(|error| error.at(step.position.clone()))?;
         changes.note(step, scope);
     }
     Ok(())
+}
+
+/// The catalogs that a statement names, with their servers' addresses.
+fn servers_of(step: &Step, scope: &Scope) -> String {
+    let query: Option<&Query> = match &step.statement {
+        Statement::Query(query) => Some(query),
+        Statement::Sync(insert) => Some(&insert.query),
+        Statement::CreateTable(create) => match &create.source {
+            TableSource::Query(query) => Some(query),
+            TableSource::Like(_) => None,
+        },
+        _ => None,
+    };
+    let target = step.target();
+    let target = target.iter().filter_map(|target| target.split('.').next());
+    let sources = query.into_iter().flat_map(|query| &query.tables).filter_map(|table| table.parts.first());
+    let used = scope.used.iter().map(|used| used.catalog.as_str());
+    let names: BTreeSet<&str> = target.chain(sources.map(String::as_str)).chain(used).collect();
+    let shown = names.into_iter().filter_map(|name| {
+        let addresses = scope.remote(name).ok()?.addresses();
+        (!addresses.is_empty()).then(|| format!("{name} ({})", addresses.join(", ")))
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 async fn check_step(

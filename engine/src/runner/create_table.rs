@@ -127,7 +127,7 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
         {
             // The server refused it: a table of this name is not ours.
             report.status = StatementStatus::Failed;
-            context.record_end(report, None).await;
+            context.recorder.undo_statement(report.index);
         }
         made.map_err(|error| {
             SynclineError::from(ConnectorError::new(
@@ -170,8 +170,8 @@ pub(super) async fn run(context: &Context, create: &CreateTable, report: &mut St
             format!("table {}, which an earlier attempt has made, stays", planned.target)
         } else {
             let (is_gone, warning) = remove(remote.as_ref(), &planned.target).await;
-            if is_gone && let Err(error) = context.recorder.end_statement(report.index, StatementStatus::Failed, None) {
-                tracing::warn!(%error, target = %planned.target, "that the new table is dropped is not recorded");
+            if is_gone {
+                context.recorder.undo_statement(report.index);
             }
             warning
         };

@@ -4,7 +4,9 @@ use arrow::array::StringArray;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Result, SynclineError};
@@ -12,6 +14,10 @@ use crate::run::RunEvent;
 
 /// How many events may wait: few, because a batch of a result may be large.
 pub(super) const QUEUE: usize = 8;
+
+/// How long servers may be silent before that is said, and between two times.
+const WAITING_AFTER: Duration = Duration::from_secs(3);
+const WAITING_AGAIN: Duration = Duration::from_secs(10);
 
 /// Where events go. A caller that has gone away stops the run.
 #[derive(Debug, Clone)]
@@ -35,6 +41,21 @@ impl Events {
     pub(super) fn send_if_room(&self, event: RunEvent) {
         if let Err(mpsc::error::TrySendError::Closed(_)) = self.sender.try_send(event) {
             self.stop.cancel();
+        }
+    }
+
+    /// Does some work; while it takes long, says what is waited for.
+    pub(super) async fn while_waiting<T>(&self, index: u32, on: &str, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let mut ticks = interval_at(Instant::now() + WAITING_AFTER, WAITING_AGAIN);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                _ = ticks.tick() => if !on.is_empty() {
+                    self.send_if_room(RunEvent::Waiting { index, on: on.to_owned() });
+                },
+            }
         }
     }
 

@@ -318,7 +318,7 @@ impl Runner {
         let result = tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(cancelled()),
-            checked = check::check_names(steps, scopes.to_vec(), resumed) => checked,
+            checked = check::check_names(steps, scopes.to_vec(), resumed, &self.events) => checked,
         };
         result.inspect_err(|_| {
             report.statements = steps.iter().map(|step| step.report(StatementStatus::NotRun)).collect();

@@ -106,6 +106,7 @@ pub(super) fn native_database(native: &Native, remote: &dyn RemoteCatalog) -> Op
 struct LabelledInsert {
     text: String,
     open: OpenAttempt,
+    overwrites: bool,
 }
 
 impl LabelledInsert {
@@ -132,7 +133,8 @@ impl LabelledInsert {
             write_mode: "native".to_owned(),
             details: String::new(),
         };
-        Some(Self { text, open: OpenAttempt { attempt, decision: None } })
+        let open = OpenAttempt { attempt, decision: None };
+        Some(Self { text, open, overwrites: native.overwrites })
     }
 
     fn label(&self) -> &str {
@@ -145,13 +147,19 @@ impl LabelledInsert {
     }
 
     async fn run(
-        self,
+        mut self,
         context: &Context,
         database: Option<&str>,
         remote: &dyn RemoteCatalog,
         report: &mut StatementReport,
     ) -> Result<()> {
         context.record_run()?;
+        if self.overwrites {
+            // the label says that the rows are written; what they take the place of is known by what is there before
+            let AttemptRecord { database, table, .. } = &self.open.attempt;
+            let details = async { Ok(remote.details_of_overwrite(database, table).await?) };
+            self.open.attempt.details = context.until_stopped(details).await?;
+        }
         let journal = StateJournal::new(Arc::clone(&context.scope.engine.shared.state));
         journal.record_attempt(self.open.attempt.clone()).await?;
         let answer = tokio::select! {
@@ -225,10 +233,13 @@ impl LabelledInsert {
         report.labels.push(label.to_owned());
         Err(SynclineError::new(
             ErrorCode::Unknown.code(),
-            format!(
-                "{}; whether the statement was done is not known: SHOW LOAD WHERE LABEL = '{label}' tells ({trouble})",
-                cause.message()
-            ),
+            match self.overwrites {
+                false => format!(
+                    "{}; whether the statement was done is not known: SHOW LOAD WHERE LABEL = '{label}' tells ({trouble})",
+                    cause.message()
+                ),
+                true => format!("{}; whether the statement was done is not known: {trouble}", cause.message()),
+            },
         ))
     }
 }

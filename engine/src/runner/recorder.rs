@@ -40,6 +40,16 @@ impl Recorder {
         }
     }
 
+    /// Records that what a statement had made is gone again, or was never made.
+    pub(super) fn undo_statement(&self, statement: u32) {
+        if !self.is_recorded.load(Ordering::Acquire) {
+            return;
+        }
+        if let Err(error) = self.state().undo_statement(&self.record.run_id, statement) {
+            tracing::warn!(%error, statement, "that what a statement has made is gone is not recorded");
+        }
+    }
+
     /// Records how a statement ended, and in the same step that its attempt has.
     pub(super) fn end_statement(
         &self,

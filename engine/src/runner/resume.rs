@@ -254,9 +254,10 @@ impl Resumed {
     }
 
     /// Whether a table that a statement makes and that is there may be the statement's own: it had begun to make it, and no end of that is
-    /// recorded, or it had begun to fill it.
+    /// recorded, or it had begun to fill it, and has not dropped it again.
     pub(super) fn may_have_made(&self, statement: u32) -> bool {
-        self.progress.begun.contains(&statement) || self.last_attempt(statement) > 0
+        let is_left = !self.progress.undone.contains(&statement);
+        is_left && (self.progress.begun.contains(&statement) || self.last_attempt(statement) > 0)
     }
 
     /// Ends every attempt that the earlier process left open. All are tried, so that as little as possible stays open.
@@ -308,7 +309,12 @@ impl Resumed {
         })?;
         let recovery = async {
             if catalog != SYNCLINE {
-                return Ok(scope.remote(catalog)?.recover(open).await?);
+                let recovered = scope.remote(catalog)?.recover(open).await?;
+                return if self.labels_may_be_forgotten(open, &recovered) {
+                    Err(forgotten(open))
+                } else {
+                    Ok(recovered)
+                };
             }
             let locate = |text: &str| {
                 located(text, None, scope).map_err(|error| ConnectorError::new(ErrorCode::Option, error.to_string()))
@@ -326,6 +332,16 @@ impl Resumed {
                 format!("catalog {catalog}: load {} could not be ended in time", open.attempt.label_prefix),
             )),
         }
+    }
+
+    /// Whether "nothing of it is there" may only mean that the server has forgotten the labels. A transaction that nobody decided to commit
+    /// was not committed, however long ago that is.
+    fn labels_may_be_forgotten(&self, open: &OpenAttempt, recovered: &Recovered) -> bool {
+        let was_never_committed = open.attempt.write_mode == "transaction" && open.decision.is_none();
+        let started = self.earlier.as_ref().and_then(|run| run.started_at.parse::<jiff::Timestamp>().ok());
+        let is_old =
+            started.is_some_and(|at| jiff::Timestamp::now().duration_since(at).unsigned_abs() > LABELS_ARE_KEPT);
+        is_old && !was_never_committed && matches!(recovered, Recovered::RolledBack)
     }
 
     /// Reports a run that cannot go on, because what it left open could not be ended: nothing else was run.
@@ -396,6 +412,18 @@ pub(super) fn is_possible(report: &RunReport) -> bool {
     report.status != RunStatus::Succeeded && !report.statements.iter().any(is_lost)
 }
 
+/// The error of an attempt of which the server may know no more.
+fn forgotten(open: &OpenAttempt) -> SynclineError {
+    let message = format!(
+        "catalog {}: whether load {} was committed cannot be known: the run started more than three days ago, and the server keeps labels no longer",
+        open.attempt.catalog, open.attempt.label_prefix
+    );
+    SynclineError::new(ErrorCode::Unknown.code(), message).hint(format!(
+        "look whether {}.{} has the rows, then start a new run",
+        open.attempt.database, open.attempt.table
+    ))
+}
+
 /// A warning for earlier runs of the job that left a write open and that nobody has resumed.
 pub(super) fn runs_left_open(state: &StateStore, job: &str, run_id: &str) -> Result<Option<String>> {
     let since = jiff::Timestamp::now().checked_sub(LABELS_ARE_KEPT).unwrap_or(jiff::Timestamp::MIN).to_string();
@@ -415,6 +443,9 @@ pub(super) fn runs_left_open(state: &StateStore, job: &str, run_id: &str) -> Res
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use syncline_connectors::sink::WriteId;
+    use syncline_connectors::sink::journal::AttemptRecord;
 
     use super::*;
     use crate::state::RunInputs;
@@ -436,6 +467,38 @@ mod tests {
                 timezone_is_forced: false,
             },
         }
+    }
+
+    #[test]
+    fn a_label_of_more_than_three_days_ago_that_is_not_known_proves_nothing() {
+        let resumed = |days: i64| {
+            let started = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
+            let run =
+                StoredRun { record: record("a", &[], None), status: "running".into(), started_at: started.to_string() };
+            Resumed { earlier: Some(run), ..Resumed::default() }
+        };
+        let open = |write_mode: &str, decision: Option<Vec<String>>| {
+            let id = WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 };
+            let attempt = AttemptRecord {
+                id,
+                catalog: "sr".into(),
+                database: "ods".into(),
+                table: "t".into(),
+                label_prefix: "job-r1-1-1".into(),
+                writers: 1,
+                write_mode: write_mode.into(),
+                details: String::new(),
+            };
+            OpenAttempt { attempt, decision }
+        };
+        let (none, decided) = (Recovered::RolledBack, Some(vec!["job-r1-1-1-0-1".to_owned()]));
+        let committed = Recovered::Committed(WriteSummary::default());
+        assert!(resumed(4).labels_may_be_forgotten(&open("single", None), &none));
+        assert!(resumed(4).labels_may_be_forgotten(&open("transaction", decided), &none));
+        assert!(!resumed(2).labels_may_be_forgotten(&open("single", None), &none));
+        assert!(!resumed(4).labels_may_be_forgotten(&open("single", None), &committed));
+        assert!(!resumed(4).labels_may_be_forgotten(&open("transaction", None), &none));
+        assert_eq!(forgotten(&open("single", None)).code(), ErrorCode::Unknown.code());
     }
 
     #[test]

@@ -35,6 +35,9 @@ use crate::state::StateJournal;
 /// How long an ended statement waits for its roll-back; servers answer in seconds or not at all.
 const ROLL_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Labels of one write that its report names; a load of StarRocks has one, a write into files one for each file.
+const SHOWN_LABELS: usize = 1000;
+
 /// A write, whatever asked for it.
 pub(super) struct Write {
     pub(super) target: WriteTarget,
@@ -257,7 +260,7 @@ pub(super) async fn run_write(
     if let Some(summary) = insert.handle.summary() {
         report.rows_written = Some(summary.rows_written);
         report.bytes_written = Some(summary.bytes_written);
-        report.labels = summary.labels;
+        report.labels = shown_labels(summary.labels);
         report.write_mode = Some(summary.write_mode);
         report.rows_rejected = Some(rejects.count().max(summary.rows_rejected_by_server));
         for warning in summary.warnings {
@@ -333,7 +336,7 @@ fn what_remains(insert: &PlannedInsert, error: SynclineError, report: &mut State
         // none known to be visible is not none
         report.rows_written = Some(remains.rows_written).filter(|rows| *rows > 0);
         report.bytes_written = Some(remains.bytes_written).filter(|bytes| *bytes > 0);
-        report.labels = remains.labels;
+        report.labels = shown_labels(remains.labels);
         report.write_mode = Some(remains.write_mode);
         report.resume_until = remains.resume_until.map(|until| until.to_string());
     }
@@ -354,6 +357,16 @@ fn what_remains(insert: &PlannedInsert, error: SynclineError, report: &mut State
         message.push_str(&format!("; committed or in doubt: load {first}{more}"));
     }
     SynclineError::new(code.code(), message)
+}
+
+/// The labels of a report: of a write into very many files the first ones, and how many more there are.
+fn shown_labels(mut labels: Vec<String>) -> Vec<String> {
+    if labels.len() > SHOWN_LABELS {
+        let more = labels.len() - SHOWN_LABELS;
+        labels.truncate(SHOWN_LABELS);
+        labels.push(format!("and {more} more"));
+    }
+    labels
 }
 
 async fn execute(

@@ -11,7 +11,7 @@ use syncline_connectors::sink::journal::AttemptRecord;
 use syncline_connectors::sink::{CommitJournal, WriteId};
 
 use super::StateStore;
-use crate::error::Result as EngineResult;
+use crate::error::{Result as EngineResult, SynclineError, codes};
 
 /// Records one statement's attempt over a state store. Calls wait for the disk on a thread of their own.
 ///
@@ -53,10 +53,16 @@ impl CommitJournal for StateJournal {
         self.blocking(move |store| {
             let id = &attempt.id;
             let writers = i64::try_from(attempt.writers).unwrap_or(i64::MAX);
-            store.write(|database| {
+            // what was added to the details must be ended whatever comes of the write, so that it outlives a change of the mode
+            let recorded = store.write(|database| {
                 database.execute(
-                    "INSERT OR REPLACE INTO attempt (run_id, statement, attempt, job, catalog, database, table_name,
-                       label_prefix, writers, write_mode, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO attempt (run_id, statement, attempt, job, catalog, database, table_name,
+                       label_prefix, writers, write_mode, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     ON CONFLICT (run_id, statement, attempt) DO UPDATE SET job = excluded.job,
+                       catalog = excluded.catalog, database = excluded.database, table_name = excluded.table_name,
+                       label_prefix = excluded.label_prefix, writers = excluded.writers,
+                       write_mode = excluded.write_mode, details = excluded.details
+                     WHERE decision IS NULL AND finished = 0",
                     params![
                         id.run,
                         id.statement,
@@ -72,7 +78,7 @@ impl CommitJournal for StateJournal {
                     ],
                 )
             })?;
-            Ok(())
+            one(recorded, id, "is decided or has ended, and is not begun again")
         })
         .await
     }
@@ -80,13 +86,13 @@ impl CommitJournal for StateJournal {
     async fn add_detail(&self, id: &WriteId, line: &str) -> Result<(), ConnectorError> {
         let (id, line) = (id.clone(), format!("{line}\n"));
         self.blocking(move |store| {
-            store.write(|database| {
+            let changed = store.write(|database| {
                 database.execute(
-                    "UPDATE attempt SET details = details || ? WHERE run_id = ? AND statement = ? AND attempt = ?",
+                    "UPDATE attempt SET added_details = added_details || ? WHERE run_id = ? AND statement = ? AND attempt = ?",
                     params![line, id.run, id.statement, id.attempt],
                 )
             })?;
-            Ok(())
+            one(changed, &id, NOT_BEGUN)
         })
         .await
     }
@@ -94,13 +100,13 @@ impl CommitJournal for StateJournal {
     async fn record_decision(&self, id: &WriteId, labels: &[String]) -> Result<(), ConnectorError> {
         let (id, labels) = (id.clone(), labels.join("\n"));
         self.blocking(move |store| {
-            store.write(|database| {
+            let changed = store.write(|database| {
                 database.execute(
                     "UPDATE attempt SET decision = ? WHERE run_id = ? AND statement = ? AND attempt = ?",
                     params![labels, id.run, id.statement, id.attempt],
                 )
             })?;
-            Ok(())
+            one(changed, &id, NOT_BEGUN)
         })
         .await
     }
@@ -108,5 +114,19 @@ impl CommitJournal for StateJournal {
     async fn forget(&self, _: &WriteId) -> Result<(), ConnectorError> {
         self.has_ended.store(true, Ordering::Release);
         Ok(())
+    }
+}
+
+/// Why a change of an attempt that is not there fails.
+const NOT_BEGUN: &str = "is not recorded";
+
+/// A change that reached no attempt is none, and must not pass for one that is on disk.
+fn one(changed: usize, id: &WriteId, otherwise: &str) -> EngineResult<()> {
+    match changed {
+        1.. => Ok(()),
+        0 => Err(SynclineError::new(
+            codes::STATE,
+            format!("attempt {} of statement {} in run {} {otherwise}", id.attempt, id.statement, id.run),
+        )),
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct RunProgress {
     pub(crate) finished: BTreeSet<u32>,
     /// Statements that had begun, and of which no end is recorded.
     pub(crate) begun: BTreeSet<u32>,
+    /// Statements of which nothing is left: what they had made is gone again.
+    pub(crate) undone: BTreeSet<u32>,
     /// The last attempt of each statement that wrote.
     pub(crate) attempts: BTreeMap<u32, u32>,
     /// Attempts without an end, by statement.
@@ -63,6 +65,8 @@ pub(crate) struct RunProgress {
 const SUCCEEDED: &str = "succeeded";
 /// The status of a statement that has begun.
 const RUNNING: &str = "running";
+/// The status of a statement that has made something, such as a table, which is gone again.
+const UNDONE: &str = "undone";
 
 impl StateStore {
     /// Records a run that starts, or starts again.
@@ -148,6 +152,7 @@ impl StateStore {
                 match row.get::<_, String>(1)?.as_str() {
                     SUCCEEDED => progress.finished.insert(statement),
                     RUNNING => progress.begun.insert(statement),
+                    UNDONE => progress.undone.insert(statement),
                     _ => false,
                 };
             }
@@ -171,6 +176,11 @@ impl StateStore {
     /// Records that a statement begins whose effects no label tells.
     pub(crate) fn begin_statement(&self, run_id: &str, statement: u32) -> Result<()> {
         self.write(|database| set_statement(database, run_id, statement, RUNNING))
+    }
+
+    /// Records that what a statement had made is gone again: what is found in its place is not its own.
+    pub(crate) fn undo_statement(&self, run_id: &str, statement: u32) -> Result<()> {
+        self.write(|database| set_statement(database, run_id, statement, UNDONE))
     }
 
     /// Records the end of a statement, and in the same step that its attempt has ended, if it has one that left nothing open.
@@ -204,8 +214,8 @@ fn set_statement(database: &Connection, run_id: &str, statement: u32, status: &s
 }
 
 const RUN_COLUMNS: &str = "run_id, job, bizdate, cyctime, timezone, fingerprint, inputs, status, started_at";
-const ATTEMPT_COLUMNS: &str = "run_id, statement, attempt, job, catalog, database, table_name, label_prefix, writers, write_mode, details, \
-     decision, finished";
+const ATTEMPT_COLUMNS: &str = "run_id, statement, attempt, job, catalog, database, table_name, label_prefix, writers, write_mode, \
+     details || added_details AS details, decision, finished";
 
 fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
     let inputs: String = row.get("inputs")?;

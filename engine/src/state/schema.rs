@@ -18,13 +18,16 @@ CREATE TABLE IF NOT EXISTS attempt (
   run_id TEXT NOT NULL, statement INTEGER NOT NULL, attempt INTEGER NOT NULL, job TEXT NOT NULL,
   catalog TEXT NOT NULL, database TEXT NOT NULL, table_name TEXT NOT NULL,
   label_prefix TEXT NOT NULL, writers INTEGER NOT NULL, write_mode TEXT NOT NULL, details TEXT NOT NULL DEFAULT '',
-  decision TEXT, finished INTEGER NOT NULL DEFAULT 0,
+  added_details TEXT NOT NULL DEFAULT '', decision TEXT, finished INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, statement, attempt));
 ";
 
 /// Columns that tables made by earlier versions lack: table, column, type.
-const ADDED_COLUMNS: &[(&str, &str, &str)] =
-    &[("run", "inputs", "TEXT NOT NULL DEFAULT ''"), ("attempt", "details", "TEXT NOT NULL DEFAULT ''")];
+const ADDED_COLUMNS: &[(&str, &str, &str)] = &[
+    ("run", "inputs", "TEXT NOT NULL DEFAULT ''"),
+    ("attempt", "details", "TEXT NOT NULL DEFAULT ''"),
+    ("attempt", "added_details", "TEXT NOT NULL DEFAULT ''"),
+];
 
 /// Makes what is missing.
 pub(super) fn prepare(database: &Connection) -> rusqlite::Result<()> {
@@ -54,7 +57,7 @@ mod tests {
         }
         let inputs: String = database.query_row("SELECT inputs FROM run", [], |row| row.get(0)).unwrap();
         assert_eq!(inputs, "");
-        database.execute_batch("INSERT INTO attempt (run_id, details) VALUES ('r1', 'x')").unwrap();
+        database.execute_batch("INSERT INTO attempt (run_id, details, added_details) VALUES ('r1', 'x', 'y')").unwrap();
         let partitions = "SELECT count(*) FROM external_partition";
         assert_eq!(database.query_row(partitions, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     }

@@ -192,3 +192,35 @@ fn a_run_has_one_process_at_a_time() {
 fn a_fingerprint_depends_on_where_texts_end() {
     assert_ne!(fingerprint::of_texts(["ab", "c"]), fingerprint::of_texts(["a", "bc"]));
 }
+
+#[tokio::test]
+async fn a_decided_attempt_is_never_replaced_and_what_was_added_outlives_a_change_of_mode() {
+    let store = Arc::new(StateStore::in_memory());
+    let journal = StateJournal::new(Arc::clone(&store));
+    let id = WriteId { job: "job".into(), run: "r1".into(), statement: 2, attempt: 1 };
+    let attempt = |write_mode: &str, details: &str| AttemptRecord {
+        id: id.clone(),
+        catalog: "c".into(),
+        database: "d".into(),
+        table: "t".into(),
+        label_prefix: "job-r1-2-1".into(),
+        writers: 1,
+        write_mode: write_mode.into(),
+        details: details.into(),
+    };
+    let open = || store.run_progress("r1").unwrap().open;
+    for nothing in [journal.add_detail(&id, "upload 1").await, journal.record_decision(&id, &[]).await] {
+        assert!(nothing.unwrap_err().message().contains("attempt 1 of statement 2 in run r1 is not recorded"));
+    }
+    journal.record_attempt(attempt("single", "{}")).await.unwrap();
+    journal.add_detail(&id, "upload 1").await.unwrap();
+    journal.add_detail(&id, "upload 2").await.unwrap();
+    assert_eq!(open()[0].attempt.details, "{}upload 1\nupload 2\n");
+    journal.record_attempt(attempt("transaction", "{2}")).await.unwrap();
+    let expected = attempt("transaction", "{2}upload 1\nupload 2\n");
+    assert_eq!(open(), [OpenAttempt { attempt: expected.clone(), decision: None }]);
+    journal.record_decision(&id, &["l".into()]).await.unwrap();
+    let refused = journal.record_attempt(attempt("single", "")).await.unwrap_err();
+    assert!(refused.message().contains("is decided"), "{refused}");
+    assert_eq!(open(), [OpenAttempt { attempt: expected, decision: Some(vec!["l".into()]) }]);
+}

@@ -508,7 +508,10 @@ fn external_tables_that_cannot_be_built_say_so() {
         ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT SERDE 'x' LOCATION 'x'", ErrorCode::NotYet),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED BY 'x' LOCATION 'x'", ErrorCode::NotYet),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED AS SEQUENCEFILE LOCATION 'x'", ErrorCode::NotYet),
-        ("CREATE EXTERNAL TABLE t (a STRING) STORED AS INPUTFORMAT 'x' OUTPUTFORMAT 'y' LOCATION 'x'", ErrorCode::NotYet),
+        (
+            "CREATE EXTERNAL TABLE t (a STRING) STORED AS INPUTFORMAT 'x' OUTPUTFORMAT 'y' LOCATION 'x'",
+            ErrorCode::NotYet,
+        ),
         ("CREATE EXTERNAL TABLE t (a STRING) STORED AS CSV USING csv LOCATION 'x'", ErrorCode::Syntax),
         ("CREATE TABLE t (a STRING) USING csv ROW FORMAT DELIMITED LOCATION 'x'", ErrorCode::Syntax),
         ("CREATE EXTERNAL TABLE t (a STRING) ROW FORMAT DELIMITED STORED AS JSON LOCATION 'x'", ErrorCode::Syntax),
@@ -682,6 +685,10 @@ fn a_native_insert_says_where_its_label_goes() {
             "INSERT OVERWRITE starrocks.t PARTITION (p1, p2) (a) SELECT 1",
             Some("INSERT OVERWRITE t PARTITION (p1, p2) WITH LABEL l (a) SELECT 1"),
         ),
+        (
+            "INSERT /*+ SET_VAR(dynamic_overwrite = true) */ OVERWRITE starrocks.t SELECT 1",
+            Some("INSERT /*+ SET_VAR(dynamic_overwrite = true) */ OVERWRITE t WITH LABEL l SELECT 1"),
+        ),
         ("INSERT INTO starrocks.t(a) VALUES (1)", Some("INSERT INTO t WITH LABEL l(a) VALUES (1)")),
         ("INSERT INTO starrocks.t WITH LABEL mine SELECT 1", None),
         ("DELETE FROM starrocks.t WHERE a = 1", None),
@@ -690,6 +697,7 @@ fn a_native_insert_says_where_its_label_goes() {
         let labelled =
             native.label_offset.map(|at| format!("{} WITH LABEL l{}", &native.text[..at], &native.text[at..]));
         assert_eq!(labelled.as_deref(), expected, "{sql}");
+        assert_eq!(native.overwrites, sql.contains("OVERWRITE"), "{sql}");
     }
 }
 
@@ -1225,7 +1233,10 @@ fn the_format_of_files_is_named_by_stored_as_using_and_serde() {
         ("USING parquet", StorageFormat::Parquet),
         ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe'", StorageFormat::Text),
         ("ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde' STORED AS TEXTFILE", StorageFormat::OpenCsv),
-        ("ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe' WITH SERDEPROPERTIES ('a'='b')", StorageFormat::Json),
+        (
+            "ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe' WITH SERDEPROPERTIES ('a'='b')",
+            StorageFormat::Json,
+        ),
         (
             "ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat' OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat'",
             StorageFormat::Parquet,

@@ -1,17 +1,19 @@
 //! Delimited fields, as Hive writes them: no quotes, and an escape only where the table has ESCAPED BY.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use memchr::memmem;
 use memchr::{memchr2, memchr3};
 
+use super::LineSyntax;
 use super::cells::{self, DateText};
-use super::{LineSyntax, is_text, unsupported};
+use super::tree::{Tree, range, separated};
 use crate::csv::Uncarried;
 use crate::csv::column::{Column, Values};
 use crate::error::{ConnectorError, Result};
 use crate::text::TextTableOptions;
+use crate::text::nested::{delimiters, read_back};
 
 /// Hive's ROW FORMAT DELIMITED.
 #[derive(Debug)]
@@ -30,8 +32,15 @@ pub(super) struct DelimitedLines {
     /// Whether numbers, days and the like may hold a delimiter or be the NULL marker: they are then looked at one by one.
     values_may_clash: bool,
     dates: DateText,
+    /// Of nested values: the delimiter of each level, and the bytes that begin one.
+    levels: Vec<Vec<u8>>,
+    marks: Vec<u8>,
+    /// How readers read, to check nested values by; None if there are none.
+    reader: Option<Box<TextTableOptions>>,
 }
 
+const NESTED: &str =
+    "is a nested value that its delimiters would not give back; add ESCAPED BY to the table, or use STORED AS JSON";
 const DELIMITER: &str = "holds the fields' delimiter; add ESCAPED BY to the table, or write \"raw_text\" = 'true'";
 const LINE_END: &str = "holds a line's end (LF or CR); add ESCAPED BY to the table, or write \"raw_text\" = 'true'";
 const LINE_DELIMITER: &str = "holds the lines' delimiter, which no escape protects";
@@ -43,11 +52,12 @@ pub(super) const LOSES_TIME: &str = "has parts of a time that the format of date
 impl DelimitedLines {
     pub(super) fn new(options: &TextTableOptions, raw: bool) -> Result<Self> {
         let refuse = |message: &str| Err(ConnectorError::option(message));
-        for (name, data_type) in &options.columns {
-            if data_type.is_nested() {
-                return Err(unsupported(name, data_type, "a file that is written as delimited text"));
-            }
+        let nested = options.columns.iter().filter(|(_, data_type)| data_type.is_nested());
+        for (name, data_type) in nested.clone() {
+            // what a reader cannot take is refused here
+            read_back(options, name, data_type, std::iter::empty())?;
         }
+        let levels = delimiters(options);
         let delimiter = options.fields_delimiter.clone().unwrap_or_default();
         if delimiter.is_empty() && options.columns.len() > 1 {
             return refuse("lines of several columns need FIELDS TERMINATED BY");
@@ -67,6 +77,9 @@ impl DelimitedLines {
         let mut lines = Self {
             names: options.columns.iter().map(|(name, _)| name.clone()).collect(),
             values_may_clash: values_may_clash(options, &delimiter),
+            marks: levels.iter().chain([&delimiter]).filter_map(|bytes| bytes.first().copied()).collect(),
+            levels,
+            reader: nested.clone().next().map(|_| Box::new(options.clone())),
             delimiter,
             escape: options.escape,
             line_delimiter: options.line_delimiter.clone(),
@@ -189,11 +202,12 @@ impl DelimitedLines {
         }
     }
 
-    fn append_field(&self, column: &Column, row: usize, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
-        if column.is_null(row) || matches!(column.values, Values::Null) {
+    fn append_field(&self, tree: &Tree, row: usize, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+        if tree.is_null(row) {
             out.extend_from_slice(&self.null_marker);
             return;
         }
+        let Tree::Flat(column) = tree else { return self.append_nested(tree, row, 0, out) };
         match &column.values {
             _ if self.escape.is_none() || self.raw => cells::append(column, row, &self.dates, out),
             Values::Text(texts) => self.append_escaped(texts.value(row).as_bytes(), out),
@@ -204,6 +218,97 @@ impl DelimitedLines {
                 self.append_escaped(scratch, out);
             }
         }
+    }
+
+    /// A list, map or struct, or what is in one: each level has a delimiter of its own, a map takes two.
+    fn append_nested(&self, tree: &Tree, row: usize, level: usize, out: &mut Vec<u8>) {
+        if tree.is_null(row) {
+            out.extend_from_slice(&self.null_marker);
+            return;
+        }
+        let delimiter = |level: usize| self.levels.get(level).map_or(&[][..], Vec::as_slice);
+        match tree {
+            Tree::Flat(column) => {
+                let mut text = Vec::new();
+                cells::append(column, row, &DateText::default(), &mut text);
+                self.append_part(&text, out);
+            }
+            Tree::List { array, items } => {
+                let range = range(array.value_offsets(), row);
+                separated(out, delimiter(level), range, |item, out| self.append_nested(items, item, level + 1, out));
+            }
+            Tree::Map { array, keys, values } => {
+                let range = range(array.value_offsets(), row);
+                separated(out, delimiter(level), range, |entry, out| {
+                    self.append_nested(keys, entry, level + 2, out);
+                    out.extend_from_slice(delimiter(level + 1));
+                    self.append_nested(values, entry, level + 2, out);
+                });
+            }
+            Tree::Struct { fields, .. } => {
+                separated(out, delimiter(level), 0..fields.len(), |field, out| {
+                    self.append_nested(&fields[field].1, row, level + 1, out);
+                });
+            }
+        }
+    }
+
+    /// A text within a nested value.
+    fn append_part(&self, text: &[u8], out: &mut Vec<u8>) {
+        let Some(escape) = self.escape.filter(|_| !self.raw) else {
+            out.extend_from_slice(text);
+            return;
+        };
+        if text == self.null_marker {
+            return self.append_marker_text(text, escape, out);
+        }
+        for byte in text {
+            match byte {
+                b'\n' => out.extend_from_slice(&[escape, b'n']),
+                b'\r' => out.extend_from_slice(&[escape, b'r']),
+                byte if *byte == escape || self.marks.contains(byte) => out.extend_from_slice(&[escape, *byte]),
+                byte => out.push(*byte),
+            }
+        }
+    }
+
+    /// Nested values are written, and read back: there are too many ways in which one may become another.
+    fn nested_problems(
+        &self,
+        array: &ArrayRef,
+        column: usize,
+        is_last: bool,
+        found: &mut Vec<Uncarried>,
+    ) -> Result<()> {
+        let Some(reader) = self.reader.as_deref().filter(|_| !self.raw) else { return Ok(()) };
+        let tree = Tree::new(array)?;
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for row in 0..array.len() {
+            self.append_nested(&tree, row, 0, &mut bytes);
+            ends.push(bytes.len());
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let fields: Vec<&[u8]> = starts.zip(&ends).map(|(start, end)| &bytes[start..*end]).collect();
+        let (name, data_type) = &reader.columns[column];
+        let read = read_back(reader, name, data_type, fields.iter().copied())?;
+        let read = Tree::new(&read)?;
+        let dates = DateText::default();
+        let (mut written, mut came_back) = (Vec::new(), Vec::new());
+        for (row, field) in fields.iter().enumerate() {
+            written.clear();
+            came_back.clear();
+            tree.append_json(row, &dates, &mut written);
+            read.append_json(row, &dates, &mut came_back);
+            let is_cut = match self.escape {
+                // readers of lines and fields look behind the escapes
+                Some(_) => self.line_delimiter.as_ref().is_some_and(|line| memmem::find(field, line).is_some()),
+                None => !tree.is_null(row) && self.field_problem(field, is_last).is_some(),
+            };
+            if written != came_back || is_cut {
+                found.push(Uncarried { row, column, reason: NESTED });
+            }
+        }
+        Ok(())
     }
 
     /// Whether one look at all bytes of a column's texts shows that none has a problem.
@@ -241,13 +346,7 @@ impl DelimitedLines {
         }
     }
 
-    fn value_problems(
-        &self,
-        array: &arrow::array::ArrayRef,
-        column: usize,
-        is_last: bool,
-        found: &mut Vec<Uncarried>,
-    ) -> Result<()> {
+    fn value_problems(&self, array: &ArrayRef, column: usize, is_last: bool, found: &mut Vec<Uncarried>) -> Result<()> {
         let values = Column::new(array)?;
         if let (Values::Timestamp(micros), Some(pattern)) = (&values.values, &self.dates.timestamp) {
             for (row, micros) in micros.iter().enumerate().filter(|(row, _)| !values.is_null(*row)) {
@@ -311,11 +410,11 @@ impl LineSyntax for DelimitedLines {
     }
 
     fn rows(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let columns = batch.columns().iter().map(Tree::new).collect::<Result<Vec<_>>>()?;
         let Some((last, first)) = columns.split_last() else { return Ok(()) };
         let line_end = self.line_end();
-        let field_bytes = columns.iter().map(|column| column.fixed_bytes).sum::<usize>();
-        let text_bytes = columns.iter().map(|column| column.text_bytes).sum::<usize>();
+        let field_bytes = columns.iter().map(|column| column.bytes().0).sum::<usize>();
+        let text_bytes = columns.iter().map(|column| column.bytes().1).sum::<usize>();
         out.reserve(
             (field_bytes + self.delimiter.len() * first.len() + line_end.len()) * batch.num_rows() + text_bytes,
         );
@@ -345,9 +444,10 @@ impl LineSyntax for DelimitedLines {
                 let rows = (0..array.len()).filter(|row| nulls.is_null(*row));
                 found.extend(rows.map(|row| Uncarried { row, column, reason: NO_NULL }));
             }
-            match is_text(array.data_type()) {
-                true => self.text_problems(array, column, is_last, found),
-                false => self.value_problems(array, column, is_last, found)?,
+            match array.data_type() {
+                nested if nested.is_nested() => self.nested_problems(array, column, is_last, found)?,
+                DataType::Utf8 => self.text_problems(array, column, is_last, found),
+                _ => self.value_problems(array, column, is_last, found)?,
             }
         }
         if found.is_empty() {

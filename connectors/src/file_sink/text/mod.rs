@@ -8,6 +8,7 @@ mod delimited;
 mod json;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
+use self::cells::DateText;
 use self::charset::{Charset, CharsetEncoder};
 use self::compress::Compressor;
 use self::csv::CsvLines;
@@ -23,7 +25,7 @@ use self::json::JsonLines;
 use super::encoder::{FileEncoder, FileFormatter};
 use crate::csv::Uncarried;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::text::{Compression, RowSyntax, TextTableOptions};
+use crate::text::{Compression, DateTimePattern, RowSyntax, TextTableOptions};
 
 /// UTF-8's byte order mark: a reader drops one at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -52,12 +54,14 @@ pub(super) struct TextFormatter {
 }
 
 /// What a statement says beside what the text is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct TextWriterOptions {
     /// Whether the columns' names are the first line; None: as readers of the text expect it.
     pub(super) header: Option<bool>,
     /// Whether text goes as it is, whatever readers make of it.
     pub(super) raw: bool,
+    /// How days and times are written; None: as readers of the text expect it.
+    pub(super) date_format: Option<DateTimePattern>,
 }
 
 impl TextFormatter {
@@ -68,9 +72,26 @@ impl TextFormatter {
     pub(super) fn new(options: &TextTableOptions, writer: TextWriterOptions) -> Result<Self> {
         options.check()?;
         let (syntax, extension): (Arc<dyn LineSyntax>, _) = match &options.syntax {
-            RowSyntax::Delimited => (Arc::new(DelimitedLines::new(options, writer.raw)?), "txt"),
-            RowSyntax::Csv(csv) => (Arc::new(CsvLines::new(options, csv, writer.raw)?), "csv"),
-            RowSyntax::Json(json) => (Arc::new(JsonLines::new(options, json)?), "json"),
+            RowSyntax::Delimited => {
+                let dates = DateText { date: writer.date_format.clone(), timestamp: writer.date_format.clone() };
+                (Arc::new(DelimitedLines::new(options, writer.raw)?.with_dates(dates)), "txt")
+            }
+            RowSyntax::Csv(csv) => {
+                let mut csv = csv.clone();
+                if writer.date_format.is_some() {
+                    csv.date_format.clone_from(&writer.date_format);
+                    csv.timestamp_format.clone_from(&writer.date_format);
+                }
+                (Arc::new(CsvLines::new(options, &csv, writer.raw)?), "csv")
+            }
+            RowSyntax::Json(json) => {
+                let mut json = json.clone();
+                if writer.date_format.is_some() {
+                    json.date_format.clone_from(&writer.date_format);
+                    json.timestamp_format.clone_from(&writer.date_format);
+                }
+                (Arc::new(JsonLines::new(options, &json)?), "json")
+            }
         };
         let read_as_header = match &options.syntax {
             RowSyntax::Csv(csv) if csv.header => options.skip_lines.max(1),
@@ -105,11 +126,6 @@ impl TextFormatter {
             max_line_bytes: if writer.raw { usize::MAX } else { options.max_line_bytes },
             extension,
         })
-    }
-
-    /// Whether files begin with the columns' names.
-    pub(super) fn has_header(&self) -> bool {
-        self.header_lines > 0
     }
 
     /// Rows whose line would be longer than readers take.
@@ -221,11 +237,6 @@ impl FileEncoder for TextEncoder {
     fn buffered_bytes(&self) -> usize {
         self.lines.capacity() + self.encoded.capacity()
     }
-}
-
-/// Whether a column's type is one that a field of text holds as it is.
-fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8)
 }
 
 fn unsupported(column: &str, data_type: &DataType, what: &str) -> ConnectorError {

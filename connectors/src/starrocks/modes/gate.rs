@@ -108,12 +108,8 @@ impl Sink for GateSink {
                 let mut known = std::mem::take(&mut *shared.tokens.lock());
                 // A writer that ended before the gate opened has none: its rows went through another one.
                 let of = |token: CommitToken| {
-                    known.remove(&token.writer).unwrap_or(CommitToken {
-                        rows: 0,
-                        bytes: 0,
-                        label: String::new(),
-                        ..token
-                    })
+                    let nothing = CommitToken::last(token.writer, token.writers, 0, 0, String::new());
+                    known.remove(&token.writer).unwrap_or(nothing)
                 };
                 shared.next.commit(tokens.into_iter().map(of).collect()).await
             }
@@ -235,15 +231,7 @@ impl Writer for GateWriter {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<CommitToken> {
-        let mut token = CommitToken {
-            writer: self.writer,
-            writers: self.writers,
-            epoch: 0,
-            rows: self.rows,
-            bytes: self.bytes,
-            label: String::new(),
-            last: true,
-        };
+        let mut token = CommitToken::last(self.writer, self.writers, self.rows, self.bytes, String::new());
         if self.next.is_none() {
             let mut state = self.shared.state.lock().await;
             let left = match &mut *state {

@@ -266,14 +266,6 @@ impl Writer for LoadsWriter {
         if !self.held.is_empty() {
             self.flush().await?;
         }
-        Ok(CommitToken {
-            writer: self.writer,
-            writers: self.writers,
-            epoch: 0,
-            rows: self.rows,
-            bytes: self.bytes,
-            label: self.labels.join("\n"),
-            last: true,
-        })
+        Ok(CommitToken::last(self.writer, self.writers, self.rows, self.bytes, self.labels.join("\n")))
     }
 }

@@ -9,6 +9,7 @@ mod encode;
 pub(super) mod gate;
 pub(super) mod held;
 mod loads;
+pub(super) mod native;
 pub(super) mod partition_places;
 pub(super) mod plain;
 pub(super) mod recovery;

@@ -1,8 +1,9 @@
 //! The partition that a write names by its value: found in the server's list, or added.
 
 use super::super::partitions::{self, Partition, PartitionColumn, PartitionValues, Which};
-use super::super::stream_load::client::{Patience, StreamLoadClient};
+use super::super::stream_load::client::StreamLoadClient;
 use super::super::stream_load::label::LabelPrefix;
+use super::super::stream_load::patience::Patience;
 use super::super::stream_load::response::LabelState;
 use super::statement::repeat;
 use crate::error::{ConnectorError, ErrorCode, Result};

@@ -1,21 +1,19 @@
 //! Ending an attempt that a run left: forward if its commit was decided, else back. The labels say where it stands; each of them is asked,
 //! and nothing is taken for committed or rolled back that the server does not say.
 
-use std::time::Instant;
-
 use futures::future::try_join_all;
 
 use super::super::stream_load::client::StreamLoadClient;
 use super::super::stream_load::label::{Label, LabelPrefix};
 use super::super::stream_load::response::LabelState;
 use super::super::stream_load::roll_back::{Ended, Opened};
-use super::decided::{Outcomes, commit_all, warnings_of_visibility};
+use super::decided::{Outcomes, Place, commit_all, take_back, warnings_of_visibility};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::journal::AttemptRecord;
 use crate::sink::settings::DEFAULT_VISIBLE_TIMEOUT;
 use crate::sink::{OpenAttempt, Recovered, WriteSummary};
 
-/// Ends an attempt of one of the modes `single`, `transaction`, `plain` and `native`.
+/// Ends an attempt of one of the modes `single`, `transaction` and `plain`.
 pub(in super::super) async fn recover(
     catalog: &str,
     client: &StreamLoadClient,
@@ -31,26 +29,26 @@ pub(in super::super) async fn recover(
         ("transaction", Some(labels)) => attempt.forward(&labels).await,
         ("transaction", None) => attempt.back().await,
         ("plain", decision) => attempt.plain(decision.is_some()).await,
-        ("native", _) => attempt.native().await,
         (mode, _) => {
             Err(attempt.error(ErrorCode::Unsupported, &format!("a write in mode \"{mode}\" cannot be resumed")))
         }
     }
 }
 
-struct Attempt<'a> {
-    catalog: &'a str,
-    client: &'a StreamLoadClient,
-    record: &'a AttemptRecord,
+/// An attempt and the catalog that it wrote to.
+pub(super) struct Attempt<'a> {
+    pub(super) catalog: &'a str,
+    pub(super) client: &'a StreamLoadClient,
+    pub(super) record: &'a AttemptRecord,
 }
 
 impl Attempt<'_> {
-    fn error(&self, code: ErrorCode, what: &str) -> ConnectorError {
+    pub(super) fn error(&self, code: ErrorCode, what: &str) -> ConnectorError {
         let AttemptRecord { database, table, .. } = self.record;
         ConnectorError::new(code, format!("{}.{database}.{table}: {what}", self.catalog))
     }
 
-    fn recorded(&self, labels: &[String]) -> Result<Vec<Label>> {
+    pub(super) fn recorded(&self, labels: &[String]) -> Result<Vec<Label>> {
         let read = |label: &String| {
             Label::recorded(label).ok_or_else(|| {
                 self.error(ErrorCode::Unknown, &format!("the state folder names {label:?}, which is no label"))
@@ -70,7 +68,7 @@ impl Attempt<'_> {
     }
 
     /// Rows and bytes are not known any more; labels and mode are.
-    async fn committed(&self, labels: Vec<Label>) -> Recovered {
+    pub(super) async fn committed(&self, labels: Vec<Label>) -> Recovered {
         let warnings =
             warnings_of_visibility(self.client, &self.record.database, &labels, DEFAULT_VISIBLE_TIMEOUT).await;
         Recovered::Committed(WriteSummary {
@@ -83,13 +81,13 @@ impl Attempt<'_> {
 
     async fn roll_back(&self, label: &Label, opened: Opened) -> Result<Ended> {
         let AttemptRecord { database, table, .. } = self.record;
-        self.client.roll_back(database, table, label, opened).await.map_err(|error| {
+        self.client.roll_back_left(database, table, label, opened).await.map_err(|error| {
             let what = format!("{label} could not be rolled back: {}; --resume tries it again", error.message());
             self.error(ErrorCode::Unknown, &what)
         })
     }
 
-    async fn state(&self, label: &Label) -> Result<LabelState> {
+    pub(super) async fn state(&self, label: &Label) -> Result<LabelState> {
         self.client.settled_state(&self.record.database, label).await.map_err(|error| {
             let what = format!("the state of {label} cannot be asked: {}; --resume tries it again", error.message());
             self.error(ErrorCode::Unknown, &what)
@@ -100,14 +98,7 @@ impl Attempt<'_> {
     /// commit comes first.
     async fn single(&self) -> Result<Recovered> {
         let label = self.prefix()?.label(0, 0);
-        let mut ended = self.roll_back(&label, Opened::ByLoad).await?;
-        if ended == Ended::Unknown {
-            // What the process sent last may still be on its way, and would be committed by itself: so a label that is not known is asked for
-            // as long as one whose answer was lost.
-            tokio::time::sleep(self.client.patience().unknown_for).await;
-            ended = self.roll_back(&label, Opened::ByLoad).await?;
-        }
-        match ended {
+        match self.roll_back(&label, Opened::ByLoad).await? {
             Ended::Committed => Ok(self.committed(vec![label]).await),
             Ended::Aborted | Ended::Unknown => Ok(Recovered::RolledBack),
         }
@@ -134,24 +125,26 @@ impl Attempt<'_> {
             );
             return Err(self.error(ErrorCode::Unknown, &what));
         }
-        if states.iter().any(is_aborted) && !states.iter().any(is_committed) {
-            // Nothing is visible yet, and a part cannot be any more: so none of it shall be.
-            let ended = try_join_all(labels.iter().map(|label| self.roll_back(label, Opened::ByTransaction))).await?;
-            // A commit that the process had sent may have been on its way.
-            if !ended.contains(&Ended::Committed) {
-                return Ok(Recovered::RolledBack);
-            }
-        }
         let AttemptRecord { database, table, .. } = self.record;
-        let outcomes = commit_all(self.client, database, table, labels).await;
+        let place = Place { client: self.client, database, table };
+        let outcomes = if states.iter().any(is_aborted) && !states.iter().any(is_committed) {
+            // Nothing is visible yet, and a part cannot be any more: so none of it shall be. A commit that the process had sent may be on
+            // its way all the same.
+            take_back(place, labels).await
+        } else {
+            commit_all(place, labels).await
+        };
         if outcomes.committed.len() == labels.len() {
             return Ok(self.committed(outcomes.committed).await);
+        }
+        if outcomes.committed.is_empty() && outcomes.doubtful.is_empty() {
+            return Ok(Recovered::RolledBack);
         }
         let committed = format!("{} of {} transactions are committed", outcomes.committed.len(), labels.len());
         if outcomes.doubtful.is_empty() {
             let gone = Outcomes::named(&outcomes.gone);
             let what = format!(
-                "{committed} and stay; the server rolled back: {gone}; remove the rows of the others by hand before running again"
+                "{committed} and stay; rolled back: {gone}; remove the rows of the others by hand before running again"
             );
             return Err(self.error(ErrorCode::PartlyCommitted, &what));
         }
@@ -191,7 +184,7 @@ impl Attempt<'_> {
         Err(self.error(ErrorCode::PartlyCommitted, &what))
     }
 
-    /// Ends the labels of one writer in order, up to the first that the server does not know: a writer begins the next one when the begin
+    /// Ends the labels of one writer in order, up to the first that stays unknown to the server: a writer begins the next one when the begin
     /// before it was answered. Returns those that are committed.
     async fn end_labels_of(&self, prefix: &LabelPrefix, writer: usize, opened: Opened) -> Result<Vec<Label>> {
         let mut committed = Vec::new();
@@ -204,27 +197,6 @@ impl Attempt<'_> {
             }
         }
         Ok(committed)
-    }
-
-    /// A statement that the server runs by itself under a label of its own: nothing here can end it.
-    async fn native(&self) -> Result<Recovered> {
-        let label = self.recorded(std::slice::from_ref(&self.record.label_prefix))?.remove(0);
-        let started = Instant::now();
-        let mut questions = 0;
-        loop {
-            questions += 1;
-            match self.state(&label).await? {
-                LabelState::Committed | LabelState::Visible => return Ok(self.committed(vec![label]).await),
-                LabelState::Aborted(_) | LabelState::Unknown => return Ok(Recovered::RolledBack),
-                LabelState::Running | LabelState::Prepared
-                    if started.elapsed() >= self.client.patience().commit_for =>
-                {
-                    let what = format!("{label} still runs in the server; --resume asks for it again");
-                    return Err(self.error(ErrorCode::Unknown, &what));
-                }
-                LabelState::Running | LabelState::Prepared => self.client.back_off(questions).await,
-            }
-        }
     }
 }
 

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::sink::bytes_text;
 use super::super::stream_load::body::{Body, Piece, StreamBody};
-use super::super::stream_load::client::Outcome;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::Label;
+use super::super::stream_load::load::Outcome;
 use super::super::write_options::Format;
 use super::encode::LoadEncoder;
 use super::held::{HeldRows, LEAVE_THE_FORMAT, Weight};
@@ -256,15 +256,7 @@ impl Writer for SingleWriter {
 
     async fn finish(self: Box<Self>) -> Result<CommitToken> {
         let label = if self.rows > 0 { self.shared.label().to_string() } else { String::new() };
-        Ok(CommitToken {
-            writer: self.writer,
-            writers: self.writers,
-            epoch: 0,
-            rows: self.rows,
-            bytes: self.bytes,
-            label,
-            last: true,
-        })
+        Ok(CommitToken::last(self.writer, self.writers, self.rows, self.bytes, label))
     }
 }
 

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use rand::Rng;
 use tokio::time::timeout;
 
-use super::super::stream_load::client::Patience;
+use super::super::stream_load::patience::Patience;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::error::from_driver;

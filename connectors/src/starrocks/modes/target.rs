@@ -9,10 +9,11 @@ use tokio::sync::OnceCell;
 
 use super::super::error::{refused_load, server_reject};
 use super::super::stream_load::body::Body;
-use super::super::stream_load::client::{Load, Outcome, StreamLoadClient};
+use super::super::stream_load::client::StreamLoadClient;
 use super::super::stream_load::compress::Compression;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::{Label, LabelPrefix};
+use super::super::stream_load::load::{Load, Outcome};
 use super::super::stream_load::response::{LoadResponse, RefusedRow};
 use super::super::stream_load::roll_back::{Ended, Opened};
 use super::super::stream_load::transaction::{Timeouts, Transaction};
@@ -320,6 +321,13 @@ impl WriteTarget {
             details,
         };
         self.journal.record_attempt(record).await
+    }
+
+    /// Adds a line to what recovery must know. Without it recovery knows as much as before.
+    pub(super) async fn add_detail(&self, line: &str) {
+        if let Err(error) = self.journal.add_detail(&self.id, line).await {
+            tracing::warn!(target = %self.shown(), %error, line, "a detail of a write could not be recorded");
+        }
     }
 
     /// Records the decision to commit.

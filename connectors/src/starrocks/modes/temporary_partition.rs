@@ -1,7 +1,8 @@
 //! Loads into temporary partitions, which then take the places of the partitions that INSERT OVERWRITE names, in one step.
 //!
-//! A temporary partition keeps its id when it takes a place. So a lost answer is resolved by looking: while it is listed as temporary it
-//! has not happened, and it has when a partition that readers see has the id.
+//! A temporary partition keeps its id when it takes a place. So a lost answer is resolved by looking: it has happened when a partition that
+//! readers see has the id. That it has not is certain only when the temporary partition is dropped and the old one is in its place: dropping
+//! is the fence behind which a statement that was given up, and is still on its way, cannot replace anything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::super::catalog::StarrocksCatalog;
 use super::super::partition_clause::Replaced;
 use super::super::partitions::{self, Partition, PartitionColumn, Which};
-use super::super::stream_load::client::{Patience, StreamLoadClient};
+use super::super::stream_load::client::StreamLoadClient;
+use super::super::stream_load::patience::Patience;
 use super::loads::ParallelLoads;
 use super::partition_places::{add, cancel_loads, clause_of, numbered};
 use super::statement::{DEFINITION_TIMEOUT, Ended, let_it_arrive, name_of, pause, repeat, run};
@@ -88,6 +90,9 @@ struct Replacement {
     clause: String,
     /// What a partition that is added is called, unless there is one of this name.
     new_name: String,
+    /// The id of the partition that is replaced, from the decision on.
+    #[serde(default)]
+    before: Option<u64>,
 }
 
 /// The server as this mode sees it, with the place of the write.
@@ -139,11 +144,13 @@ impl TemporaryPartitionSink {
                         name: Some(partition.name.clone()),
                         clause: partition.values.clause()?,
                         new_name: partition.name.clone(),
+                        before: None,
                     })
                 })
                 .collect::<Result<Vec<_>>>(),
             Places::Value(value) => clause_of(&all, value).map(|(clause, new_name)| {
-                vec![Replacement { temporary: temporary_name(&self.target, 0), id: None, name: None, clause, new_name }]
+                let temporary = temporary_name(&self.target, 0);
+                vec![Replacement { temporary, id: None, name: None, clause, new_name, before: None }]
             }),
         };
         replacements.map_err(|error| self.server.named(&error))
@@ -291,8 +298,10 @@ impl Server {
         Ok(())
     }
 
+    /// Notes what is replaced by what. A partition that is not there yet is added.
     async fn read_ids(&self, details: &mut Details) -> Result<()> {
         let temporary = self.list(Which::Temporary).await?;
+        let formal = self.list(Which::Formal).await?;
         for replacement in &mut details.partitions {
             let found = temporary.iter().find(|partition| partition.name == replacement.temporary);
             let found = found.ok_or_else(|| {
@@ -300,12 +309,16 @@ impl Server {
                 self.named(&ConnectorError::new(ErrorCode::Remote, gone))
             })?;
             replacement.id = Some(found.id);
+            let place = self.place_of(replacement, &temporary, formal.clone()).await;
+            let place = place.map_err(|error| self.named(&error))?;
+            replacement.before = Some(place.id);
+            replacement.new_name = place.name;
         }
         Ok(())
     }
 
     /// Puts the temporary partitions in their places, or finds that they are there. An error of code Unknown means that it is not known; after
-    /// any other the old partitions are in their places.
+    /// any other the old partitions are in their places, and stay there.
     async fn replace(&self, details: &Details) -> Result<()> {
         let patience = self.patience();
         let mut tries = 0;
@@ -315,6 +328,7 @@ impl Server {
             let trouble = match self.replace_once(details, refusal.take()).await {
                 Ok(Step::Done) => return Ok(()),
                 Ok(Step::NotDone(error)) => return Err(self.named(&error)),
+                Ok(Step::NotKnown(why)) => return Err(self.named(&ConnectorError::new(ErrorCode::Unknown, why))),
                 Ok(Step::Asked(ended)) => match ended {
                     Ended::Done { .. } => return Ok(()),
                     Ended::Refused(error) => {
@@ -342,21 +356,19 @@ impl Server {
         let formal = self.list(Which::Formal).await?;
         let is_there = |each: &Replacement| temporary.iter().any(|partition| partition.name == each.temporary);
         if details.partitions.iter().all(|each| !is_there(each)) {
-            let has_place = |each: &Replacement| formal.iter().any(|partition| Some(partition.id) == each.id);
-            if details.partitions.iter().all(has_place) {
-                return Ok(Step::Done);
-            }
             let gone = "the temporary partitions are gone, and have replaced nothing";
-            return Ok(Step::NotDone(ConnectorError::new(ErrorCode::Remote, gone)));
+            return Ok(what_is_there(details, &formal, ConnectorError::new(ErrorCode::Remote, gone)));
         }
         if let Some(error) = refused {
-            return Ok(Step::NotDone(error));
+            // A try before that one may have been on its way, and may have been done by now.
+            self.drop_temporary(details).await?;
+            return Ok(what_is_there(details, &self.list(Which::Formal).await?, error));
         }
         let mut places = Vec::new();
         for replacement in &details.partitions {
             places.push(match &replacement.name {
                 Some(name) => name.clone(),
-                None => self.place_of(replacement, &temporary, formal.clone()).await?,
+                None => self.place_of(replacement, &temporary, formal.clone()).await?.name,
             });
         }
         let names = |names: &mut dyn Iterator<Item = &str>| -> Result<String> {
@@ -371,18 +383,22 @@ impl Server {
         Ok(Step::Asked(run(&self.pool, &[], &sql, DEFINITION_TIMEOUT).await))
     }
 
-    /// The partition of the same values as the temporary one, added if there is none. The server wrote both lists, so that they are compared as they are.
+    /// The partition whose place a temporary one takes: that of the name, or that of the same values, added if there is none. The server wrote
+    /// both lists, so that values are compared as they are.
     async fn place_of(
         &self,
         replacement: &Replacement,
         temporary: &[Partition],
         mut formal: Vec<Partition>,
-    ) -> Result<String> {
+    ) -> Result<Partition> {
+        if let Some(name) = &replacement.name {
+            return partitions::named(&formal, name).cloned();
+        }
         let values =
             temporary.iter().find(|partition| partition.name == replacement.temporary).map(|found| &found.values);
         for n in 0..self.patience().attempts {
             if let Some(found) = formal.iter().find(|partition| Some(&partition.values) == values) {
-                return Ok(found.name.clone());
+                return Ok(found.clone());
             }
             let name = numbered(&replacement.new_name, n);
             add(&self.pool, self.patience(), &self.qualified()?, &name, &replacement.clause).await?;
@@ -392,9 +408,28 @@ impl Server {
     }
 }
 
+/// What became of a replacement whose temporary partitions are gone, by the partitions that readers see. `error`: why it is not done, if it
+/// is not.
+fn what_is_there(details: &Details, formal: &[Partition], error: ConnectorError) -> Step {
+    let is_there = |id: Option<u64>| formal.iter().any(|partition| Some(partition.id) == id);
+    if details.partitions.iter().all(|each| is_there(each.id)) {
+        return Step::Done;
+    }
+    match details.partitions.iter().find(|each| each.before.is_some() && !is_there(each.before)) {
+        None => Step::NotDone(error),
+        Some(changed) => Step::NotKnown(format!(
+            "partition {} was replaced or dropped by somebody else since, so that whether these rows had been in its place is not known              ({}); compare it with its source, and start a new run if the rows are missing",
+            changed.new_name,
+            error.message()
+        )),
+    }
+}
+
 enum Step {
     Done,
     NotDone(ConnectorError),
+    /// Looking again does not help.
+    NotKnown(String),
     Asked(Ended),
 }
 

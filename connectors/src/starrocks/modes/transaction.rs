@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::stream_load::label::Label;
 use super::super::stream_load::response::LabelState;
 use super::super::stream_load::roll_back::{Ended, Opened};
-use super::decided::{CALLS_AT_ONCE, Outcomes, commit_all, warnings_of_visibility};
+use super::decided::{CALLS_AT_ONCE, Outcomes, Place, commit_all, warnings_of_visibility};
 use super::spill::{KeptMemory, MAX_KEPT_BYTES};
 use super::target::WriteTarget;
 use super::transaction_writer::TransactionWriter;
@@ -238,7 +238,7 @@ impl Shared {
             return ConnectorError::retryable(
                 ErrorCode::Remote,
                 format!(
-                    "{shown}: the server rolled all transactions back before they were committed: {}; nothing was written",
+                    "{shown}: transactions were gone before any was committed, so that all are rolled back: {}; nothing was written",
                     Outcomes::named(&outcomes.gone)
                 ),
             );
@@ -248,12 +248,12 @@ impl Shared {
         if outcomes.doubtful.is_empty() {
             return ConnectorError::new(
                 ErrorCode::PartlyCommitted,
-                format!("{shown}: {committed}, the server rolled back: {}", Outcomes::named(&outcomes.gone)),
+                format!("{shown}: {committed}, rolled back: {}", Outcomes::named(&outcomes.gone)),
             );
         }
         let gone = match outcomes.gone.is_empty() {
             true => String::new(),
-            false => format!(", the server rolled back: {}", Outcomes::named(&outcomes.gone)),
+            false => format!(", rolled back: {}", Outcomes::named(&outcomes.gone)),
         };
         ConnectorError::new(
             ErrorCode::Unknown,
@@ -307,7 +307,8 @@ impl Sink for TransactionSink {
             doubtful: labels.iter().map(|label| (label.clone(), "its commit was not answered".to_owned())).collect(),
             ..Outcomes::default()
         });
-        let outcomes = commit_all(target.client(), target.database(), target.table(), &labels).await;
+        let place = Place { client: target.client(), database: target.database(), table: target.table() };
+        let outcomes = commit_all(place, &labels).await;
         if outcomes.committed.len() < labels.len() {
             let error = shared.not_all(&outcomes);
             shared.state.lock().outcomes = Some(outcomes);

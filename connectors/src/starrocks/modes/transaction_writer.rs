@@ -397,14 +397,6 @@ impl Writer for TransactionWriter {
     async fn finish(mut self: Box<Self>) -> Result<CommitToken> {
         self.send_part().await?;
         self.prepare().await?;
-        Ok(CommitToken {
-            writer: self.writer,
-            writers: self.writers,
-            epoch: 0,
-            rows: self.rows,
-            bytes: self.bytes,
-            label: self.labels.join("\n"),
-            last: true,
-        })
+        Ok(CommitToken::last(self.writer, self.writers, self.rows, self.bytes, self.labels.join("\n")))
     }
 }

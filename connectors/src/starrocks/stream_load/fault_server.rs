@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::address::{Endpoint, HostPort};
-use super::client::{Patience, StreamLoadClient};
+use super::client::StreamLoadClient;
 use super::exchange::Http;
+use super::patience::Patience;
 use super::redirect::{AddressMapping, AllowedHost, ClusterNodes, RedirectRules};
 use crate::error::Result;
 use crate::http::test_server::tls_acceptor;

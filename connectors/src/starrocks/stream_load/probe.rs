@@ -1,7 +1,8 @@
 //! Asking a server whether it knows a format, before any row is sent.
 
 use super::body::Body;
-use super::client::{Load, StreamLoadClient};
+use super::client::StreamLoadClient;
+use super::load::Load;
 use crate::error::Result;
 
 /// How a server that does not know the format of a load begins its refusal (StarRocks: `stream_load.cpp`).

@@ -36,11 +36,35 @@ pub(crate) enum Ended {
 }
 
 impl StreamLoadClient {
-    /// Rolls a label back and stays until the server says that it has ended. An error of code Unknown, whose message is
+    /// Rolls a label of this process back and stays until the server says that it has ended. An error of code Unknown, whose message is
     /// what stands in the way, means that it may not have.
     pub(crate) async fn roll_back(&self, database: &str, table: &str, label: &Label, opened: Opened) -> Result<Ended> {
+        let unknown_time = UNKNOWN_TIME.min(self.patience.unknown_for);
+        self.roll_back_unless_unknown_for(unknown_time, database, table, label, opened).await
+    }
+
+    /// The same for a label of a process that was killed, perhaps a moment ago: what it sent last may be on its way for as long as a request
+    /// whose answer was lost, and would begin behind a recovery that asks once.
+    pub(crate) async fn roll_back_left(
+        &self,
+        database: &str,
+        table: &str,
+        label: &Label,
+        opened: Opened,
+    ) -> Result<Ended> {
+        self.roll_back_unless_unknown_for(self.patience.unknown_for, database, table, label, opened).await
+    }
+
+    async fn roll_back_unless_unknown_for(
+        &self,
+        unknown_time: Duration,
+        database: &str,
+        table: &str,
+        label: &Label,
+        opened: Opened,
+    ) -> Result<Ended> {
         let started = Instant::now();
-        let unknown_time = UNKNOWN_TIME.min(self.patience.unknown_for).min(self.patience.roll_back_for / 2);
+        let unknown_time = unknown_time.min(self.patience.roll_back_for / 2);
         let mut unknown_since: Option<Instant> = None;
         let mut pause = FIRST_PAUSE;
         loop {

@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 
 use super::address::{Endpoint, HostPort};
 use super::body::{Body, Piece, StreamBody};
-use super::client::{Load, Outcome};
 use super::fault_server::{Act, FaultServer, Seen, client, client_with, ok, redirect};
 use super::label::LabelPrefix;
+use super::load::{Load, Outcome};
 use super::response::{LoadStatus, RefusedRow};
 use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, ErrorCode, Result};

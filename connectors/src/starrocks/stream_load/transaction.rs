@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::address::Endpoint;
 use super::body::Body;
-use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, encoded, redirect_of, tidy};
+use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, encoded, redirect_of};
+use super::errors::tidy;
 use super::exchange::{Answer, Broken, Request};
 use super::label::Label;
 use super::redirect::MAX_HOPS;
@@ -72,7 +73,7 @@ pub(crate) enum Step<T> {
 pub(crate) enum Committed {
     /// Committed; readers see it soon, if not yet.
     Yes,
-    /// The server has no such transaction any more, and has not committed it.
+    /// The server has rolled it back, and says why.
     Gone(String),
 }
 
@@ -262,7 +263,9 @@ impl StreamLoadClient {
         }
     }
 
-    /// Commits a prepared transaction, and stays until its state is known. An error of code Unknown means that it is not.
+    /// Commits a prepared transaction, and stays until its state is known. An error of code Unknown means that it is not: also of a label
+    /// that the server does not know, since it knew it when the commit was decided. A frontend that has just begun to lead, or a follower
+    /// that has not caught up, may learn of it yet; one that has forgotten it may have committed it.
     pub(crate) async fn commit(&self, database: &str, table: &str, label: &Label) -> Result<Committed> {
         let headers = identity(database, table, label);
         let call =
@@ -280,7 +283,7 @@ impl StreamLoadClient {
             let trouble = match self.settled_state(database, label).await {
                 Ok(LabelState::Committed | LabelState::Visible) => return Ok(Committed::Yes),
                 Ok(LabelState::Aborted(reason)) => return Ok(Committed::Gone(tidy(&reason))),
-                Ok(LabelState::Unknown) => return Ok(Committed::Gone("the server does not know it".to_owned())),
+                Ok(LabelState::Unknown) => format!("{trouble}; the server does not know its label"),
                 Ok(LabelState::Prepared | LabelState::Running) => trouble,
                 Err(error) => format!("{trouble}; {}", error.message()),
             };

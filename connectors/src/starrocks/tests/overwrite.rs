@@ -22,6 +22,12 @@ impl CommitJournal for Journal {
         *self.attempt.lock() = Some(attempt);
         Ok(())
     }
+    async fn add_detail(&self, _: &WriteId, line: &str) -> Result<()> {
+        let mut attempt = self.attempt.lock();
+        let attempt = attempt.as_mut().expect("an attempt");
+        attempt.details = format!("{}{line}\n", attempt.details);
+        Ok(())
+    }
     async fn record_decision(&self, _: &WriteId, labels: &[String]) -> Result<()> {
         *self.decision.lock() = Some(labels.to_vec());
         Ok(())
@@ -114,6 +120,11 @@ impl Insert {
         let token = writer.finish().await?;
         self.rejects.check(token.rows + self.rejects.count())?;
         planned.sink.commit(vec![token]).await
+    }
+
+    /// What the journal has of the attempt.
+    pub(super) fn open_attempt(&self) -> OpenAttempt {
+        self.journal.open_attempt()
     }
 
     pub(super) fn is_recorded(&self) -> bool {
@@ -386,8 +397,12 @@ async fn what_partition_cannot_mean_is_said_before_anything_is_done() {
     }
     let text = message(overwrite(&[value("dt", "20240807")]), &both).await;
     assert!(text.contains("leave it out of the SELECT"), "{text}");
-    let text = message(overwrite(&[value("dt", "the seventh")]), &one).await;
-    assert!(text.contains("PARTITION (dt = 'the seventh')"), "{text}");
+    for bad in ["the seventh", "2024-13-07"] {
+        let text = message(overwrite(&[value("dt", bad)]), &one).await;
+        assert!(text.contains(&format!("PARTITION (dt = '{bad}')")), "{text}");
+        let error = overwrite(&[value("dt", bad)]).plan(&sr, &one).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Option, "a mistake in the script: {error}");
+    }
     let text = message(overwrite(&[name("p20240708")]), &both).await;
     assert!(text.contains("there is no partition p20240708; did you mean p202408"), "{text}");
     let text = message(overwrite(&[value("id", "1")]), &both).await;

@@ -3,7 +3,7 @@
 
 use minirocks::{Fault, FaultKind, FaultStep};
 
-use super::super::stream_load::client::Patience;
+use super::super::stream_load::patience::Patience;
 use super::overwrite::{BEFORE, Insert, ids, insert, left_behind, name, overwrite, recovered, rows, three_days, value};
 use super::*;
 use crate::sink::Recovered;
@@ -208,4 +208,99 @@ async fn a_partition_that_somebody_else_adds_is_not_taken_for_the_statement() {
     let expected: Vec<&str> = BEFORE.into_iter().chain(["9 2024-08-09"]).collect();
     assert_eq!(rows(&sr).await, expected);
     assert!(left_behind(&sr).await.is_empty());
+}
+
+/// Waits until so many faults have struck.
+async fn struck(sr: &MiniRocks, faults: usize) {
+    while sr.server.faults().fired().len() < faults {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The first REPLACE PARTITION is given up while it is under way; it arrives when the second one was refused, and a list that is older than
+/// that still has the temporary partition.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replacement_that_arrives_late_is_done_whatever_a_later_one_was_told() {
+    let sr = impatient().await;
+    let statement = overwrite(&[value("dt", "20240807")]);
+    let source = ids(&[7]);
+    let planned = statement.plan(&sr, &source).await.unwrap();
+    let faults = sr.server.faults();
+    let replace = "ALTER TABLE `D`.`T` REPLACE";
+    faults.arm(Fault::on_statement(replace, FaultKind::RequestLost));
+    faults.arm(Fault::on_statement(replace, FaultKind::Refuse("table is busy".into())).on_nth(2));
+    let late = async {
+        struck(&sr, 2).await;
+        // the next look at the temporary partitions is answered with what was so before
+        faults.arm(Fault::on_statement("SHOW TEMPORARY", FaultKind::AnswerDelayed(Duration::from_secs(1))));
+        struck(&sr, 3).await;
+        let details: serde_json::Value = serde_json::from_str(&statement.open_attempt().attempt.details).unwrap();
+        let temporary = details["partitions"][0]["temporary"].as_str().unwrap().to_owned();
+        sr.run(&format!("ALTER TABLE `d`.`t` REPLACE PARTITION (p20240807) WITH TEMPORARY PARTITION ({temporary})"))
+            .await;
+    };
+    let outcome = tokio::join!(statement.run_planned(&planned, &source), late).0;
+    assert_eq!(outcome.unwrap().rows_written, 1);
+    assert_eq!(rows(&sr).await, AFTER);
+    assert!(left_behind(&sr).await.is_empty());
+}
+
+/// What replaced ours took its place behind it, or came in its stead: that is not told by what is there now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_somebody_else_replaced_leaves_the_end_of_ours_unknown() {
+    let sr = impatient().await;
+    let statement = overwrite(&[value("dt", "20240807")]);
+    let planned = statement.plan(&sr, &ids(&[7])).await.unwrap();
+    statement.run_to_the_commit(&planned, &ids(&[7])).await.unwrap();
+    sr.run("INSERT OVERWRITE d.t PARTITION (p20240807) VALUES (9, '2024-08-07')").await;
+    let error = sr.catalog.recover(&statement.open_attempt()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unknown, "{error}");
+    assert!(error.message().contains("p20240807"), "{error}");
+    assert_eq!(rows(&sr).await, ["1 2024-08-06", "9 2024-08-07", "3 2024-08-08"]);
+}
+
+/// Runs a statement that never arrives, or is refused, while somebody else overwrites the same partitions. Returns its end.
+async fn beside_another_overwrite(
+    sr: &MiniRocks,
+    statement: &Insert,
+    source: &RecordBatch,
+    its_end: FaultKind,
+) -> crate::ConnectorError {
+    let planned = statement.plan(sr, source).await.unwrap();
+    let faults = sr.server.faults();
+    // between the look at the partitions and the statement
+    faults.arm(Fault::on_statement("SET SESSION DYNAMIC_OVERWRITE", FaultKind::AnswerDelayed(Duration::from_secs(1))));
+    let is_refused = matches!(its_end, FaultKind::Refuse(_));
+    let other = async {
+        struck(sr, 1).await;
+        sr.run("INSERT OVERWRITE d.t PARTITION (p20240807) VALUES (9, '2024-08-07')").await;
+        if is_refused {
+            // its rows are written, and what took the place of the old ones are not these
+            let label = format!("{}-insert", statement.open_attempt().attempt.label_prefix);
+            sr.run("CREATE TABLE d.elsewhere (id INT) DUPLICATE KEY(id)").await;
+            sr.run(&format!("INSERT INTO d.elsewhere WITH LABEL `{label}` VALUES (1)")).await;
+        }
+        faults.arm(Fault::on_statement("INSERT OVERWRITE", its_end));
+    };
+    let outcome = tokio::join!(statement.run_planned(&planned, source), other).0;
+    outcome.expect_err("the statement was never carried out")
+}
+
+/// The same partitions have other ids, but not by our statement: its label says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_overwrite_by_somebody_else_is_not_taken_for_ours() {
+    let theirs = ["1 2024-08-06", "9 2024-08-07", "3 2024-08-08"];
+    for its_end in [FaultKind::RequestLost, FaultKind::Refuse("partition p20240807 has changed".into())] {
+        let sr = impatient().await;
+        let statement = overwrite(&[value("dt", "20240807")]).mode("staging_table");
+        let error = beside_another_overwrite(&sr, &statement, &ids(&[7]), its_end.clone()).await;
+        assert_eq!(error.code(), ErrorCode::Unknown, "{its_end:?}: {error}");
+        assert!(error.message().contains("label"), "{error}");
+        assert_eq!(rows(&sr).await, theirs, "{its_end:?}");
+        sr.server.faults().clear();
+        let error = sr.catalog.recover(&statement.open_attempt()).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unknown, "{its_end:?}: {error}");
+        assert_eq!(rows(&sr).await, theirs, "{its_end:?}");
+        assert!(left_behind(&sr).await.iter().all(|left| left.starts_with("syncline_staging")));
+    }
 }

@@ -1,12 +1,20 @@
 //! A process that is gone in the middle of a write, and another one that ends what it left. The journal is all that they share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use minirocks::{Fault, FaultKind, FaultStep};
 use parking_lot::Mutex;
 
+use super::super::catalog::StarrocksCatalog;
+use super::super::stream_load::body::Body;
 use super::super::stream_load::label::Label;
+use super::super::stream_load::load::Load;
+use super::super::stream_load::patience::Patience;
+use super::super::stream_load::response::LabelState;
 use super::super::stream_load::roll_back::Opened;
+use super::super::stream_load::transaction::{Begun, Timeouts, Transaction};
 use super::{MiniRocks, catalog, two_columns};
 use crate::catalog::RemoteCatalog;
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -101,8 +109,7 @@ impl Write {
         let open = self.journal.open();
         let mut outcomes = Vec::new();
         for _ in 0..2 {
-            let catalog = catalog(&self.sr.server, self.sr.server.mysql_addr(), &[]);
-            outcomes.push(catalog.recover(&open).await);
+            outcomes.push(another_process(&self.sr, impatient()).recover(&open).await);
         }
         let (second, first) = (outcomes.pop().unwrap(), outcomes.pop().unwrap());
         match (&first, &second) {
@@ -131,6 +138,17 @@ impl Write {
         assert_eq!(summary.write_mode, self.journal.open().attempt.write_mode);
         assert_eq!(self.visible().await, rows);
     }
+}
+
+/// The catalog as another process has it.
+fn another_process(sr: &MiniRocks, patience: Patience) -> StarrocksCatalog {
+    Arc::into_inner(catalog(&sr.server, sr.server.mysql_addr(), &[])).unwrap().with_patience(patience)
+}
+
+/// Nothing of a test is late unless it says so.
+fn impatient() -> Patience {
+    let (unknown_for, answer_margin) = (Duration::from_millis(200), Duration::from_secs(1));
+    Patience { unknown_for, answer_margin, ..Patience::default() }
 }
 
 async fn plan(sr: &MiniRocks, mode: &str, journal: Arc<Journal>, attempt: u32) -> PlannedWrite {
@@ -292,7 +310,7 @@ async fn one_load_is_what_its_label_says() {
     for id in 0..3 {
         writer.write(&two_columns(&[(id, &"x".repeat(1 << 20))])).await.unwrap();
     }
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(write.recover().await.unwrap(), Recovered::RolledBack);
     assert_eq!(write.visible().await, 0);
     drop(writer);
@@ -349,4 +367,85 @@ async fn a_mode_of_another_version_is_an_error() {
     open.attempt.write_mode = "telepathy".into();
     let error = write.sr.catalog.recover(&open).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unsupported);
+}
+
+/// What a killed process sent last arrives when recovery asks already: a begin that is late is rolled back, and so is a load that is late,
+/// which would be visible by itself.
+#[tokio::test]
+async fn what_begins_late_is_waited_for_and_rolled_back() {
+    for (mode, step) in [("transaction", FaultStep::Begin), ("plain", FaultStep::StreamLoad)] {
+        let write = Write::new(mode, Journal::default()).await;
+        write.planned.sink.begin(2).await.unwrap();
+        write.sr.server.faults().arm(Fault::new(step, FaultKind::Delay(Duration::from_millis(1800))));
+        let label = Label::recorded("recovery-r1-1-1-1-0").unwrap();
+        let patience = Patience { attempts: 1, ..Patience::default() };
+        let killed = another_process(&write.sr, patience).stream_load().unwrap();
+        let sent_last = async {
+            let hour = Duration::from_secs(3600);
+            let (database, table, label) = ("d".to_owned(), "t".to_owned(), label.clone());
+            if mode == "transaction" {
+                let timeouts = Timeouts { total: hour, idle: hour, prepared: hour };
+                let (load_headers, begin_headers) = (vec![], vec![]);
+                let begun = Transaction { database, table, label, load_headers, begin_headers, timeouts };
+                assert!(matches!(killed.begin(&begun).await.unwrap(), Begun::Ours));
+            } else {
+                let (headers, timeout, visible_timeout) = (vec![], hour, hour);
+                let load = Load { database, table, label, headers, timeout, visible_timeout };
+                // refused when it is rolled back; committed if it was faster than that
+                killed.load(&load, &mut Body::Kept(vec!["1\ta\n".into()])).await.unwrap();
+            }
+        };
+        let recovered = async {
+            while write.sr.server.faults().fired().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let patience = Patience { unknown_for: Duration::from_millis(3500), ..Patience::default() };
+            another_process(&write.sr, patience).recover(&write.journal.open()).await
+        };
+        let ((), recovered) = tokio::join!(sent_last, recovered);
+        let state = write.sr.catalog.stream_load().unwrap().label_state("d", &label).await.unwrap();
+        match recovered {
+            Ok(outcome) => {
+                assert_eq!(outcome, Recovered::RolledBack, "{mode}");
+                assert!(matches!(state, LabelState::Aborted(_)), "{mode}: {state:?}");
+                assert_eq!(write.visible().await, 0, "{mode}");
+            }
+            Err(error) => {
+                assert_eq!((mode, error.code()), ("plain", ErrorCode::PartlyCommitted), "{error}");
+                assert_eq!((state, write.visible().await), (LabelState::Visible, 1));
+            }
+        }
+    }
+}
+
+/// The label of an INSERT OVERWRITE says that its rows are written; that they took the place of the old ones follows.
+#[tokio::test]
+async fn an_overwrite_of_the_server_itself_is_done_when_its_partitions_are_replaced() {
+    let write = Write::new("single", Journal::default()).await;
+    write.planned.sink.begin(1).await.unwrap();
+    write.sr.run("INSERT INTO d.t VALUES (1, 'before')").await;
+    let before = write.sr.rows("SHOW PARTITIONS FROM d.t").await[0][0].clone().unwrap();
+    let native = |label: &str, details: &str| {
+        let mut open = write.journal.open();
+        open.attempt.write_mode = "native".into();
+        open.attempt.label_prefix = label.into();
+        open.attempt.details = details.to_owned();
+        open
+    };
+    let recover = async |open| another_process(&write.sr, impatient()).recover(&open).await;
+    let known = format!(r#"{{"before":[{before}]}}"#);
+    write.sr.run("CREATE TABLE d.elsewhere (id INT) DUPLICATE KEY(id)").await;
+    write.sr.run("INSERT INTO d.elsewhere WITH LABEL written VALUES (1)").await;
+    // the second: the partitions could not be looked up
+    for details in [known.as_str(), r#"{"before":null}"#] {
+        let error = recover(native("written", details)).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unknown, "{error}");
+        assert!(error.message().contains("written") && error.message().contains("SHOW PARTITIONS"), "{error}");
+        assert_eq!(recover(native("never", details)).await.unwrap(), Recovered::RolledBack);
+    }
+    write.sr.run("INSERT OVERWRITE d.t WITH LABEL replaced VALUES (2, 'after')").await;
+    let Recovered::Committed(summary) = recover(native("replaced", &known)).await.unwrap() else {
+        panic!("it is committed")
+    };
+    assert_eq!(summary.labels, ["replaced"]);
 }

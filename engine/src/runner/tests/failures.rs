@@ -384,3 +384,26 @@ async fn the_same_job_and_bizdate_stops_at_once_and_names_the_first() {
     let (report, _) = run_with(&second_engine.session(), "SELECT 1", options).await;
     assert_eq!(report.exit_code(), 0, "{:?}", report.error);
 }
+
+/// A port that takes connections and never speaks, as behind a wrong address.
+#[tokio::test]
+async fn a_server_that_is_silent_is_named_while_it_is_waited_for() {
+    let world = World::empty().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    let options =
+        [("type", "mysql".to_owned()), ("url", format!("mysql://root@{at}/d")), ("connect_timeout", "5s".to_owned())];
+    let engine = world.builder().catalog("quiet", options.into_iter().collect()).build().await.unwrap();
+    let script = "SELECT * FROM quiet.d.t JOIN target.ods.users u ON true";
+    let (report, events) = run_with(&engine.session(), script, RunOptions::default().dry_run(true)).await;
+    assert_eq!(report.exit_code(), 1, "{:?}", report.error);
+    let waiting: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::Waiting { index: 1, on } => Some(on.as_str()),
+            _ => None,
+        })
+        .collect();
+    let wanted = format!("quiet ({at}), target ({}, {})", world.target.mysql_addr(), world.target.http_addr());
+    assert!(!waiting.is_empty() && waiting.iter().all(|on| *on == wanted), "{waiting:?}, not {wanted}");
+}

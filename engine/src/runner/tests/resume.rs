@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minirocks::{Fault, FaultKind};
+use minirocks::{Fault, FaultKind, FaultStep};
 use syncline_connectors::sink::journal::AttemptRecord;
 use syncline_connectors::sink::{CommitJournal, WriteId};
 
@@ -243,4 +243,71 @@ async fn a_table_that_somebody_else_made_is_not_filled() {
     assert_eq!(last.exit_code(), 0, "{:?}", last.error);
     assert!(last.statements[0].warnings.iter().any(|warning| warning.contains("nothing is written")));
     assert_eq!(world.rows("SELECT count(*) FROM target.ods.made").await, ["0"]);
+}
+
+/// The table that was made could not be filled and is dropped again: one of that name is somebody else's when the run is resumed.
+#[tokio::test]
+async fn a_table_that_somebody_else_made_behind_a_roll_back_is_not_filled() {
+    for exists in ["", "IF NOT EXISTS "] {
+        let world = World::new().await;
+        let script = format!("CREATE TABLE {exists}target.ods.made AS SELECT uid FROM source.users;");
+        let refused = Fault::new(FaultStep::StreamLoad, FaultKind::Refuse("no space left".into()));
+        world.target.faults().arm(refused.always());
+        let (first, _) = run_with(&world.engine().await.session(), world.script(&script), options()).await;
+        assert_eq!(first.statements[0].status, StatementStatus::RolledBack, "{:?}", first.error);
+        assert!(first.statements[0].warnings.iter().any(|warning| warning.contains("is dropped again")));
+        world.target.faults().clear();
+        world.set_up("CREATE TABLE target.ods.made (uid VARCHAR(20)) DUPLICATE KEY(uid)").await;
+        let last = resume(&world, &first.run_id, &script, options()).await;
+        match exists {
+            "" => assert!(error_of(&last).1.contains("there is a table target.ods.made already"), "{:?}", last.error),
+            _ => {
+                assert_eq!(last.exit_code(), 0, "{:?}", last.error);
+                assert!(last.statements[0].warnings.iter().any(|warning| warning.contains("nothing is written")));
+            }
+        }
+        assert_eq!(world.rows("SELECT count(*) FROM target.ods.made").await, ["0"], "{exists}");
+        // once it is out of the way, the statement makes its own
+        if exists.is_empty() {
+            world.set_up("DROP TABLE target.ods.made FORCE").await;
+            let own = resume(&world, &first.run_id, &script, options()).await;
+            assert_eq!(own.exit_code(), 0, "{:?}", own.error);
+            assert_eq!(world.rows("SELECT count(*) FROM target.ods.made").await, ["3"]);
+        }
+    }
+}
+
+/// The label of a native INSERT OVERWRITE says that its rows are written, not that they took the place of the old ones.
+#[tokio::test]
+async fn a_native_overwrite_whose_answer_is_lost_is_done_when_the_partitions_are_others() {
+    for is_done in [true, false] {
+        let world = World::new().await;
+        world.set_up("CREATE TABLE target.ods.elsewhere (uid VARCHAR(20)) DUPLICATE KEY(uid)").await;
+        world.set_up("INSERT INTO target.ods.users (uid) VALUES ('old')").await;
+        let script = "ASSERT (SELECT count(*) FROM source.users WHERE age = ${age}) > 0;
+INSERT OVERWRITE target.ods.users (uid) VALUES ('new');";
+        let (first, _) = run_with(&world.engine().await.session(), world.script(script), options()).await;
+        world.set_up("INSERT INTO source.workshop.users VALUES ('u9', '', 99, '2024-08-07')").await;
+        let faults = world.target.faults();
+        if is_done {
+            faults.arm(Fault::on_statement("INSERT OVERWRITE", FaultKind::AnswerLost));
+        } else {
+            let label = format!("job-{}-2-1", first.run_id);
+            world.set_up(&format!("INSERT INTO target.ods.elsewhere WITH LABEL `{label}` VALUES ('x')")).await;
+            faults.arm(Fault::on_statement("SHOW PARTITIONS", FaultKind::Refuse("not now".into())).always());
+            faults.arm(Fault::on_statement("INSERT OVERWRITE", FaultKind::RequestLost));
+        }
+        let last = resume(&world, &first.run_id, script, options()).await;
+        if is_done {
+            assert_eq!(statuses(&last), [Succeeded, Succeeded], "{:?}", last.error);
+            assert_eq!(world.rows("SELECT uid FROM target.ods.users").await, ["new"]);
+            continue;
+        }
+        assert_eq!((statuses(&last), last.exit_code()), (vec![Succeeded, Unknown], 3), "{:?}", last.error);
+        assert!(error_of(&last).1.contains("SHOW PARTITIONS FROM ods.users"), "{:?}", last.error);
+        faults.clear();
+        assert_eq!(world.rows("SELECT uid FROM target.ods.users").await, ["old"]);
+        let again = resume(&world, &first.run_id, script, options()).await;
+        assert_eq!(again.exit_code(), 3, "{:?}", again.error);
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::super::stream_load::fault_server::{Act, FaultServer, Seen, redirect};
+use super::super::super::stream_load::fault_server::{Act, FaultServer, Seen, client, redirect};
 use super::super::transaction::TransactionSink;
 use super::transactions_server::{Fault, TransactionServer};
 use super::{batch, write};
 use crate::error::ErrorCode;
-use crate::sink::{ErrorLimit, RejectLog, Sink};
+use crate::sink::journal::AttemptRecord;
+use crate::sink::{ErrorLimit, OpenAttempt, Recovered, RejectLog, Sink, WriteId};
 
 #[tokio::test]
 async fn rows_become_visible_by_one_decision_over_all_writers() {
@@ -234,16 +235,77 @@ async fn what_was_prepared_and_expires_before_the_decision_is_an_error_that_leav
 }
 
 #[tokio::test]
-async fn what_expires_behind_the_decision_is_partly_committed_and_named() {
-    let server = TransactionServer::with_fault("commit", 0, Fault::Expires).await;
+async fn what_expires_behind_the_first_commit_is_partly_committed_and_named() {
+    let server = TransactionServer::with_fault("commit", 1, Fault::Expires).await;
     let sink = TransactionSink::new(server.target(&[("load_bytes", "8")]));
     let rows = [batch(&[(1, "a"), (2, "b")]), batch(&[(3, "c"), (4, "d")])];
     let error = write_without_abort(&sink, &rows).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::PartlyCommitted);
     assert!(error.message().contains("1 of 2 transactions are committed"), "{error}");
-    assert!(error.message().contains("rolled back: job-r1-1-1-0-0"), "{error}");
+    assert!(error.message().contains("rolled back: job-r1-1-1-0-1"), "{error}");
     let remains = sink.remains().unwrap();
-    assert_eq!((remains.labels, remains.rows_written), (vec!["job-r1-1-1-0-1".to_owned()], 2));
+    assert_eq!((remains.labels, remains.rows_written), (vec!["job-r1-1-1-0-0".to_owned()], 2));
+    assert!(!server.journal().contains(&"forget".to_owned()), "recovery has to look at it");
+}
+
+/// Nothing is committed yet, so that there is a way back: none of the writers goes on.
+#[tokio::test]
+async fn what_expires_behind_the_decision_and_before_any_commit_takes_the_decision_back() {
+    let server = TransactionServer::with_fault("commit", 0, Fault::Expires).await;
+    let target = server.target(&[("load_bytes", "8")]);
+    let rows = [batch(&[(1, "a"), (2, "b")]), batch(&[(3, "c"), (4, "d")])];
+    let error = write(&TransactionSink::new(target), &[&rows, &rows, &rows]).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Remote, "{error}");
+    assert!(error.is_retryable() && error.message().contains("nothing was written"), "{error}");
+    assert!(error.message().contains("job-r1-1-1-0-0"), "{error}");
+    assert_eq!((server.visible_rows(), server.states().len()), (0, 6));
+    assert!(server.states().iter().all(|(_, state)| *state == "ABORTED"), "{:?}", server.states());
+    assert_eq!(server.journal().last().unwrap(), "forget");
+}
+
+/// A frontend that has just begun to lead, or has not caught up, does not know what it is told to commit. What it says is no proof that
+/// the transaction is gone.
+#[tokio::test]
+async fn a_decided_label_that_the_server_does_not_know_for_a_while_is_committed() {
+    let first = parking_lot::Mutex::new(None);
+    let server = TransactionServer::new(move |call, _| {
+        let mut first = first.lock();
+        if call == "commit" {
+            first.get_or_insert_with(std::time::Instant::now);
+        }
+        let since = (*first)?;
+        let knows_nothing = since.elapsed() < Duration::from_millis(300);
+        match call {
+            "commit" if knows_nothing => Some(Fault::Says("FAILED", "can't find the transaction")),
+            "state" if knows_nothing => Some(Fault::Says("UNKNOWN", "")),
+            _ => None,
+        }
+    });
+    let server = server.await;
+    assert_eq!(five_rows(&server).await.unwrap().rows_written, 5);
+    assert_eq!(server.visible_rows(), 5);
+}
+
+#[tokio::test]
+async fn a_decided_label_that_the_server_has_forgotten_is_in_doubt_and_not_gone() {
+    let is_forgotten = std::sync::atomic::AtomicBool::new(false);
+    let server = TransactionServer::new(move |call, _| {
+        use std::sync::atomic::Ordering::SeqCst;
+        is_forgotten.fetch_or(call == "commit", SeqCst);
+        match call {
+            "commit" => Some(Fault::Says("TXN_NOT_EXISTS", "")),
+            "state" => is_forgotten.load(SeqCst).then_some(Fault::Says("UNKNOWN", "")),
+            _ => None,
+        }
+    });
+    let server = server.await;
+    let sink = TransactionSink::new(server.target(&[("load_bytes", "8")]));
+    let rows = [batch(&[(1, "a"), (2, "b")]), batch(&[(3, "c"), (4, "d")])];
+    let error = write_without_abort(&sink, &rows).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unknown, "{error}");
+    assert!(error.message().contains("0 of 2 transactions are committed"), "{error}");
+    assert!(error.message().contains("job-r1-1-1-0-0") && error.message().contains("--resume"), "{error}");
+    assert_eq!(sink.remains().unwrap().labels.len(), 2);
     assert!(!server.journal().contains(&"forget".to_owned()), "recovery has to look at it");
 }
 
@@ -515,21 +577,9 @@ async fn no_call_follows_a_redirect_to_a_foreign_host() {
     assert!(foreign.seen().is_empty());
 }
 
-/// A commit of the killed process arrives while its decision is taken back: what it committed is not called rolled back.
-#[tokio::test]
-async fn a_commit_that_arrives_while_a_decision_is_taken_back_is_told() {
-    use super::super::super::stream_load::fault_server::client;
-    use crate::sink::OpenAttempt;
-    use crate::sink::journal::AttemptRecord;
-
-    // The first question for 0-1 says that it is prepared; by then the commit has come.
-    let server = TransactionServer::new(|call, nth| {
-        (call == "state" && nth < 2).then_some(Fault::Says(if nth == 0 { "ABORTED" } else { "PREPARED" }, ""))
-    })
-    .await;
-    server.set_state("0-0", "ABORTED");
-    server.set_state("0-1", "VISIBLE");
-    let id = crate::sink::WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 };
+/// An attempt of one writer with two transactions whose commit was decided, as recovery finds it.
+fn decided() -> OpenAttempt {
+    let id = WriteId { job: "job".into(), run: "r1".into(), statement: 1, attempt: 1 };
     let attempt = AttemptRecord {
         id,
         catalog: "sr".into(),
@@ -541,9 +591,34 @@ async fn a_commit_that_arrives_while_a_decision_is_taken_back_is_told() {
         details: String::new(),
     };
     let labels = ["job-r1-1-1-0-0", "job-r1-1-1-0-1"].map(str::to_owned).to_vec();
-    let open = OpenAttempt { attempt, decision: Some(labels) };
+    OpenAttempt { attempt, decision: Some(labels) }
+}
+
+async fn recover(server: &TransactionServer) -> crate::error::Result<Recovered> {
     let client = client(&[&server.server.at], &[&server.server.at]);
-    let error = super::super::recovery::recover("sr", &client, &open).await.unwrap_err();
+    super::super::recovery::recover("sr", &client, &decided()).await
+}
+
+/// A commit of the killed process arrives while its decision is taken back: what it committed is not called rolled back.
+#[tokio::test]
+async fn a_commit_that_arrives_while_a_decision_is_taken_back_is_told() {
+    // The first question for 0-1 says that it is prepared; by then the commit has come.
+    let server = TransactionServer::new(|call, nth| {
+        (call == "state" && nth < 2).then_some(Fault::Says(if nth == 0 { "ABORTED" } else { "PREPARED" }, ""))
+    })
+    .await;
+    server.set_state("0-0", "ABORTED");
+    server.set_state("0-1", "VISIBLE");
+    let error = recover(&server).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::PartlyCommitted);
     assert!(error.message().contains("1 of 2") && error.message().contains("0-0"), "{error}");
+}
+
+#[tokio::test]
+async fn a_decision_whose_first_transaction_expires_while_it_is_carried_out_by_recovery_is_taken_back() {
+    let server = TransactionServer::with_fault("commit", 0, Fault::Expires).await;
+    server.set_state("0-0", "PREPARED");
+    server.set_state("0-1", "PREPARED");
+    assert_eq!(recover(&server).await.unwrap(), Recovered::RolledBack);
+    assert!(server.states().iter().all(|(_, state)| *state == "ABORTED"), "{:?}", server.states());
 }
