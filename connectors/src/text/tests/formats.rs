@@ -439,8 +439,9 @@ async fn random_bytes_are_rows_or_errors_of_any_format_but_never_a_panic() {
         };
         let log = Arc::new(Log::default());
         let files = Files::one(&bytes);
+        let context = context(Some(log));
         let read = query(
-            &context(Some(log)),
+            &context,
             FileLocation::Local(files.path()),
             of(preset, columns, &[]),
             "SELECT * FROM t",
