@@ -220,7 +220,7 @@ region = "us"
             ),
             (
                 "catalogs.a.url = 'x'",
-                "syncline.toml [catalogs.a]: option \"type\" is missing; known types: mysql, starrocks, http",
+                "syncline.toml [catalogs.a]: option \"type\" is missing; known types: mysql, starrocks, http, oss, s3",
             ),
             (
                 "[catalogs.\"a b\"]\ntype = 'mysql'",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use syncline_connectors::ConnectorError;
+use syncline_connectors::columnar::ColumnarTable;
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::file_sink::FileFormat;
 use syncline_connectors::object_store::FileLocation;
@@ -108,8 +109,9 @@ impl ExternalTableEntry {
             (FileFormat::Text(options), Some(partitions)) => {
                 Ok(TextTable::partitioned(location, *options, partitions)?)
             }
-            (FileFormat::Columnar(format), _) => {
-                Err(not_yet(format!("reading tables STORED AS {} is not built yet", format.name())))
+            (FileFormat::Columnar(format), None) => Ok(ColumnarTable::try_new(location, format, self.columns()?)?),
+            (FileFormat::Columnar(format), Some(partitions)) => {
+                Ok(ColumnarTable::partitioned(location, format, self.columns()?, partitions)?)
             }
         }
     }
@@ -204,7 +206,7 @@ pub(crate) fn location_of(text: &str, folder: Option<&Path>, scope: &Scope) -> R
     if !is_of_catalog && !scope.engine.shared.rules.locations.permits(text) {
         return Err(SynclineError::new(
             codes::NOT_PERMITTED,
-            format!("the location {} is not one that this program lets scripts reach", without_password(text)),
+            format!("the location {} is not one that this program lets scripts read or write", without_password(text)),
         )
         .hint("permit it with EngineBuilder::allow_locations, or use a catalog"));
     }
@@ -252,8 +254,4 @@ fn refuse_literal_keys(properties: &[Property]) -> Result<()> {
         .at(property.position.clone())),
         None => Ok(()),
     }
-}
-
-fn not_yet(what: String) -> SynclineError {
-    SynclineError::new("E1008", what)
 }

@@ -33,6 +33,8 @@ const READ_AS_TYPED: &[&str] = &[
     "collection.delim",
     "colelction.delim",
     "mapkey.delim",
+    "serialization.format",
+    "textinputformat.record.delimiter",
     "serialization.null.format",
     "separatorChar",
     "quoteChar",
@@ -68,7 +70,10 @@ impl FormatOf<'_> {
             .filter_map(|((name, declared), (_, read))| (declared != read).then_some(name.as_str()))
             .collect();
         let turned = (!became_text.is_empty()).then(|| {
-            format!("all columns of OpenCSVSerde are STRING, as in Hive: {} too; STORED AS CSV has types", became_text.join(", "))
+            format!(
+                "all columns of OpenCSVSerde are STRING, as in Hive: {} too; STORED AS CSV has types",
+                became_text.join(", ")
+            )
         });
         let (mut options, mut warnings) = options.with_properties(&self.properties(scope)?)?;
         warnings.extend(turned);

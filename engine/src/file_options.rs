@@ -124,7 +124,6 @@ impl FileOptions {
             base: folder,
             environment: scope.engine.environment(),
         };
-        let by_name = name_parts(&files.location);
         let mut options = Self { clauses: files.format.clone(), single: None, writer: Options::new() };
         let mut format = None;
         for property in properties {
@@ -157,31 +156,33 @@ impl FileOptions {
             }
         }
         let format = format.or_else(|| files.has_format.then_some(files.format.format));
-        let (ending, compression) = by_name;
-        let by_ending = ending.as_deref().and_then(|ending| named_format(ending).ok());
-        options.clauses.format = match (format, files.statement, by_ending) {
-            (Some(format), _, _) => format,
-            // as Hive has it
-            (None, FilesStatement::Directory, _) => StorageFormat::Text,
-            (None, FilesStatement::Copy, Some(format)) => {
-                if ending.as_deref() == Some("tsv") {
-                    options.clauses.row_format.fields.get_or_insert_with(|| b"\t".to_vec());
-                }
-                format
-            }
-            (None, FilesStatement::Copy, None) => {
-                let message = format!("the name of {} does not say its format", without_password(&files.location));
-                return Err(SynclineError::from(ConnectorError::option(message))
-                    .hint("write STORED AS or OPTIONS (format 'csv'), or a name that ends in .csv, .txt, .json, .parquet, .avro or .orc")
-                    .at(files.position.clone()));
-            }
-        };
+        options.take_name(files, format)?;
         options.refuse_what_the_format_has_not().map_err(|error| error.at(files.position.clone()))?;
-        let is_compressed = options.writer.iter().any(|(name, _)| name.eq_ignore_ascii_case("compress"));
-        if let (FilesStatement::Copy, Some(compression), false) = (files.statement, compression, is_compressed) {
-            options.writer.set("compress", compression);
-        }
         Ok(options)
+    }
+
+    /// What the options do not say of format and compression, the name of a file does; a directory holds text, as in Hive.
+    fn take_name(&mut self, files: &FilesTarget, format: Option<StorageFormat>) -> Result<()> {
+        if files.statement == FilesStatement::Directory {
+            self.clauses.format = format.unwrap_or_default();
+            return Ok(());
+        }
+        let (ending, compression) = name_parts(&files.location);
+        let by_ending = ending.as_deref().and_then(|ending| named_format(ending).ok());
+        if format.is_none() && ending.as_deref() == Some("tsv") {
+            self.clauses.row_format.fields.get_or_insert_with(|| b"\t".to_vec());
+        }
+        self.clauses.format = format.or(by_ending).ok_or_else(|| {
+            let message = format!("the name of {} does not say its format", without_password(&files.location));
+            SynclineError::from(ConnectorError::option(message))
+                .hint("write STORED AS or OPTIONS (format 'csv'), or a name that ends in .csv, .txt, .json, .parquet, .avro or .orc")
+                .at(files.position.clone())
+        })?;
+        let is_compressed = self.writer.iter().any(|(name, _)| name.eq_ignore_ascii_case("compress"));
+        if let (Some(compression), false) = (compression, is_compressed) {
+            self.writer.set("compress", compression);
+        }
+        Ok(())
     }
 
     /// What only lines have is not passed over in silence where there are none, or where they hold JSON.

@@ -9,36 +9,53 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, binary_expr, cast};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, TimezoneInfo};
 
-/// `/` of whole numbers is a fraction; dividing by zero gives NULL (MySQL manual, "Arithmetic Operators"; Hive and StarRocks do the same).
-#[derive(Debug)]
-pub(crate) struct Division;
+use crate::functions::text_to_double;
 
-impl ExprPlanner for Division {
+/// `/` of whole numbers is a fraction; dividing by zero gives NULL (MySQL manual, "Arithmetic Operators"; Hive and StarRocks do the same).
+/// Text in arithmetic is a DOUBLE, and NULL if it is no number, as in Spark.
+#[derive(Debug)]
+pub(crate) struct Arithmetic;
+
+impl ExprPlanner for Arithmetic {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        let is_division =
-            matches!(expr.op, BinaryOperator::Divide | BinaryOperator::Modulo | BinaryOperator::MyIntegerDivide);
-        let (true, Ok(left), Ok(right)) = (is_division, expr.left.get_type(schema), expr.right.get_type(schema)) else {
+        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
-        let of_integers = left.is_integer() && right.is_integer();
-        let (dividend, divisor) = (number(expr.left, &left), number(expr.right, &right));
-        let right = divisor.get_type(schema)?;
-        let divisor = not_zero(divisor, &right)?;
-        let double = DataType::Float64;
-        Ok(PlannerResult::Planned(match expr.op {
-            BinaryOperator::Divide if of_integers => {
-                binary_expr(cast(dividend, double.clone()), Operator::Divide, cast(divisor, double))
+        let operator = match expr.op {
+            BinaryOperator::Plus => Operator::Plus,
+            BinaryOperator::Minus => Operator::Minus,
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide | BinaryOperator::Modulo | BinaryOperator::MyIntegerDivide => {
+                return division(expr, &left, &right);
             }
-            BinaryOperator::Divide => binary_expr(dividend, Operator::Divide, divisor),
-            BinaryOperator::Modulo => binary_expr(dividend, Operator::Modulo, divisor),
-            _ => cast(binary_expr(dividend, Operator::Divide, divisor), DataType::Int64),
-        }))
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let is_number = |data_type: &DataType| data_type.is_numeric() || data_type.is_string();
+        if !(left.is_string() || right.is_string()) || !is_number(&left) || !is_number(&right) {
+            return Ok(PlannerResult::Original(expr));
+        }
+        Ok(PlannerResult::Planned(binary_expr(number(expr.left, &left), operator, number(expr.right, &right))))
     }
 }
 
-/// Text in arithmetic is a double.
+fn division(expr: RawBinaryExpr, left: &DataType, right: &DataType) -> Result<PlannerResult<RawBinaryExpr>> {
+    let of_integers = left.is_integer() && right.is_integer();
+    let (dividend, divisor) = (number(expr.left, left), number(expr.right, right));
+    let right = if right.is_string() { &DataType::Float64 } else { right };
+    let divisor = not_zero(divisor, right)?;
+    let double = DataType::Float64;
+    Ok(PlannerResult::Planned(match expr.op {
+        BinaryOperator::Divide if of_integers => {
+            binary_expr(cast(dividend, double.clone()), Operator::Divide, cast(divisor, double))
+        }
+        BinaryOperator::Divide => binary_expr(dividend, Operator::Divide, divisor),
+        BinaryOperator::Modulo => binary_expr(dividend, Operator::Modulo, divisor),
+        _ => cast(binary_expr(dividend, Operator::Divide, divisor), DataType::Int64),
+    }))
+}
+
 fn number(expr: Expr, data_type: &DataType) -> Expr {
-    if data_type.is_string() { cast(expr, DataType::Float64) } else { expr }
+    if data_type.is_string() { text_to_double(expr) } else { expr }
 }
 
 fn not_zero(divisor: Expr, data_type: &DataType) -> Result<Expr> {

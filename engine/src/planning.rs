@@ -22,7 +22,7 @@ use syncline_connectors::starrocks::top_k::TopKPushdown;
 
 use crate::datetime_text::DatetimeText;
 use crate::functions::{ElementsFrom0, Substring};
-use crate::operators::{Division, MysqlTypes};
+use crate::operators::{Arithmetic, MysqlTypes};
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE};
 
 /// Rows that a statement read from sources that DataFusion counts nothing for: a caller's batches, statements of `remote_query`.
@@ -90,7 +90,7 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
         .with_analyzer_rule(Arc::new(DatetimeText));
     builder.expr_planners().get_or_insert_default().splice(
         0..0,
-        [Arc::new(Division) as Arc<dyn ExprPlanner>, Arc::new(ElementsFrom0), Arc::new(Substring::default())],
+        [Arc::new(Arithmetic) as Arc<dyn ExprPlanner>, Arc::new(ElementsFrom0), Arc::new(Substring::default())],
     );
     // later ones take the names of earlier ones
     builder.scalar_functions().get_or_insert_default().extend(crate::functions::all(&context.timezone));

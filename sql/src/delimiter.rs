@@ -16,6 +16,17 @@ pub fn delimiter(raw: &str) -> Result<Vec<u8>, SqlError> {
     text_bytes(raw)
 }
 
+/// [`delimiter`] of ROW FORMAT, in which a whole number from -128 to 127 is the byte of that code, as in Hive: `'9'` is TAB, `'44'` a comma.
+///
+/// # Errors
+/// As [`delimiter`].
+pub(crate) fn row_format_delimiter(raw: &str) -> Result<Vec<u8>, SqlError> {
+    match raw.parse::<i8>() {
+        Ok(code) => Ok(vec![code.cast_unsigned()]),
+        Err(_) => delimiter(raw),
+    }
+}
+
 /// [`delimiter`] that may be empty, for NULL markers.
 pub(crate) fn text_bytes(raw: &str) -> Result<Vec<u8>, SqlError> {
     if let Some(bytes) = hex_number(raw) {
@@ -141,6 +152,16 @@ mod tests {
         assert_eq!(delimiter("0x0d0a").unwrap(), b"\r\n");
         assert_eq!(delimiter(r"\xff").unwrap(), [0xff]);
         assert_eq!(delimiter(r"\777").unwrap(), [0o77, b'7']);
+    }
+
+    #[test]
+    fn a_number_is_a_byte_s_code_in_row_format() {
+        for (raw, expected) in
+            [("9", &b"\t"[..]), ("44", b","), ("124", b"|"), ("-1", b"\xff"), ("128", b"128"), ("1a", b"1a")]
+        {
+            assert_eq!(row_format_delimiter(raw).unwrap(), expected, "{raw}");
+        }
+        assert_eq!(delimiter("9").unwrap(), b"9");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! `kill -9` of the process within a write into folders of this machine, and `--resume`: each row is there exactly once.
+//! `kill -9` of the process within a write into folders of this machine or of a bucket, and `--resume`: each row is there exactly once.
 //!
-//! The test sees how far the write is by the files that it leaves. `SYNCLINE_KILLS=n` kills n times in each phase.
+//! The test sees how far the write is by the files that it leaves, or by its requests. `SYNCLINE_KILLS=n` kills n times in each phase.
 
 #![expect(clippy::print_stdout, reason = "the histogram of kills is part of what the tests show")]
 
 use std::path::Path;
+use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use serde_json::json;
 
 use crate::file_writes::files;
 use crate::resume::{kills, run_id, wait};
-use crate::support::Cli;
+use crate::support::s3_server::{Fault, KEY_ID, KEY_SECRET, Seen};
+use crate::support::{Cli, S3Server};
 
 /// Partitions that the write makes: enough that a kill meets its commit half way.
 const PARTITIONS: usize = 60;
@@ -170,4 +172,109 @@ fn kill_9_within_an_append_to_folders_then_resume_is_exactly_once() {
 #[test]
 fn kill_9_within_an_overwrite_of_folders_then_resume_is_exactly_once() {
     kill_and_resume(true);
+}
+
+/// A request at which the process is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Begin,
+    Part,
+    Complete,
+}
+
+impl Step {
+    fn is(self, seen: &Seen) -> bool {
+        match self {
+            Self::Begin => seen.method == "POST" && seen.query.contains("uploads"),
+            Self::Part => seen.method == "PUT" && seen.query.contains("partNumber"),
+            Self::Complete => seen.method == "POST" && seen.query.contains("uploadId"),
+        }
+    }
+}
+
+/// Runs a job and kills it at the n-th such request to a bucket, which the server does or does not do. Gives the run's id, or None if the run
+/// was over before.
+pub(crate) fn kill_at(
+    bucket: &S3Server,
+    cli: &Cli,
+    job: &[&str],
+    step: Step,
+    nth: usize,
+    is_done: bool,
+) -> Option<String> {
+    let child: Arc<Mutex<Option<Child>>> = Arc::default();
+    let victim = Arc::clone(&child);
+    let kill = move || loop {
+        // the process may speak before the test has its handle
+        if let Some(child) = victim.lock().unwrap().as_mut() {
+            child.kill().unwrap();
+            // until nothing that it has sent is on its way any more
+            std::thread::sleep(Duration::from_millis(20));
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let seen = Mutex::new(0);
+    let matcher = move |request: &Seen| {
+        if !step.is(request) {
+            return false;
+        }
+        let mut seen = seen.lock().unwrap();
+        *seen += 1;
+        *seen == nth + 1
+    };
+    let fault = match is_done {
+        true => Fault::Before(Box::new(kill)),
+        false => Fault::Instead(Box::new(move |_| {
+            kill();
+            String::new()
+        })),
+    };
+    bucket.fault(1, matcher, fault);
+    *child.lock().unwrap() = Some(cli.start(job));
+    let (code, stderr) = wait(&child);
+    match code {
+        None => Some(run_id(&stderr)),
+        Some(code) => {
+            assert_eq!(code, 0, "{stderr}");
+            None
+        }
+    }
+}
+
+#[test]
+fn kill_9_between_the_commits_of_a_bucket_s_partitions_then_resume_makes_all_of_them_known() {
+    let server = S3Server::start(&["lake"]);
+    let cli = Cli::new(&format!(
+        "[catalogs.test_g]\ntype = \"s3\"\nbucket = \"lake\"\nendpoint = \"{}\"\naddressing = \"virtual-host\"\n\
+         access_key_id = \"{KEY_ID}\"\naccess_key_secret = \"{KEY_SECRET}\"\n",
+        server.endpoint()
+    ));
+    let lines: String = (0..300).map(|row| format!("{row},p{}\n", row % 3)).collect();
+    cli.file("in.csv", &lines);
+    let setup = "CREATE EXTERNAL TABLE source (n INT, p STRING) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' LOCATION 'in.csv';
+        CREATE EXTERNAL TABLE target (n INT) PARTITIONED BY (p STRING) STORED AS TEXTFILE LOCATION 's3://lake/target/';";
+    assert_eq!(cli.report(setup, &[]).0, 0);
+    for (verb, step, nth, is_done) in [
+        ("INTO", Step::Complete, 1, true),
+        ("OVERWRITE", Step::Complete, 0, false),
+        // all files are there, and the process dies before it says so
+        ("OVERWRITE", Step::Complete, 2, true),
+        ("OVERWRITE", Step::Part, 1, true),
+    ] {
+        let what = format!("{verb}, killed at {step:?} {nth}, which is {}done", if is_done { "" } else { "not " });
+        // an overwrite finds the partitions' files, and a table that knows none of them
+        let forget =
+            "ALTER TABLE target DROP IF EXISTS PARTITION (p = 'p0'), PARTITION (p = 'p1'), PARTITION (p = 'p2')";
+        assert_eq!(cli.report(forget, &["--allow-concurrent"]).0, 0);
+        cli.file("job.sql", &format!("INSERT {verb} target SELECT n, p FROM source"));
+        let killed = kill_at(&server, &cli, &["run", "job.sql"], step, nth, is_done);
+        let Some(run_id) = killed else { panic!("{what}: the run was over before") };
+        let ran = cli.run(&["run", "job.sql", "--resume", &run_id]);
+        assert_eq!(ran.code, 0, "{what}: {ran:?}");
+        let counts = cli.rows("SELECT count(*) AS n, count(DISTINCT n) AS d FROM target");
+        assert_eq!(counts, [json!({"n": 300, "d": 300})], "{what}");
+        assert_eq!(cli.rows("SHOW PARTITIONS target").len(), 3, "{what}");
+        assert_eq!((server.open_uploads(), server.keys("lake").len()), (0, 3), "{what}: {:?}", server.keys("lake"));
+    }
 }

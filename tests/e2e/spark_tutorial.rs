@@ -1,14 +1,12 @@
 //! The tutorial "Synchronize data" for Spark, whole: five nodes as one script, from MariaDB and an HTTP server into a bucket behind
 //! virtual-host addressing, and back through the two external tables.
-
-use std::process::Child;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+//! `SYNCLINE_KILLS=7` kills its uploads at more places.
 
 use serde_json::{Value, json};
 
-use crate::resume::{kills, run_id, wait};
-use crate::support::s3_server::{Fault, KEY_ID, KEY_SECRET, Seen};
+use crate::file_resume::{Step, kill_at};
+use crate::resume::kills;
+use crate::support::s3_server::{Fault, KEY_ID, KEY_SECRET};
 use crate::support::{Cli, Database, Files, S3Server, traps};
 
 const SCRIPT: &str = include_str!("../../docs/tutorial/user_profile_spark.sql");
@@ -64,9 +62,7 @@ impl Tutorial {
     /// What those rows must be, from the database.
     fn users_in_source(&self) -> Vec<Value> {
         let rows = self.source.rows("SELECT uid, gender, age_range, zodiac FROM ods_user_info_d ORDER BY uid");
-        let row = |fields: Vec<Option<String>>| {
-            json!({"uid": fields[0], "gender": fields[1], "age_range": fields[2], "zodiac": fields[3], "dt": "20240807"})
-        };
+        let row = |fields: Vec<Option<String>>| json!({"uid": fields[0], "gender": fields[1], "age_range": fields[2], "zodiac": fields[3], "dt": "20240807"});
         rows.into_iter().map(|fields| row(traps::fields(fields))).collect()
     }
 
@@ -191,83 +187,22 @@ fn explain_and_a_dry_run_ask_the_bucket_to_write_nothing() {
     assert!(tutorial.bucket.requests().iter().all(|seen| matches!(seen.method.as_str(), "GET" | "HEAD")));
 }
 
-/// A request at which the process is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Begin,
-    Part,
-    Complete,
-}
-
-impl Step {
-    fn is(self, seen: &Seen) -> bool {
-        match self {
-            Self::Begin => seen.method == "POST" && seen.query.contains("uploads"),
-            Self::Part => seen.method == "PUT" && seen.query.contains("partNumber"),
-            Self::Complete => seen.method == "POST" && seen.query.contains("uploadId"),
-        }
-    }
-}
-
-/// Runs the script and kills it at the n-th such request, which the server does or does not do. None if the run was over before.
-fn kill_at(tutorial: &Tutorial, step: Step, nth: usize, is_done: bool) -> Option<String> {
-    let child: Arc<Mutex<Option<Child>>> = Arc::default();
-    let victim = Arc::clone(&child);
-    let kill = move || loop {
-        // the process may speak before the test has its handle
-        if let Some(child) = victim.lock().unwrap().as_mut() {
-            child.kill().unwrap();
-            // until nothing that it has sent is on its way any more
-            std::thread::sleep(Duration::from_millis(20));
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
-    let seen = Mutex::new(0);
-    let matcher = move |request: &Seen| {
-        if !step.is(request) {
-            return false;
-        }
-        let mut seen = seen.lock().unwrap();
-        *seen += 1;
-        *seen == nth + 1
-    };
-    let fault = match is_done {
-        true => Fault::Before(Box::new(kill)),
-        false => Fault::Instead(Box::new(move |_| {
-            kill();
-            String::new()
-        })),
-    };
-    tutorial.bucket.fault(1, matcher, fault);
-    let started = tutorial.cli.start(&["run", "user_profile_spark.sql", "--bizdate", "20240807"]);
-    *child.lock().unwrap() = Some(started);
-    let (code, stderr) = wait(&child);
-    match code {
-        None => Some(run_id(&stderr)),
-        Some(code) => {
-            assert_eq!(code, 0, "{stderr}");
-            None
-        }
-    }
-}
-
 #[test]
 fn kill_9_within_an_upload_then_resume_leaves_the_day_s_rows_and_no_open_upload() {
-    // three parts
-    let lines = log(350_000);
+    // two parts
+    let lines = log(200_000);
     let tutorial = Tutorial::start(200, &lines);
     let users = tutorial.users_in_source();
     let mut places = vec![
-        (Step::Begin, 0, false),
-        (Step::Part, 0, true),
         (Step::Part, 1, false),
         (Step::Complete, 0, true),
         (Step::Complete, 0, false),
         (Step::Complete, 1, true),
+        (Step::Part, 0, true),
+        (Step::Begin, 0, false),
         (Step::Begin, 1, false),
     ];
-    places.truncate(kills(places.len()).max(4));
+    places.truncate(kills(4));
     for (time, (step, nth, is_done)) in places.into_iter().enumerate() {
         let what = format!("killed at {step:?} {nth}, which is {}done", if is_done { "" } else { "not " });
         // every other time there is a day before that the run replaces
@@ -276,13 +211,15 @@ fn kill_9_within_an_upload_then_resume_leaves_the_day_s_rows_and_no_open_upload(
                 tutorial.bucket.remove(BUCKET, &key);
             }
         }
-        let Some(run_id) = kill_at(&tutorial, step, nth, is_done) else { panic!("{what}: the run was over before") };
+        let job = ["run", "user_profile_spark.sql", "--bizdate", "20240807"];
+        let killed = kill_at(&tutorial.bucket, &tutorial.cli, &job, step, nth, is_done);
+        let Some(run_id) = killed else { panic!("{what}: the run was over before") };
         let ran = tutorial.run(&["--resume", &run_id]);
         assert_eq!(ran.code, 0, "{what}: {ran:?}");
         tutorial.assert_clean(&what);
         assert!(tutorial.bucket.read(BUCKET, LOG).unwrap() == lines.as_bytes(), "{what}: another log");
         assert_eq!(tutorial.users(), users, "{what}");
         let count = tutorial.cli.rows("SELECT count(*) AS n FROM ods_raw_log_d_spark WHERE dt = '20240807'");
-        assert_eq!(count, [json!({"n": 350_000})], "{what}");
+        assert_eq!(count, [json!({"n": 200_000})], "{what}");
     }
 }

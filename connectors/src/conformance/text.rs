@@ -13,6 +13,7 @@ use super::{Cell, Column, ColumnType, SourceUnderTest, bytes_of, run_all};
 use crate::catalog::{CatalogConfig, CatalogKind};
 use crate::http::test_server::{Server, good};
 use crate::object_store::FileLocation;
+use crate::oss::test_server::S3Server;
 use crate::registry;
 use crate::text::{TextTable, TextTableOptions, hive_type};
 
@@ -128,6 +129,32 @@ impl SourceUnderTest for Http {
         self.servers.lock().push(server);
         table(files.location(&format!("/{name}.txt")).unwrap(), columns)
     }
+}
+
+/// Each table is a folder of objects in a bucket.
+struct Objects(S3Server);
+
+#[async_trait]
+impl SourceUnderTest for Objects {
+    fn type_name(&self, kind: ColumnType) -> Option<&'static str> {
+        hive_name(kind)
+    }
+
+    async fn table(&self, name: &str, columns: &[Column], rows: &[Vec<Cell>]) -> Arc<dyn TableProvider> {
+        let (first, second) = rows.split_at(rows.len() / 2);
+        for (number, rows) in [first, &[], second].into_iter().enumerate() {
+            self.0.put("lake", &format!("{name}/{number}.txt"), &file(columns, rows));
+        }
+        let options = self.0.options("lake").into_iter().collect();
+        let config = CatalogConfig { name: "lake".into(), options, timezone: "UTC".into(), timezone_is_forced: false };
+        let files = registry::open(CatalogKind::Oss, config).unwrap().files().expect("it holds files");
+        table(files.location(&format!("/{name}")).unwrap(), columns)
+    }
+}
+
+#[tokio::test]
+async fn text_in_a_bucket_passes_the_conformance_suite() {
+    run_all(&Objects(S3Server::start(&["lake"])), "t").await;
 }
 
 #[tokio::test]

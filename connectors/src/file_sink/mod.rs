@@ -26,6 +26,7 @@ mod write;
 mod writer;
 
 pub use encoder::{FileEncoder, FileFormatter};
+pub use options::{SETTINGS, check_settings};
 pub use plan::plan_write;
 pub use recover::recover;
 pub use target::{FileFormat, FileTarget, KnownPartition, Layout, TargetKind};

@@ -57,6 +57,17 @@ const NAMES: &[(&str, &[&str])] = &[
     ("write_single_object", &["single"]),
 ];
 
+/// The options that may also be settings of a session, because they are not about one statement.
+pub const SETTINGS: &[&str] = &["max_file_size", "empty_file", "raw_text", "max_dynamic_partitions", "max_writers"];
+
+/// Whether the values of a session's settings are ones that a write into files takes; others than [`SETTINGS`] are left alone.
+///
+/// # Errors
+/// Code Option for a value that is none.
+pub fn check_settings(session: &Options) -> Result<()> {
+    WriterOptions::read(&Options::new(), session, TargetKind::Table).map(drop)
+}
+
 /// What says how files look, which a table's definition says of its own.
 const OF_DEFINITION: &[&str] = &[
     "fileFormat",
@@ -106,9 +117,7 @@ impl WriterOptions {
             max_dynamic_partitions: MAX_DYNAMIC_PARTITIONS,
             max_writers: MAX_WRITERS,
         };
-        let of_session = |name: &str| {
-            matches!(name, "max_file_size" | "empty_file" | "raw_text" | "max_dynamic_partitions" | "max_writers")
-        };
+        let of_session = |name: &str| SETTINGS.contains(&name);
         let mut other_session = Options::new();
         for (name, value) in session.iter() {
             match canonical(name) {

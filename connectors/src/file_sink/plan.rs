@@ -33,7 +33,7 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
     let (settings, rest) = WriteSettings::parse(&rest, &session, &Options::new())?;
     let mode = options.mode(request.overwrite, target.kind, target.layout)?;
     let mut warnings = Vec::new();
-    let formatter = formatter(&target, &options, &rest, &mut warnings)?;
+    let formatter = formatter(&target, &options, &rest, &request.timezone, &mut warnings)?;
 
     let static_values = static_values(&target, &request.partition)?;
     let dynamic = target.partition_columns.iter().zip(&static_values).filter(|(_, value)| value.is_none());
@@ -65,10 +65,11 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
         location: target.location,
         name: target.name,
     };
-    if mode == Mode::Overwrite
-        && let Some(partition) = write.static_partition()
-    {
-        write.check_shared(&partition)?;
+    if let Some(partition) = write.static_partition() {
+        write.check_nested(&partition)?;
+        if mode == Mode::Overwrite {
+            write.check_shared(&partition)?;
+        }
     }
     let description = describe(&write, &target.format);
     Ok(PlannedWrite {
@@ -123,6 +124,7 @@ fn formatter(
     target: &FileTarget,
     options: &WriterOptions,
     rest: &Options,
+    zone: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Arc<dyn FileFormatter>> {
     match &target.format {
@@ -150,8 +152,8 @@ fn formatter(
             Ok(Arc::new(TextFormatter::new(&text, writer)?))
         }
         FileFormat::Columnar(format) => {
-            let message = format!("writing {} files is not built yet", format.name());
-            Err(ConnectorError::new(ErrorCode::Unsupported, message))
+            WriterOptions::refuse_unknown(rest)?;
+            crate::columnar::formatter(*format, &target.columns, options.compression.as_deref(), zone)
         }
     }
 }

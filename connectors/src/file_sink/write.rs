@@ -72,6 +72,7 @@ impl FileWrite {
         if touched.contains(partition) {
             return Ok(());
         }
+        self.check_nested(partition)?;
         touched.insert(partition.to_vec());
         if touched.len() > self.max_dynamic_partitions {
             let message = format!(
@@ -147,6 +148,24 @@ impl FileWrite {
                 Ok(files)
             }
         }
+    }
+
+    /// Refuses to make a partition within the folder of another one, whose readers would meet a folder there: a table whose own location is that
+    /// of a day, as daily jobs define it.
+    pub(super) fn check_nested(&self, partition: &[String]) -> Result<()> {
+        if self.kind != TargetKind::Table || partition.is_empty() || self.known(partition).is_some() {
+            return Ok(());
+        }
+        let place = places::identity(&self.folder(partition)?);
+        let holds = |known: &&KnownPartition| place.starts_with(&format!("{}/", places::identity(&known.location)));
+        let Some(other) = self.known.iter().find(holds) else { return Ok(()) };
+        let text = self.partition_text(partition);
+        let message = format!(
+            "the new partition {text} would be the folder {place}, within that of partition {} of {}; give it one of its own first: ALTER TABLE … ADD PARTITION (…) LOCATION '…'",
+            self.partition_text(&other.values),
+            self.name
+        );
+        Err(ConnectorError::new(ErrorCode::Unsupported, message))
     }
 
     /// Refuses to replace a partition whose files are another one's too.

@@ -146,11 +146,13 @@ impl HttpRead {
 
     async fn resume(&mut self, lost: ConnectorError) -> Result<()> {
         let at = self.position;
-        let wait = self.resumptions.next(at, is_silence(&lost));
-        if at == 0 && self.end.is_none() {
-            return self.restart(lost, wait.ok()).await;
-        }
-        let wait = wait.map_err(|reason| self.stopped(&lost, reason))?;
+        let starts_again = at == 0 && self.end.is_none();
+        let wait = match self.resumptions.next(at, is_silence(&lost)) {
+            Ok(wait) if starts_again => return self.restart(lost, wait).await,
+            Ok(wait) => wait,
+            Err(_) if starts_again && !is_silence(&lost) => return Err(lost),
+            Err(reason) => return Err(self.stopped(&lost, reason)),
+        };
         let Some(validator) = self.validator.clone() else {
             let reason = "the server names no strong ETag and no Last-Modified, so it cannot go on safely; run again";
             return Err(self.stopped(&lost, reason));
@@ -208,8 +210,7 @@ impl HttpRead {
     }
 
     /// Nothing was handed on yet, so any version of the file will do.
-    async fn restart(&mut self, lost: ConnectorError, wait: Option<Duration>) -> Result<()> {
-        let Some(wait) = wait else { return Err(lost) };
+    async fn restart(&mut self, lost: ConnectorError, wait: Duration) -> Result<()> {
         tracing::warn!(url = %self.url, error = %lost, ?wait, "will start the download again");
         tokio::time::sleep(wait).await;
         let fresh = Arc::clone(&self.client).read(&self.url).await?;

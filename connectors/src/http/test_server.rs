@@ -35,6 +35,13 @@ impl Request {
     }
 }
 
+impl Request {
+    /// END of `Range: bytes=START-END`, which is of the range.
+    fn range_end(&self) -> Option<usize> {
+        self.header("range")?.split_once('-')?.1.parse().ok()
+    }
+}
+
 type Answer = Box<dyn Fn(&Request, usize) -> Reply + Send + Sync>;
 
 /// What a server does with a request: it sends bytes, then closes the connection or falls silent.
@@ -183,10 +190,7 @@ pub(crate) fn good(request: &Request, body: &[u8]) -> Vec<u8> {
     match (request.method.as_str(), request.range_start()) {
         ("HEAD", _) => raw("200 OK", &[&headers[..], &[&format!("Content-Length: {}", body.len())]].concat(), b""),
         (_, Some(start)) if start < body.len() => {
-            let end = match request.header("range").unwrap().ends_with("0-0") {
-                true => 1,
-                false => body.len(),
-            };
+            let end = request.range_end().map_or(body.len(), |last| body.len().min(last + 1));
             let range = format!("Content-Range: bytes {start}-{}/{}", end - 1, body.len());
             answer("206 Partial Content", &[&headers[..], &[&range]].concat(), &body[start..end])
         }

@@ -1,5 +1,7 @@
 //! One server with a fault for each sentence that the connector promises.
 
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use super::test_server::{CA_FILE, Server, answer, good, raw, stall};
 use super::*;
 use crate::catalog::FileCatalog;
 use crate::error::{ConnectorError, ErrorCode};
+use crate::object_store::{FileLocation, FoundFile};
 
 /// Short pauses, so that tests are fast.
 fn settings() -> HttpSettings {
@@ -353,6 +356,73 @@ async fn a_connection_lost_before_the_first_byte_starts_again_without_an_etag() 
 async fn chunks_that_stop_without_their_end_are_an_error() {
     let server = Server::start(|_, _| raw("200 OK", &["Transfer-Encoding: chunked"], b"4\r\nunti\r\n")).await;
     assert_text(&read(&server.url("/f")).await.unwrap_err(), ErrorCode::Connection, &["byte 4"]);
+}
+
+async fn found(server: &Server) -> FoundFile {
+    let location = FileLocation::parse(&server.url("/f"), Path::new("/")).unwrap();
+    location.list().await.unwrap().remove(0)
+}
+
+async fn read_range(file: &FoundFile, range: Range<u64>) -> Result<Vec<u8>> {
+    let mut read = file.open_range(range).await?;
+    let mut all = Vec::new();
+    while let Some(bytes) = read.next().await? {
+        all.extend_from_slice(&bytes);
+    }
+    Ok(all)
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_is_read_and_resumed_where_it_stopped() {
+    let server = Server::start(|request, number| {
+        let mut bytes = good(request, b"0123456789");
+        if number == 1 {
+            bytes.truncate(bytes.len() - 2);
+        }
+        bytes
+    })
+    .await;
+    let file = found(&server).await;
+    assert!(file.has_ranges());
+    assert_eq!(read_range(&file, 2..7).await.unwrap(), b"23456");
+    let asked: Vec<_> = server.requests().iter().map(|request| request.header("range").map(str::to_owned)).collect();
+    assert_eq!(asked, [None, Some("bytes=2-6".to_owned()), Some("bytes=5-6".to_owned())]);
+    assert!(server.requests()[1..].iter().all(|request| request.header("if-range") == Some("\"v1\"")));
+    assert_eq!(read_range(&file, 8..99).await.unwrap(), b"89");
+    assert_eq!(read_range(&file, 10..20).await.unwrap(), b"");
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn parts_of_a_file_are_of_the_version_that_was_found() {
+    let server = Server::start(|request, number| match number {
+        0 | 1 => good(request, b"0123456789"),
+        // what If-Range makes of a file that has changed
+        _ => answer("200 OK", &["ETag: \"v2\""], b"abcdefghij"),
+    })
+    .await;
+    let file = found(&server).await;
+    assert_eq!(read_range(&file, 0..3).await.unwrap(), b"012");
+    let error = read_range(&file, 3..6).await.unwrap_err();
+    assert_text(&error, ErrorCode::Http, &["has changed while it was read", "run again"]);
+    assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn a_file_without_a_strong_etag_a_length_or_ranges_has_no_parts() {
+    for headers in [&["ETag: W/\"v1\"", "Accept-Ranges: bytes"][..], &["Accept-Ranges: bytes"], &["ETag: \"v1\""]] {
+        let server = Server::start(move |_, _| answer("200 OK", headers, b"0123456789")).await;
+        let file = found(&server).await;
+        assert!(!file.has_ranges(), "{headers:?}");
+        assert_text(&file.open_range(0..1).await.unwrap_err(), ErrorCode::Unsupported, &["in parts"]);
+    }
+    let lies = Server::start(|request, _| match request.method.as_str() {
+        "HEAD" => good(request, b"0123456789"),
+        _ => answer("200 OK", &["ETag: \"v1\""], b"0123456789"),
+    })
+    .await;
+    let error = read_range(&found(&lies).await, 3..6).await.unwrap_err();
+    assert_text(&error, ErrorCode::Http, &["cannot be read in parts", "takes no ranges"]);
 }
 
 fn with_secrets() -> HttpSettings {

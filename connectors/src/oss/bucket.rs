@@ -121,3 +121,40 @@ impl fmt::Debug for Bucket {
         write!(f, "Bucket({self} of catalog {})", self.catalog)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+
+    fn bucket(endpoint: &str) -> Bucket {
+        let options: Options = [("bucket", "lake"), ("endpoint", endpoint)].into_iter().collect();
+        let settings = BucketSettings::from_options(CatalogKind::Oss, "test_g", &options).unwrap();
+        Bucket::new(CatalogKind::Oss, "test_g".to_owned(), settings)
+    }
+
+    #[test]
+    fn a_bucket_is_named_alone_or_with_its_endpoint() {
+        let bucket = bucket("oss-cn-hangzhou.aliyuncs.com");
+        for (authority, is_named) in [
+            ("lake", true),
+            ("lake.oss-cn-hangzhou.aliyuncs.com", true),
+            ("lake.oss-cn-hangzhou-internal.aliyuncs.com", true),
+            ("lake.oss-cn-beijing.aliyuncs.com", false),
+            ("lake2", false),
+            ("lak", false),
+            ("lake.", false),
+        ] {
+            assert_eq!(bucket.is_named(authority), is_named, "{authority}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_encoded_and_never_changed() {
+        let bucket = bucket("http://localhost:9000");
+        let url = bucket.url("/a//b c+ü%41?#", &[("prefix", "x=/&y")]).unwrap();
+        assert_eq!(url, "http://lake.localhost:9000//a//b%20c%2B%C3%BC%2541%3F%23?prefix=x%3D%2F%26y");
+        assert!(bucket.url("a/%2e%2e/b", &[]).is_ok());
+        assert!(bucket.url("a/../b", &[]).is_err());
+    }
+}

@@ -11,6 +11,9 @@ use super::client::Call;
 use super::upload::{decoded, quoted};
 use crate::error::Result;
 
+/// Pages without an entry that may follow each other: a server may send some while it skips what was removed.
+const MAX_EMPTY_PAGES: usize = 100;
+
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListEntry {
@@ -44,26 +47,27 @@ impl Bucket {
     fn listing(self: &Arc<Self>, prefix: &str, delimiter: Option<&'static str>) -> Listing {
         enum Next {
             First,
-            From(String),
+            From { token: String, empty_pages: usize },
             Done,
         }
         let (bucket, prefix) = (Arc::clone(self), prefix.to_owned());
         try_unfold(Next::First, move |next| {
             let (bucket, prefix) = (Arc::clone(&bucket), prefix.clone());
             async move {
-                let token = match next {
-                    Next::First => None,
-                    Next::From(token) => Some(token),
+                let (token, empty_pages) = match next {
+                    Next::First => (None, 0),
+                    Next::From { token, empty_pages } => (Some(token), empty_pages),
                     Next::Done => return Ok(None),
                 };
                 let (entries, following) = bucket.list_page(&prefix, delimiter, token.as_deref(), None).await?;
+                let empty_pages = if entries.is_empty() { empty_pages + 1 } else { 0 };
                 let next = match following {
                     None => Next::Done,
-                    // Else the same page would come for ever.
-                    Some(following) if token.as_ref() == Some(&following) => {
+                    // Else such pages could come for ever.
+                    Some(following) if token.as_ref() == Some(&following) || empty_pages > MAX_EMPTY_PAGES => {
                         return Err(bucket.strange(&prefix, "its listing does not go on"));
                     }
-                    Some(following) => Next::From(following),
+                    Some(token) => Next::From { token, empty_pages },
                 };
                 Ok(Some((futures::stream::iter(entries.into_iter().map(Ok)), next)))
             }

@@ -1,7 +1,7 @@
 //! An S3 server for tests: `s3s-fs` in this process, reached as `bucket.localhost`, with faults in front of it and a log of the requests.
 //!
-//! It runs on a thread of its own, so that a test may block. What `s3s-fs` lacks is made good here: ETags in listings, `If-Match` on GET, and
-//! a folder that is no object.
+//! It runs on a thread of its own, so that a test may block. What `s3s-fs` lacks is made good here: ETags and encoded keys in listings,
+//! `If-Match` on GET, and a folder that is no object.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -133,7 +133,6 @@ impl S3Server {
         });
         let shared = Arc::clone(&state);
         listener.set_nonblocking(true).unwrap();
-        #[expect(clippy::disallowed_methods, reason = "the runtime is this server's own and ends with it")]
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             let mut connections = JoinSet::new();
@@ -339,6 +338,16 @@ impl Store {
     }
 }
 
+/// What `encoding-type=url` makes of a key.
+fn encoded(key: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => char::from(byte).to_string(),
+        b' ' => "+".to_owned(),
+        byte => format!("%{byte:02X}"),
+    };
+    key.bytes().map(encode).collect()
+}
+
 /// A request for something else by the same client.
 fn like<T, U>(request: &S3Request<T>, input: U) -> S3Request<U> {
     S3Request {
@@ -378,8 +387,13 @@ impl S3 for Store {
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let (bucket, asked) = (request.input.bucket.clone(), like(&request, ()));
         let mut response = self.files.list_objects_v2(request).await?;
+        let is_encoded = response.output.encoding_type.is_some();
         for object in response.output.contents.iter_mut().flatten() {
             object.e_tag = self.etag(&asked, &bucket, object.key.as_deref().unwrap_or_default()).await?;
+            object.key = object.key.take().map(|key| if is_encoded { encoded(&key) } else { key });
+        }
+        for folder in response.output.common_prefixes.iter_mut().flatten() {
+            folder.prefix = folder.prefix.take().map(|prefix| if is_encoded { encoded(&prefix) } else { prefix });
         }
         Ok(response)
     }

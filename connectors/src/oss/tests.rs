@@ -79,10 +79,11 @@ async fn an_object_is_listed_and_read_through_its_buckets_own_host() {
     let server = S3Server::start(&["lake"]);
     let bytes = log(3 * MIB);
     server.put("lake", "logs/a b+ü=%41.txt", &bytes);
-    let location = location(&server, "/logs/a b+ü=%41.txt");
-    assert_eq!(location.to_string(), "oss://lake/logs/a b+ü=%41.txt");
-    assert_eq!(location.reference(), "test_g:/logs/a b+ü=%41.txt");
-    let file = one(location).await;
+    let by_key = location(&server, "/logs/a b+ü=%41.txt");
+    assert_eq!(by_key.to_string(), "oss://lake/logs/a b+ü=%41.txt");
+    assert_eq!(by_key.reference(), "test_g:/logs/a b+ü=%41.txt");
+    assert_eq!(one(location(&server, "/logs")).await.to_string(), "oss://lake/logs/a b+ü=%41.txt");
+    let file = one(by_key).await;
     assert_eq!(file.size(), Some(bytes.len() as u64));
     assert!(file.has_ranges());
     assert_eq!(read(&file).await.unwrap(), bytes);

@@ -93,7 +93,7 @@ impl Column {
             Self::Decimal128 { builder, precision, scale } => {
                 builder.append_option(values::decimal(field, *precision, *scale).map(|read| read.value));
             }
-            Self::Date32(builder) => builder.append_option(values::date(field)),
+            Self::Date32(builder) => builder.append_option(values::date(field).map(|read| read.value)),
             Self::Second(builder) => builder.append_option(timestamp(field, TimeUnit::Second)),
             Self::Millisecond(builder) => builder.append_option(timestamp(field, TimeUnit::Millisecond)),
             Self::Microsecond(builder) => builder.append_option(timestamp(field, TimeUnit::Microsecond)),
@@ -142,10 +142,9 @@ impl Column {
     pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
             Self::Utf8(builder) => {
-                // The next batch is likely to be as large; growing would copy it over and over.
                 let (rows, bytes) = (builder.len(), builder.values_slice().len());
                 let array = builder.finish();
-                *builder = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+                *builder = StringBuilder::with_capacity(rows, room_for(bytes));
                 Arc::new(array)
             }
             Self::LargeUtf8(builder) => Arc::new(builder.finish()),
@@ -195,6 +194,13 @@ impl Column {
             Self::Struct(column) => column.len(),
         }
     }
+}
+
+/// Bytes to make room for where the batch before had so many: growing would copy them over and over. The size is one of few, so that
+/// the allocator gives out the same memory again and again, which is then already there (fresh pages cost as much as reading a file).
+fn room_for(bytes: usize) -> usize {
+    let room = bytes + bytes / 16;
+    room.next_multiple_of((room.next_power_of_two() / 8).max(1))
 }
 
 fn narrow<T: TryFrom<i64>>(field: &[u8]) -> Option<T> {

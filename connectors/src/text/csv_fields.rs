@@ -298,7 +298,8 @@ impl CsvSplitter {
             let byte = record[at];
             let next = record.get(at + 1).copied();
             if Some(byte) == self.escape {
-                let is_escape = (in_quotes || in_field) && next.is_some() && (next == self.quote || next == self.escape);
+                let is_escape =
+                    (in_quotes || in_field) && next.is_some() && (next == self.quote || next == self.escape);
                 if let Some(next) = next.filter(|_| is_escape) {
                     fields.text.push(next);
                     at += 1;
@@ -345,7 +346,8 @@ impl CsvSplitter {
     /// Blanks at the front that are no delimiter.
     fn blanks(&self, text: &[u8]) -> usize {
         let mut blanks = 0;
-        while text.get(blanks).is_some_and(|byte| *byte <= b' ') && !text[blanks..].starts_with(self.delimiter.needle()) {
+        while text.get(blanks).is_some_and(|byte| *byte <= b' ') && !text[blanks..].starts_with(self.delimiter.needle())
+        {
             blanks += 1;
         }
         blanks

@@ -25,7 +25,10 @@ pub(super) struct CsvRecords {
     projection: Vec<usize>,
     on_bad: OnBad,
     max_bytes: usize,
-    line_end: Vec<u8>,
+    /// What stands between the lines of a record.
+    line_end: String,
+    /// Whether a CR at the end of a record is part of its end.
+    strips_return: bool,
     /// Whether the next record holds names.
     at_header: bool,
     open: Option<OpenRecord>,
@@ -67,8 +70,6 @@ struct OpenRecord {
     text: String,
     /// The line in which it begins.
     line: u64,
-    /// Offset in the text behind its last line.
-    end: u64,
 }
 
 /// How fields become values.
@@ -93,7 +94,8 @@ impl CsvRecords {
             projection: plan.projection.clone(),
             on_bad: OnBad::of(options),
             max_bytes: options.max_line_bytes,
-            line_end: options.line_delimiter.clone().unwrap_or_else(|| b"\n".to_vec()),
+            line_end: String::from_utf8_lossy(options.cut_at().unwrap_or(b"\n")).into_owned(),
+            strips_return: syntax.multi_line && options.line_delimiter.is_none(),
             open: None,
             fields: CsvFields::default(),
             dropped: Dropped::default(),
@@ -101,11 +103,9 @@ impl CsvRecords {
     }
 
     pub(super) fn read(&mut self, line: RecordLine<'_>, columns: &mut [Column]) -> Outcome {
-        let end = line.offset + line.text.len() as u64;
         if let Some(mut open) = self.open.take() {
-            open.text.push_str(self.end_between(open.end, line.offset));
+            open.text.push_str(&self.line_end);
             open.text.push_str(line.text);
-            open.end = end;
             if open.text.len() > self.max_bytes {
                 let reason = format!(
                     "the quotes that open in this line are open after \"max_line_bytes\" = {}; is a quote missing?",
@@ -123,7 +123,7 @@ impl CsvRecords {
             return Outcome::Nothing;
         }
         if self.syntax.multi_line && self.splitter.end_of(End::Closed, line.text.as_bytes()) == End::Open {
-            self.open = Some(OpenRecord { text: line.text.to_owned(), line: line.number, end });
+            self.open = Some(OpenRecord { text: line.text.to_owned(), line: line.number });
             return Outcome::Nothing;
         }
         self.record(line.text, line.number, columns)
@@ -141,16 +141,8 @@ impl CsvRecords {
         }
     }
 
-    /// What stood between two lines: by the bytes it took, since a CR in front of a LF was dropped with it.
-    fn end_between(&self, end: u64, begin: u64) -> &'static str {
-        match (self.line_end.as_slice(), begin.saturating_sub(end)) {
-            (b"\n", 2) => "\r\n",
-            (b"\r", _) => "\r",
-            _ => "\n",
-        }
-    }
-
     fn is_no_record(&self, line: &str) -> bool {
+        let line = self.without_return(line);
         if self.syntax.comment.is_some_and(|comment| line.as_bytes().first() == Some(&comment)) {
             return true;
         }
@@ -162,7 +154,15 @@ impl CsvRecords {
         }
     }
 
+    fn without_return<'a>(&self, record: &'a str) -> &'a str {
+        match self.strips_return {
+            true => record.strip_suffix('\r').unwrap_or(record),
+            false => record,
+        }
+    }
+
     fn record(&mut self, text: &str, line: u64, columns: &mut [Column]) -> Outcome {
+        let text = self.without_return(text);
         if std::mem::take(&mut self.at_header) {
             return Outcome::Nothing;
         }

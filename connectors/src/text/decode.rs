@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
-use memchr::memchr;
+use memchr::memchr2;
 
 /// Turns a file's bytes into UTF-8. UTF-8 itself passes unchanged and is checked line by line by the reader.
 pub(super) struct Decode {
@@ -66,8 +66,8 @@ impl Decode {
     }
 
     /// Appends the text of `bytes` to `text`, whose end is at `end_offset` of the whole text.
-    /// `line_end` is the byte without which text stays in its line.
-    pub(super) fn push(&mut self, bytes: &[u8], last: bool, text: &mut Vec<u8>, end_offset: u64, line_end: u8) {
+    /// `line_end` are the bytes without which text stays in its line.
+    pub(super) fn push(&mut self, bytes: &[u8], last: bool, text: &mut Vec<u8>, end_offset: u64, line_end: [u8; 2]) {
         let State::Other(decoder) = &mut self.state else {
             text.extend_from_slice(bytes);
             self.source_offset += bytes.len() as u64;
@@ -84,7 +84,8 @@ impl Decode {
             self.source_offset += read as u64;
             match result {
                 DecoderResult::InputEmpty => {
-                    self.in_bad_line = self.in_bad_line && memchr(line_end, &text[unsearched..]).is_none();
+                    self.in_bad_line =
+                        self.in_bad_line && memchr2(line_end[0], line_end[1], &text[unsearched..]).is_none();
                     return;
                 }
                 DecoderResult::OutputFull => {}
@@ -92,7 +93,7 @@ impl Decode {
                     let text_offset = base + text.len() as u64;
                     let source_offset = self.source_offset.saturating_sub(u64::from(len) + u64::from(after));
                     // Within a line the first is enough; else a file of nothing but bad bytes would fill the memory.
-                    if !self.in_bad_line || memchr(line_end, &text[unsearched..]).is_some() {
+                    if !self.in_bad_line || memchr2(line_end[0], line_end[1], &text[unsearched..]).is_some() {
                         self.bad.push_back(BadBytes { text_offset, source_offset });
                     }
                     self.in_bad_line = true;
@@ -124,10 +125,10 @@ mod tests {
         let mut pieces = bytes.chunks(piece);
         for piece in &mut pieces {
             let end = text.len() as u64;
-            decode.push(piece, false, &mut text, end, b'\n');
+            decode.push(piece, false, &mut text, end, [b'\n'; 2]);
         }
         let end = text.len() as u64;
-        decode.push(&[], true, &mut text, end, b'\n');
+        decode.push(&[], true, &mut text, end, [b'\n'; 2]);
         (String::from_utf8(text).unwrap(), decode.bad.into_iter().collect())
     }
 
@@ -177,7 +178,7 @@ mod tests {
     fn a_file_of_bad_bytes_takes_little_memory() {
         let mut decode = Decode::new(encoding_rs::EUC_JP, false);
         let mut text = Vec::new();
-        decode.push(&vec![0xFF; 100_000], true, &mut text, 0, b'\n');
+        decode.push(&vec![0xFF; 100_000], true, &mut text, 0, [b'\n'; 2]);
         assert_eq!(decode.bad.len(), 1);
         assert_eq!(decode.take_bad_before(0), None);
         assert_eq!(decode.take_bad_before(1), Some(BadBytes { text_offset: 0, source_offset: 0 }));

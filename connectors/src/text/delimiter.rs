@@ -21,6 +21,12 @@ pub fn delimiter(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// The bytes that a delimiter of a SerDe's properties names: as [`delimiter`], and a whole number from -128 to 127 is the byte of that
+/// code (Hive: `LazyUtils.getByte`).
+pub(super) fn serde_delimiter(text: &str) -> Vec<u8> {
+    text.parse::<i8>().map_or_else(|_| delimiter(text), |code| vec![code.cast_unsigned()])
+}
+
 /// What the text behind a backslash names, and how many bytes of it; None where the backslash is just one.
 fn escape(text: &str) -> Option<(usize, Vec<u8>)> {
     let first = *text.as_bytes().first()?;
@@ -38,6 +44,7 @@ fn escape(text: &str) -> Option<(usize, Vec<u8>)> {
         b'n' => Some((1, vec![b'\n'])),
         b'r' => Some((1, vec![b'\r'])),
         b'0' => Some((1, vec![0])),
+        quote @ (b'\'' | b'"') => Some((1, vec![quote])),
         // A second backslash in front of a code is what one more round of quoting leaves (`'\\x01'`).
         b'\\' => Some(escape(&text[1..]).map_or((1, vec![b'\\']), |(taken, value)| (taken + 1, value))),
         _ => None,
@@ -65,6 +72,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_a_code_in_a_serde_s_properties() {
+        assert_eq!(
+            (serde_delimiter("1"), serde_delimiter("44"), serde_delimiter("-1")),
+            (vec![1], vec![b','], vec![0xff])
+        );
+        assert_eq!((serde_delimiter("128"), serde_delimiter(r"\t")), (b"128".to_vec(), vec![b'\t']));
+    }
+
+    #[test]
     fn other_text_is_itself() {
         for (text, bytes) in [
             ("|", &b"|"[..]),
@@ -73,6 +89,8 @@ mod tests {
             (r"\\", br"\"),
             (r"\", br"\"),
             (r"\t", b"\t"),
+            (r"\'", b"'"),
+            (r#"\""#, b"\""),
             (r"\r\n", b"\r\n"),
             ("0x0d0A", b"\r\n"),
             ("0xZZ", b"0xZZ"),

@@ -441,7 +441,10 @@ mod tests {
     #[test]
     fn values_are_found_and_written_again() {
         for (text, expected) in [
-            (r#" {"a" : [1, 2.50 , -0, 1E5],"b":{ }, "c":[ ], "d":null,"e":true,"f":false} "#, r#"{"a":[1,2.50,-0,1E5],"b":{},"c":[],"d":null,"e":true,"f":false}"#),
+            (
+                r#" {"a" : [1, 2.50 , -0, 1E5],"b":{ }, "c":[ ], "d":null,"e":true,"f":false} "#,
+                r#"{"a":[1,2.50,-0,1E5],"b":{},"c":[],"d":null,"e":true,"f":false}"#,
+            ),
             (r#"{"a":"x\"\u00e9\n\/\\"}"#, "{\"a\":\"x\\\"é\\n/\\\\\"}"),
             ("{'a':'it\\'s \"x\"'}", r#"{"a":"it's \"x\""}"#),
             (r#"["\ud83d\ude00","\ud83d","\ud83dx","\ude00","\u0001"]"#, r#"["😀","?","?x","?","\u0001"]"#),
@@ -457,9 +460,32 @@ mod tests {
     #[test]
     fn what_is_no_json_is_none() {
         for text in [
-            "bad", "{", r#"{"a":1"#, r#"{"a":1]"#, r#"{"a"}"#, r#"{"a":}"#, "{:1}", "{a:1}", r#"{"a":+1}"#, r#"{"a":.5}"#,
-            r#"{"a":1.}"#, r#"{"a":tru}"#, r#"{"a":01}"#, r#"{"a":1,}"#, r#"/*c*/{"a":1}"#, r#"{"a":"\x"}"#, "{\"a\":\"\t\"}",
-            r#"{"a":"\u12"}"#, r#"{"a":INF}"#, r#"[1 2]"#, r#""x"#, "-", "1e", "1x", "nul", r#"{"a":"b"#,
+            "bad",
+            "{",
+            r#"{"a":1"#,
+            r#"{"a":1]"#,
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            "{:1}",
+            "{a:1}",
+            r#"{"a":+1}"#,
+            r#"{"a":.5}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":01}"#,
+            r#"{"a":1,}"#,
+            r#"/*c*/{"a":1}"#,
+            r#"{"a":"\x"}"#,
+            "{\"a\":\"\t\"}",
+            r#"{"a":"\u12"}"#,
+            r#"{"a":INF}"#,
+            r#"[1 2]"#,
+            r#""x"#,
+            "-",
+            "1e",
+            "1x",
+            "nul",
+            r#"{"a":"b"#,
         ] {
             assert!(Tape::default().read(text).is_err(), "{text}");
         }
@@ -474,7 +500,8 @@ mod tests {
             Just(serde_json::Value::Null),
             any::<bool>().prop_map(serde_json::Value::from),
             any::<i64>().prop_map(serde_json::Value::from),
-            (-1.0e6..1.0e6f64).prop_map(serde_json::Value::from),
+            // which serde_json reads to the last bit
+            any::<i32>().prop_map(|number| serde_json::Value::from(f64::from(number) / 8.0)),
             text.clone().prop_map(serde_json::Value::from),
         ];
         leaf.prop_recursive(4, 32, 4, move |inner| {
@@ -528,7 +555,11 @@ mod tests {
                     let is_range = |error: &serde_json::Error| error.to_string().contains("out of range");
                     prop_assert!(reread.as_ref().map_or_else(is_range, |_| true), "{} {}", text, compact);
                     let has_half_pair = text.contains("\\u");
-                    prop_assert!(!text[end..].trim().is_empty() || has_half_pair || strict.is_err_and(|error| is_range(&error)), "{}", text);
+                    prop_assert!(
+                        !text[end..].trim().is_empty() || has_half_pair || strict.is_err_and(|error| is_range(&error)),
+                        "{}",
+                        text
+                    );
                 }
                 Ok(())
             })

@@ -272,9 +272,7 @@ impl JsonRules {
     fn is_exact(&self, value: Value<'_>, data_type: &DataType) -> bool {
         match (data_type, value.kind()) {
             (_, Kind::Null) => true,
-            (DataType::List(item), Kind::Array) => {
-                value.items().all(|value| self.is_exact(value, item.data_type()))
-            }
+            (DataType::List(item), Kind::Array) => value.items().all(|value| self.is_exact(value, item.data_type())),
             (DataType::Map(entries, _), Kind::Object) => {
                 let Some((key_type, value_type)) = entry_types(entries.data_type()) else { return false };
                 value
@@ -287,9 +285,10 @@ impl JsonRules {
             (nested, _) if nested.is_nested() => false,
             _ if self.scalar(value, data_type).is_none() => false,
             // a fraction that is cut
-            (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Timestamp(..) | DataType::Date32, _) => {
-                true
-            }
+            (
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Timestamp(..) | DataType::Date32,
+                _,
+            ) => true,
             _ => self.rules == ValueRules::Spark || values::is_exact(data_type, value.text().as_bytes()),
         }
     }

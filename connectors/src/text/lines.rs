@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes};
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr2, memchr2_iter};
 
 /// UTF-8's byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -13,8 +13,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// What ends a line.
 #[derive(Debug)]
 enum Delimiter {
-    /// LF, with a CR in front of it.
-    LineFeed,
+    /// LF, CR LF, or a CR alone, as for Java's readers of lines.
+    Newline,
     /// Exactly these bytes.
     Bytes(Box<Finder<'static>>),
 }
@@ -99,7 +99,7 @@ impl Cut {
 impl Lines {
     pub(super) fn new(delimiter: Option<&[u8]>, max_line_bytes: usize) -> Self {
         let delimiter = match delimiter {
-            None => Delimiter::LineFeed,
+            None => Delimiter::Newline,
             Some(bytes) => Delimiter::Bytes(Box::new(Finder::new(bytes).into_owned())),
         };
         Self {
@@ -121,11 +121,11 @@ impl Lines {
         self.at_start = offset == 0;
     }
 
-    /// The last byte of what ends a line: text without it is all of one line.
-    pub(super) fn last_delimiter_byte(&self) -> u8 {
+    /// The last bytes of what ends a line: text without them is all of one line.
+    pub(super) fn last_delimiter_bytes(&self) -> [u8; 2] {
         match &self.delimiter {
-            Delimiter::LineFeed => b'\n',
-            Delimiter::Bytes(finder) => finder.needle().last().copied().unwrap_or(b'\n'),
+            Delimiter::Newline => [b'\n', b'\r'],
+            Delimiter::Bytes(finder) => [finder.needle().last().copied().unwrap_or(b'\n'); 2],
         }
     }
 
@@ -181,12 +181,16 @@ impl Lines {
             cuts.len() < lines && start < bytes
         };
         match &self.delimiter {
-            Delimiter::LineFeed => {
+            Delimiter::Newline => {
                 let mut line_start = 0;
-                for feed in memchr_iter(b'\n', text) {
-                    let end = without_return(&text[line_start..feed]) + line_start;
-                    line_start = feed + 1;
-                    if !cut(end, line_start) {
+                for end in memchr2_iter(b'\n', b'\r', text) {
+                    // the LF of a CR LF
+                    if end < line_start {
+                        continue;
+                    }
+                    let Some(after) = behind_newline(text, end, false) else { break };
+                    line_start = after;
+                    if !cut(end, after) {
                         break;
                     }
                 }
@@ -214,7 +218,7 @@ impl Lines {
         }
         match self.begun.take() {
             Some(begun) => self.go_on(begun),
-            None => match find(&self.delimiter, &self.piece) {
+            None => match find(&self.delimiter, &self.piece, self.ended) {
                 Some((end, after)) => {
                     let offset = self.offset;
                     let text = self.piece.slice(..end);
@@ -234,7 +238,7 @@ impl Lines {
     /// Looks for the end of a line that is begun.
     fn go_on(&mut self, mut begun: Begun) -> Next {
         let known = begun.bytes.len();
-        let found = find_behind(&self.delimiter, &begun.bytes, &self.piece);
+        let found = find_behind(&self.delimiter, &begun.bytes, &self.piece, self.ended);
         if found.is_none() && !self.ended {
             begun.bytes.extend_from_slice(&self.piece);
             self.advance(self.piece.len());
@@ -292,18 +296,18 @@ impl Lines {
     /// The longest end of a line: all but the last byte of it may be at the end of a piece.
     fn delimiter_len(&self) -> usize {
         match &self.delimiter {
-            Delimiter::LineFeed => 2,
+            Delimiter::Newline => 2,
             Delimiter::Bytes(finder) => finder.needle().len(),
         }
     }
 }
 
-/// The end of the first line in a text, and the start of the one behind it.
-fn find(delimiter: &Delimiter, text: &[u8]) -> Option<(usize, usize)> {
+/// The end of the first line in a text, and the start of the one behind it; `ended` says that the text does not go on.
+fn find(delimiter: &Delimiter, text: &[u8], ended: bool) -> Option<(usize, usize)> {
     match delimiter {
-        Delimiter::LineFeed => {
-            let feed = memchr(b'\n', text)?;
-            Some((without_return(&text[..feed]), feed + 1))
+        Delimiter::Newline => {
+            let end = memchr2(b'\n', b'\r', text)?;
+            Some((end, behind_newline(text, end, ended)?))
         }
         Delimiter::Bytes(finder) => {
             let end = finder.find(text)?;
@@ -312,18 +316,15 @@ fn find(delimiter: &Delimiter, text: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// The same in the text that `begun`, in which no line ends, and `piece` are together.
-fn find_behind(delimiter: &Delimiter, begun: &[u8], piece: &[u8]) -> Option<(usize, usize)> {
+/// The same in the text that `begun`, in which no line ends but for a CR at its end, and `piece` are together.
+fn find_behind(delimiter: &Delimiter, begun: &[u8], piece: &[u8], ended: bool) -> Option<(usize, usize)> {
     let known = begun.len();
     match delimiter {
-        Delimiter::LineFeed => {
-            let feed = memchr(b'\n', piece)?;
-            let end = match feed {
-                0 => without_return(begun),
-                _ => known + without_return(&piece[..feed]),
-            };
-            Some((end, known + feed + 1))
-        }
+        Delimiter::Newline if begun.last() == Some(&b'\r') => match piece.first() {
+            Some(first) => Some((known - 1, known + usize::from(*first == b'\n'))),
+            None => ended.then_some((known - 1, known)),
+        },
+        Delimiter::Newline => find(delimiter, piece, ended).map(|(end, after)| (known + end, known + after)),
         Delimiter::Bytes(finder) => {
             let needle = finder.needle();
             let tail = &begun[known - known.min(needle.len() - 1)..];
@@ -337,9 +338,13 @@ fn find_behind(delimiter: &Delimiter, begun: &[u8], piece: &[u8]) -> Option<(usi
     }
 }
 
-/// The length of a line in front of its LF.
-fn without_return(line: &[u8]) -> usize {
-    line.len() - usize::from(line.last() == Some(&b'\r'))
+/// What is behind the LF or CR at a place, and behind the LF of a CR LF. None if an LF may follow in what has not come.
+fn behind_newline(text: &[u8], at: usize, ended: bool) -> Option<usize> {
+    match (text[at], text.get(at + 1)) {
+        (b'\r', Some(b'\n')) => Some(at + 2),
+        (b'\r', None) if !ended => None,
+        _ => Some(at + 1),
+    }
 }
 
 #[cfg(test)]
@@ -390,8 +395,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_lf_or_cr_lf() {
+    fn lines_end_in_lf_cr_lf_or_cr() {
         assert_eq!(texts("a\nb\r\nc", None), ["a", "b", "c"]);
+        assert_eq!(texts("a\rb\r\r\nc\n\rd\r", None), ["a", "b", "", "c", "", "d"]);
+        assert_eq!(texts("\r", None), [""]);
         assert_eq!(texts("a\n", None), ["a"]);
         assert_eq!(texts("", None), Vec::<String>::new());
     }
@@ -402,14 +409,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_carriage_return_is_data() {
-        assert_eq!(texts("a\rb\r\r\nc\r", None), ["a\rb\r", "c\r"]);
-    }
-
-    #[test]
     fn a_delimiter_may_be_any_bytes() {
         assert_eq!(texts("a||b|\n||c", Some("||")), ["a", "b|\n", "c"]);
         assert_eq!(texts("a\rb\r\n", Some("\r")), ["a", "b", "\n"]);
+        assert_eq!(texts("a\rb\nc\r\nd", Some("\r\n")), ["a\rb\nc", "d"]);
+        assert_eq!(texts("a\rb\r\nc", Some("\n")), ["a\rb\r", "c"]);
         assert_eq!(texts("aababc", Some("aab")), ["", "abc"]);
     }
 
@@ -428,6 +432,8 @@ mod tests {
             assert_eq!(found, expected, "{piece}");
             let found = lines_of(b"abcd\r\nabcde\r\nx", piece, None, 4);
             assert_eq!(found, [Ok(b"abcd".to_vec()), Err((6, 11)), Ok(b"x".to_vec())], "{piece}");
+            let found = lines_of(b"abcd\rabcde\rx\r", piece, None, 4);
+            assert_eq!(found, [Ok(b"abcd".to_vec()), Err((5, 10)), Ok(b"x".to_vec())], "{piece}");
             let found = lines_of(b"abcd||abcde|f||xy", piece, Some(b"||"), 4);
             assert_eq!(found, [Ok(b"abcd".to_vec()), Err((6, 13)), Ok(b"xy".to_vec())], "{piece}");
         }

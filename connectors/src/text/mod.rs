@@ -60,5 +60,5 @@ pub use partitions::{NULL_PARTITION, Partitions, parse_partition_name, partition
 pub use scan::TextExec;
 pub use syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax, TextPreset};
 pub use table::TextTable;
-pub use types::hive_type;
+pub use types::{ELEMENTS_FROM_0, hive_type};
 pub use values::ValueRules;

@@ -52,7 +52,7 @@ pub struct TextTableOptions {
     pub fields_delimiter: Option<Vec<u8>>,
     /// A byte that makes the next one data: `\n` and `\r` behind it are LF and CR. It does not protect a line's end.
     pub escape: Option<u8>,
-    /// What ends a line; None: LF, with a CR in front of it dropped. A CR elsewhere is data.
+    /// What ends a line; None: LF, CR LF or a CR alone, as in Hive, Spark and DataX.
     pub line_delimiter: Option<Vec<u8>>,
     /// Of delimited fields: what separates the items of an ARRAY or MAP and the fields of a STRUCT.
     pub collection_delimiter: Vec<u8>,
@@ -156,10 +156,9 @@ impl TextTableOptions {
         self.fields_delimiter = Some(delimiter).filter(|delimiter| !delimiter.is_empty());
     }
 
-    /// Sets what ends a line. LF and CR LF are the default, in which each ends a line: Hive writes `'\n'` for both.
+    /// Sets what ends a line. LF is the default, in which CR LF and CR end one too: that is what `LINES TERMINATED BY '\n'` means in Hive.
     pub fn set_line_delimiter(&mut self, delimiter: Vec<u8>) {
-        self.line_delimiter =
-            Some(delimiter).filter(|delimiter| !matches!(delimiter.as_slice(), b"" | b"\n" | b"\r\n"));
+        self.line_delimiter = Some(delimiter).filter(|delimiter| !matches!(delimiter.as_slice(), b"" | b"\n"));
     }
 
     /// Sets ESCAPED BY; no bytes: no escape.
@@ -249,6 +248,14 @@ impl TextTableOptions {
         }
     }
 
+    /// What the text is cut into lines at. In CSV whose line ends may be within quotes that is LF alone: a CR there is data.
+    pub(super) fn cut_at(&self) -> Option<&[u8]> {
+        match (&self.line_delimiter, &self.syntax) {
+            (None, RowSyntax::Csv(csv)) if csv.multi_line => Some(b"\n"),
+            (delimiter, _) => delimiter.as_deref(),
+        }
+    }
+
     /// Whether the parts fit together.
     pub(crate) fn check(&self) -> Result<()> {
         let refuse = |message: &str| Err(ConnectorError::option(message));
@@ -267,7 +274,10 @@ impl TextTableOptions {
             match &self.syntax {
                 RowSyntax::Delimited => Nesting::check(name, data_type)?,
                 RowSyntax::Csv(_) if data_type.is_nested() => {
-                    return refuse(&format!("column \"{}\": CSV holds no ARRAY, MAP or STRUCT; JSON does", name.escape_debug()));
+                    return refuse(&format!(
+                        "column \"{}\": CSV holds no ARRAY, MAP or STRUCT; JSON does",
+                        name.escape_debug()
+                    ));
                 }
                 _ => {}
             }

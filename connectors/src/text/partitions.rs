@@ -40,10 +40,10 @@ struct Partition {
 
 /// A file that was found, with the values of the partition that it is in.
 #[derive(Debug, Clone)]
-pub(super) struct PartitionFile {
-    pub(super) file: FoundFile,
+pub(crate) struct PartitionFile {
+    pub(crate) file: FoundFile,
     /// Empty if the table has no partitions.
-    pub(super) values: Arc<Vec<ScalarValue>>,
+    pub(crate) values: Arc<Vec<ScalarValue>>,
 }
 
 impl Partitions {
@@ -73,22 +73,34 @@ impl Partitions {
         Ok(())
     }
 
-    pub(super) fn fields(&self) -> &[Field] {
+    /// The same partitions in a table whose files know NULL: there a text is NULL as well where `__HIVE_DEFAULT_PARTITION__` is written.
+    pub(crate) fn with_nulls(mut self) -> Self {
+        for partition in &mut self.partitions {
+            for value in Arc::make_mut(&mut partition.values) {
+                if matches!(value, ScalarValue::Utf8(Some(text)) if text == NULL_PARTITION) {
+                    *value = ScalarValue::Utf8(None);
+                }
+            }
+        }
+        self
+    }
+
+    pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.partitions.len()
     }
 
     /// Whether the values of a partition decide a filter.
-    pub(super) fn decides(&self, filter: &Expr) -> bool {
+    pub(crate) fn decides(&self, filter: &Expr) -> bool {
         let is_known = filter.column_refs().iter().all(|column| self.fields.iter().any(|f| f.name() == &column.name));
         is_known && !filter.is_volatile() && !has_subquery(filter)
     }
 
     /// The partitions for which all filters are true; the filters are ones that [`decides`](Self::decides) took.
-    pub(super) fn matching(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Vec<usize>> {
+    pub(crate) fn matching(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Vec<usize>> {
         let schema = Arc::new(Schema::new(self.fields.clone()));
         let df_schema = DFSchema::try_from(Arc::clone(&schema))?;
         let count = self.partitions.len();
@@ -114,7 +126,7 @@ impl Partitions {
     }
 
     /// The files of some partitions, in their order. Two partitions may be in one place: its files are read twice, as by Spark.
-    pub(super) async fn files(&self, partitions: &[usize]) -> Result<Vec<PartitionFile>> {
+    pub(crate) async fn files(&self, partitions: &[usize]) -> Result<Vec<PartitionFile>> {
         let listings = partitions.iter().map(|at| {
             let partition = self.partitions[*at].clone();
             async move {

@@ -1,7 +1,7 @@
 //! TBLPROPERTIES, SERDEPROPERTIES and OPTIONS of a text table, by the names that Hive and Spark give them.
 
 use super::datetime_pattern::DateTimePattern;
-use super::delimiter::delimiter;
+use super::delimiter::{delimiter, serde_delimiter};
 use super::options::{BadValue, Compression, TextTableOptions};
 use super::spark_values::zone;
 use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax};
@@ -21,6 +21,7 @@ const COMMON: &[&str] = &[
     "bad_value",
     "lineSep",
     "line.delim",
+    "textinputformat.record.delimiter",
     "timeZone",
 ];
 
@@ -131,6 +132,11 @@ impl TextTableOptions {
     /// Spark and would change what is read.
     pub fn with_properties(mut self, properties: &Options) -> Result<(Self, Vec<String>)> {
         let mut warnings = Vec::new();
+        // LazySimpleSerDe's other name of field.delim, which wins; Spark writes its default, 1, into every definition
+        let format = properties.get("serialization.format").filter(|format| *format != "1");
+        if let (RowSyntax::Delimited, Some(value)) = (&self.syntax, format) {
+            self.set_fields_delimiter(serde_delimiter(value));
+        }
         for (name, value) in properties.iter() {
             let lower = name.to_ascii_lowercase();
             if self.set_common(&lower, name, value)? {
@@ -158,12 +164,19 @@ impl TextTableOptions {
             "compression" | "codec" => self.compression = compression(name, value)?,
             "max_line_bytes" => self.max_line_bytes = bytes(name, value)?,
             "bad_value" => self.bad_value = bad_value(value)?,
+            "line.delim" => self.set_line_delimiter(serde_delimiter(value)),
+            // exactly this, where LF of line.delim means CR LF and CR too
+            "linesep" | "textinputformat.record.delimiter" => {
+                self.line_delimiter = Some(delimiter(value)).filter(|delimiter| !delimiter.is_empty());
+            }
             "timezone" => {
                 self.time_zone = zone(value.trim()).ok_or_else(|| {
-                    ConnectorError::option(format!("property \"{name}\": there is no zone \"{}\"", value.escape_debug()))
+                    ConnectorError::option(format!(
+                        "property \"{name}\": there is no zone \"{}\"",
+                        value.escape_debug()
+                    ))
                 })?;
             }
-            "line.delim" | "linesep" => self.set_line_delimiter(delimiter(value)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -171,11 +184,11 @@ impl TextTableOptions {
 
     fn set_delimited(&mut self, lower: &str, value: &str) -> Result<bool> {
         match lower {
-            "field.delim" => self.set_fields_delimiter(delimiter(value)),
-            "escape.delim" => self.set_escape(&delimiter(value))?,
+            "field.delim" => self.set_fields_delimiter(serde_delimiter(value)),
+            "escape.delim" => self.set_escape(&serde_delimiter(value))?,
             // Hive 1 and 2 misspelt it
-            "collection.delim" | "colelction.delim" => self.set_collection_delimiter(&delimiter(value))?,
-            "mapkey.delim" => self.set_map_key_delimiter(&delimiter(value))?,
+            "collection.delim" | "colelction.delim" => self.set_collection_delimiter(&serde_delimiter(value))?,
+            "mapkey.delim" => self.set_map_key_delimiter(&serde_delimiter(value))?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -190,7 +203,9 @@ impl TextTableOptions {
             // of a table it is what a person reads; of OPTIONS one character
             "comment" if value.is_empty() || delimiter(value).len() == 1 => csv.comment = character(name, value)?,
             "multiline" if csv.dialect == CsvDialect::OpenCsv && boolean(name, value)? => {
-                return Err(ConnectorError::option("in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes"));
+                return Err(ConnectorError::option(
+                    "in a table of OpenCSVSerde each line is a row; STORED AS CSV has line ends within quotes",
+                ));
             }
             "multiline" => csv.multi_line = boolean(name, value)?,
             "nullvalue" => self.null_marker = delimiter(value),
@@ -399,8 +414,15 @@ mod tests {
 
     #[test]
     fn line_feeds_are_the_default_however_they_are_written() {
-        for text in [r"\n", "\n", r"\r\n", "0x0A", ""] {
+        for text in [r"\n", "\n", "0x0A", ""] {
             assert_eq!(read(&[("line.delim", text)]).unwrap().0.line_delimiter, None, "{text:?}");
+        }
+        for (name, text, bytes) in [
+            ("line.delim", r"\r\n", "\r\n"),
+            ("lineSep", r"\n", "\n"),
+            ("textinputformat.record.delimiter", "\n", "\n"),
+        ] {
+            assert_eq!(read(&[(name, text)]).unwrap().0.line_delimiter, Some(bytes.as_bytes().to_vec()), "{name}");
         }
     }
 

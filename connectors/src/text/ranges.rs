@@ -138,15 +138,20 @@ impl RangedFile {
         if !is_plain(&self.options, &self.file, &first) {
             return Ok(false);
         }
+        // all of the header's lines start in the first range, whose reader leaves them out
         let mut lines = self.lines();
+        let mut cutter = Cutter::new(self.range(0), self.delimiter());
+        let mut offset = 0;
         let mut piece = Some(Bytes::from(first));
         while let Some(bytes) = piece {
-            lines.push(bytes);
+            let behind = offset + bytes.len() as u64;
+            lines.push(cutter.cut(offset, bytes));
+            offset = behind;
             find_all(&mut lines);
             if lines.number() >= header {
                 return Ok(true);
             }
-            if lines.offset() >= self.range(0).end {
+            if cutter.done {
                 return Ok(false);
             }
             piece = source.next().await?;
@@ -185,8 +190,11 @@ impl RangedFile {
     }
 
     fn read(&self, range: Range<u64>) -> RangeRead {
-        let delimiter = self.options.line_delimiter.as_deref().unwrap_or(b"\n");
-        RangeRead::new(&self.file, self.size, range, delimiter)
+        RangeRead::new(&self.file, self.size, range, self.delimiter())
+    }
+
+    fn delimiter(&self) -> &[u8] {
+        self.options.line_delimiter.as_deref().unwrap_or(b"\n")
     }
 
     fn lines(&self) -> Lines {
@@ -401,8 +409,8 @@ mod tests {
             found.into_iter().map(|(_, text)| String::from_utf8(text).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(taken(3), ["ab\n", "cd\r\n", "\nefghijkl\n", "", "", "m"]);
-        assert_eq!(taken(4), ["ab\ncd\r\n", "\nefghijkl\n", "", "", "m"]);
-        assert_eq!(taken(8), ["ab\ncd\r\n\n", "efghijkl\nm", ""]);
+        assert_eq!(taken(4), ["ab\ncd\r\n", "\n", "efghijkl\n", "", "m"]);
+        assert_eq!(taken(8), ["ab\ncd\r\n\n", "efghijkl\n", "m"]);
         assert_eq!(taken(100), ["ab\ncd\r\n\nefghijkl\nm"]);
     }
 

@@ -102,7 +102,7 @@ impl TextReader {
         let decode = Decode::new(options.encoding, options.byte_order_mark_decides);
         let check = Check::of(options, &decode);
         Ok(Self {
-            lines: Lines::new(options.line_delimiter.as_deref(), options.max_line_bytes),
+            lines: Lines::new(options.cut_at(), options.max_line_bytes),
             start: 0,
             skip_lines: options.skip_lines,
             lines_before: Some(0),
@@ -198,7 +198,8 @@ impl TextReader {
     /// Says what was dropped; called when no more rows are wanted.
     pub(super) fn finish(&mut self) {
         if let Some(dropped) = self.records.as_mut().map(Records::take_dropped).filter(|dropped| dropped.records > 0) {
-            let text = format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
+            let text =
+                format!("{}, line {}: malformed rows are left out (mode DROPMALFORMED)", self.file, dropped.first);
             match &self.rejects {
                 Some(log) => log.warn("text: malformed rows", dropped.records, &text),
                 None => tracing::warn!(rows = dropped.records, "{text}"),
@@ -241,7 +242,7 @@ impl TextReader {
             }
             return Ok(true);
         }
-        let line_end = self.lines.last_delimiter_byte();
+        let line_end = self.lines.last_delimiter_bytes();
         let end_offset = self.lines.end_offset();
         let mut text = Vec::new();
         if bytes_last {
@@ -349,7 +350,7 @@ impl TextReader {
         let text = self.lines.text(line);
         let (Some(records), Ok(text)) = (self.records.as_mut(), std::str::from_utf8(text)) else { return Ok(()) };
         let bytes = text.len();
-        let record = RecordLine { text, number: line.number, offset: line.offset };
+        let record = RecordLine { text, number: line.number };
         let outcome = records.read(record, self.rows.columns_mut());
         self.take_record(outcome, bytes).map(|_| ())
     }

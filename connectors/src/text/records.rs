@@ -49,8 +49,6 @@ pub(super) struct BadRecord {
 pub(super) struct RecordLine<'a> {
     pub(super) text: &'a str,
     pub(super) number: u64,
-    /// Offset of its first byte in the text.
-    pub(super) offset: u64,
 }
 
 /// Records that were left out because of `mode = DROPMALFORMED`.

@@ -1,5 +1,6 @@
 //! Lines into rows of the columns that are wanted.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -201,7 +202,7 @@ impl Rows {
             } else if let Some(field) = text.and_then(|text| text.get(range.clone())) {
                 column.append_text(field);
             } else {
-                column.append(&self.splitter.unescape(field));
+                column.append(&unescaped(&self.splitter, field, &self.plan.options.columns[*source].1));
             }
         }
         self.bytes += if self.columns.is_empty() { 0 } else { line.len() };
@@ -230,7 +231,7 @@ impl Rows {
                     return Some(bad(field, None));
                 }
             } else if options.bad_value == BadValue::Error {
-                let field = self.splitter.unescape(field);
+                let field = unescaped(&self.splitter, field, data_type);
                 if !values::is_exact(data_type, &field) {
                     return Some(bad(&field, None));
                 }
@@ -265,6 +266,14 @@ impl Rows {
         self.bytes = 0;
         RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), arrays, &options)
             .map_err(|error| ConnectorError::internal("text columns do not make a batch").with_source(error))
+    }
+}
+
+/// A field without its escapes, which only texts have: Hive takes those of other types for bytes of the value.
+fn unescaped<'a>(splitter: &FieldSplitter, field: &'a [u8], data_type: &DataType) -> Cow<'a, [u8]> {
+    match is_text(data_type) && *data_type != DataType::Binary {
+        true => splitter.unescape(field),
+        false => Cow::Borrowed(field),
     }
 }
 

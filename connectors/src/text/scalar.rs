@@ -39,7 +39,7 @@ impl<'a> Scalar<'a> {
             DataType::Float32 => Self::Float32(values::float32(field)?),
             DataType::Float64 => Self::Float64(values::float64(field)?),
             DataType::Decimal128(precision, scale) => Self::Decimal(values::decimal(field, *precision, *scale)?.value),
-            DataType::Date32 => Self::Date(values::date(field)?),
+            DataType::Date32 => Self::Date(values::date(field)?.value),
             DataType::Timestamp(unit, None) => Self::Timestamp(values::timestamp(field, *unit)?.value),
             _ => return None,
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DataFusionResult;
@@ -15,6 +15,7 @@ use super::partitions::{PartitionFile, Partitions};
 use super::ranges::{Part, RANGE_BYTES};
 use super::reader::ReadPlan;
 use super::scan::{OutputColumn, Source, TextExec, TextSplit};
+use super::types::hive_field;
 use crate::error::Result;
 use crate::object_store::FileLocation;
 use crate::split_queue::pack;
@@ -72,7 +73,7 @@ impl TextTable {
         for (name, data_type) in &options.columns {
             Column::new(name, data_type)?;
         }
-        let fields = options.columns.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true));
+        let fields = options.columns.iter().map(|(name, data_type)| hive_field(name, data_type));
         let constant = partitions.iter().flat_map(Partitions::fields).cloned();
         let schema = Arc::new(Schema::new(fields.chain(constant).collect::<Vec<_>>()));
         Ok(Arc::new(Self { location, options, partitions, schema, range_bytes }))

@@ -39,6 +39,19 @@ const SIMPLE: &[(&str, DataType)] = &[
 /// More levels of ARRAY, MAP and STRUCT than any file has.
 const MAX_DEPTH: usize = 32;
 
+/// Key and value in the metadata of a field whose arrays are counted from 0, as those of Hive and Spark are.
+pub const ELEMENTS_FROM_0: (&str, &str) = ("syncline.elements", "from 0");
+
+/// A column of an external table: its arrays are counted from 0.
+pub(crate) fn hive_field(name: &str, data_type: &DataType) -> Field {
+    let field = Field::new(name, data_type.clone(), true);
+    if !data_type.is_nested() {
+        return field;
+    }
+    let (key, value) = ELEMENTS_FROM_0;
+    field.with_metadata([(key.to_owned(), value.to_owned())].into())
+}
+
 /// The Arrow type of a Hive type as typed, such as `STRING`, `DECIMAL(10,2)` or `map<string,struct<a:int,b:array<string>>>`, in any case.
 ///
 /// Lengths of CHAR and VARCHAR are not enforced: a longer text is kept whole, since cutting it would lose data.

@@ -1,12 +1,11 @@
-//! Fields as values, the way Hive's LazySimpleSerDe reads them.
+//! Fields as values, the way Hive's LazySimpleSerDe reads them, in Hive and in Spark.
 //!
-//! Where Hive would turn a field into another value than it says (30 February into 1 March, 24:00:00 into the next day), it is no value here.
+//! Where Hive turns a field into another value than it says (30 February into 1 March, 24:00:00 into the next day), so does this, and says
+//! that the value is not exact.
 
 use std::borrow::Cow;
 
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 
 /// How texts become values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub enum ValueRules {
     Spark,
 }
 
-/// A value, and whether it is all that the field says: a fraction or digits may have been cut or rounded.
+/// A value, and whether it is just what the field says: a fraction may have been cut, a day that does not exist moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value<T> {
     pub(super) value: T,
@@ -41,7 +40,7 @@ pub(super) fn is_exact(data_type: &DataType, field: &[u8]) -> bool {
         DataType::Float32 => float32(field).is_some(),
         DataType::Float64 => float64(field).is_some(),
         DataType::Decimal128(precision, scale) => decimal(field, *precision, *scale).is_some_and(|read| read.exact),
-        DataType::Date32 => date(field).is_some(),
+        DataType::Date32 => date(field).is_some_and(|read| read.exact),
         DataType::Timestamp(unit, _) => timestamp(field, *unit).is_some_and(|read| read.exact),
         _ => true,
     }
@@ -179,41 +178,36 @@ pub(super) fn boolean(field: &[u8]) -> Option<bool> {
     }
 }
 
-/// `2024-08-07` or `2024-8-7`, as days since 1970-01-01.
-pub(super) fn date(field: &[u8]) -> Option<i32> {
+/// `2024-08-07` or `2024-8-7`, as days since 1970-01-01. A day that its month lacks, up to 31, is one of the next month, as
+/// `java.sql.Date.valueOf` has it.
+pub(super) fn date(field: &[u8]) -> Option<Value<i32>> {
     let mut parts = field.split(|byte| *byte == b'-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
+    if parts.next().is_some() || year.len() != 4 {
         return None;
     }
-    let date = civil_date(year, month, day)?;
-    i32::try_from(days_since_epoch(date)).ok()
+    let year = number(year, 4, 0, 9999)?;
+    let month = number(month, 2, 1, 12)?;
+    let day = number(day, 2, 1, 31)?;
+    let value = i32::try_from(days_since_epoch(year.into(), month.into(), day.into())).ok()?;
+    Some(Value { value, exact: day <= days_in_month(year, month) })
 }
 
-/// `2024-08-07 12:34:56` with up to nine digits of a second, as units since 1970-01-01 00:00:00, without a zone.
+/// `2024-08-07 12:34:56` with up to nine digits of a second, as units since 1970-01-01 00:00:00, without a zone. Spaces may be around it.
+/// Hours, minutes and seconds may be any numbers and are added up, as `java.sql.Timestamp.valueOf` has it.
 pub(super) fn timestamp(field: &[u8], unit: TimeUnit) -> Option<Value<i64>> {
+    let field = trimmed(field);
     let space = memchr::memchr(b' ', field)?;
-    let days = i64::from(date(&field[..space])?);
-    let (clock, fraction) = match memchr::memchr(b'.', &field[space + 1..]) {
-        Some(point) => (&field[space + 1..][..point], &field[space + 1..][point + 1..]),
-        None => (&field[space + 1..], &[][..]),
+    let day = date(&field[..space])?;
+    let clock = &field[space + 1..];
+    let mut parts = clock.splitn(3, |byte| *byte == b':');
+    let (hour, minute, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let (second, nanoseconds) = match memchr::memchr(b'.', seconds) {
+        Some(point) => (&seconds[..point], fraction_of_a_second(&seconds[point + 1..])?),
+        None => (seconds, 0),
     };
-    let mut parts = clock.split(|byte| *byte == b':');
-    let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let seconds = i64::from(number(hour, 2, 23)?) * 3600
-        + i64::from(number(minute, 2, 59)?) * 60
-        + i64::from(number(second, 2, 59)?);
-    let has_point = clock.len() < field.len() - space - 1;
-    if has_point && (fraction.is_empty() || fraction.len() > 9) {
-        return None;
-    }
-    let nanoseconds = match fraction {
-        [] => 0,
-        _ => i64::from(number(fraction, 9, 999_999_999)?) * 10i64.pow(9 - fraction.len() as u32),
-    };
+    let (hour, minute, second) = (java_int(hour)?, java_int(minute)?, java_int(second)?);
+    let is_time = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
     let per_second: i64 = match unit {
         TimeUnit::Second => 1,
         TimeUnit::Millisecond => 1_000,
@@ -221,17 +215,61 @@ pub(super) fn timestamp(field: &[u8], unit: TimeUnit) -> Option<Value<i64>> {
         TimeUnit::Nanosecond => 1_000_000_000,
     };
     let nanoseconds_per_unit = 1_000_000_000 / per_second;
-    let value = (days * 86_400 + seconds).checked_mul(per_second)?.checked_add(nanoseconds / nanoseconds_per_unit)?;
-    Some(Value { value, exact: nanoseconds % nanoseconds_per_unit == 0 })
+    let seconds = i64::from(day.value) * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+    let value = seconds.checked_mul(per_second)?.checked_add(nanoseconds / nanoseconds_per_unit)?;
+    Some(Value { value, exact: day.exact && is_time && nanoseconds % nanoseconds_per_unit == 0 })
 }
 
-/// base64, or else the bytes themselves.
+/// One to nine digits, as nanoseconds.
+fn fraction_of_a_second(digits: &[u8]) -> Option<i64> {
+    let value = number(digits, 9, 0, 999_999_999)?;
+    Some(i64::from(value) * 10i64.pow(9 - digits.len() as u32))
+}
+
+/// base64 (either alphabet, spaces within, with or without padding), or else the bytes themselves: as commons-codec decodes for Hive, which
+/// leaves out bits that make no whole byte.
 pub(super) fn binary(field: &[u8]) -> Cow<'_, [u8]> {
-    // Hive's decoder (commons-codec) takes base64 without padding too.
-    match BASE64_STANDARD.decode(field).or_else(|_| base64::prelude::BASE64_STANDARD_NO_PAD.decode(field)) {
-        Ok(bytes) => Cow::Owned(bytes),
-        Err(_) => Cow::Borrowed(field),
+    let is_base64 = |byte: &u8| base64_value(*byte).is_some() || matches!(byte, b'=' | b' ' | b'\t' | b'\r' | b'\n');
+    if !field.iter().all(is_base64) {
+        return Cow::Borrowed(field);
     }
+    let mut bytes = Vec::with_capacity(field.len() / 4 * 3 + 2);
+    let (mut bits, mut count) = (0u32, 0);
+    for value in field.iter().take_while(|byte| **byte != b'=').filter_map(|byte| base64_value(*byte)) {
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    if bytes.is_empty() { Cow::Borrowed(field) } else { Cow::Owned(bytes) }
+}
+
+fn base64_value(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
+}
+
+/// Without what Java's `trim` takes off both ends: spaces and control characters.
+fn trimmed(field: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| *byte <= b' ';
+    let start = field.iter().take_while(|byte| is_blank(byte)).count();
+    let end = field.iter().rev().take_while(|byte| is_blank(byte)).count();
+    field.get(start..field.len() - end).unwrap_or_default()
+}
+
+/// As Java's `Integer.parseInt` reads it: digits, with a sign in front.
+fn java_int(field: &[u8]) -> Option<i32> {
+    let (_, digits) = sign(field);
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| std::str::from_utf8(field).ok()?.parse().ok())?
 }
 
 fn sign(field: &[u8]) -> (bool, &[u8]) {
@@ -242,32 +280,30 @@ fn sign(field: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// One to `max_digits` digits, at most `max`.
-fn number(digits: &[u8], max_digits: usize, max: u32) -> Option<u32> {
+/// One to `max_digits` digits, from `min` to `max`.
+fn number(digits: &[u8], max_digits: usize, min: u32, max: u32) -> Option<u32> {
     if digits.is_empty() || digits.len() > max_digits || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let value = digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
-    (value <= max).then_some(value)
+    (min..=max).contains(&value).then_some(value)
 }
 
-fn civil_date(year: &[u8], month: &[u8], day: &[u8]) -> Option<jiff::civil::Date> {
-    if year.len() != 4 {
-        return None;
+fn days_in_month(year: u32, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        _ => 31,
     }
-    let year = i16::try_from(number(year, 4, 9999)?).ok()?;
-    let month = i8::try_from(number(month, 2, 12)?).ok()?;
-    let day = i8::try_from(number(day, 2, 31)?).ok()?;
-    jiff::civil::Date::new(year, month, day).ok()
 }
 
 /// Days from 1970-01-01 in the proleptic Gregorian calendar: whole eras of 400 years (146097 days), years counted from March.
-fn days_since_epoch(date: jiff::civil::Date) -> i64 {
-    let month = i64::from(date.month());
-    let year = i64::from(date.year()) - i64::from(month <= 2);
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + i64::from(date.day()) - 1;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
@@ -365,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_days_that_exist() {
+    fn dates_are_read_as_in_java() {
         for (text, days) in [
             ("1970-01-01", 0),
             ("2024-08-07", 19942),
@@ -375,12 +411,15 @@ mod tests {
             ("0001-01-01", -719162),
             ("9999-12-31", 2932896),
         ] {
-            assert_eq!(date(text.as_bytes()), Some(days), "{text}");
+            assert_eq!(date(text.as_bytes()), exact(days), "{text}");
+        }
+        for (text, days) in [("1970-02-29", 59), ("2024-02-30", 19783), ("1900-02-29", -25508), ("1970-04-31", 120)] {
+            assert_eq!(date(text.as_bytes()), cut(days), "{text}");
         }
         for text in [
             "",
-            "2024-02-30",
-            "2023-02-29",
+            "2024-02-32",
+            "2024-01-00",
             "2024-13-01",
             "2024-00-01",
             "24-08-07",
@@ -404,20 +443,26 @@ mod tests {
         assert_eq!(micro("1970-01-01 00:00:00.123456789"), cut(123_456));
         assert_eq!(micro("1970-01-01 00:00:00.123456000"), exact(123_456));
         assert_eq!(micro("1969-12-31 23:59:59.999999"), exact(-1));
+        assert_eq!(micro("\t1970-01-01 00:00:01 "), exact(1_000_000));
+        assert_eq!(micro("1970-01-01 000:00:+1"), exact(1_000_000));
+        for text in ["1970-01-01 24:00:00", "1970-01-01 23:60:00", "1970-01-01 23:59:60", "1970-01-02 00:01:-60"] {
+            assert_eq!(micro(text), cut(86_400_000_000), "{text}");
+        }
+        assert_eq!(micro("1970-02-29 00:00:00"), cut(59 * 86_400_000_000));
         assert_eq!(timestamp(b"1970-01-01 00:00:01.5", TimeUnit::Second), cut(1));
         assert_eq!(timestamp(b"1970-01-01 00:00:01.5", TimeUnit::Nanosecond), exact(1_500_000_000));
         assert_eq!(timestamp(b"9999-01-01 00:00:00", TimeUnit::Nanosecond), None);
         for text in [
             "1970-01-01",
             "1970-01-01T00:00:00",
-            "1970-01-01 24:00:00",
-            "1970-01-01 00:60:00",
             "1970-01-01 00:00",
             "1970-01-01 00:00:00Z",
             "1970-01-01 00:00:00.",
             "1970-01-01 00:00:00.1234567890",
             "1970-01-01  00:00:00",
-            "1970-01-01 00:00:00 ",
+            "1970-01-01 00:00:00:00",
+            "1970-01-01 00:00:",
+            "1970-01-01 00:00:99999999999",
         ] {
             assert_eq!(micro(text), None, "{text}");
         }
@@ -430,7 +475,12 @@ mod tests {
             (Some(true), Some(false), None, None)
         );
         assert_eq!(&*binary(b"abc"), b"\x69\xB7");
-        assert_eq!(&*binary(b"aGVsbG8="), b"hello");
+        for text in ["aGVsbG8=", "aGVsbG8", "aGVs bG8=", "aGVsbG8=aaaa", "aGVsbG9"] {
+            assert_eq!(&*binary(text.as_bytes()), b"hello", "{text}");
+        }
+        assert_eq!(&*binary(b"-_-_"), &*binary(b"+/+/"));
+        assert_eq!(&*binary(b"ab"), b"\x69");
+        assert_eq!((&*binary(b""), &*binary(b"a"), &*binary(b"==")), (&b""[..], &b"a"[..], &b"=="[..]));
         assert_eq!(&*binary(b"not base64!\xFF"), b"not base64!\xFF");
     }
 

@@ -4,8 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, Date32Array, Int32Array, Int64Array, ListArray, ListBuilder, StringArray,
-    StringBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryArray, Date32Array, Float64Array, Int32Array, Int64Array, ListArray, ListBuilder,
+    StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
@@ -40,6 +40,7 @@ pub(super) enum Value {
     Texts(Vec<String>),
     Int(i32),
     Long(i64),
+    Double(f64),
     Date(Date),
 }
 
@@ -325,6 +326,10 @@ fn array_of(values: Vec<Option<Value>>, data_type: &DataType) -> Result<ArrayRef
         }))),
         DataType::Int64 => Arc::new(Int64Array::from_iter(values.into_iter().map(|value| match value {
             Some(Value::Long(value)) => Some(value),
+            _ => None,
+        }))),
+        DataType::Float64 => Arc::new(Float64Array::from_iter(values.into_iter().map(|value| match value {
+            Some(Value::Double(value)) => Some(value),
             _ => None,
         }))),
         DataType::Date32 => Arc::new(Date32Array::from_iter(values.into_iter().map(|value| match value {

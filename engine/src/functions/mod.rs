@@ -12,6 +12,7 @@ mod percentile;
 mod regex;
 mod spark_text;
 mod text;
+mod text_number;
 mod url;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub(crate) use datetime_text::datetime_text;
 pub(crate) use element::ElementsFrom0;
 pub(crate) use text::Substring;
+pub(crate) use text_number::{text_to_bigint, text_to_double, whole};
 
 /// All scalar functions of ours; `timezone` is the run's zone.
 pub(crate) fn all(timezone: &str) -> Vec<Arc<ScalarUDF>> {

@@ -1,5 +1,6 @@
-//! Comparisons of dates with what is no date. DataFusion takes a whole number as days since 1970, so that `dt = 20240807` finds nothing:
-//! that is an error here. Text in either of the two forms that people write becomes a date; other text is an error.
+//! Comparisons of values of different types. DataFusion takes a whole number beside a date as days since 1970, so that `dt = 20240807`
+//! finds nothing: that is an error here. Text in either of the two forms that people write becomes a date; other text is an error.
+//! Text beside a number is the matter of [`numbers`](super::numbers).
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -8,6 +9,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Between, BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, expr::InList};
 
+use super::numbers;
 use crate::error::{Result, SynclineError, codes};
 
 /// Checks and rewrites all comparisons of a plan.
@@ -20,11 +22,16 @@ pub(super) fn check_comparisons(plan: LogicalPlan) -> Result<LogicalPlan> {
         }
         let names = NamePreserver::new(&node);
         let schema = merge_schema(&inputs);
-        if let LogicalPlan::Join(join) = &node {
-            for (left, right) in &join.on {
-                check_pair(left, right, &schema, "=").map_err(|error| note(&mut mistake, error))?;
+        let node = match node {
+            LogicalPlan::Join(mut join) => {
+                for (left, right) in &join.on {
+                    check_pair(left, right, &schema, "=").map_err(|error| note(&mut mistake, error))?;
+                }
+                join.on = join.on.into_iter().map(|(left, right)| numbers::comparable(left, right, &schema)).collect();
+                LogicalPlan::Join(join)
             }
-        }
+            node => node,
+        };
         node.map_expressions(|expr| {
             let name = names.save(&expr);
             let expr = expr.transform_up(|expr| {
@@ -55,11 +62,9 @@ fn comparison(expr: Expr, schema: &DFSchema) -> Result<Expr> {
             check_pair(&left, &right, schema, &name)?;
             let new_right = date_for(&left, &right, schema)?;
             let new_left = date_for(&right, &left, schema)?;
-            Expr::BinaryExpr(BinaryExpr {
-                left: new_left.map_or(left, Box::new),
-                op,
-                right: new_right.map_or(right, Box::new),
-            })
+            let (left, right) = (new_left.unwrap_or(*left), new_right.unwrap_or(*right));
+            let (left, right) = numbers::comparable(left, right, schema);
+            Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) })
         }
         Expr::InList(InList { expr, list, negated }) => {
             let list = list
@@ -69,19 +74,21 @@ fn comparison(expr: Expr, schema: &DFSchema) -> Result<Expr> {
                     Ok(date_for(&expr, &item, schema)?.unwrap_or(item))
                 })
                 .collect::<Result<_>>()?;
-            Expr::InList(InList { expr, list, negated })
+            let (expr, list) = numbers::comparable_list(*expr, list, schema);
+            Expr::InList(InList { expr: Box::new(expr), list, negated })
         }
         Expr::Between(Between { expr, negated, low, high }) => {
             check_pair(&expr, &low, schema, "BETWEEN")?;
             check_pair(&expr, &high, schema, "BETWEEN")?;
             let new_low = date_for(&expr, &low, schema)?;
             let new_high = date_for(&expr, &high, schema)?;
-            Expr::Between(Between {
-                expr,
-                negated,
-                low: new_low.map_or(low, Box::new),
-                high: new_high.map_or(high, Box::new),
-            })
+            let (low, high) = (new_low.unwrap_or(*low), new_high.unwrap_or(*high));
+            match numbers::comparable_between(&expr, &low, &high, schema) {
+                Some([expr, low, high]) => {
+                    Expr::Between(Between { expr: Box::new(expr), negated, low: Box::new(low), high: Box::new(high) })
+                }
+                None => Expr::Between(Between { expr, negated, low: Box::new(low), high: Box::new(high) }),
+            }
         }
         Expr::InSubquery(subquery) => {
             let of_column = subquery.subquery.subquery.schema().fields().first().map(|field| field.data_type().clone());

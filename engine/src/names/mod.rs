@@ -3,6 +3,7 @@
 mod dates;
 mod lateral_view;
 mod mysql;
+mod numbers;
 mod outputs;
 mod remote_query;
 mod rewrite;

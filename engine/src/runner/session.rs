@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use syncline_connectors::error::ErrorCode;
+use syncline_connectors::file_sink;
 use syncline_connectors::options::nearest;
 use syncline_connectors::scan_settings::ScanSettings;
 use syncline_connectors::sink::settings::WriteSettings;
@@ -29,26 +30,19 @@ pub(super) enum Effect {
 }
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
-const WRITE_SETTINGS: &[&str] = &[
-    "write_mode",
-    "load_bytes",
-    "load_rows",
-    "max_writers",
-    "visible_timeout",
-    "error_limit",
-    "max_line_bytes",
-    "max_file_size",
-    "empty_file",
-    "raw_text",
-    "max_dynamic_partitions",
-];
+const WRITE_SETTINGS: &[&str] =
+    &["write_mode", "load_bytes", "load_rows", "visible_timeout", "error_limit", "max_line_bytes"];
+
+/// The names of all settings that an engine or a connector reads.
+fn settings() -> impl Iterator<Item = &'static str> {
+    ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).chain(file_sink::SETTINGS).copied().chain(ScanSettings::names())
+}
 
 /// The setting that a name means: DataWorks and DataX write `loadBytes` for `load_bytes`.
 fn canonical(name: &str) -> Option<&'static str> {
     let folded = |name: &str| name.replace('_', "").to_lowercase();
     let wanted = folded(name);
-    let own = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied().find(|known| folded(known) == wanted);
-    own.or_else(|| ScanSettings::canonical(name))
+    settings().find(|known| folded(known) == wanted).or_else(|| ScanSettings::canonical(name))
 }
 
 /// Changes the scope as the statement says. Returns what the user should know. Statements that show something change nothing.
@@ -278,8 +272,7 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
         )));
     };
     let Some(setting) = canonical(short) else {
-        let known = ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).copied().chain(ScanSettings::names());
-        let known: Vec<&str> = known.collect();
+        let known: Vec<&str> = settings().collect();
         let error = option(format!("there is no setting \"syncline.{short}\""));
         return Err(match nearest(short, known.iter().copied()) {
             Some(near) => error.hint(format!("did you mean syncline.{near}?")),
@@ -304,6 +297,7 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
         WriteSettings::parse(&Options::new(), &given, &Options::new())?;
     }
     ScanSettings::parse(&given, &Options::new())?;
+    file_sink::check_settings(&given)?;
     scope.settings.insert(setting.to_owned(), value.to_owned());
     Ok(Vec::new())
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use syncline_connectors::file_sink;
+use syncline_connectors::scan_settings::ScanSettings;
 use syncline_connectors::sink::{ColumnMapping, PartitionItem, PlannedWrite, WriteRequest};
 use syncline_sql::statement::{FilesStatement, FilesTarget, InsertTarget, Property};
 
@@ -46,7 +47,12 @@ impl WriteTarget {
                 .map_err(|error| error.at(name.position.clone())),
             InsertTarget::Files(files) => Ok(Self::Files(Box::new(TargetFiles {
                 files: files.as_ref().clone(),
-                properties: properties.to_vec(),
+                // what is said of reading concerns the source
+                properties: properties
+                    .iter()
+                    .filter(|property| ScanSettings::canonical(&property.name).is_none())
+                    .cloned()
+                    .collect(),
                 folder: folder.map(Path::to_owned),
             }))),
         }

@@ -1,7 +1,7 @@
 //! What says how files are written down: `ROW FORMAT …`, `STORED AS …`, `USING …` and their properties.
 
 use super::Cursor;
-use crate::delimiter::{delimiter, text_bytes};
+use crate::delimiter::{row_format_delimiter, text_bytes};
 use crate::error::{ErrorCode, SqlError};
 use crate::nearest::nearest;
 use crate::reference::reference;
@@ -290,7 +290,7 @@ fn delimiters(cursor: &mut Cursor<'_>) -> Result<RowFormat, SqlError> {
 fn set_delimiter(cursor: &mut Cursor<'_>, target: &mut Option<Vec<u8>>) -> Result<(), SqlError> {
     let at = cursor.at;
     let raw = cursor.raw_string("the delimiter in quotes")?;
-    let bytes = delimiter(raw).map_err(|error| error.at(cursor.statement.position(at)))?;
+    let bytes = row_format_delimiter(raw).map_err(|error| error.at(cursor.statement.position(at)))?;
     if target.replace(bytes).is_some() {
         return Err(cursor.statement.error(ErrorCode::Syntax, "this delimiter is given twice", at));
     }

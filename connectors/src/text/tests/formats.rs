@@ -34,16 +34,8 @@ async fn csv_is_read_as_spark_reads_it() {
         "\"open,2,3\n",
         "next,5,6\n"
     );
-    let expected = [
-        "x¦y,z¦w",
-        "\"a\"\"b\"¦c\"d¦e",
-        "1¦2¦∅",
-        "1¦2¦3",
-        "∅¦∅¦∅",
-        "\"abc\"d¦e\"f\"g¦h",
-        "open,2,3¦∅¦∅",
-        "next¦5¦6",
-    ];
+    let expected =
+        ["x¦y,z¦w", "\"a\"\"b\"¦c\"d¦e", "1¦2¦∅", "1¦2¦3", "∅¦∅¦∅", "\"abc\"d¦e\"f\"g¦h", "open,2,3¦∅¦∅", "next¦5¦6"];
     assert_eq!(spark_csv(ABC, &[], text).await, expected);
     let text = concat!(
         "\"a\\\\b\",\"x\\ny\",\"z\\\"\n",
@@ -78,8 +70,8 @@ async fn csv_options_are_sparks() {
 
 #[tokio::test]
 async fn quotes_go_on_across_lines_where_multi_line_is_set() {
-    let text = "x,\"y\nz\",w\n\"a\r\nb\",c,d\r\n\"open,2,3\nnext,5,6\n";
-    let expected = ["x¦y\nz¦w", "a\r\nb¦c¦d", "open,2,3\nnext,5,6¦∅¦∅"];
+    let text = "x,\"y\nz\",w\n\"a\r\nb\rc\",c,d\r\n\"open,2,3\nnext,5,6\n";
+    let expected = ["x¦y\nz¦w", "a\r\nb\rc¦c¦d", "open,2,3\nnext,5,6¦∅¦∅"];
     assert_eq!(spark_csv(ABC, &[("multiLine", "true")], text).await, expected);
     // by RFC 4180 too, and without an end an error where bad values are
     assert_eq!(select_one(text.as_bytes(), of(TextPreset::Csv, ABC, &[])).await, expected);
@@ -228,10 +220,10 @@ async fn numbers_in_json_are_exact() {
     ];
     assert_eq!(spark_json("m DECIMAL(38,10);l BIGINT;b TINYINT;f FLOAT", &[], text).await, expected);
     // as text they stay as they are written
-    assert_eq!(spark_json("s STRING", &[], "{\"s\":123456789.123456789012345678901234567890}\n{\"s\":1.10}\n").await, [
-        "123456789.123456789012345678901234567890",
-        "1.10"
-    ]);
+    assert_eq!(
+        spark_json("s STRING", &[], "{\"s\":123456789.123456789012345678901234567890}\n{\"s\":1.10}\n").await,
+        ["123456789.123456789012345678901234567890", "1.10"]
+    );
 }
 
 #[tokio::test]
@@ -241,25 +233,15 @@ async fn nested_json_fills_arrays_maps_and_structs() {
         "{\"a\":[1,2,null],\"m\":{\"k\":1,\"j\":null},\"st\":{\"x\":1,\"y\":\"z\"}}\n{\"a\":[],\"m\":{},\"st\":{}}\n{\"a\":5,\"m\":5,\"st\":5}\n",
         "{\"a\":[1,\"x\",3],\"m\":{\"k\":\"v\"},\"st\":{\"x\":\"bad\",\"y\":\"ok\"}}\n{\"a\":null}\n{\"st\":[{\"x\":1}]}\n"
     );
-    let expected = [
-        "[1, 2, ∅]¦{k: 1, j: ∅}¦{x: 1, y: z}",
-        "[]¦{}¦{x: ∅, y: ∅}",
-        "∅¦∅¦∅",
-        "∅¦∅¦{x: ∅, y: ok}",
-        "∅¦∅¦∅",
-        "∅¦∅¦∅",
-    ];
+    let expected =
+        ["[1, 2, ∅]¦{k: 1, j: ∅}¦{x: 1, y: z}", "[]¦{}¦{x: ∅, y: ∅}", "∅¦∅¦∅", "∅¦∅¦{x: ∅, y: ok}", "∅¦∅¦∅", "∅¦∅¦∅"];
     assert_eq!(spark_json(columns, &[], text).await, expected);
     let columns = "a ARRAY<STRUCT<x:INT>>;m MAP<STRING,STRUCT<x:INT,y:INT>>;n STRUCT<p:STRUCT<x:INT,y:STRING>>";
     let text = concat!(
         "{\"a\":[{\"x\":1},{\"x\":\"bad\"}],\"m\":{\"k\":{\"x\":\"bad\",\"y\":2}},\"n\":{\"p\":{\"x\":\"bad\",\"y\":\"z\"}}}\n",
         "{\"a\":[{\"x\":1},null,{}]}\n{\"a\":[{\"x\":1},5]}\n"
     );
-    let expected = [
-        "[{x: 1}, {x: ∅}]¦{k: {x: ∅, y: 2}}¦{p: {x: ∅, y: z}}",
-        "[{x: 1}, ∅, {x: ∅}]¦∅¦∅",
-        "∅¦∅¦∅",
-    ];
+    let expected = ["[{x: 1}, {x: ∅}]¦{k: {x: ∅, y: 2}}¦{p: {x: ∅, y: z}}", "[{x: 1}, ∅, {x: ∅}]¦∅¦∅", "∅¦∅¦∅"];
     assert_eq!(spark_json(columns, &[], text).await, expected);
 }
 
@@ -278,10 +260,10 @@ async fn dates_times_and_bytes_of_json() {
     ];
     assert_eq!(spark_json("d DATE;t TIMESTAMP;b BINARY", &[], text).await, expected);
     let zone = [("timeZone", "Asia/Shanghai")];
-    assert_eq!(spark_json("t TIMESTAMP", &zone, "{\"t\":\"2024-08-07T04:34:56Z\"}\n{\"t\":1723034096}\n").await, [
-        "2024-08-07T12:34:56",
-        "2024-08-07T20:34:56"
-    ]);
+    assert_eq!(
+        spark_json("t TIMESTAMP", &zone, "{\"t\":\"2024-08-07T04:34:56Z\"}\n{\"t\":1723034096}\n").await,
+        ["2024-08-07T12:34:56", "2024-08-07T20:34:56"]
+    );
 }
 
 #[tokio::test]
@@ -373,7 +355,8 @@ async fn zstd_bzip2_and_deflate_are_read_by_name_first_bytes_or_option() {
 
 /// What arrow's reader of CSV makes of a text: fields, which cannot be told NULL from empty.
 fn arrow_csv(text: &str, columns: usize) -> Option<Vec<Vec<String>>> {
-    let fields: Vec<_> = (0..columns).map(|index| arrow::datatypes::Field::new(index.to_string(), DataType::Utf8, true)).collect();
+    let fields: Vec<_> =
+        (0..columns).map(|index| arrow::datatypes::Field::new(index.to_string(), DataType::Utf8, true)).collect();
     let reader = arrow::csv::ReaderBuilder::new(Arc::new(arrow::datatypes::Schema::new(fields)))
         .with_truncated_rows(true)
         .build(std::io::Cursor::new(text))
@@ -384,7 +367,9 @@ fn arrow_csv(text: &str, columns: usize) -> Option<Vec<Vec<String>>> {
         let column = |index: usize| arrow::array::AsArray::as_string::<i32>(batch.column(index)).clone();
         let columns: Vec<_> = (0..columns).map(column).collect();
         for row in 0..batch.num_rows() {
-            let value = |column: &arrow::array::StringArray| if column.is_null(row) { "" } else { column.value(row) }.to_owned();
+            let value = |column: &arrow::array::StringArray| {
+                if column.is_null(row) { "" } else { column.value(row) }.to_owned()
+            };
             rows.push(columns.iter().map(value).collect());
         }
     }
@@ -393,7 +378,20 @@ fn arrow_csv(text: &str, columns: usize) -> Option<Vec<Vec<String>>> {
 
 #[test]
 fn csv_by_the_rfc_is_what_arrows_reader_makes_of_it() {
-    let piece = prop::sample::select(vec!["a", "b c", ",", ",", "\n", "\n", "\"", "\"\"", "\"x,y\"", "\"p\nq\"", "\"q\"\"r\"", "é"]);
+    let piece = prop::sample::select(vec![
+        "a",
+        "b c",
+        ",",
+        ",",
+        "\n",
+        "\n",
+        "\"",
+        "\"\"",
+        "\"x,y\"",
+        "\"p\nq\"",
+        "\"q\"\"r\"",
+        "é",
+    ]);
     let texts = prop::collection::vec(piece, 0..25).prop_map(|pieces| pieces.concat());
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -440,12 +438,7 @@ async fn random_bytes_are_rows_or_errors_of_any_format_but_never_a_panic() {
         let log = Arc::new(Log::default());
         let files = Files::one(&bytes);
         let context = context(Some(log));
-        let read = query(
-            &context,
-            FileLocation::Local(files.path()),
-            of(preset, columns, &[]),
-            "SELECT * FROM t",
-        );
+        let read = query(&context, FileLocation::Local(files.path()), of(preset, columns, &[]), "SELECT * FROM t");
         assert!(read.await.is_ok(), "{preset:?} {}", bytes.escape_ascii());
     }
 }

@@ -31,7 +31,10 @@ async fn tables_of_spark_are_read_with_their_options() {
     }
     let json = "CREATE TABLE t (id INT, tags ARRAY<STRING>, at TIMESTAMP) USING json LOCATION 'f.json'";
     // the run's zone is Asia/Shanghai
-    assert_eq!(read(&world, json, "SELECT id, tags, at FROM t").await, ["1|[x, y]|2024-08-07T12:34:56", "NULL|NULL|NULL"]);
+    assert_eq!(
+        read(&world, json, "SELECT id, tags, at FROM t").await,
+        ["1|[x, y]|2024-08-07T12:34:56", "NULL|NULL|NULL"]
+    );
     world.write_file("f.txt", "a,b\n\\N\n");
     assert_eq!(
         read(&world, "CREATE TABLE t (value STRING) USING text LOCATION 'f.txt'", "SELECT * FROM t").await,
@@ -54,7 +57,8 @@ async fn serdes_are_read_by_their_class() {
     let (_, events) = run(&session, world.script(&open_csv.replace(" t ", " warned "))).await;
     assert!(warnings_of(&events)[0].contains("STRING, as in Hive: id too"), "{:?}", warnings_of(&events));
     for class in ["org.apache.hive.hcatalog.data.JsonSerDe", "org.openx.data.jsonserde.JsonSerDe"] {
-        let json = format!("CREATE EXTERNAL TABLE t (id INT, name STRING) ROW FORMAT SERDE '{class}' LOCATION 'f.json'");
+        let json =
+            format!("CREATE EXTERNAL TABLE t (id INT, name STRING) ROW FORMAT SERDE '{class}' LOCATION 'f.json'");
         assert_eq!(read(&world, &json, "SELECT id + 1, name FROM t").await, ["2|x"]);
     }
     let lazy = "CREATE EXTERNAL TABLE t (id INT, m ARRAY<ARRAY<STRING>>)
@@ -67,7 +71,8 @@ async fn serdes_are_read_by_their_class() {
 async fn a_bad_value_is_an_error_where_the_session_says_so() {
     let world = World::empty().await;
     world.write_file("f.txt", "1|2024-08-07\nx|y\n");
-    let define = "CREATE EXTERNAL TABLE t (id INT, day DATE) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' LOCATION 'f.txt'";
+    let define =
+        "CREATE EXTERNAL TABLE t (id INT, day DATE) ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' LOCATION 'f.txt'";
     assert_eq!(read(&world, define, "SELECT id, day FROM t").await, ["1|2024-08-07", "NULL|NULL"]);
     let session = world.engine().await.session();
     let script = world.script(&format!("{define}; SET syncline.bad_value = 'error'; SELECT id FROM t"));

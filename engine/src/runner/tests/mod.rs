@@ -9,6 +9,7 @@ mod mariadb;
 mod partitions;
 mod reading;
 mod resume;
+mod spark_tables;
 mod statements;
 
 use minirocks::{Server, ServerConfig};

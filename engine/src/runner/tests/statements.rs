@@ -243,11 +243,11 @@ async fn a_row_that_cannot_be_read_is_an_error_in_a_query_and_a_reject_in_a_writ
 }
 
 #[tokio::test]
-async fn files_are_not_written_yet_and_that_is_found_before_anything_ran() {
+async fn a_file_behind_a_web_server_is_not_written_to_and_that_is_found_before_anything_ran() {
     let world = World::new().await;
     let session = world.engine().await.session();
     let script =
-        world.script("CREATE EXTERNAL TABLE f (a STRING) LOCATION 'f.txt'; INSERT INTO f SELECT uid FROM source.users");
+        world.script("CREATE EXTERNAL TABLE f (a STRING) LOCATION 'https://h.example/f.txt'; INSERT INTO f SELECT uid FROM source.users");
     let (report, _) = run(&session, script).await;
     let (code, message, _) = error_of(&report);
     assert_eq!((code, report.exit_code()), ("E2003", 2), "{message}");

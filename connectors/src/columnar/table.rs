@@ -1,0 +1,200 @@
+//! A table over files that hold columns.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use jiff::tz::TimeZone;
+
+use super::decoded::DecodedSource;
+use super::parquet::ColumnFinder;
+use super::ranged_file::ScannedFile;
+use super::source::{ColumnarSource, Scanned};
+use super::{ColumnarFormat, parquet};
+use crate::error::{ConnectorError, Result};
+use crate::object_store::{FileLocation, FoundFile};
+use crate::text::Partitions;
+
+/// A table over Parquet, Avro or ORC files. Each scan lists the files anew; a file of no bytes has no rows.
+///
+/// Moments are shown in the zone of the session's `datafusion.execution.time_zone`, UTC if it has none.
+#[derive(Debug)]
+pub struct ColumnarTable {
+    location: FileLocation,
+    format: ColumnarFormat,
+    /// Of a partitioned table: its files are those of its partitions, and none of its location's own.
+    partitions: Option<Partitions>,
+    /// The columns of files, then those of partitions.
+    schema: SchemaRef,
+    columns_in_files: usize,
+}
+
+impl ColumnarTable {
+    /// A table over the files of one location; does no I/O, so that files may come later.
+    ///
+    /// # Errors
+    /// Code Option for no columns, or two of one name.
+    pub fn try_new(
+        location: FileLocation,
+        format: ColumnarFormat,
+        columns: Vec<(String, DataType)>,
+    ) -> Result<Arc<dyn TableProvider>> {
+        Self::over(location, format, columns, None)
+    }
+
+    /// A table over the files of its partitions, whose columns stand behind those of the files. `location` is shown by EXPLAIN; its
+    /// own files are not read, as in Hive and Spark. A filter on partition columns leaves out partitions before they are listed.
+    /// The value `__HIVE_DEFAULT_PARTITION__` is NULL, for text columns too.
+    ///
+    /// # Errors
+    /// As [`try_new`](Self::try_new).
+    pub fn partitioned(
+        location: FileLocation,
+        format: ColumnarFormat,
+        columns: Vec<(String, DataType)>,
+        partitions: Partitions,
+    ) -> Result<Arc<dyn TableProvider>> {
+        Self::over(location, format, columns, Some(partitions.with_nulls()))
+    }
+
+    fn over(
+        location: FileLocation,
+        format: ColumnarFormat,
+        columns: Vec<(String, DataType)>,
+        partitions: Option<Partitions>,
+    ) -> Result<Arc<dyn TableProvider>> {
+        if columns.is_empty() {
+            return Err(ConnectorError::option("a table needs a column that is not of its partitions"));
+        }
+        let columns_in_files = columns.len();
+        let fields = columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, true));
+        let constant = partitions.iter().flat_map(Partitions::fields).cloned();
+        let fields: Vec<Field> = fields.chain(constant).collect();
+        for (at, field) in fields.iter().enumerate() {
+            if fields[..at].iter().any(|other| other.name().eq_ignore_ascii_case(field.name())) {
+                let message = format!("column \"{}\" is there twice", field.name().escape_debug());
+                return Err(ConnectorError::option(message));
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Arc::new(Self { location, format, partitions, schema, columns_in_files }))
+    }
+
+    /// The files to read, and for EXPLAIN how many partitions of how many they are of.
+    async fn files(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Found> {
+        let Some(partitions) = &self.partitions else {
+            let files = self.location.list().await?;
+            return Ok((files.into_iter().map(|file| (file, Vec::new())).collect(), None));
+        };
+        let matching = partitions.matching(state, filters)?;
+        let files = partitions.files(&matching).await?;
+        let files = files.into_iter().map(|found| (found.file, found.values.as_ref().clone())).collect();
+        Ok((files, Some((matching.len(), partitions.len()))))
+    }
+
+    fn table_schema(&self) -> TableSchema {
+        let fields = self.schema.fields();
+        let (in_files, constant) = fields.split_at(self.columns_in_files);
+        let in_files = Arc::new(Schema::new(in_files.to_vec()));
+        TableSchema::builder(in_files).with_table_partition_cols(constant.to_vec()).build()
+    }
+}
+
+/// Files with the values of their partitions, and how many partitions of how many they are of.
+type Found = (Vec<(FoundFile, Vec<ScalarValue>)>, Option<(usize, usize)>);
+
+#[async_trait]
+impl TableProvider for ColumnarTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        // The others reach the scan as physical expressions, for its statistics, and are applied above it all the same.
+        let kind = |filter: &&Expr| match &self.partitions {
+            Some(partitions) if partitions.decides(filter) => TableProviderFilterPushDown::Exact,
+            _ => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(kind).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let (files, partitions) = self.files(state, filters).await?;
+        let files: Vec<_> = files.into_iter().filter(|(file, _)| file.size() != Some(0)).collect();
+        let zone = session_zone(state)?;
+        let schema = self.table_schema();
+        let format: Arc<dyn FileSource> = match self.format {
+            ColumnarFormat::Parquet => Arc::new(parquet::source(schema, &state.default_table_options().parquet)),
+            format => Arc::new(DecodedSource::new(format, schema, zone.clone())),
+        };
+        let scanned = Scanned { location: self.location.to_string(), partitions };
+        let source = Arc::new(ColumnarSource::new(format, scanned));
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        if let Some(sizes) = files.iter().map(|(file, _)| file.size()).collect::<Option<Vec<_>>>() {
+            let bytes = usize::try_from(sizes.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
+            statistics.total_byte_size = Precision::Inexact(bytes);
+        }
+        // The URL is that of a store which every session has and these sources do not use.
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_groups(groups(files, state.config().target_partitions()))
+            .with_expr_adapter(Some(Arc::new(ColumnFinder { zone })))
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+fn session_zone(state: &dyn Session) -> Result<TimeZone> {
+    let Some(name) = &state.config_options().execution.time_zone else { return Ok(TimeZone::UTC) };
+    super::time_zone(name)
+}
+
+/// Deals files out to groups, the largest first to whoever has least. DataFusion cuts large files into ranges for more of them.
+/// Two files are two groups at least, so that a write never takes a scan of one partition for all there is.
+fn groups(files: Vec<(FoundFile, Vec<ScalarValue>)>, target: usize) -> Vec<FileGroup> {
+    let count = target.max(2).min(files.len()).max(1);
+    let mut by_size: Vec<_> = files.into_iter().enumerate().collect();
+    by_size.sort_by_key(|(_, (file, _))| std::cmp::Reverse(file.size().unwrap_or(0)));
+    let mut groups: Vec<(u64, Vec<_>)> = (0..count).map(|_| (0, Vec::new())).collect();
+    for (at, (file, values)) in by_size {
+        if let Some(group) = groups.iter_mut().min_by_key(|(bytes, members)| (*bytes, members.len())) {
+            group.0 += file.size().unwrap_or(0);
+            group.1.push((at, file, values));
+        }
+    }
+    let group = |(_, mut members): (u64, Vec<(usize, FoundFile, Vec<ScalarValue>)>)| {
+        members.sort_unstable_by_key(|(at, ..)| *at);
+        members.into_iter().map(|(_, file, values)| partitioned_file(file, values)).collect::<Vec<_>>()
+    };
+    groups.into_iter().map(group).map(FileGroup::new).collect()
+}
+
+fn partitioned_file(file: FoundFile, values: Vec<ScalarValue>) -> PartitionedFile {
+    // the name is for EXPLAIN; the extension is what opens the file
+    PartitionedFile::new(file.to_string(), file.size().unwrap_or(0))
+        .with_partition_values(values)
+        .with_extension(ScannedFile::new(file))
+}

@@ -1,0 +1,80 @@
+//! Comparisons of text with numbers, as Spark makes them: the text becomes a number, and one that is none is NULL, where DataFusion fails
+//! the query. In a list, `IN (…)`, numbers become text.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::{Expr, ExprSchemable, cast};
+
+use crate::functions::{text_to_bigint, text_to_double, whole};
+
+/// Both sides of a comparison.
+pub(super) fn comparable(left: Expr, right: Expr, schema: &DFSchema) -> (Expr, Expr) {
+    let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else { return (left, right) };
+    match (left_type.is_string(), right_type.is_string()) {
+        (true, false) => pair(left, right, &right_type),
+        (false, true) => {
+            let (right, left) = pair(right, left, &left_type);
+            (left, right)
+        }
+        _ => (left, right),
+    }
+}
+
+/// The value and the bounds of BETWEEN, which is two comparisons. None if each of them wants another type of the value.
+pub(super) fn comparable_between(value: &Expr, low: &Expr, high: &Expr, schema: &DFSchema) -> Option<[Expr; 3]> {
+    let (value_by_low, low) = comparable(value.clone(), low.clone(), schema);
+    let (value_by_high, high) = comparable(value.clone(), high.clone(), schema);
+    (value_by_low == value_by_high).then_some([value_by_low, low, high])
+}
+
+/// The value and the list of IN.
+pub(super) fn comparable_list(value: Expr, list: Vec<Expr>, schema: &DFSchema) -> (Expr, Vec<Expr>) {
+    let Ok(value_type) = value.get_type(schema) else { return (value, list) };
+    let types: Vec<_> = list.iter().map(|item| item.get_type(schema).ok()).collect();
+    let is = |of: fn(&DataType) -> bool| types.iter().all(|data_type| data_type.as_ref().is_some_and(of));
+    if value_type.is_string() && is(DataType::is_integer) {
+        return (value, list.into_iter().map(text_of_number).collect());
+    }
+    if is_whole(&value_type) && is(DataType::is_string) {
+        let numbers: Option<Vec<_>> = list.iter().map(number_of_text).collect();
+        return match numbers {
+            Some(numbers) => (value, numbers),
+            None => (cast(value, DataType::Utf8), list),
+        };
+    }
+    (value, list)
+}
+
+/// A text beside a number of a type.
+fn pair(text: Expr, number: Expr, number_type: &DataType) -> (Expr, Expr) {
+    match number_type {
+        _ if is_whole(number_type) => (number_of_text(&text).unwrap_or_else(|| text_to_bigint(text)), number),
+        DataType::Float32 | DataType::Float64 => (text_to_double(text), number),
+        // Spark has no decimal for all texts
+        DataType::Decimal128(..) | DataType::Decimal256(..) => (text_to_double(text), cast(number, DataType::Float64)),
+        _ => (text, number),
+    }
+}
+
+/// Types whose values a BIGINT holds.
+fn is_whole(data_type: &DataType) -> bool {
+    data_type.is_integer() && *data_type != DataType::UInt64
+}
+
+/// A literal that is written as a number is: one that a source's index and a partition's name have.
+fn number_of_text(expr: &Expr) -> Option<Expr> {
+    let text = match expr {
+        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text), _) => text,
+        _ => return None,
+    };
+    let text = text.as_deref()?;
+    let number = whole(text).filter(|number| number.to_string() == text)?;
+    Some(Expr::Literal(ScalarValue::Int64(Some(number)), None))
+}
+
+fn text_of_number(expr: Expr) -> Expr {
+    match &expr {
+        Expr::Literal(value, _) if !value.is_null() => Expr::Literal(ScalarValue::Utf8(Some(value.to_string())), None),
+        _ => cast(expr, DataType::Utf8),
+    }
+}
