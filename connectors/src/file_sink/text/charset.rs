@@ -79,8 +79,9 @@ impl CharsetEncoder {
         if matches!(self.state, State::Utf8) {
             return Ok(lines);
         }
-        let text = std::str::from_utf8(lines)
-            .map_err(|error| ConnectorError::internal("lines are not UTF-8").with_source(error))?;
+        let text = std::str::from_utf8(lines).map_err(|error| {
+            ConnectorError::option("a delimiter or a text for NULL is not UTF-8").with_source(error)
+        })?;
         match &mut self.state {
             State::Utf8 => {}
             State::Utf16 { bytes, needs_mark } => {

@@ -162,6 +162,13 @@ impl CsvLines {
                 };
                 return Some((index, reason));
             }
+            if is_null
+                && self.options.line_delimiter.is_none()
+                && memchr2(b'\n', b'\r', &self.options.null_marker).is_some()
+            {
+                // which is how a format says that nothing is NULL
+                return Some((index, NULL));
+            }
             let has_line_end = self.options.line_delimiter.is_none() && memchr2(b'\n', b'\r', &text).is_some();
             if has_line_end && (!self.csv.multi_line || self.csv.quote.is_none()) {
                 return Some((index, LINE_END));

@@ -117,9 +117,17 @@ impl TextFormatter {
             }
             other => other,
         };
+        let charset = Charset::new(options.encoding, options.byte_order_mark_decides);
+        let mut marks = options.columns.iter().map(|(name, _)| name.as_bytes()).collect::<Vec<_>>().concat();
+        for mark in
+            [options.fields_delimiter.as_deref(), options.line_delimiter.as_deref(), Some(&*options.null_marker)]
+        {
+            marks.extend_from_slice(mark.unwrap_or_default());
+        }
+        charset.encoder().encode(&marks, true, &mut Vec::new())?;
         Ok(Self {
             syntax,
-            charset: Charset::new(options.encoding, options.byte_order_mark_decides),
+            charset,
             compression,
             header_lines,
             line_end: options.line_delimiter.clone().unwrap_or_else(|| b"\n".to_vec()),
