@@ -42,6 +42,9 @@ pub(super) enum End {
     Open,
 }
 
+/// Reads a quoted field of a record from behind its quote into the fields; where it ends, and how.
+type ReadQuoted = fn(&CsvSplitter, &[u8], usize, u8, &mut CsvFields) -> (usize, End);
+
 impl CsvFields {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
@@ -148,12 +151,7 @@ impl CsvSplitter {
     }
 
     /// Fields that begin with a quote or do not; the third reads one that does from behind its quote, and says where it ends.
-    fn split_by_fields(
-        &self,
-        record: &[u8],
-        fields: &mut CsvFields,
-        quoted: fn(&Self, &[u8], usize, u8, &mut CsvFields) -> (usize, End),
-    ) -> End {
+    fn split_by_fields(&self, record: &[u8], fields: &mut CsvFields, quoted: ReadQuoted) -> End {
         let mut at = 0;
         loop {
             if self.trims_leading {

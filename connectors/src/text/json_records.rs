@@ -342,7 +342,7 @@ impl JsonRules {
                 self.texts.value(data_type, &value.text()).map(Scalar::into_owned)
             }
             DataType::Timestamp(unit, None) if value.kind() == Kind::Integer => {
-                self.texts.from_seconds(written.parse().ok()?, *unit).map(Scalar::Timestamp)
+                self.texts.seconds_since_epoch(written.parse().ok()?, *unit).map(Scalar::Timestamp)
             }
             DataType::Date32 | DataType::Timestamp(..) if is_text => {
                 self.texts.value(data_type, &value.text()).map(Scalar::into_owned)

@@ -61,7 +61,7 @@ impl SparkTexts {
     }
 
     /// Seconds since 1970, as the time in our zone.
-    pub(super) fn from_seconds(&self, seconds: i64, unit: TimeUnit) -> Option<i64> {
+    pub(super) fn seconds_since_epoch(&self, seconds: i64, unit: TimeUnit) -> Option<i64> {
         let instant = jiff::Timestamp::from_second(seconds).ok()?;
         since_epoch(self.zone.to_datetime(instant), unit)
     }
