@@ -51,7 +51,7 @@ pub(super) fn append(column: &Column, row: usize, dates: &DateText, out: &mut Ve
         Values::UInt16(values) => append_integer(out, values[row]),
         Values::UInt8(values) => append_integer(out, values[row]),
         Values::Float64(values) => {
-            append_float(out, zmij::Buffer::new().format(values[row]), FloatKind::of(values[row].into()));
+            append_float(out, zmij::Buffer::new().format(values[row]), FloatKind::of(values[row]));
         }
         Values::Float32(values) => {
             append_float(out, zmij::Buffer::new().format(values[row]), FloatKind::of(values[row].into()));
