@@ -79,8 +79,9 @@ impl ExternalTableEntry {
             refuse_literal_keys(&definition.format.properties)?;
         }
         let (_, mut warnings) = self.format_of()?.read(scope)?;
-        self.table_location(scope)?;
         Partitions::new(self.partition_columns()?)?;
+        // whether the parts fit together; nothing is read
+        self.provider(scope)?;
         if !self.is_stored && !definition.partition_columns.is_empty() {
             let message = format!(
                 "the location of table {} holds a signature or password, which is never stored, and its partitions are",

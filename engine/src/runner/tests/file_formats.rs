@@ -12,7 +12,7 @@ async fn read(world: &World, definition: &str, query: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn tables_of_spark_are_read_with_their_options() {
-    let world = World::empty().await;
+    let world = World::new().await;
     world.write_file("f.csv", "id;name\n1;\"a;b\"\n2;\n");
     world.write_file("f.json", "{\"id\":1,\"tags\":[\"x\",\"y\"],\"at\":\"2024-08-07T04:34:56Z\"}\nbad\n");
     for definition in [
@@ -22,9 +22,8 @@ async fn tables_of_spark_are_read_with_their_options() {
         "USE target.ods; CREATE TABLE t (id INT, name STRING) USING csv OPTIONS (path 'f.csv', sep ';', header true)",
     ] {
         let query = "SELECT id, name FROM syncline.default.t ORDER BY id";
-        let drop = definition.replace("DROP TABLE t", "DROP TABLE syncline.default.t");
         let session = world.engine().await.session();
-        let script = world.script(&format!("{drop}; {query}; DROP EXTERNAL TABLE syncline.default.t"));
+        let script = world.script(&format!("{definition}; {query}; DROP EXTERNAL TABLE syncline.default.t"));
         let (report, events) = run(&session, script).await;
         assert_eq!(report.status, RunStatus::Succeeded, "{definition}: {:?}", report.error);
         assert_eq!(rows_of(&events), ["1|a;b", "2|NULL"], "{definition}");
