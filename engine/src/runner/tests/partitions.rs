@@ -298,7 +298,7 @@ async fn an_engine_that_only_reads_or_may_not_read_a_place_adds_no_partition_the
         .allow_locations(crate::Permission::when(|place| !place.contains("secret")));
     let session = confined.build().await.unwrap().session();
     let (_, message) = place.error(&session, "ALTER TABLE log ADD PARTITION (dt='1') LOCATION 'secret/x'").await;
-    assert!(message.contains("not one that this program lets scripts reach"), "{message}");
+    assert!(message.contains("not one that this program lets scripts read or write"), "{message}");
     let (_, message) = place.error(&session, "CREATE EXTERNAL TABLE t (c STRING) LOCATION 'oss://secret/x'").await;
-    assert!(message.contains("not one that this program lets scripts reach"), "{message}");
+    assert!(message.contains("not one that this program lets scripts read or write"), "{message}");
 }
