@@ -121,7 +121,7 @@ impl S3Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut builder = S3ServiceBuilder::new(Store {
-            files: FileSystem::new(folder.path()).unwrap(),
+            files: Arc::new(FileSystem::new(folder.path()).unwrap()),
             folder: folder.path().to_owned(),
         });
         builder.set_auth(SimpleAuth::from_single(KEY_ID, KEY_SECRET));
@@ -320,7 +320,7 @@ fn shortened(response: Response<Body>, length: usize, is_cut: bool) -> Response<
 
 /// `s3s-fs`, and what it lacks.
 struct Store {
-    files: FileSystem,
+    files: Arc<FileSystem>,
     folder: PathBuf,
 }
 
@@ -423,7 +423,11 @@ impl S3 for Store {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         self.check_upload(&request.input.upload_id)?;
-        self.files.complete_multipart_upload(request).await
+        let files = Arc::clone(&self.files);
+        // a server ends what it has begun, also when whoever asked for it is gone
+        #[expect(clippy::disallowed_methods, reason = "a request that is dropped must not stop it")]
+        let complete = tokio::spawn(async move { files.complete_multipart_upload(request).await });
+        complete.await.map_err(|_| s3_error!(InternalError))?
     }
 
     async fn abort_multipart_upload(

@@ -330,7 +330,6 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
             "CREATE TABLE user_behavior_analysis_httpfile.t (a INT) LOCATION 'x'",
             "E1001 catalog user_behavior_analysis_httpfile holds files and cannot hold tables",
         ),
-        ("COPY (SELECT 1) TO 'oss://x'", "E1008 COPY is not built yet"),
         (
             "MSCK REPAIR TABLE user_log DROP PARTITIONS",
             "E1008 MSCK REPAIR TABLE adds partitions and drops none; this is not built yet",

@@ -47,6 +47,7 @@ const LINE_DELIMITER: &str = "holds the lines' delimiter, which no escape protec
 const NULL_TEXT: &str = "is the text that stands for NULL; choose another with NULL DEFINED AS";
 const NO_NULL: &str = "is NULL, for which files of this format have no text";
 const NO_ESCAPE: &str = "holds a delimiter that cannot be escaped";
+const VALUE_ESCAPE: &str = "holds the delimiter or the escape, which readers undo in texts only; choose another delimiter, or CAST it to STRING";
 pub(super) const LOSES_TIME: &str = "has parts of a time that the format of dates would lose; CAST it in the SELECT";
 
 impl DelimitedLines {
@@ -105,6 +106,8 @@ impl DelimitedLines {
 
     /// Writes days and times by patterns.
     pub(super) fn with_dates(mut self, dates: DateText) -> Self {
+        // a pattern may hold anything
+        self.values_may_clash |= dates.date.is_some() || dates.timestamp.is_some();
         self.dates = dates;
         self
     }
@@ -202,7 +205,7 @@ impl DelimitedLines {
         }
     }
 
-    fn append_field(&self, tree: &Tree, row: usize, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    fn append_field(&self, tree: &Tree, row: usize, out: &mut Vec<u8>) {
         if tree.is_null(row) {
             out.extend_from_slice(&self.null_marker);
             return;
@@ -211,12 +214,8 @@ impl DelimitedLines {
         match &column.values {
             _ if self.escape.is_none() || self.raw => cells::append(column, row, &self.dates, out),
             Values::Text(texts) => self.append_escaped(texts.value(row).as_bytes(), out),
-            _ if !self.values_may_clash => cells::append(column, row, &self.dates, out),
-            _ => {
-                scratch.clear();
-                cells::append(column, row, &self.dates, scratch);
-                self.append_escaped(scratch, out);
-            }
+            // only texts have escapes; values that would need one are rejects
+            _ => cells::append(column, row, &self.dates, out),
         }
     }
 
@@ -358,11 +357,17 @@ impl DelimitedLines {
         if !self.values_may_clash {
             return Ok(());
         }
-        let mut text = Vec::new();
+        let (mut text, mut escaped) = (Vec::new(), Vec::new());
         for row in (0..array.len()).filter(|row| !values.is_null(*row)) {
             text.clear();
             cells::append(&values, row, &self.dates, &mut text);
-            if let Some(reason) = self.field_problem(&text, is_last) {
+            let mut reason = self.field_problem(&text, is_last);
+            if reason.is_none() && self.escape.is_some() && !self.raw {
+                escaped.clear();
+                self.append_escaped(&text, &mut escaped);
+                reason = (escaped != text).then_some(VALUE_ESCAPE);
+            }
+            if let Some(reason) = reason {
                 found.push(Uncarried { row, column, reason });
             }
         }
@@ -418,16 +423,15 @@ impl LineSyntax for DelimitedLines {
         out.reserve(
             (field_bytes + self.delimiter.len() * first.len() + line_end.len()) * batch.num_rows() + text_bytes,
         );
-        let mut scratch = Vec::new();
         for row in 0..batch.num_rows() {
             for column in first {
-                self.append_field(column, row, &mut scratch, out);
+                self.append_field(column, row, out);
                 match self.delimiter.as_slice() {
                     [byte] => out.push(*byte),
                     bytes => out.extend_from_slice(bytes),
                 }
             }
-            self.append_field(last, row, &mut scratch, out);
+            self.append_field(last, row, out);
             out.extend_from_slice(line_end);
         }
         Ok(())
