@@ -85,9 +85,10 @@ async fn a_commit_that_cannot_finish_says_what_is_left_and_goes_on_later() {
     sink.begin(2).await.unwrap();
     let batches = context.sql("SELECT id, name FROM src").await.unwrap().collect().await.unwrap();
     let mut tokens = vec![];
-    for writer in 0..2 {
+    assert_eq!(batches.len(), 2);
+    for (writer, batch) in batches.iter().enumerate() {
         let mut open = sink.open(writer, 2).await.unwrap();
-        open.write(&batches[writer]).await.unwrap();
+        open.write(batch).await.unwrap();
         tokens.push(open.finish().await.unwrap());
     }
     // one of the two cannot be renamed: a folder of its name is in the way

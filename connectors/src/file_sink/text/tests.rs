@@ -121,7 +121,9 @@ fn nested_values_are_read_back_before_they_are_written() {
     };
     let mut lists = ListBuilder::new(StringBuilder::new());
     let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
-    let rows: &[(Option<&[Option<&str>]>, &[(&str, Option<&str>)])] = &[
+    type List<'a> = Option<&'a [Option<&'a str>]>;
+    type Map<'a> = &'a [(&'a str, Option<&'a str>)];
+    let rows: &[(List<'_>, Map<'_>)] = &[
         (Some(&[Some("a"), None, Some("")]), &[("k", Some("v")), ("j", None)]),
         (Some(&[]), &[]),
         (None, &[("", Some("x"))]),
