@@ -148,11 +148,14 @@ impl FileOptions {
                 Some(Meaning::Writer(name)) => {
                     options.writer.set(name, value);
                 }
-                Some(Meaning::WriteMode(mode)) => {
-                    if flag(property, value)? {
+                Some(Meaning::WriteMode(mode)) => match (flag(property, value)?, mode) {
+                    (true, _) => {
                         options.writer.set("writeMode", mode);
                     }
-                }
+                    // whoever forbids that files are replaced means one file, too
+                    (false, "truncate") => options.set_write_mode_if_none("nonConflict"),
+                    (false, _) => {}
+                },
             }
         }
         let format = format.or_else(|| files.has_format.then_some(files.format.format));

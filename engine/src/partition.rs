@@ -137,7 +137,7 @@ impl ExternalTableEntry {
         // % escapes in a URL of a file, and the folder's name holds one as it is; a bucket's keys are not decoded
         let is_decoded = location.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("file"));
         let name = if is_decoded { name.replace('%', "%25") } else { name.to_owned() };
-        Some(format!("{}/{name}", location.trim_end_matches('/')))
+        Some(format!("{}/{name}", location.strip_suffix('/').unwrap_or(location)))
     }
 }
 

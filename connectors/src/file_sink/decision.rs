@@ -118,7 +118,7 @@ async fn complete(
     progress: &parking_lot::Mutex<Progress>,
 ) -> Result<FileLocation> {
     let place = locate(&file.file)?;
-    places::complete(&place, &file.pending).await?;
+    places::complete(&place, &file.pending, file.bytes).await?;
     progress.lock().completed.insert(file.file.clone());
     Ok(place)
 }
@@ -151,7 +151,7 @@ mod tests {
         let decision = Decision {
             files: vec![
                 file(Pending::Temp("/t/.part.r.tmp".into()), &[]),
-                file(Pending::Upload { id: "u".into(), parts }, &["1"]),
+                file(Pending::Upload { id: "u".into(), parts, replaces: Some("\"e\"".into()) }, &["1"]),
                 file(Pending::Empty, &["1"]),
             ],
             remove: vec!["/t/old".into()],

@@ -66,15 +66,22 @@ impl LocalUpload {
             self.file.flush().await?;
             self.file.sync_all().await
         };
-        end.await.map_err(|error| failed("write", &self.temp, error))
+        end.await.map_err(|error| failed("write", &self.temp, error))?;
+        // its name as well: a commit that is decided must find it after a power loss
+        match self.temp.parent() {
+            Some(folder) => sync_folder(folder).await,
+            None => Ok(()),
+        }
     }
 }
 
-/// Gives a hidden file its name. Done before, it is done.
-pub(super) async fn complete(temp: &Path, path: &Path) -> Result<()> {
+/// Gives a hidden file of so many bytes its name. Done before, it is done.
+pub(super) async fn complete(temp: &Path, path: &Path, bytes: u64) -> Result<()> {
+    let is_done =
+        || std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes) && !temp.exists();
     match tokio::fs::rename(temp, path).await {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_file() && !temp.exists() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_done() => Ok(()),
         Err(error) => Err(failed("rename a file to", path, error)),
     }
 }
@@ -115,6 +122,14 @@ pub(super) async fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
             let is_hidden = matches!(entry.file_name().as_encoded_bytes().first(), Some(b'_' | b'.'));
             // follows symbolic links, as readers do
             if !is_hidden && entry.path().is_file() {
+                if entry.path().to_str().is_none() {
+                    // the journal is text: the file could not be found again to remove it
+                    let message = format!(
+                        "{} has a name that is not UTF-8, and cannot be replaced; rename it",
+                        entry.path().display()
+                    );
+                    return Err(ConnectorError::new(ErrorCode::Unsupported, message));
+                }
                 files.push(entry.path());
             }
         }

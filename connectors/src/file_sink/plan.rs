@@ -67,6 +67,7 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
     };
     if let Some(partition) = write.static_partition() {
         write.check_nested(&partition)?;
+        write.check_folder(&partition).await?;
         if mode == Mode::Overwrite {
             write.check_shared(&partition)?;
         }
@@ -110,7 +111,7 @@ async fn check_place(target: &FileTarget) -> Result<()> {
     }
 }
 
-fn is_pattern(location: &FileLocation) -> bool {
+pub(super) fn is_pattern(location: &FileLocation) -> bool {
     let has_mark = |text: &str| text.contains(['*', '?', '[']);
     match location {
         FileLocation::Local(path) => !Path::exists(path) && has_mark(&path.to_string_lossy()),

@@ -96,6 +96,22 @@ impl FileWrite {
         self.known.iter().find(|known| known.values == partition)
     }
 
+    /// Refuses a known partition whose location is a file or a pattern: readers would not see what is written below it.
+    pub(super) async fn check_folder(&self, partition: &[String]) -> Result<()> {
+        let Some(known) = self.known(partition) else { return Ok(()) };
+        let place = &known.location;
+        let is_folder = matches!(place, FileLocation::Object { key, .. } if key.is_empty() || key.ends_with('/'));
+        if !super::plan::is_pattern(place) && (is_folder || !places::exists(place).await?) {
+            return Ok(());
+        }
+        let message = format!(
+            "partition {} of {} is at {place}, a file or pattern; only a folder is written to",
+            self.partition_text(partition),
+            self.name
+        );
+        Err(ConnectorError::new(ErrorCode::Unsupported, message))
+    }
+
     /// The folder of a partition, or of all files.
     pub(super) fn folder(&self, partition: &[String]) -> Result<FileLocation> {
         match self.known(partition) {

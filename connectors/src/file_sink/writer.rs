@@ -83,6 +83,7 @@ impl FileWriter {
     }
 
     async fn begin_file(&mut self, partition: &[String]) -> Result<OpenFile> {
+        self.write.check_folder(partition).await?;
         let location = self.write.file(partition, self.writer, self.files)?;
         self.files += 1;
         let upload = self.write.uploads.begin(&location).await?;
@@ -162,8 +163,9 @@ impl FileWriter {
 impl Writer for FileWriter {
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let files = self.write.shape.of_files(batch)?;
+        let rows = batch.num_rows() as u64;
         let (batch, files) = self.carried(batch, files)?;
-        self.rows_seen += batch.num_rows() as u64;
+        self.rows_seen += rows;
         if files.num_rows() == 0 {
             return Ok(());
         }

@@ -66,6 +66,16 @@ impl Version {
     }
 }
 
+/// Fails if a file has changed since it was found.
+pub(super) async fn check(file: LocalFile) -> Result<()> {
+    let look = move || {
+        let found = std::fs::metadata(&file.path).map_err(|error| failed("read", &file.path, error))?;
+        file.check(&found)
+    };
+    let task = SpawnedTask::spawn_blocking(look);
+    task.join().await.map_err(|error| ConnectorError::internal("looking at a file was cut short").with_source(error))?
+}
+
 /// The files of a path: the file itself; a directory's files by name, without those whose names start with `_` or `.`;
 /// or what matches a pattern, if no file has the pattern's own name.
 pub(super) async fn list(path: PathBuf) -> Result<Vec<LocalFile>> {

@@ -189,6 +189,14 @@ impl FoundFile {
         }
     }
 
+    /// Fails if a local file is another than the one that was found: its bytes may be of two versions. Others are read by version.
+    pub(crate) async fn check(&self) -> Result<()> {
+        match &self.0 {
+            Found::Local(file) => local::check(file.as_ref().clone()).await,
+            Found::Http(_) | Found::Object(..) => Ok(()),
+        }
+    }
+
     /// Starts to read the bytes of a range, which ends at the file's end at the latest.
     ///
     /// # Errors

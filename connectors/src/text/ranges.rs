@@ -236,7 +236,7 @@ impl RangeRead {
         {
             let piece = self.cutter.cut(self.source.at - piece.len() as u64, piece);
             if self.cutter.done {
-                self.source.close();
+                self.source.close().await?;
             }
             if !piece.is_empty() {
                 return Ok(Some(piece));
@@ -369,9 +369,10 @@ impl Source {
         }
     }
 
-    /// Lets go of what is not asked for any more.
-    fn close(&mut self) {
+    /// Lets go of what is not asked for any more. What was read is of the version that was found, or this is an error.
+    async fn close(&mut self) -> Result<()> {
         self.read = None;
+        self.file.check().await
     }
 }
 

@@ -16,6 +16,7 @@ use crate::external_table::{ExternalTableEntry, location_of};
 use crate::names::pick;
 use crate::partition::{Partition, find_partitions};
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE, Scope};
+use crate::state::StoredPartition;
 
 /// `ALTER TABLE … ADD PARTITION`: all that are new, or none if one is there without IF NOT EXISTS.
 pub(super) fn add(
@@ -94,7 +95,23 @@ pub(super) fn register(table: &str, written: &[Vec<String>], scope: &Scope) -> R
         );
         SynclineError::new(ErrorCode::PartlyCommitted.code(), message)
             .hint(format!("--resume puts them in, as MSCK REPAIR TABLE {table} does"))
-    })
+    })?;
+    let stored = scope.engine.shared.state.partitions()?;
+    let is_elsewhere = |other: &&StoredPartition| {
+        let same = |ours: &&StoredPartition| ours.table == other.table && ours.name == other.name;
+        new.iter().find(same).is_some_and(|ours| (&ours.location, &ours.folder) != (&other.location, &other.folder))
+    };
+    match stored.iter().find(is_elsewhere) {
+        None => Ok(()),
+        Some(other) => Err(SynclineError::new(
+            ErrorCode::PartlyCommitted.code(),
+            format!(
+                "the rows of partition {} are written below the location of table {table}, and are not read: another statement has put the partition in meanwhile, at {}",
+                other.name,
+                without_password(&other.location)
+            ),
+        )),
+    }
 }
 
 /// Stores what is new, and puts the changed table into the session.

@@ -438,7 +438,8 @@ impl LineSyntax for DelimitedLines {
     }
 
     fn uncarried(&self, batch: &RecordBatch, found: &mut Vec<Uncarried>) -> Result<()> {
-        let null_is_line = memmem::find(&self.null_marker, self.line_end()).is_some();
+        let null_is_line = memmem::find(&self.null_marker, self.line_end()).is_some()
+            || (self.line_delimiter.is_none() && self.null_marker.contains(&b'\r'));
         if self.raw && !null_is_line {
             return Ok(());
         }

@@ -26,6 +26,12 @@ impl JsonLines {
     pub(super) fn new(options: &TextTableOptions, json: &JsonSyntax) -> Result<Self> {
         for (name, data_type) in &options.columns {
             check(name, data_type)?;
+            if json.timestamp_format.is_some() && data_type.is_nested() && holds_time(data_type) {
+                let message = format!(
+                    "column \"{name}\" holds timestamps within {data_type}, which a format of dates could cut; leave the format out"
+                );
+                return Err(ConnectorError::option(message));
+            }
         }
         if options.line_delimiter.is_some() {
             return Err(ConnectorError::option("lines of JSON end in LF; leave the lines' delimiter out"));
@@ -34,6 +40,16 @@ impl JsonLines {
             keys: options.columns.iter().map(|(name, _)| key(name)).collect(),
             dates: DateText { date: json.date_format.clone(), timestamp: json.timestamp_format.clone() },
         })
+    }
+}
+
+fn holds_time(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(..) => true,
+        DataType::List(item) => holds_time(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_time(field.data_type())),
+        DataType::Map(entries, _) => holds_time(entries.data_type()),
+        _ => false,
     }
 }
 

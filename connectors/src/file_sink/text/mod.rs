@@ -166,9 +166,7 @@ impl FileFormatter for TextFormatter {
         let mut found = Vec::new();
         self.syntax.uncarried(batch, &mut found)?;
         self.charset.uncarried(batch, &mut found);
-        if found.is_empty() {
-            self.find_long(batch, &mut found)?;
-        }
+        self.find_long(batch, &mut found)?;
         found.sort_by_key(|found| (found.row, found.column));
         found.dedup_by_key(|found| found.row);
         Ok(found)

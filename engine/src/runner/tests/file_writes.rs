@@ -132,6 +132,32 @@ async fn a_partition_is_written_where_its_definition_says() {
 }
 
 #[tokio::test]
+async fn a_partition_at_a_file_or_a_pattern_is_not_written_to() {
+    let (place, session) = place().await;
+    let add = "ALTER TABLE days ADD PARTITION (dt = '1') LOCATION 'in/a.csv' PARTITION (dt = '2') LOCATION 'in/*.csv'";
+    place.run(&session, add).await;
+    for insert in [
+        "INSERT INTO days PARTITION (dt = '1') SELECT name, n FROM source",
+        "INSERT OVERWRITE days PARTITION (dt = '2') SELECT name, n FROM source",
+        "INSERT INTO days SELECT name, n, '1' AS dt FROM source",
+    ] {
+        let (_, message) = place.error(&session, insert).await;
+        assert!(message.contains("only a folder is written to"), "{insert}: {message}");
+    }
+    assert_eq!(files(&place.path().join("in")).len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_replaced_stays() {
+    let (place, session) = place().await;
+    place.run(&session, "COPY (SELECT 1 AS x) TO 'out/a.csv'").await;
+    place.error(&session, "COPY (SELECT 2 AS x) TO 'out/a.csv' OPTIONS (overwrite 'false')").await;
+    assert_eq!(files(place.path())["out/a.csv"], "1\n");
+    place.run(&session, "COPY (SELECT 2 AS x) TO 'out/a.csv' OPTIONS (overwrite 'true')").await;
+    assert_eq!(files(place.path())["out/a.csv"], "2\n");
+}
+
+#[tokio::test]
 async fn a_new_partition_never_lies_within_the_folder_of_another_one() {
     let (place, session) = place().await;
     let daily = "CREATE EXTERNAL TABLE daily (name STRING) PARTITIONED BY (dt STRING) LOCATION 'day7/';
