@@ -5,6 +5,7 @@ use std::path::Path;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::file_sink::{FileFormat, FileTarget, KnownPartition, Layout, TargetKind};
+use syncline_connectors::object_store::FileLocation;
 use syncline_connectors::{ConnectorError, Options};
 use syncline_sql::statement::{FilesStatement, FilesTarget, Property};
 
@@ -56,6 +57,7 @@ pub(crate) fn of_location(
     scope: &Scope,
 ) -> Result<FilesPlan> {
     let location = location_of(&files.location, folder, scope)?;
+    refuse_folder_of_others(files, &location, folder)?;
     let mut options = FileOptions::read(files, properties, folder, scope)?;
     let layout = match files.statement {
         FilesStatement::Directory => Layout::Folder,
@@ -79,6 +81,33 @@ pub(crate) fn of_location(
     let target =
         FileTarget { name, kind, location, layout, format, columns, partition_columns, partitions: Vec::new() };
     Ok(FilesPlan { target, options: options.writer })
+}
+
+/// A folder is overwritten with all that is in it, so one that surely holds other things is refused: the root of a file system or bucket, the
+/// script's own, and one with the config or the state.
+fn refuse_folder_of_others(files: &FilesTarget, location: &FileLocation, folder: Option<&Path>) -> Result<()> {
+    let what = match location {
+        FileLocation::Object { key, .. } if key.trim_matches('/').is_empty() => "the root of a bucket",
+        FileLocation::Local(path) => {
+            // links and .. lead to the same folder
+            let Ok(path) = path.canonicalize() else { return Ok(()) };
+            let is_script_s = folder.and_then(|folder| folder.canonicalize().ok()).is_some_and(|folder| folder == path);
+            match path {
+                path if path.parent().is_none() => "the root of the file system",
+                _ if is_script_s => "the script's own folder",
+                path if path.join("syncline.toml").exists() || path.join(".syncline").exists() => {
+                    "a folder that holds a config or a state folder"
+                }
+                path if path.file_name().is_some_and(|name| name == ".syncline") => "a state folder",
+                _ => return Ok(()),
+            }
+        }
+        _ => return Ok(()),
+    };
+    let message = format!("{} is {what}, which is not written to as a folder", without_password(&files.location));
+    Err(SynclineError::from(ConnectorError::option(message))
+        .hint("give the files a folder of their own")
+        .at(files.position.clone()))
 }
 
 /// A location that ends in `/` is a folder, and so is one that is cut into partitions; `single = false` makes it the beginning of names.

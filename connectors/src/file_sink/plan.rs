@@ -92,7 +92,10 @@ async fn check_place(target: &FileTarget) -> Result<()> {
     }
     match (&target.location, target.layout) {
         (location, Layout::SingleFile | Layout::Prefix) => {
-            places::split(location)?;
+            let (_, file) = places::split(location)?;
+            if file.contains(['*', '?', '[']) {
+                return unsupported(format!("{location} is a pattern to whoever reads it; give the file another name"));
+            }
             match location {
                 FileLocation::Local(path) if target.layout == Layout::SingleFile && path.is_dir() => {
                     unsupported(format!("{} is a folder; write a name below it, or end it in /", path.display()))

@@ -41,7 +41,12 @@ pub fn formatter(
 ) -> Result<Arc<dyn FileFormatter>> {
     let codec = Codec::parse(format, compression.unwrap_or("snappy"))?;
     let mut fields = Vec::with_capacity(columns.len());
-    for (name, data_type) in columns {
+    for (index, (name, data_type)) in columns.iter().enumerate() {
+        if columns[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            let message =
+                format!("two columns are named \"{}\", and readers find one by its name", name.escape_debug());
+            return Err(ConnectorError::option(message));
+        }
         check(format, name, data_type)?;
         fields.push(Field::new(name, written_type(format, data_type), true));
     }

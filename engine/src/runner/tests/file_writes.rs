@@ -148,6 +148,28 @@ async fn a_partition_at_a_file_or_a_pattern_is_not_written_to() {
 }
 
 #[tokio::test]
+async fn a_folder_of_other_things_is_never_overwritten() {
+    let (place, session) = place().await;
+    std::fs::create_dir(place.path().join("project")).unwrap();
+    std::fs::write(place.path().join("project/syncline.toml"), "").unwrap();
+    let before = files(place.path());
+    // only explained: were it not refused, it would have no effect either
+    for (explain, target) in [("EXPLAIN", "/"), ("", "."), ("", "in/.."), ("", "project")] {
+        let sql = format!("{explain} INSERT OVERWRITE DIRECTORY '{target}' SELECT 1");
+        let (code, message) = place.error(&session, &sql).await;
+        assert!(code == "E2001" && message.contains("not written to as a folder"), "{target}: {code} {message}");
+    }
+    for (sql, why) in [
+        ("COPY (SELECT 1 AS a) TO 'out/a*.txt'", "is a pattern"),
+        ("COPY (SELECT 1 AS a, 2 AS A) TO 'out/a.parquet'", "two columns are named"),
+    ] {
+        let (_, message) = place.error(&session, sql).await;
+        assert!(message.contains(why), "{sql}: {message}");
+    }
+    assert_eq!(files(place.path()), before);
+}
+
+#[tokio::test]
 async fn a_file_that_may_not_be_replaced_stays() {
     let (place, session) = place().await;
     place.run(&session, "COPY (SELECT 1 AS x) TO 'out/a.csv'").await;
