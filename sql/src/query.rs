@@ -26,6 +26,7 @@ pub(crate) fn parse_query(
 ) -> Result<Query, SqlError> {
     statement.refuse_references(tokens.clone())?;
     route.check_remote_queries(statement)?;
+    refuse_ignored(statement, tokens.clone())?;
     let dialect = QueryDialect;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(parser_tokens(statement, tokens.clone()));
     let ast = parser
@@ -42,6 +43,34 @@ pub(crate) fn parse_query(
         position: statement.position(tokens.start),
         prepared: statement.prepared.clone(),
     })
+}
+
+/// Clauses that sqlparser reads and DataFusion's planner then leaves out without a word.
+fn refuse_ignored(statement: &StatementText<'_>, tokens: Range<usize>) -> Result<(), SqlError> {
+    let text = statement.text();
+    let is = |at: usize, word: &str| {
+        tokens.contains(&at) && statement.tokens.get(at).is_some_and(|token| token.is_word(text, word))
+    };
+    for at in tokens.clone() {
+        let not_yet = |what: &str, hint: &str| {
+            Err(statement.error(ErrorCode::NotYet, format!("{what} is not built yet"), at).hint(hint))
+        };
+        // not a common table expression of that name
+        let is_modifier = |word: &str| is(at, "with") && is(at + 1, word) && !is(at + 2, "as");
+        if is_modifier("rollup") || is_modifier("cube") || is_modifier("totals") {
+            return not_yet("GROUP BY … WITH ROLLUP | CUBE", "write GROUP BY ROLLUP (a, b) or GROUP BY CUBE (a, b)");
+        }
+        let is_behind_by =
+            at.checked_sub(1).is_some_and(|before| is(before, "by") || statement.tokens[before].is_symbol(","));
+        if is(at, "grouping") && is(at + 1, "sets") && !is_behind_by {
+            return not_yet("GROUP BY a GROUPING SETS (…)", "write GROUP BY GROUPING SETS (…)");
+        }
+        let is_sized = statement.tokens.get(at + 1).is_some_and(|token| token.is_symbol("("));
+        if is(at, "tablesample") && (is_sized || is(at + 1, "bernoulli") || is(at + 1, "system")) {
+            return not_yet("TABLESAMPLE", "write WHERE random() < 0.1, or LIMIT");
+        }
+    }
+    Ok(())
 }
 
 /// Parses a data type that begins at a token; also returns the index of the token behind it.

@@ -1,5 +1,6 @@
 //! Comparisons of text with numbers, as Spark makes them: the text becomes a number, and one that is none is NULL, where DataFusion fails
-//! the query. In a list, `IN (…)`, numbers become text.
+//! the query. In a list, `IN (…)`, numbers become text. A DECIMAL beside a DOUBLE becomes a DOUBLE, where DataFusion makes both
+//! DECIMAL(30,15), in which small values are 0 and large ones an error.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
@@ -16,6 +17,8 @@ pub(super) fn comparable(left: Expr, right: Expr, schema: &DFSchema) -> (Expr, E
             let (right, left) = pair(right, left, &left_type);
             (left, right)
         }
+        _ if left_type.is_floating() && is_decimal(&right_type) => (left, cast(right, DataType::Float64)),
+        _ if right_type.is_floating() && is_decimal(&left_type) => (cast(left, DataType::Float64), right),
         _ => (left, right),
     }
 }
@@ -42,7 +45,20 @@ pub(super) fn comparable_list(value: Expr, list: Vec<Expr>, schema: &DFSchema) -
             None => (cast(value, DataType::Utf8), list),
         };
     }
+    let numbers = || types.iter().flatten().chain([&value_type]);
+    if numbers().any(DataType::is_floating) && numbers().any(is_decimal) && is(DataType::is_numeric) {
+        let double = |expr: Expr, data_type: Option<&DataType>| match data_type {
+            Some(data_type) if is_decimal(data_type) => cast(expr, DataType::Float64),
+            _ => expr,
+        };
+        let list = list.into_iter().zip(&types).map(|(item, data_type)| double(item, data_type.as_ref()));
+        return (double(value, Some(&value_type)), list.collect());
+    }
     (value, list)
+}
+
+fn is_decimal(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Decimal128(..) | DataType::Decimal256(..))
 }
 
 /// A text beside a number of a type.
@@ -51,7 +67,7 @@ fn pair(text: Expr, number: Expr, number_type: &DataType) -> (Expr, Expr) {
         _ if is_whole(number_type) => (number_of_text(&text).unwrap_or_else(|| text_to_bigint(text)), number),
         DataType::Float32 | DataType::Float64 => (text_to_double(text), number),
         // Spark has no decimal for all texts
-        DataType::Decimal128(..) | DataType::Decimal256(..) => (text_to_double(text), cast(number, DataType::Float64)),
+        _ if is_decimal(number_type) => (text_to_double(text), cast(number, DataType::Float64)),
         _ => (text, number),
     }
 }

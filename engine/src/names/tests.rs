@@ -305,6 +305,19 @@ async fn a_quotient_of_whole_numbers_has_a_fraction_and_one_by_zero_is_null() {
 }
 
 #[tokio::test]
+async fn a_decimal_beside_a_double_is_a_double() {
+    let ends =
+        "(SELECT CAST('1e-20' AS DOUBLE) AS small, CAST('1e25' AS DOUBLE) AS large, CAST(1.5 AS DECIMAL(10,3)) AS d) t";
+    for (columns, found) in [
+        ("small = 0.0, small IN (0.0), small BETWEEN 0.0 AND 0.5, 0.0 < small", "false|false|true|true"),
+        ("large > 0.5, large NOT IN (0.5, 1), d < large, d IN (large, 1.5)", "true|true|true|true"),
+    ] {
+        let sql = format!("SELECT {columns} FROM {ends}");
+        assert_eq!(row(&sql).await, found, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn a_datetime_as_text_has_a_blank() {
     for (sql, found) in [
         (

@@ -341,6 +341,15 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
         ),
         ("ALTER TABLE user_log ADD PARTITION (dt = '${env:DT}')", "E1005 ${env:DT} cannot stand here"),
         (
+            "SELECT col, count(*) FROM user_log GROUP BY col WITH ROLLUP",
+            "E1008 GROUP BY … WITH ROLLUP | CUBE is not built yet",
+        ),
+        (
+            "SELECT col FROM user_log GROUP BY col GROUPING SETS ((col), ())",
+            "E1008 GROUP BY a GROUPING SETS (…) is not built yet",
+        ),
+        ("SELECT * FROM user_log TABLESAMPLE (1 ROWS)", "E1008 TABLESAMPLE is not built yet"),
+        (
             "REPLACE INTO starrocks.t SELECT * FROM mysql.u",
             "E1008 REPLACE and INSERT IGNORE run inside one remote system only",
         ),
@@ -1024,6 +1033,18 @@ fn clauses_of_a_table_are_kept_as_typed() {
         "CREATE TABLE starrocks.t PARTITION BY RANGE(dt) (PARTITION p1 VALUES LESS THAN ('2024-01-01')) LIKE mysql.u",
     );
     assert_eq!(create.clauses[0].text, "PARTITION BY RANGE(dt) (PARTITION p1 VALUES LESS THAN ('2024-01-01'))");
+}
+
+#[test]
+fn words_of_clauses_that_are_not_built_are_names_elsewhere() {
+    for sql in [
+        "WITH rollup AS (SELECT col FROM user_log) SELECT col FROM rollup",
+        "SELECT col FROM user_log GROUP BY GROUPING SETS ((col), ())",
+        "SELECT col FROM user_log GROUP BY ROLLUP (col)",
+        "SELECT tablesample, with_totals FROM user_log",
+    ] {
+        assert!(matches!(parse_one(sql, &scope()), Ok(Statement::Query(_))), "{sql}");
+    }
 }
 
 #[test]
