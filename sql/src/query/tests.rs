@@ -122,7 +122,7 @@ fn what_users_of_hive_mysql_and_starrocks_type_parses() {
     for sql in [
         "SELECT * FROM t LIMIT 5, 10",
         "SELECT * FROM t LIMIT 5 OFFSET 10",
-        "SELECT a, count(*) FROM t GROUP BY a WITH ROLLUP",
+        "SELECT a, count(*) FROM t GROUP BY ROLLUP (a)",
         "SELECT a, sum(b) FROM t GROUP BY GROUPING SETS ((a), ())",
         "SELECT a, sum(b) FROM t GROUP BY ALL ORDER BY ALL",
         "SELECT date_add(d, INTERVAL 1 DAY), d + INTERVAL '1' DAY, DATE '2024-08-07', TIMESTAMP '2024-08-07 00:00:00'",
