@@ -209,7 +209,7 @@ pub(crate) fn kill_at(
         if let Some(child) = victim.lock().unwrap().as_mut() {
             child.kill().unwrap();
             // until nothing that it has sent is on its way any more
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(200));
             return;
         }
         std::thread::sleep(Duration::from_millis(1));

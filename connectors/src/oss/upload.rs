@@ -1,6 +1,7 @@
 //! Putting objects, in one request or in parts, and removing them.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -28,6 +29,16 @@ pub struct UploadedPart {
     /// Its length.
     pub bytes: u64,
 }
+
+/// Waits for an object whose upload is gone: a server that completes it forgets the upload first.
+const COMPLETION_WAITS: [Duration; 6] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+    Duration::ZERO,
+];
 
 impl Bucket {
     /// Begins an upload in parts and returns its id. Nothing is visible before it is completed. Parts are of at least 5 MiB but for the last,
@@ -88,7 +99,7 @@ impl Bucket {
         }
     }
 
-    /// Whether the key holds the object of these parts. Its ETag ends with their number (Amazon S3 and OSS alike).
+    /// Whether the key holds the object of these parts, or does so soon: a request that was lost may still be at work. Its ETag ends with their number (Amazon S3 and OSS alike).
     async fn find_completed(
         &self,
         key: &str,
@@ -98,15 +109,18 @@ impl Bucket {
     ) -> Result<()> {
         let length: u64 = parts.iter().map(|part| part.bytes).sum();
         let suffix = format!("-{}\"", parts.len());
-        match self.head(key).await? {
-            Some((size, etag)) if size == length && etag.ends_with(&suffix) && replaces != Some(etag.as_str()) => {
-                Ok(())
+        for wait in COMPLETION_WAITS {
+            match self.head(key).await? {
+                Some((size, etag)) if size == length && etag.ends_with(&suffix) && replaces != Some(etag.as_str()) => {
+                    return Ok(());
+                }
+                _ => tokio::time::sleep(wait).await,
             }
-            _ => Err(ConnectorError::new(
-                ErrorCode::Remote,
-                format!("{}; the upload was ended by someone else, and its object is not there", gone.error.message()),
-            )),
         }
+        Err(ConnectorError::new(
+            ErrorCode::Remote,
+            format!("{}; the upload was ended by someone else, and its object is not there", gone.error.message()),
+        ))
     }
 
     /// Gives up an upload and what it holds. One that is gone already, or complete, is left as it is.
