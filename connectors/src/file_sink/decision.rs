@@ -151,7 +151,7 @@ mod tests {
         let decision = Decision {
             files: vec![
                 file(Pending::Temp("/t/.part.r.tmp".into()), &[]),
-                file(Pending::Upload { id: "u".into(), parts, replaces: Some("\"e\"".into()) }, &["1"]),
+                file(Pending::Upload { id: "u".into(), parts }, &["1"]),
                 file(Pending::Empty, &["1"]),
             ],
             remove: vec!["/t/old".into()],

@@ -42,8 +42,8 @@ pub(super) fn identity(location: &FileLocation) -> String {
 pub(super) async fn complete(file: &FileLocation, pending: &Pending, bytes: u64) -> Result<()> {
     match (file, pending) {
         (FileLocation::Local(path), Pending::Temp(temp)) => local::complete(&PathBuf::from(temp), path, bytes).await,
-        (FileLocation::Object { bucket, key }, Pending::Upload { id, parts, replaces }) => {
-            bucket.complete_multipart(key, id, parts, replaces.as_deref()).await
+        (FileLocation::Object { bucket, key }, Pending::Upload { id, parts }) => {
+            bucket.complete_multipart(key, id, parts).await
         }
         (FileLocation::Object { bucket, key }, Pending::Empty) => bucket.put(key, Bytes::new()).await,
         _ => Err(not_writable(file)),

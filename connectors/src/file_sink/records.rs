@@ -30,13 +30,7 @@ pub(super) enum Pending {
     /// This file is renamed.
     Temp(String),
     /// This upload is completed.
-    Upload {
-        id: String,
-        parts: Vec<UploadedPart>,
-        /// The ETag of the object that it replaces.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        replaces: Option<String>,
-    },
+    Upload { id: String, parts: Vec<UploadedPart> },
     /// An object without bytes is put.
     Empty,
 }

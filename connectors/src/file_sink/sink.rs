@@ -118,23 +118,9 @@ impl FileSink {
         }
     }
 
-    /// Notes which object a file's name stands for now: recovery must not take it for the new one.
-    async fn note_replaced(&self, file: &mut NewFile) -> Result<()> {
-        let place = self.locate(&file.file)?;
-        if let (Pending::Upload { replaces, .. }, FileLocation::Object { bucket, key }) = (&mut file.pending, &place) {
-            *replaces = bucket.head(key).await?.map(|(_, etag)| etag);
-        }
-        Ok(())
-    }
-
     /// What must happen, by what the writers have left and what is there now.
-    async fn decide(&self, mut files: Vec<NewFile>) -> Result<(Decision, Vec<String>)> {
+    async fn decide(&self, files: Vec<NewFile>) -> Result<(Decision, Vec<String>)> {
         let write = &self.write;
-        if write.layout == Layout::SingleFile {
-            for file in &mut files {
-                self.note_replaced(file).await?;
-            }
-        }
         let mut partitions: BTreeSet<Vec<String>> = files.iter().map(|file| file.partition.clone()).collect();
         partitions.extend(write.static_partition());
         if !write.is_partitioned() {

@@ -274,6 +274,6 @@ impl ObjectUpload {
             self.join_one().await?;
         }
         self.parts.sort_by_key(|part| part.number);
-        Ok(Pending::Upload { id: self.id, parts: self.parts, replaces: None })
+        Ok(Pending::Upload { id: self.id, parts: self.parts })
     }
 }

@@ -69,19 +69,12 @@ impl Bucket {
     }
 
     /// Makes an upload's parts, in the order of their numbers, one object. May be called again after its answer was lost, also by another
-    /// process: an upload that is gone counts as complete if the key holds an object of these parts, and another than the one with the ETag
-    /// `replaces`, which was there before.
+    /// process: an upload that is gone counts as complete if the key holds an object of these parts.
     ///
     /// # Errors
     /// Code Remote when the upload is gone and the key does not hold it, else Login, Http or Connection, after which it may be complete or
     /// not.
-    pub async fn complete_multipart(
-        &self,
-        key: &str,
-        upload_id: &str,
-        parts: &[UploadedPart],
-        replaces: Option<&str>,
-    ) -> Result<()> {
+    pub async fn complete_multipart(&self, key: &str, upload_id: &str, parts: &[UploadedPart]) -> Result<()> {
         let mut ordered: Vec<&UploadedPart> = parts.iter().collect();
         ordered.sort_by_key(|part| part.number);
         let mut body = String::from("<CompleteMultipartUpload>");
@@ -94,24 +87,18 @@ impl Bucket {
         let call = Call { body: body.into(), ..Call::new(Method::POST, key, &query) };
         match self.ask(&call).await {
             Ok(_) => Ok(()),
-            Err(failure) if failure.code == "NoSuchUpload" => self.find_completed(key, parts, replaces, failure).await,
+            Err(failure) if failure.code == "NoSuchUpload" => self.find_completed(key, parts, failure).await,
             Err(failure) => Err(failure.into()),
         }
     }
 
     /// Whether the key holds the object of these parts, or does so soon: a request that was lost may still be at work. Its ETag ends with their number (Amazon S3 and OSS alike).
-    async fn find_completed(
-        &self,
-        key: &str,
-        parts: &[UploadedPart],
-        replaces: Option<&str>,
-        gone: Failure,
-    ) -> Result<()> {
+    async fn find_completed(&self, key: &str, parts: &[UploadedPart], gone: Failure) -> Result<()> {
         let length: u64 = parts.iter().map(|part| part.bytes).sum();
         let suffix = format!("-{}\"", parts.len());
         for wait in COMPLETION_WAITS {
             match self.head(key).await? {
-                Some((size, etag)) if size == length && etag.ends_with(&suffix) && replaces != Some(etag.as_str()) => {
+                Some((size, etag)) if size == length && etag.ends_with(&suffix) => {
                     return Ok(());
                 }
                 _ => tokio::time::sleep(wait).await,
