@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -23,18 +23,16 @@ use super::ranged_file::ScannedFile;
 use super::source::{ColumnarSource, Scanned};
 use super::{ColumnarFormat, parquet};
 use crate::error::{ConnectorError, Result};
-use crate::object_store::{FileLocation, FoundFile};
-use crate::text::Partitions;
+use crate::object_store::FileLocation;
+use crate::text::{FoundFiles, PartitionFile, Partitions, TableFiles, hive_field};
 
 /// A table over Parquet, Avro or ORC files. Each scan lists the files anew; a file of no bytes has no rows.
 ///
 /// Moments are shown in the zone of the session's `datafusion.execution.time_zone`, UTC if it has none.
 #[derive(Debug)]
 pub struct ColumnarTable {
-    location: FileLocation,
+    files: TableFiles,
     format: ColumnarFormat,
-    /// Of a partitioned table: its files are those of its partitions, and none of its location's own.
-    partitions: Option<Partitions>,
     /// The columns of files, then those of partitions.
     schema: SchemaRef,
     columns_in_files: usize,
@@ -78,8 +76,9 @@ impl ColumnarTable {
             return Err(ConnectorError::option("a table needs a column that is not of its partitions"));
         }
         let columns_in_files = columns.len();
-        let fields = columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, true));
-        let constant = partitions.iter().flat_map(Partitions::fields).cloned();
+        let fields = columns.into_iter().map(|(name, data_type)| hive_field(&name, &data_type));
+        let files = TableFiles::new(location, partitions);
+        let constant = files.partition_fields().iter().cloned();
         let fields: Vec<Field> = fields.chain(constant).collect();
         for (at, field) in fields.iter().enumerate() {
             if fields[..at].iter().any(|other| other.name().eq_ignore_ascii_case(field.name())) {
@@ -88,19 +87,7 @@ impl ColumnarTable {
             }
         }
         let schema = Arc::new(Schema::new(fields));
-        Ok(Arc::new(Self { location, format, partitions, schema, columns_in_files }))
-    }
-
-    /// The files to read, and for EXPLAIN how many partitions of how many they are of.
-    async fn files(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Found> {
-        let Some(partitions) = &self.partitions else {
-            let files = self.location.list().await?;
-            return Ok((files.into_iter().map(|file| (file, Vec::new())).collect(), None));
-        };
-        let matching = partitions.matching(state, filters)?;
-        let files = partitions.files(&matching).await?;
-        let files = files.into_iter().map(|found| (found.file, found.values.as_ref().clone())).collect();
-        Ok((files, Some((matching.len(), partitions.len()))))
+        Ok(Arc::new(Self { files, format, schema, columns_in_files }))
     }
 
     fn table_schema(&self) -> TableSchema {
@@ -110,9 +97,6 @@ impl ColumnarTable {
         TableSchema::builder(in_files).with_table_partition_cols(constant.to_vec()).build()
     }
 }
-
-/// Files with the values of their partitions, and how many partitions of how many they are of.
-type Found = (Vec<(FoundFile, Vec<ScalarValue>)>, Option<(usize, usize)>);
 
 #[async_trait]
 impl TableProvider for ColumnarTable {
@@ -126,11 +110,7 @@ impl TableProvider for ColumnarTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         // The others reach the scan as physical expressions, for its statistics, and are applied above it all the same.
-        let kind = |filter: &&Expr| match &self.partitions {
-            Some(partitions) if partitions.decides(filter) => TableProviderFilterPushDown::Exact,
-            _ => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(kind).collect())
+        Ok(self.files.pushdown(filters))
     }
 
     async fn scan(
@@ -140,18 +120,18 @@ impl TableProvider for ColumnarTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let (files, partitions) = self.files(state, filters).await?;
-        let files: Vec<_> = files.into_iter().filter(|(file, _)| file.size() != Some(0)).collect();
+        let FoundFiles { files, partitions } = self.files.find(state, filters).await?;
+        let files: Vec<_> = files.into_iter().filter(|found| found.file.size() != Some(0)).collect();
         let zone = session_zone(state)?;
         let schema = self.table_schema();
         let format: Arc<dyn FileSource> = match self.format {
             ColumnarFormat::Parquet => Arc::new(parquet::source(schema, &state.default_table_options().parquet)),
             format => Arc::new(DecodedSource::new(format, schema, zone.clone())),
         };
-        let scanned = Scanned { location: self.location.to_string(), partitions };
+        let scanned = Scanned { location: self.files.to_string(), partitions };
         let source = Arc::new(ColumnarSource::new(format, scanned));
         let mut statistics = Statistics::new_unknown(&self.schema);
-        if let Some(sizes) = files.iter().map(|(file, _)| file.size()).collect::<Option<Vec<_>>>() {
+        if let Some(sizes) = files.iter().map(|found| found.file.size()).collect::<Option<Vec<_>>>() {
             let bytes = usize::try_from(sizes.into_iter().sum::<u64>()).unwrap_or(usize::MAX);
             statistics.total_byte_size = Precision::Inexact(bytes);
         }
@@ -174,27 +154,28 @@ fn session_zone(state: &dyn Session) -> Result<TimeZone> {
 
 /// Deals files out to groups, the largest first to whoever has least. DataFusion cuts large files into ranges for more of them.
 /// Two files are two groups at least, so that a write never takes a scan of one partition for all there is.
-fn groups(files: Vec<(FoundFile, Vec<ScalarValue>)>, target: usize) -> Vec<FileGroup> {
+fn groups(files: Vec<PartitionFile>, target: usize) -> Vec<FileGroup> {
     let count = target.max(2).min(files.len()).max(1);
     let mut by_size: Vec<_> = files.into_iter().enumerate().collect();
-    by_size.sort_by_key(|(_, (file, _))| std::cmp::Reverse(file.size().unwrap_or(0)));
+    by_size.sort_by_key(|(_, found)| std::cmp::Reverse(found.file.size().unwrap_or(0)));
     let mut groups: Vec<(u64, Vec<_>)> = (0..count).map(|_| (0, Vec::new())).collect();
-    for (at, (file, values)) in by_size {
+    for (at, found) in by_size {
         if let Some(group) = groups.iter_mut().min_by_key(|(bytes, members)| (*bytes, members.len())) {
-            group.0 += file.size().unwrap_or(0);
-            group.1.push((at, file, values));
+            group.0 += found.file.size().unwrap_or(0);
+            group.1.push((at, found));
         }
     }
-    let group = |(_, mut members): (u64, Vec<(usize, FoundFile, Vec<ScalarValue>)>)| {
-        members.sort_unstable_by_key(|(at, ..)| *at);
-        members.into_iter().map(|(_, file, values)| partitioned_file(file, values)).collect::<Vec<_>>()
+    let group = |(_, mut members): (u64, Vec<(usize, PartitionFile)>)| {
+        members.sort_unstable_by_key(|(at, _)| *at);
+        members.into_iter().map(|(_, found)| partitioned_file(found)).collect::<Vec<_>>()
     };
     groups.into_iter().map(group).map(FileGroup::new).collect()
 }
 
-fn partitioned_file(file: FoundFile, values: Vec<ScalarValue>) -> PartitionedFile {
+fn partitioned_file(found: PartitionFile) -> PartitionedFile {
+    let PartitionFile { file, values } = found;
     // the name is for EXPLAIN; the extension is what opens the file
     PartitionedFile::new(file.to_string(), file.size().unwrap_or(0))
-        .with_partition_values(values)
+        .with_partition_values(values.as_ref().clone())
         .with_extension(ScannedFile::new(file))
 }

@@ -55,6 +55,14 @@ async fn run(session: &SessionContext, query: &str) -> Result<Vec<RecordBatch>> 
     Ok(collect(plan, session.task_ctx()).await?)
 }
 
+/// What becomes of a damaged file: the one row of a sum, or an error that names the file.
+fn one_row_or_an_error_of(found: Result<String>, file: &str) {
+    match found {
+        Ok(rows) => assert_eq!(rows.matches(';').count(), 1, "{file}: {rows}"),
+        Err(error) => assert!(error.message().contains(file), "{error}"),
+    }
+}
+
 /// Rows as text: `;` ends a row, `|` a column.
 async fn rows(session: &SessionContext, query: &str) -> Result<String> {
     let mut text = String::new();

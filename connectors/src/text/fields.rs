@@ -71,26 +71,31 @@ impl FieldSplitter {
         }
     }
 
-    /// A field without its escapes: `\n` and `\r` behind one are LF and CR, anything else is itself; one at the end is data (Hive's LazyUtils).
+    /// A field without its [escapes](unescaped).
     pub(super) fn unescape<'a>(&self, field: &'a [u8]) -> Cow<'a, [u8]> {
-        let Some(escape) = self.escape.filter(|escape| memchr(*escape, field).is_some()) else {
-            return Cow::Borrowed(field);
-        };
-        let mut plain = Vec::with_capacity(field.len());
-        let mut bytes = field.iter().copied();
-        while let Some(byte) = bytes.next() {
-            plain.push(match byte {
-                byte if byte != escape => byte,
-                _ => match bytes.next() {
-                    Some(b'n') => b'\n',
-                    Some(b'r') => b'\r',
-                    Some(next) => next,
-                    None => escape,
-                },
-            });
+        match self.escape.filter(|escape| memchr(*escape, field).is_some()) {
+            Some(escape) => Cow::Owned(unescaped(field, escape)),
+            None => Cow::Borrowed(field),
         }
-        Cow::Owned(plain)
     }
+}
+
+/// A field without its escapes: `\n` and `\r` behind one are LF and CR, anything else is itself; one at the end is data (Hive's LazyUtils).
+pub(crate) fn unescaped(field: &[u8], escape: u8) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut bytes = field.iter().copied();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            byte if byte != escape => byte,
+            _ => match bytes.next() {
+                Some(b'n') => b'\n',
+                Some(b'r') => b'\r',
+                Some(next) => next,
+                None => escape,
+            },
+        });
+    }
+    plain
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ mod scan;
 mod spark_values;
 mod syntax;
 mod table;
+mod table_files;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -55,10 +56,14 @@ mod values;
 
 pub use datetime_pattern::DateTimePattern;
 pub use delimiter::delimiter;
+pub(crate) use fields::unescaped;
 pub use options::{BadValue, Compression, TextTableOptions};
+pub(crate) use partitions::PartitionFile;
 pub use partitions::{NULL_PARTITION, Partitions, parse_partition_name, partition_name, partition_value};
 pub use scan::TextExec;
 pub use syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax, TextPreset};
 pub use table::TextTable;
+pub(crate) use table_files::{FoundFiles, TableFiles};
+pub(crate) use types::hive_field;
 pub use types::{ELEMENTS_FROM_0, hive_type};
 pub use values::ValueRules;

@@ -15,6 +15,7 @@ use super::partitions::{PartitionFile, Partitions};
 use super::ranges::{Part, RANGE_BYTES};
 use super::reader::ReadPlan;
 use super::scan::{OutputColumn, Source, TextExec, TextSplit};
+use super::table_files::{FoundFiles, TableFiles};
 use super::types::hive_field;
 use crate::error::Result;
 use crate::object_store::FileLocation;
@@ -23,10 +24,8 @@ use crate::split_queue::pack;
 /// A table over text files. Each scan lists the files anew.
 #[derive(Debug)]
 pub struct TextTable {
-    location: FileLocation,
+    files: TableFiles,
     options: TextTableOptions,
-    /// Of a partitioned table: its files are those of its partitions, and none of its location's own.
-    partitions: Option<Partitions>,
     schema: SchemaRef,
     /// Bytes of the ranges in which large files are read.
     range_bytes: u64,
@@ -74,25 +73,12 @@ impl TextTable {
             Column::new(name, data_type)?;
         }
         let fields = options.columns.iter().map(|(name, data_type)| hive_field(name, data_type));
-        let constant = partitions.iter().flat_map(Partitions::fields).cloned();
+        let files = TableFiles::new(location, partitions);
+        let constant = files.partition_fields().iter().cloned();
         let schema = Arc::new(Schema::new(fields.chain(constant).collect::<Vec<_>>()));
-        Ok(Arc::new(Self { location, options, partitions, schema, range_bytes }))
-    }
-
-    /// The files to read, and for EXPLAIN how many partitions of how many they are of.
-    async fn files(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<Found> {
-        let Some(partitions) = &self.partitions else {
-            let files = self.location.list().await?;
-            let files = files.into_iter().map(|file| PartitionFile { file, values: Arc::default() }).collect();
-            return Ok((files, None));
-        };
-        let matching = partitions.matching(state, filters)?;
-        Ok((partitions.files(&matching).await?, Some((matching.len(), partitions.len()))))
+        Ok(Arc::new(Self { files, options, schema, range_bytes }))
     }
 }
-
-/// Files, and how many partitions of how many they are of.
-type Found = (Vec<PartitionFile>, Option<(usize, usize)>);
 
 #[async_trait]
 impl TableProvider for TextTable {
@@ -105,11 +91,7 @@ impl TableProvider for TextTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
-        let kind = |filter: &&Expr| match &self.partitions {
-            Some(partitions) if partitions.decides(filter) => TableProviderFilterPushDown::Exact,
-            _ => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(kind).collect())
+        Ok(self.files.pushdown(filters))
     }
 
     async fn scan(
@@ -119,7 +101,7 @@ impl TableProvider for TextTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let (files, partitions) = self.files(state, filters).await?;
+        let FoundFiles { files, partitions } = self.files.find(state, filters).await?;
         let projection = match projection {
             Some(projection) => projection.clone(),
             None => (0..self.schema.fields().len()).collect(),
@@ -145,7 +127,7 @@ impl TableProvider for TextTable {
             parts.map(move |part| TextSplit { part, values: Arc::clone(&values) })
         });
         let groups = pack(splits.collect(), state.config().target_partitions());
-        let source = Source { location: self.location.to_string(), partitions };
+        let source = Source { location: self.files.to_string(), partitions };
         Ok(Arc::new(TextExec::new(source, Arc::new(plan), output, columns, groups, limit)))
     }
 }

@@ -141,7 +141,6 @@ fn what_users_of_hive_mysql_and_starrocks_type_parses() {
         "SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS v (x, y)",
         "SELECT * FROM remote_query('starrocks', 'SELECT 1')",
         "SELECT * EXCEPT (a) FROM t",
-        "SELECT t.* FROM t TABLESAMPLE (10 PERCENT)",
         "SELECT a->'x', a->>'y', NOT a, !a, ~a, a ^ b, a << 2, a & b, a XOR b",
         "SELECT EXTRACT(DAY FROM d), SUBSTRING(a FROM 1 FOR 2), TRIM(BOTH 'x' FROM a), POSITION('a' IN b)",
         "SELECT x'1F', 0x1F, 1e5, .5, 1.5e-3, 20240807",

@@ -145,7 +145,7 @@ async fn an_ambiguous_column_is_an_error_and_damage_names_the_file() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x55;
             std::fs::write(&path, damaged).unwrap();
-            let _ = rows(&session, "SELECT sum(id), max(v) FROM t").await;
+            one_row_or_an_error_of(rows(&session, "SELECT sum(id), max(v) FROM t").await, file);
         }
     }
 }

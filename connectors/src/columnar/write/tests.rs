@@ -186,7 +186,8 @@ async fn nested_values_and_decimals_come_back_from_parquet_and_avro() {
     for format in [ColumnarFormat::Parquet, ColumnarFormat::Avro] {
         let path = folder.path().join(format.name());
         std::fs::write(&path, encoded(format, std::slice::from_ref(&batch), None, "America/New_York")).unwrap();
-        assert_eq!(read(format, &path, columns_of(&batch), "America/New_York").await, batch, "{}", format.name());
+        let found = read(format, &path, columns_of(&batch), "America/New_York").await;
+        assert_eq!(found.columns(), batch.columns(), "{}", format.name());
     }
 }
 

@@ -12,8 +12,8 @@ use super::tree::{Tree, range, separated};
 use crate::csv::Uncarried;
 use crate::csv::column::{Column, Values};
 use crate::error::{ConnectorError, Result};
-use crate::text::TextTableOptions;
 use crate::text::nested::{delimiters, read_back};
+use crate::text::{TextTableOptions, unescaped};
 
 /// Hive's ROW FORMAT DELIMITED.
 #[derive(Debug)]
@@ -491,22 +491,4 @@ pub(super) fn values_may_clash(options: &TextTableOptions, delimiter: &[u8]) -> 
         [first, ..] => first.is_ascii_digit() || *first == b'-' || (has_bytes && marker.iter().all(is_of_value)),
     };
     marks.into_iter().flatten().any(is_of_value) || marker_is_value
-}
-
-/// A field as a reader sees it behind its escapes.
-fn unescaped(field: &[u8], escape: u8) -> Vec<u8> {
-    let mut plain = Vec::new();
-    let mut bytes = field.iter().copied();
-    while let Some(byte) = bytes.next() {
-        plain.push(match byte {
-            byte if byte != escape => byte,
-            _ => match bytes.next() {
-                Some(b'n') => b'\n',
-                Some(b'r') => b'\r',
-                Some(next) => next,
-                None => escape,
-            },
-        });
-    }
-    plain
 }

@@ -219,6 +219,19 @@ struct Case {
 
 type Row = (Option<i64>, Option<String>, Option<String>, Option<i32>, Option<i64>, Option<i64>);
 
+/// The columns of rows: BIGINT, STRING, DATE, TIMESTAMP, DECIMAL(10,2), STRING.
+fn arrays_of(rows: &[Row]) -> [ArrayRef; 6] {
+    let decimals = Decimal128Array::from_iter(rows.iter().map(|row| row.5.map(i128::from)));
+    [
+        Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.0))),
+        Arc::new(StringArray::from_iter(rows.iter().map(|row| row.1.clone()))),
+        Arc::new(Date32Array::from_iter(rows.iter().map(|row| row.3))),
+        Arc::new(TimestampMicrosecondArray::from_iter(rows.iter().map(|row| row.4))),
+        Arc::new(decimals.with_precision_and_scale(10, 2).unwrap()),
+        Arc::new(StringArray::from_iter(rows.iter().map(|row| row.2.clone()))),
+    ]
+}
+
 fn text() -> impl Strategy<Value = Option<String>> {
     let pieces = [
         "a", "|", "||", "\\", "\\N", "n", "r", "N", "\n", "\r", "\r\n", "é", "中", "、", "", "\u{feff}", "ab", "NULL",
@@ -293,15 +306,7 @@ fn what_is_written_is_read_back_equal() {
             // what does not fit together is refused before anything is written
             let Ok(formatter) = TextFormatter::new(&options, TextWriterOptions::default()) else { return Ok(()) };
             let rows = &case.rows;
-            let decimals = Decimal128Array::from_iter(rows.iter().map(|row| row.5.map(i128::from)));
-            let arrays: [ArrayRef; 6] = [
-                Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.0))),
-                Arc::new(StringArray::from_iter(rows.iter().map(|row| row.1.clone()))),
-                Arc::new(Date32Array::from_iter(rows.iter().map(|row| row.3))),
-                Arc::new(TimestampMicrosecondArray::from_iter(rows.iter().map(|row| row.4))),
-                Arc::new(decimals.with_precision_and_scale(10, 2).unwrap()),
-                Arc::new(StringArray::from_iter(rows.iter().map(|row| row.2.clone()))),
-            ];
+            let arrays = arrays_of(rows);
             let names = columns.iter().map(|(name, _)| *name);
             let batch =
                 RecordBatch::try_from_iter_with_nullable(names.zip(arrays).map(|(name, array)| (name, array, true)))
@@ -367,15 +372,7 @@ fn csv_and_json_are_read_back_equal() {
                 options = with;
             }
             let Ok(formatter) = TextFormatter::new(&options, TextWriterOptions::default()) else { return Ok(()) };
-            let decimals = Decimal128Array::from_iter(rows.iter().map(|row| row.5.map(i128::from)));
-            let arrays: [ArrayRef; 6] = [
-                Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.0))),
-                Arc::new(StringArray::from_iter(rows.iter().map(|row| row.1.clone()))),
-                Arc::new(Date32Array::from_iter(rows.iter().map(|row| row.3))),
-                Arc::new(TimestampMicrosecondArray::from_iter(rows.iter().map(|row| row.4))),
-                Arc::new(decimals.with_precision_and_scale(10, 2).unwrap()),
-                Arc::new(StringArray::from_iter(rows.iter().map(|row| row.2.clone()))),
-            ];
+            let arrays = arrays_of(&rows);
             let arrays = arrays
                 .map(|array| if is_text { arrow::compute::cast(&array, &DataType::Utf8).unwrap() } else { array });
             let names = columns.iter().map(|(name, _)| *name);

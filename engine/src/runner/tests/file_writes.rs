@@ -253,6 +253,21 @@ async fn the_name_of_a_file_says_its_format() {
     assert!(code == "E2001" && message.contains("does not say its format"), "{code} {message}");
 }
 
+#[tokio::test]
+async fn arrays_of_files_of_columns_are_counted_from_0_as_those_of_text() {
+    let (place, session) = place().await;
+    let script = "CREATE EXTERNAL TABLE tags (t ARRAY<STRING>) ROW FORMAT DELIMITED COLLECTION ITEMS TERMINATED BY ',' LOCATION 'tags/';
+        CREATE EXTERNAL TABLE columns (t ARRAY<STRING>) STORED AS PARQUET LOCATION 'columns/';
+        COPY (SELECT 'a,b') TO 'tags/t.txt' OPTIONS (format text);
+        INSERT INTO columns SELECT t FROM tags;
+        COPY (SELECT t[0] AS x, t[1] AS y FROM columns) TO 'parquet.txt' OPTIONS (format text, delimiter '|');
+        COPY (SELECT t[0] AS x, t[1] AS y FROM tags) TO 'text.txt' OPTIONS (format text, delimiter '|')";
+    place.run(&session, script).await;
+    for file in ["parquet.txt", "text.txt"] {
+        assert_eq!(std::fs::read_to_string(place.path().join(file)).unwrap(), "a|b\n", "{file}");
+    }
+}
+
 fn lines_of(place: &Place, file: &str) -> Vec<String> {
     let mut lines: Vec<String> = files(place.path())[file].lines().map(str::to_owned).collect();
     lines.sort();
