@@ -30,6 +30,7 @@ pub mod sink;
 pub mod split_queue;
 pub mod starrocks;
 pub mod text;
+pub mod wall_clock;
 
 pub use catalog::{Catalog, CatalogKind, FileCatalog, RemoteCatalog};
 pub use error::{ConnectorError, Result};

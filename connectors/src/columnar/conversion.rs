@@ -8,11 +8,11 @@ use arrow::array::{
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Date32Type, Field, Fields, TimeUnit, TimestampMicrosecondType};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::columns;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::wall_clock;
 
 /// The day on which the Gregorian calendar begins, 1582-10-15, in days since 1970-01-01.
 const GREGORIAN_DAYS: i32 = -141_427;
@@ -215,10 +215,10 @@ impl<'a> OffsetCache<'a> {
         let offset = match self.span.get() {
             Some((from, until, offset)) if (from..until).contains(&micros) => offset,
             _ => {
-                let moment = Timestamp::from_microsecond(micros).ok()?;
+                let moment = wall_clock::nearest(micros)?;
                 let offset = i64::from(self.zone.to_offset(moment).seconds()) * 1_000_000;
                 // the last change at the moment or before it
-                let after = Timestamp::from_microsecond(micros.checked_add(1)?).ok()?;
+                let after = wall_clock::nearest(micros.checked_add(1)?)?;
                 let change = self.zone.preceding(after).next();
                 let from = change.map_or(i64::MIN, |change| change.timestamp().as_microsecond());
                 let change = self.zone.following(moment).next();
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_the_wall_clock_of_the_zone() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap().as_microsecond();
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         let moments = [
             "2024-03-10T06:59:59Z",
             "2024-03-10T07:00:00Z",

@@ -11,6 +11,7 @@ use jiff::tz::{Offset, TimeZone};
 use super::datetime_pattern::{DateTimePattern, Parts};
 use super::scalar::{Scalar, in_range, units};
 use super::values;
+use crate::wall_clock;
 
 /// How dates and times are written, and whose time they are.
 #[derive(Debug, Clone)]
@@ -62,8 +63,7 @@ impl SparkTexts {
 
     /// Seconds since 1970, as the time in our zone.
     pub(super) fn seconds_since_epoch(&self, seconds: i64, unit: TimeUnit) -> Option<i64> {
-        let instant = jiff::Timestamp::from_second(seconds).ok()?;
-        since_epoch(self.zone.to_datetime(instant), unit)
+        self.shown(seconds.checked_mul(1_000_000)?, 0, unit)
     }
 
     /// `yyyy[-M[-d[(T| )H[:m[:s[.fraction]]][zone]]]]`, spaces around it left out.
@@ -100,10 +100,16 @@ impl SparkTexts {
         match rest.trim() {
             "" => since_epoch(local, unit),
             name => {
-                let instant = zone(name)?.to_timestamp(local).ok()?;
-                since_epoch(self.zone.to_datetime(instant), unit)
+                let below_micros = local.subsec_nanosecond() % 1000;
+                self.shown(wall_clock::moment_of(&zone(name)?, local)?, i64::from(below_micros), unit)
             }
         }
+    }
+
+    /// What our clock shows at a moment, given in microseconds and nanoseconds more.
+    fn shown(&self, moment: i64, nanoseconds: i64, unit: TimeUnit) -> Option<i64> {
+        let clock = wall_clock::clock_at(&self.zone, moment)?;
+        in_units(i128::from(clock) * 1000 + i128::from(nanoseconds), unit)
     }
 }
 
@@ -202,13 +208,15 @@ fn civil(parts: &Parts) -> Option<DateTime> {
 }
 
 fn days(date: Date) -> Option<i32> {
-    let seconds = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
-    i32::try_from(seconds.div_euclid(86_400)).ok()
+    let days = wall_clock::nanos_since_epoch(date.at(0, 0, 0, 0)) / 86_400_000_000_000;
+    i32::try_from(days).ok()
 }
 
 fn since_epoch(time: DateTime, unit: TimeUnit) -> Option<i64> {
-    let instant = TimeZone::UTC.to_timestamp(time).ok()?;
-    let nanoseconds = instant.as_nanosecond();
+    in_units(wall_clock::nanos_since_epoch(time), unit)
+}
+
+fn in_units(nanoseconds: i128, unit: TimeUnit) -> Option<i64> {
     let per_unit = i128::from(1_000_000_000 / units(unit));
     i64::try_from(nanoseconds.div_euclid(per_unit)).ok()
 }
@@ -266,6 +274,8 @@ mod tests {
         for text in ["2024-08-07", "2024-8-7", "2024-08-07T00:00:00", "2024-08-07 x", " 2024-08-07 ", "2024-08-07Tx"] {
             assert_eq!(day(text), Some(19942), "{text}");
         }
+        assert_eq!(day("9999-12-31"), Some(2_932_896));
+        assert_eq!(day("0001-01-01"), Some(-719_162));
         assert_eq!(day("2024-08"), Some(19936));
         assert_eq!(day("2024"), Some(19723));
         for text in ["20240807", "2024-02-30", "epoch", "2024-08-07x", "", "24-08-07"] {
@@ -301,6 +311,9 @@ mod tests {
         assert_eq!(at("Asia/Shanghai", "2024-08-07 12:34:56"), Some(expected));
         assert_eq!(at("UTC", "2024-08-07 12:34:56.1"), Some(expected + 100_000));
         assert_eq!(at("UTC", "2024-08-07T12:34:56.123456789Z"), Some(expected + 123_456));
+        assert_eq!(at("UTC", "9999-12-31 23:59:59"), Some(253_402_300_799_000_000));
+        assert_eq!(at("Asia/Shanghai", "9999-12-31T15:59:59Z"), Some(253_402_300_799_000_000));
+        assert_eq!(at("Asia/Shanghai", "9999-12-31T16:00:00Z"), None);
         assert_eq!(at("UTC", "2024-08-07"), Some(1_722_988_800_000_000));
         assert_eq!(at("UTC", "2024-08-07T12"), Some(1_723_032_000_000_000));
         for text in

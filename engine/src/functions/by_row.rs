@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 };
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use syncline_connectors::wall_clock;
 
 use super::regex::Patterns;
 use super::spark_text;
@@ -284,7 +285,7 @@ impl<'a> Row<'a> {
     /// A wall-clock moment, also from text as Spark casts it.
     pub(super) fn moment(&self, position: usize) -> Option<DateTime> {
         match self.columns.get(position)? {
-            Column::Moment(column) if column.is_valid(self.row) => civil(column.value(self.row)),
+            Column::Moment(column) if column.is_valid(self.row) => wall_clock::time_of(column.value(self.row)),
             _ => spark_text::moment(self.text(position)?),
         }
     }
@@ -296,11 +297,6 @@ impl<'a> Row<'a> {
             _ => spark_text::date(self.text(position)?),
         }
     }
-}
-
-/// By the calendar alone: jiff's timestamps end before 9999-12-31 does.
-fn civil(micros: i64) -> Option<DateTime> {
-    jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0).checked_add(jiff::SignedDuration::from_micros(micros)).ok()
 }
 
 /// Days since 1970.

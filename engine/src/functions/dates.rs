@@ -2,6 +2,7 @@
 
 use arrow::datatypes::DataType;
 use jiff::civil::{Date, DateTime};
+use syncline_connectors::wall_clock;
 
 use super::by_row::{ByRow, Parameter, Row, RowResult, Value, days_between, days_later};
 use super::java_pattern;
@@ -83,8 +84,8 @@ pub(super) fn unix_timestamp() -> ByRow {
         returns: DataType::Int64,
         body: |row: &mut Row<'_>| -> RowResult {
             let Some(moment) = read(row)? else { return Ok(None) };
-            let zoned = row.zone.to_ambiguous_zoned(moment).compatible();
-            Ok(zoned.ok().map(|zoned| Value::Long(zoned.timestamp().as_second())))
+            let micros = wall_clock::moment_of(row.zone, moment);
+            Ok(micros.map(|micros| Value::Long(micros.div_euclid(1_000_000))))
         },
     }
 }
@@ -107,8 +108,8 @@ pub(super) fn from_unixtime() -> ByRow {
         body: |row: &mut Row<'_>| -> RowResult {
             let pattern = if row.count() > 1 { row.text(1) } else { Some(DEFAULT_PATTERN) };
             let (Some(seconds), Some(pattern)) = (row.whole(0), pattern) else { return Ok(None) };
-            let Ok(moment) = jiff::Timestamp::from_second(seconds) else { return Ok(None) };
-            let moment = row.zone.to_datetime(moment);
+            let shown = seconds.checked_mul(1_000_000).and_then(|moment| wall_clock::clock_at(row.zone, moment));
+            let Some(moment) = shown.and_then(wall_clock::time_of) else { return Ok(None) };
             super::datetime_text::formatted(moment, pattern).map(|text| Some(Value::Text(text)))
         },
     }

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use jiff::civil::{Date, DateTime};
+use syncline_connectors::wall_clock;
 
 const DATETIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
@@ -63,17 +64,14 @@ fn texts(moments: &ArrayRef) -> Result<StringArray> {
             texts.append_null();
             continue;
         }
-        texts.append_value(plain(civil(moments.value(row))?));
+        texts.append_value(plain(time_of(moments.value(row))?));
     }
     Ok(texts.finish())
 }
 
-/// By the calendar alone: jiff's timestamps end before 9999-12-31 does.
-fn civil(micros: i64) -> Result<DateTime> {
-    jiff::civil::date(1970, 1, 1)
-        .at(0, 0, 0, 0)
-        .checked_add(jiff::SignedDuration::from_micros(micros))
-        .map_err(|_| DataFusionError::Execution(format!("a DATETIME is out of range: {micros} µs since 1970")))
+fn time_of(micros: i64) -> Result<DateTime> {
+    wall_clock::time_of(micros)
+        .ok_or_else(|| DataFusionError::Execution(format!("a DATETIME is out of range: {micros} µs since 1970")))
 }
 
 fn plain(moment: DateTime) -> String {

@@ -23,6 +23,7 @@ pub(super) fn check_comparisons(plan: LogicalPlan) -> Result<LogicalPlan> {
         let names = NamePreserver::new(&node);
         let schema = merge_schema(&inputs);
         let node = match node {
+            LogicalPlan::Union(union) => numbers::one_number_union(union)?,
             LogicalPlan::Join(mut join) => {
                 for (left, right) in &join.on {
                     check_pair(left, right, &schema, "=").map_err(|error| note(&mut mistake, error))?;
@@ -108,9 +109,9 @@ fn comparison(expr: Expr, schema: &DFSchema) -> Result<Expr> {
             check_cast(&cast.expr, cast.field.data_type(), schema)?;
             Expr::TryCast(cast)
         }
-        Expr::Case(case) => one_moment_case(case, schema),
+        Expr::Case(case) => one_type_case(case, schema),
         Expr::ScalarFunction(mut call) if is_choice(call.name()) => {
-            call.args = one_moment(call.args, schema);
+            call.args = one_type(call.args, schema);
             Expr::ScalarFunction(call)
         }
         other => other,
@@ -138,6 +139,11 @@ fn is_choice(name: &str) -> bool {
     ["coalesce", "ifnull", "nvl", "nvl2", "nullif", "greatest", "least"].contains(&name)
 }
 
+/// Values of which one is chosen, brought to one type where DataFusion's choice of it would change them.
+fn one_type(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    numbers::one_number(one_moment(exprs, schema), schema)
+}
+
 /// Text literals among DATETIMEs become DATETIMEs, if they read as such.
 fn one_moment(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     let has_moment = exprs.iter().any(|expr| matches!(expr.get_type(schema), Ok(DataType::Timestamp(_, None))));
@@ -147,12 +153,12 @@ fn one_moment(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     exprs.into_iter().map(|expr| text_of(&expr).and_then(moment_literal).unwrap_or(expr)).collect()
 }
 
-fn one_moment_case(mut case: Case, schema: &DFSchema) -> Expr {
+fn one_type_case(mut case: Case, schema: &DFSchema) -> Expr {
     let (whens, results): (Vec<_>, Vec<_>) = case.when_then_expr.into_iter().unzip();
     let mut results: Vec<Expr> = results.into_iter().map(|result| *result).collect();
     let has_else = case.else_expr.is_some();
     results.extend(case.else_expr.take().map(|expr| *expr));
-    let mut results = one_moment(results, schema);
+    let mut results = one_type(results, schema);
     case.else_expr = if has_else { results.pop().map(Box::new) } else { None };
     case.when_then_expr = whens.into_iter().zip(results.into_iter().map(Box::new)).collect();
     Expr::Case(case)

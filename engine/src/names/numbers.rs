@@ -1,10 +1,12 @@
 //! Comparisons of text with numbers, as Spark makes them: the text becomes a number, and one that is none is NULL, where DataFusion fails
 //! the query. In a list, `IN (…)`, numbers become text. A DECIMAL beside a DOUBLE becomes a DOUBLE, where DataFusion makes both
-//! DECIMAL(30,15), in which small values are 0 and large ones an error.
+//! DECIMAL(30,15), in which small values are 0 and large ones an error; the same where one of several values is chosen (CASE, coalesce, UNION).
 
-use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::{Expr, ExprSchemable, cast};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{DFSchema, Result, ScalarValue, TableReference};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Union, cast};
 
 use crate::functions::{text_to_bigint, text_to_double, whole};
 
@@ -55,6 +57,52 @@ pub(super) fn comparable_list(value: Expr, list: Vec<Expr>, schema: &DFSchema) -
         return (double(value, Some(&value_type)), list.collect());
     }
     (value, list)
+}
+
+/// Values of which one is chosen: a DECIMAL among floats becomes a DOUBLE.
+pub(super) fn one_number(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    let types: Vec<_> = exprs.iter().map(|expr| expr.get_type(schema).ok()).collect();
+    if !mixes(types.iter().flatten()) {
+        return exprs;
+    }
+    let double = |(expr, data_type): (Expr, &Option<DataType>)| match data_type {
+        Some(data_type) if is_decimal(data_type) => cast(expr, DataType::Float64),
+        _ => expr,
+    };
+    exprs.into_iter().zip(&types).map(double).collect()
+}
+
+/// The branches of a UNION: a column that is DECIMAL in one and a float in another is a DOUBLE in both.
+pub(super) fn one_number_union(union: Union) -> Result<LogicalPlan> {
+    let columns = union.schema.fields().len();
+    let types = |column: usize| union.inputs.iter().map(move |input| input.schema().field(column).data_type());
+    let mixed: Vec<bool> = (0..columns).map(|column| mixes(types(column))).collect();
+    if !mixed.contains(&true) {
+        return Ok(LogicalPlan::Union(union));
+    }
+    let mut inputs = Vec::with_capacity(union.inputs.len());
+    for input in union.inputs {
+        let doubled = |(field, mixed): ((Option<&TableReference>, &FieldRef), &bool)| {
+            let column = Expr::from(field);
+            match *mixed && is_decimal(field.1.data_type()) {
+                true => cast(column, DataType::Float64).alias_qualified(field.0.cloned(), field.1.name()),
+                false => column,
+            }
+        };
+        let columns: Vec<Expr> = input.schema().iter().zip(&mixed).map(doubled).collect();
+        inputs.push(Arc::new(LogicalPlanBuilder::from(input).project(columns)?.build()?));
+    }
+    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+}
+
+/// Whether there are floats and DECIMALs.
+fn mixes<'a>(types: impl Iterator<Item = &'a DataType>) -> bool {
+    let (mut floats, mut decimals) = (false, false);
+    types.for_each(|data_type| {
+        floats |= data_type.is_floating();
+        decimals |= is_decimal(data_type);
+    });
+    floats && decimals
 }
 
 fn is_decimal(data_type: &DataType) -> bool {

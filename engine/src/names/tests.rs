@@ -311,8 +311,11 @@ async fn a_decimal_beside_a_double_is_a_double() {
     for (columns, found) in [
         ("small = 0.0, small IN (0.0), small BETWEEN 0.0 AND 0.5, 0.0 < small", "false|false|true|true"),
         ("large > 0.5, large NOT IN (0.5, 1), d < large, d IN (large, 1.5)", "true|true|true|true"),
+        ("coalesce(small, d), if(d > 1, large, d), CASE WHEN d > 9 THEN large ELSE d END", "1e-20|1e25|1.5"),
+        ("greatest(large, d), least(small, d), nvl(d, large), ifnull(large, d)", "1e25|1e-20|1.5|1e25"),
+        ("max(x) FROM (SELECT d AS x FROM t0 UNION ALL SELECT large FROM t0) u --", "1e25"),
     ] {
-        let sql = format!("SELECT {columns} FROM {ends}");
+        let sql = format!("WITH t0 AS (SELECT * FROM {ends}) SELECT {columns} FROM {ends}");
         assert_eq!(row(&sql).await, found, "{sql}");
     }
 }
@@ -326,6 +329,10 @@ async fn a_datetime_as_text_has_a_blank() {
         ),
         ("SELECT CAST(CAST('2024-08-07 12:00:00.5' AS DATETIME) AS CHAR)", "2024-08-07 12:00:00.500000"),
         ("SELECT CAST(CAST('9999-12-31 23:59:59' AS DATETIME) AS CHAR)", "9999-12-31 23:59:59"),
+        (
+            "SELECT unix_timestamp('9999-12-31 23:59:59'), from_unixtime(unix_timestamp('9999-12-31 23:59:59'))",
+            "253402271999|9999-12-31 23:59:59",
+        ),
         ("SELECT CAST('5' AS SIGNED), CAST(5 AS UNSIGNED), CAST(5 AS CHAR)", "5|5|5"),
         (
             "SELECT date_format(ts, '%Y%m%d %H:%i:%s %f %W %M %p %%x%Z') FROM logs",

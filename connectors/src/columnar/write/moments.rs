@@ -5,11 +5,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
-use jiff::Timestamp;
-use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::error::{ConnectorError, Result};
+use crate::wall_clock;
 
 /// A zone.
 #[derive(Debug, Clone)]
@@ -32,9 +31,8 @@ impl Moments {
         if let Some(offset) = self.fixed {
             return clock.checked_sub(offset);
         }
-        let shown = Timestamp::from_microsecond(clock).ok()?;
-        let civil: DateTime = Offset::UTC.to_datetime(shown);
-        let offset = match self.zone.to_ambiguous_timestamp(civil).offset() {
+        let shown = wall_clock::time_of(clock)?;
+        let offset = match self.zone.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset,
             AmbiguousOffset::Fold { before, .. } => before,
             AmbiguousOffset::Gap { .. } => return None,

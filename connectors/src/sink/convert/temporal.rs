@@ -7,13 +7,13 @@ use arrow::compute::{max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
 };
-use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
 use super::{Failures, exact_cast, text};
 use crate::csv::temporal::{MICROS_PER_DAY, append_date, append_time, append_timestamp, offset_seconds};
 use crate::error::{ConnectorError, Result};
 use crate::sink::{TargetColumn, TargetType};
+use crate::wall_clock;
 
 /// 0000-01-01, the first day of a DATE in StarRocks, in days since 1970.
 const FIRST_DAY: i32 = -719_528;
@@ -43,8 +43,7 @@ impl Zone {
 
     /// The wall clock at an instant; None where the calendar ends.
     fn wall_clock(&self, micros: i64) -> Option<i64> {
-        let instant = Timestamp::from_microsecond(micros).ok()?;
-        Some(micros + i64::from(self.0.to_offset(instant).seconds()) * 1_000_000)
+        wall_clock::clock_at(&self.0, micros)
     }
 }
 
