@@ -8,8 +8,9 @@ use jiff::civil::{DateTime, date};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 const NANOS_PER_DAY: i128 = 86_400_000_000_000;
-/// How far from jiff's first and last moment the calendar of a zone can reach.
-const BEYOND_MICROS: i64 = 26 * 3_600 * 1_000_000;
+/// How far from jiff's first and last moment the calendar of a zone can reach: they are 26 hours from the ends of the calendar in UTC, and a
+/// zone is less than 26 hours from UTC.
+const BEYOND_MICROS: u64 = 52 * 3_600 * 1_000_000;
 
 /// Nanoseconds from 1970-01-01 00:00:00 to a time of the same clock.
 pub fn nanos_since_epoch(clock: DateTime) -> i128 {
@@ -45,9 +46,7 @@ pub(crate) fn nearest(moment: i64) -> Option<Timestamp> {
     if let Ok(moment) = Timestamp::from_microsecond(moment) {
         return Some(moment);
     }
-    [Timestamp::MIN, Timestamp::MAX]
-        .into_iter()
-        .find(|end| end.as_microsecond().abs_diff(moment) <= BEYOND_MICROS as u64)
+    [Timestamp::MIN, Timestamp::MAX].into_iter().find(|end| end.as_microsecond().abs_diff(moment) <= BEYOND_MICROS)
 }
 
 fn micros(offset: Offset) -> i64 {

@@ -14,7 +14,7 @@ use crate::error::{Result, SynclineError, codes};
 
 /// Held while the job runs.
 #[derive(Debug)]
-pub(crate) struct JobLock(#[expect(dead_code, reason = "held for its Drop")] Held);
+pub(crate) struct JobLock(#[cfg_attr(not(test), expect(dead_code, reason = "held for its Drop"))] Held);
 
 /// Held while a run lasts, so that nobody resumes what still runs.
 #[derive(Debug)]
@@ -43,8 +43,20 @@ enum Answer {
 
 #[derive(Debug)]
 enum Held {
-    File(#[expect(dead_code, reason = "closing it gives the lock back")] File),
+    File(#[cfg_attr(not(test), expect(dead_code, reason = "held for its Drop"))] LockedFile),
     Memory(#[expect(dead_code, reason = "held for its Drop")] Entry),
+}
+
+/// A file that is locked. Closing it would give the lock back too, but not while a child of this process that another thread has just forked
+/// still has the file.
+#[derive(Debug)]
+struct LockedFile(File);
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // closing the file is all that is left then
+        let _ = self.0.unlock();
+    }
 }
 
 #[derive(Debug)]
@@ -89,7 +101,13 @@ impl StateStore {
             return self.running.lock().contains_key(&(String::new(), run_id.to_owned()));
         };
         let Ok(file) = File::open(folder.join("locks").join(run_file_name(run_id))) else { return false };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+        match file.try_lock_shared() {
+            Ok(()) => {
+                drop(LockedFile(file));
+                false
+            }
+            Err(error) => matches!(error, TryLockError::WouldBlock),
+        }
     }
 
     fn lock(&self, key: (String, String), file_name: &str, run_id: &str) -> Result<Answer> {
@@ -118,8 +136,9 @@ impl StateStore {
             Err(TryLockError::Error(error)) => return Err(wrong(error)),
         }
         let owner = format!("run {run_id} (process {}, since {})\n", std::process::id(), super::now());
-        file.set_len(0).and_then(|()| file.write_all(owner.as_bytes())).map_err(wrong)?;
-        Ok(Answer::Taken(Held::File(file), Some(path)))
+        let mut locked = LockedFile(file);
+        locked.0.set_len(0).and_then(|()| locked.0.write_all(owner.as_bytes())).map_err(wrong)?;
+        Ok(Answer::Taken(Held::File(locked), Some(path)))
     }
 }
 
@@ -137,4 +156,21 @@ fn file_name(job: &str, bizdate: &str) -> String {
 /// A run's id is `[-\w]`; one that comes from elsewhere is made so.
 fn run_file_name(run_id: &str) -> String {
     file_name(run_id, "run")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_still_has_the_file_does_not_keep_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StateStore::in_folder(folder.path().to_owned());
+        let lock = store.lock_job("job", "20240807", "run-1").unwrap();
+        let JobLock(Held::File(LockedFile(file))) = &lock else { panic!("not a file") };
+        let of_child = file.try_clone().unwrap();
+        drop(lock);
+        store.lock_job("job", "20240807", "run-2").unwrap();
+        drop(of_child);
+    }
 }
