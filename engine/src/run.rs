@@ -11,6 +11,8 @@ use syncline_connectors::sink::Reject;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use syncline_sql::ParameterSource;
+
 use crate::error::{Result, SynclineError};
 use crate::report::{RunReport, StatementKind, StatementReport};
 
@@ -53,11 +55,23 @@ impl From<String> for Script {
     }
 }
 
+/// A parameter that a script uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedParameter {
+    /// What stands in `${…}`: a name, or a date expression.
+    pub name: String,
+    /// What is put in.
+    pub value: String,
+    /// Where it was defined; None for what needs no definition: a built-in name or a date expression.
+    pub source: Option<ParameterSource>,
+}
+
 /// How a script is run.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     pub(crate) params: Vec<(String, String)>,
     pub(crate) raw_params: Vec<(String, String)>,
+    pub(crate) environment_params: Vec<(String, String)>,
     pub(crate) bizdate: Option<String>,
     pub(crate) cyctime: Option<String>,
     pub(crate) dry_run: bool,
@@ -87,7 +101,31 @@ impl RunOptions {
         self
     }
 
-    /// The business date, `YYYYMMDD` or `YYYY-MM-DD`.
+    /// Defines a parameter of the process's environment: [`param`](Self::param) wins over it, it wins over the config. The library itself
+    /// does not read the environment.
+    #[must_use]
+    pub fn environment_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        let clock = match name.as_str() {
+            "bizdate" => &mut self.bizdate,
+            "cyctime" => &mut self.cyctime,
+            _ => {
+                self.environment_params.push((name, value));
+                return self;
+            }
+        };
+        clock.get_or_insert(value);
+        self
+    }
+
+    /// All parameters, whose values a resumed run must have too.
+    pub(crate) fn all_params(&self) -> impl Iterator<Item = &(String, String)> {
+        let environment =
+            self.environment_params.iter().filter(|(name, _)| self.params.iter().all(|(own, _)| own != name));
+        environment.chain(&self.params).chain(&self.raw_params)
+    }
+
+    /// The business date, `YYYYMMDD` or `YYYY-MM-DD`, or an expression such as `$[yyyymmdd-1]` on the planned time.
     #[must_use]
     pub fn bizdate(mut self, bizdate: impl Into<String>) -> Self {
         self.bizdate = Some(bizdate.into());

@@ -9,13 +9,14 @@ use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::LogicalPlan;
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::{Catalog, ConnectorError, Options, RemoteCatalog};
-use syncline_sql::{Clocks, Parameters, SqlDialect};
+use syncline_sql::{Clocks, ParameterSource, Parameters, SqlDialect};
 
 use crate::catalogs::CatalogMap;
 use crate::engine::Engine;
 use crate::error::{Result, SynclineError};
 use crate::external_table::ExternalTableEntry;
 use crate::partition::Partition;
+use crate::run::RunOptions;
 
 /// The place of external tables and views.
 pub(crate) const SYNCLINE: &str = "syncline";
@@ -78,25 +79,23 @@ impl Scope {
         }
     }
 
-    /// Starts a run's parameters: the engine's, then the session's SET PARAMETER, then the run's own.
-    pub(crate) fn begin_run(
-        &mut self,
-        clocks: Clocks,
-        params: &[(String, String)],
-        raw_params: &[(String, String)],
-    ) -> Result<()> {
+    /// Starts a run's parameters: those of SET PARAMETER, of the engine, of the environment, and the run's own.
+    pub(crate) fn begin_run(&mut self, clocks: Clocks, options: &RunOptions) -> Result<()> {
         let mut parameters = Parameters::new(clocks);
-        for (name, value) in &self.engine.shared.params {
-            parameters.set(name, value)?;
-        }
         for parameter in &self.set_parameters {
             put(&mut parameters, parameter)?;
         }
-        for (name, value) in params {
-            parameters.set(name, value)?;
+        for (name, value) in &self.engine.shared.params {
+            parameters.set(name, value, ParameterSource::Config)?;
         }
-        for (name, value) in raw_params {
-            parameters.set_raw(name, value)?;
+        for (name, value) in &options.environment_params {
+            parameters.set(name, value, ParameterSource::Environment)?;
+        }
+        for (name, value) in &options.params {
+            parameters.set(name, value, ParameterSource::Run)?;
+        }
+        for (name, value) in &options.raw_params {
+            parameters.set_raw(name, value, ParameterSource::Run)?;
         }
         self.parameters = parameters;
         self.started = jiff::Timestamp::now();
@@ -215,8 +214,8 @@ pub(crate) const ENGINE_SETTINGS: &[&str] = &["sql_dialect", "on_error", "bad_va
 
 fn put(parameters: &mut Parameters, parameter: &SetParameter) -> Result<()> {
     match parameter.raw {
-        true => parameters.set_raw(&parameter.name, &parameter.value)?,
-        false => parameters.set(&parameter.name, &parameter.value)?,
+        true => parameters.set_raw(&parameter.name, &parameter.value, ParameterSource::Script)?,
+        false => parameters.set(&parameter.name, &parameter.value, ParameterSource::Script)?,
     }
     Ok(())
 }

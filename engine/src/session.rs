@@ -12,7 +12,7 @@ use crate::error::{Result, SynclineError, codes};
 use crate::names;
 use crate::planning::{PlanContext, session_state};
 use crate::report::StatementReport;
-use crate::run::{Run, RunOptions, Script, WriteOptions};
+use crate::run::{ListedParameter, Run, RunOptions, Script, WriteOptions};
 use crate::runner::{self, Request};
 use crate::scope::Scope;
 use crate::sql_front;
@@ -62,7 +62,7 @@ impl Session {
     pub async fn sql(&self, text: &str) -> Result<DataFrame> {
         let mut scope = self.scope();
         scope.load_tables()?;
-        scope.begin_run(self.inner.engine.shared.clocks_now(), &[], &[])?;
+        scope.begin_run(self.inner.engine.shared.clocks_now(), &RunOptions::default())?;
         let file = SourceFile::new("query", text);
         let pieces = split_in(&file, scope.dialect())?;
         let [piece] = pieces.as_slice() else {
@@ -133,10 +133,25 @@ impl Session {
     /// # Errors
     /// The value cannot be evaluated.
     pub fn evaluate_parameter(&self, value: &str, options: &RunOptions) -> Result<String> {
+        Ok(evaluate_parameter(value, &self.scope_of_run(options)?.parameters)?)
+    }
+
+    /// The parameters that a script uses, by name, each with its value and where it comes from. Reads files that the script names with SOURCE;
+    /// runs nothing.
+    ///
+    /// # Errors
+    /// The script cannot be read, or a parameter is not defined or cannot be evaluated.
+    pub fn list_parameters(&self, script: &Script, options: &RunOptions) -> Result<Vec<ListedParameter>> {
+        let mut scope = self.scope_of_run(options)?;
+        scope.load_tables()?;
+        runner::list_parameters(script, &mut scope)
+    }
+
+    fn scope_of_run(&self, options: &RunOptions) -> Result<Scope> {
         let mut scope = self.scope();
         let zone = crate::clock::zone(self.inner.engine.timezone())?;
         let clocks = Clocks::new(options.bizdate.as_deref(), options.cyctime.as_deref(), zone, jiff::Timestamp::now())?;
-        scope.begin_run(clocks, &options.params, &options.raw_params)?;
-        Ok(evaluate_parameter(value, &scope.parameters)?)
+        scope.begin_run(clocks, options)?;
+        Ok(scope)
     }
 }

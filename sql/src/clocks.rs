@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::error::{ErrorCode, SqlError};
+use crate::parameters::{Parameters, evaluate_parameter};
 
 /// Planned time and business date of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,8 @@ impl Clocks {
     /// Sets the clocks from the options `--bizdate` and `--cyctime`.
     ///
     /// Neither: cyctime is `now` in the zone, to the second, and bizdate its date less one day. cyctime alone: bizdate is its date less one
-    /// day. bizdate alone: cyctime is the day after at 00:00:00. Both: as given.
+    /// day. bizdate alone: cyctime is the day after at 00:00:00. Both: as given. A bizdate that is an expression, such as the `$[yyyymmdd-1]` of
+    /// DataWorks's nodes, is that of the planned time.
     ///
     /// # Errors
     /// [`ErrorCode::ParameterValue`] for a text that is no date or time.
@@ -31,6 +33,12 @@ impl Clocks {
         timezone: TimeZone,
         now: Timestamp,
     ) -> Result<Self, SqlError> {
+        let expression = bizdate.filter(|text| text.contains('$'));
+        if let Some(expression) = expression {
+            let planned = Self::new(None, cyctime, timezone, now)?;
+            let bizdate = parse_bizdate(&evaluate_parameter(expression, &Parameters::new(planned.clone()))?)?;
+            return Ok(Self { bizdate, ..planned });
+        }
         let bizdate = bizdate.map(parse_bizdate).transpose()?;
         let cyctime = cyctime.map(parse_cyctime).transpose()?;
         let cyctime = match (bizdate, cyctime) {

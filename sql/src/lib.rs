@@ -62,6 +62,7 @@ pub mod source;
 pub mod statement;
 
 mod clocks;
+mod date_expression;
 mod delimiter;
 mod dialect;
 mod grammar;
@@ -91,7 +92,7 @@ pub use delimiter::delimiter;
 pub use dialect::SqlDialect;
 pub use error::{ErrorCode, SqlError};
 pub use nearest::nearest;
-pub use parameters::{ParameterValue, Parameters, evaluate_parameter};
+pub use parameters::{ParameterSource, ParameterValue, Parameters, evaluate_parameter};
 pub use parse::parse;
 pub use render::escape_control;
 pub use scope::{FixedScope, Place, SESSION_CATALOG, Scope, ScopeCatalog, match_name};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clocks::Clocks;
+use crate::date_expression;
 use crate::error::{ErrorCode, SqlError};
 use crate::nearest::nearest;
 use crate::render::escape_control;
@@ -19,6 +20,20 @@ pub struct Parameters {
 struct Given {
     value: String,
     raw: bool,
+    source: ParameterSource,
+}
+
+/// Where a parameter was defined; of several places the last here wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ParameterSource {
+    /// `SET PARAMETER` in a script.
+    Script,
+    /// `[params]` of the config, or the program that embeds the engine.
+    Config,
+    /// `SYNCLINE_PARAM_name` in the environment.
+    Environment,
+    /// `-p` and `--raw`: for this run.
+    Run,
 }
 
 /// A parameter's value when it is used.
@@ -41,21 +56,21 @@ impl Parameters {
         &self.clocks
     }
 
-    /// Defines a parameter, or replaces it: a constant (`abc`) or an expression (`$bizdate`), evaluated when it is used. It wins over a
-    /// built-in one of that name inside `${…}`.
+    /// Defines a parameter: a constant (`abc`) or an expression (`$bizdate`), evaluated when it is used. It replaces one from the same source
+    /// or one that this source wins over, and wins over a built-in one of that name inside `${…}`.
     ///
     /// # Errors
     /// [`ErrorCode::ParameterValue`] for a name that no placeholder could name.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) -> Result<(), SqlError> {
-        self.insert(name, Given { value: value.into(), raw: false })
+    pub fn set(&mut self, name: &str, value: impl Into<String>, source: ParameterSource) -> Result<(), SqlError> {
+        self.insert(name, Given { value: value.into(), raw: false, source })
     }
 
     /// Defines a parameter whose value may be any SQL and is taken as it is.
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    pub fn set_raw(&mut self, name: &str, value: impl Into<String>) -> Result<(), SqlError> {
-        self.insert(name, Given { value: value.into(), raw: true })
+    pub fn set_raw(&mut self, name: &str, value: impl Into<String>, source: ParameterSource) -> Result<(), SqlError> {
+        self.insert(name, Given { value: value.into(), raw: true, source })
     }
 
     fn insert(&mut self, name: &str, given: Given) -> Result<(), SqlError> {
@@ -64,8 +79,16 @@ impl Parameters {
             return Err(SqlError::new(ErrorCode::ParameterValue, format!("'{name}' cannot name a parameter"))
                 .hint("use letters, digits, _ and dots"));
         }
-        self.given.insert(name.to_owned(), given);
+        let is_hidden = self.given.get(name).is_some_and(|known| known.source > given.source);
+        if !is_hidden {
+            self.given.insert(name.to_owned(), given);
+        }
         Ok(())
+    }
+
+    /// Where the parameter of a name was defined; None if it was not.
+    pub fn source(&self, name: &str) -> Option<ParameterSource> {
+        self.given.get(name).map(|given| given.source)
     }
 
     /// The names that can be used, the user's first.
@@ -76,8 +99,7 @@ impl Parameters {
     /// What stands for `${body}` in a script.
     ///
     /// # Errors
-    /// [`ErrorCode::UndefinedParameter`] for an unknown name, [`ErrorCode::NotYet`] for a date expression, [`ErrorCode::ParameterValue`] for
-    /// a value that cannot be evaluated.
+    /// [`ErrorCode::UndefinedParameter`] for an unknown name, [`ErrorCode::ParameterValue`] for a value that cannot be evaluated.
     pub fn value(&self, body: &str) -> Result<ParameterValue, SqlError> {
         self.reference(body, &mut Vec::new())
     }
@@ -100,6 +122,9 @@ impl Parameters {
         if let Some(text) = self.clocks.builtin(body) {
             return Ok(ParameterValue { text, raw: false });
         }
+        if let Some(text) = date_expression::on_business_date(body, &self.clocks)? {
+            return Ok(ParameterValue { text, raw: false });
+        }
         Err(self.unknown(body, hidden))
     }
 
@@ -111,9 +136,6 @@ impl Parameters {
         }
         if hidden.iter().any(|name| name == body) {
             return SqlError::new(ErrorCode::ParameterValue, format!("the value of {shown} refers to itself"));
-        }
-        if is_date_expression(body) {
-            return not_yet(&format!("${{{shown}}}"));
         }
         if !is_parameter_name(body) {
             return SqlError::new(
@@ -162,7 +184,8 @@ impl Parameters {
             let Some(end) = after.find(close).filter(|_| close == ']') else {
                 return Err(SqlError::new(ErrorCode::ParameterValue, format!("${} without {close}", &after[..1])));
             };
-            return Err(not_yet(&escape_control(&rest[..end + 2])));
+            text.push_str(&date_expression::on_planned_time(&after[1..end], &self.clocks)?);
+            return Ok(end + 2);
         }
         let name_end = after.find(|c| !is_word_part(c) || c == '$').unwrap_or(after.len());
         let name = &after[..name_end];
@@ -182,31 +205,9 @@ impl Parameters {
 /// Evaluates the value of a parameter, as `syncline param` does: `bizdate` is the text `bizdate`, `$bizdate` and `${bizdate}` are the date.
 ///
 /// # Errors
-/// [`ErrorCode::UndefinedParameter`], [`ErrorCode::ParameterValue`], and [`ErrorCode::NotYet`] for date expressions such as `$[yyyymmdd-1]`.
+/// [`ErrorCode::UndefinedParameter`], [`ErrorCode::ParameterValue`].
 pub fn evaluate_parameter(value: &str, parameters: &Parameters) -> Result<String, SqlError> {
     parameters.evaluate(value, &mut Vec::new())
-}
-
-fn not_yet(expression: &str) -> SqlError {
-    SqlError::new(ErrorCode::NotYet, format!("the date expression {expression} cannot be evaluated yet"))
-        .hint("use ${bizdate} or ${cyctime}, or give the value with -p name=value")
-}
-
-/// Whether a text begins with a format of DataWorks's date expressions, such as `yyyymmdd-1` or `add_months(…`.
-fn is_date_expression(body: &str) -> bool {
-    ["yyyy", "yy", "mm", "dd", "hh", "mi", "ss", "add_months("].iter().any(|token| body.starts_with(token))
-        && body.chars().all(|c| c.is_ascii_digit() || "ymdhis_atodn(),+-*/: .".contains(c))
-        && {
-            let letters: String =
-                body.trim_start_matches("add_months(").chars().filter(char::is_ascii_lowercase).collect();
-            let mut rest = letters.as_str();
-            while let Some(token) =
-                ["yyyy", "yy", "mm", "dd", "hh", "mi", "ss"].iter().find(|token| rest.starts_with(**token))
-            {
-                rest = &rest[token.len()..];
-            }
-            rest.is_empty()
-        }
 }
 
 /// Letters of any script, digits, `_` and dots.
@@ -223,15 +224,20 @@ pub(crate) mod tests {
         let clocks = Clocks::new(Some("20240807"), Some("20240808003000"), jiff::tz::TimeZone::UTC, now).unwrap();
         let mut parameters = Parameters::new(clocks);
         for (name, value) in given {
-            parameters.set(name, *value).unwrap();
+            parameters.set(name, *value, ParameterSource::Run).unwrap();
         }
         parameters
     }
 
     #[test]
     fn a_value_is_a_constant_or_has_built_ins_in_it() {
-        let given =
-            parameters(&[("day", "$bizdate"), ("table", "log_${day}"), ("bizdate", "${bizdate}"), ("cyctime", "mine")]);
+        let given = parameters(&[
+            ("day", "$bizdate"),
+            ("table", "log_${day}"),
+            ("bizdate", "${bizdate}"),
+            ("cyctime", "mine"),
+            ("mm", "the user's own"),
+        ]);
         for (value, expected) in [
             ("bizdate", "bizdate"),
             ("$bizdate", "20240807"),
@@ -251,6 +257,8 @@ pub(crate) mod tests {
             ("$${day}", "${day}"),
             ("a b=c;'d'", "a b=c;'d'"),
             ("", ""),
+            ("${mm}", "the user's own"),
+            ("$[mm]", "08"),
         ] {
             assert_eq!(evaluate_parameter(value, &given).unwrap(), expected, "{value}");
         }
@@ -258,14 +266,10 @@ pub(crate) mod tests {
 
     #[test]
     fn what_cannot_be_evaluated_is_an_error_never_text() {
-        let given = parameters(&[("a", "${b}"), ("b", "${a}"), ("bad", "$[yyyymmdd-1]")]);
+        let given = parameters(&[("a", "${b}"), ("b", "${a}"), ("bad", "$[yyyymmdd-x]")]);
         for (value, code) in [
-            ("$[yyyymmdd-1]", ErrorCode::NotYet),
-            ("${yyyymmdd}", ErrorCode::NotYet),
-            ("${yyyy-mm-dd-29}", ErrorCode::NotYet),
-            ("x${yyyymm}01", ErrorCode::NotYet),
-            ("$[add_months(yyyymmdd,-1)]", ErrorCode::NotYet),
-            ("${bad}", ErrorCode::NotYet),
+            ("$[yyyymmdd-1/0]", ErrorCode::ParameterValue),
+            ("${bad}", ErrorCode::ParameterValue),
             ("${nothing}", ErrorCode::UndefinedParameter),
             ("${ddl}", ErrorCode::UndefinedParameter),
             ("$nothing", ErrorCode::ParameterValue),
@@ -288,14 +292,33 @@ pub(crate) mod tests {
     #[test]
     fn a_raw_value_is_taken_as_it_is() {
         let mut given = parameters(&[]);
-        given.set_raw("filter", "a = '$[x]' or b").unwrap();
+        given.set_raw("filter", "a = '$[x]' or b", ParameterSource::Run).unwrap();
         assert_eq!(given.value("filter").unwrap(), ParameterValue { text: "a = '$[x]' or b".to_owned(), raw: true });
+    }
+
+    #[test]
+    fn what_a_run_is_given_wins_over_the_environment_the_config_and_the_script() {
+        use ParameterSource::{Config, Environment, Run, Script};
+        for order in
+            [[Script, Config, Environment, Run], [Run, Environment, Config, Script], [Config, Run, Script, Environment]]
+        {
+            let mut given = parameters(&[]);
+            for (count, source) in order.into_iter().enumerate() {
+                given.set("a", format!("{source:?}"), source).unwrap();
+                let strongest = order[..=count].iter().max().unwrap();
+                assert_eq!(given.value("a").unwrap().text, format!("{strongest:?}"));
+            }
+        }
+        let mut given = parameters(&[]);
+        given.set("a", "first", Script).unwrap();
+        given.set("a", "second", Script).unwrap();
+        assert_eq!(given.value("a").unwrap().text, "second");
     }
 
     #[test]
     fn a_name_that_no_placeholder_can_hold_is_refused() {
         for name in ["", "a b", "a}", "a-b", "env:X", "$a"] {
-            assert!(parameters(&[]).set(name, "x").is_err(), "{name}");
+            assert!(parameters(&[]).set(name, "x", ParameterSource::Run).is_err(), "{name}");
         }
     }
 }

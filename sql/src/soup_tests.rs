@@ -328,7 +328,7 @@ fn a_value_never_changes_the_tokens_around_it() {
             let dialect = if ansi { SqlDialect::Ansi } else { SqlDialect::Mysql };
             let mut given = parameters(&[]);
             // the value as text, whatever it holds
-            given.set("v", value.replace('$', "")).unwrap();
+            given.set("v", value.replace('$', ""), crate::ParameterSource::Run).unwrap();
             let file = SourceFile::new("a.sql", template);
             let piece = split_in(&file, dialect).unwrap().pop().unwrap();
             if let Ok(prepared) = substitute(&piece, &given, dialect) {

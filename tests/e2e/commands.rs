@@ -150,8 +150,6 @@ fn what_a_later_version_brings_says_so() {
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
         assert!(ran.stderr.contains("not built yet") || ran.stderr.contains("not yet"), "{arguments:?}: {ran:?}");
     }
-    let ran = cli.run(&["param", "$[yyyymmdd-1]"]);
-    assert_eq!(ran.code, 2, "{ran:?}");
 }
 
 #[test]
@@ -168,6 +166,44 @@ fn a_parameter_is_evaluated_alone() {
     assert_eq!(param("$cyctime", &[]), "20240808000000\n");
     assert_eq!(param("${region}", &[]), "eu\n");
     assert_eq!(param("${region}", &["-p", "region=us"]), "us\n");
+    assert_eq!(param("log_${yyyymm-1}", &[]), "log_202407\n");
+    assert_eq!(param("$[yyyy-mm-dd hh24:mi:ss-1/24]", &["--cyctime", "20240808003000"]), "2024-08-07 23:30:00\n");
+    let ran = cli.run(&["param", "$bizdate", "-p", "bizdate=$[yyyymmdd-2]", "--cyctime", "20240808003000"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "20240806\n"), "{ran:?}");
+    let ran = cli.run(&["param", "${yyyymmdd-1/24}"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.stderr.contains("a fraction is not allowed here"), "{ran:?}");
+}
+
+#[test]
+fn the_parameters_of_a_script_are_listed_with_where_they_come_from() {
+    let cli = Cli::new("[params]\nregion = \"eu\"\nday = \"of the config\"\n")
+        .env("SYNCLINE_PARAM_from_environment", "e")
+        .env("SYNCLINE_PARAM_region", "us");
+    cli.file("more.sql", "SELECT '${region}', '${given}';");
+    cli.file(
+        "job.sql",
+        "SET PARAMETER day = 'of the script'; SET PARAMETER hour = '$[hh24-1/24]';
+         SELECT '${day} $<hour>', '${yyyymmdd-1}', '${from_environment}', p${bizdate} FROM t_${region} /* ${comment} */; SOURCE 'more.sql';",
+    );
+    let list = ["param", "--list", "job.sql", "-p", "given=x\ty", "--cyctime", "2024-08-08 00:30:00"];
+    let ran = cli.run(&list);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let expected = [
+        "bizdate\t20240807\tbuilt in",
+        "day\tof the config\tconfig",
+        "from_environment\te\tenvironment",
+        "given\tx\\ty\tcommand line",
+        "hour\t23\tscript",
+        "region\tus\tenvironment",
+        "yyyymmdd-1\t20240806\tbuilt in",
+    ];
+    assert_eq!(lines, expected, "{ran:?}");
+    cli.file("wrong.sql", "SELECT '${regoin}'");
+    let ran = cli.run(&["param", "--list", "wrong.sql"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("did you mean region?"), "{ran:?}");
 }
 
 #[test]

@@ -141,9 +141,12 @@ pub(crate) struct CheckArgs {
 /// `syncline param`.
 #[derive(Debug, Args)]
 pub(crate) struct ParamArgs {
-    /// A parameter value, such as `$bizdate` or `${bizdate}`
-    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
-    pub(crate) value: String,
+    /// A parameter value, such as `$bizdate`, `${yyyymmdd}` or `$[yyyymmdd-1]`
+    #[arg(value_name = "VALUE", allow_hyphen_values = true, required_unless_present = "list", conflicts_with = "list")]
+    pub(crate) value: Option<String>,
+    /// Print the parameters that a script uses, their values, and where each comes from
+    #[arg(long, value_name = "JOB")]
+    pub(crate) list: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) session: SessionOptions,
 }

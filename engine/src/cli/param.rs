@@ -1,17 +1,24 @@
 //! `syncline param`.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::args::ParamArgs;
+use super::output::visible;
+use super::run::read_jobs;
 use super::{say, setup};
-use crate::Result;
+use crate::{ListedParameter, ParameterSource, Result};
 
-/// Prints the value of a parameter, alone.
+/// Prints the value of a parameter, alone, or the parameters of a script.
 pub(super) async fn param(args: ParamArgs) -> u8 {
-    match value(&args).await {
-        Ok(value) => {
+    let text = match (&args.list, &args.value) {
+        (Some(job), _) => list(job, &args).await,
+        (None, value) => evaluate(value.as_deref().unwrap_or_default(), &args).await,
+    };
+    match text {
+        Ok(text) => {
             let mut out = std::io::stdout().lock();
-            u8::from(writeln!(out, "{value}").and_then(|()| out.flush()).is_err())
+            u8::from(out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err())
         }
         Err(error) => {
             say(&error.render());
@@ -20,8 +27,32 @@ pub(super) async fn param(args: ParamArgs) -> u8 {
     }
 }
 
-async fn value(args: &ParamArgs) -> Result<String> {
+async fn evaluate(value: &str, args: &ParamArgs) -> Result<String> {
     let folder = setup::working_directory()?;
     let engine = setup::engine(&args.session, &folder).await?;
-    engine.session().evaluate_parameter(&args.value, &setup::run_options(&args.session))
+    Ok(format!("{}\n", engine.session().evaluate_parameter(value, &setup::run_options(&args.session))?))
+}
+
+/// One line each: name, value, source, with tabs between them.
+async fn list(job: &Path, args: &ParamArgs) -> Result<String> {
+    let (scripts, folder) = read_jobs(&[job.to_owned()])?;
+    let engine = setup::engine(&args.session, &folder).await?;
+    let options = setup::run_options(&args.session);
+    let mut text = String::new();
+    for script in &scripts {
+        for ListedParameter { name, value, source } in engine.session().list_parameters(script, &options)? {
+            text.push_str(&format!("{}\t{}\t{}\n", visible(&name), visible(&value), source_name(source)));
+        }
+    }
+    Ok(text)
+}
+
+fn source_name(source: Option<ParameterSource>) -> &'static str {
+    match source {
+        None => "built in",
+        Some(ParameterSource::Script) => "script",
+        Some(ParameterSource::Config) => "config",
+        Some(ParameterSource::Environment) => "environment",
+        Some(ParameterSource::Run) => "command line",
+    }
 }

@@ -76,7 +76,7 @@ fn check_output(result: &ResultOptions) -> Result<()> {
 }
 
 /// The scripts, and the folder where config and state are looked for.
-fn read_jobs(jobs: &[PathBuf]) -> Result<(Vec<Script>, PathBuf)> {
+pub(super) fn read_jobs(jobs: &[PathBuf]) -> Result<(Vec<Script>, PathBuf)> {
     let mut scripts = Vec::with_capacity(jobs.len());
     for job in jobs {
         if job == Path::new("-") {

@@ -27,6 +27,9 @@ pub(super) async fn engine(options: &SessionOptions, start: &Path) -> Result<Eng
     builder.build().await
 }
 
+/// Variables of the environment that are parameters begin so.
+const ENVIRONMENT_PREFIX: &str = "SYNCLINE_PARAM_";
+
 /// What every command passes on to its runs.
 pub(super) fn run_options(options: &SessionOptions) -> RunOptions {
     let mut run = RunOptions::default();
@@ -41,6 +44,14 @@ pub(super) fn run_options(options: &SessionOptions) -> RunOptions {
     }
     if let Some(cyctime) = &options.cyctime {
         run = run.cyctime(cyctime);
+    }
+    // what is not Unicode can be no parameter
+    for (name, value) in std::env::vars_os() {
+        if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string())
+            && let Some(name) = name.strip_prefix(ENVIRONMENT_PREFIX)
+        {
+            run = run.environment_param(name, value);
+        }
     }
     run
 }

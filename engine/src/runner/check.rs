@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use syncline_connectors::CatalogKind;
 use syncline_connectors::options::nearest;
 use syncline_sql::statement::{CreateTable, Insert, InsertTarget, Name, Query, SessionStatement, TableSource};
-use syncline_sql::{Piece, SourceFile, Statement, split_in, substitute};
+use syncline_sql::{LITERAL, Piece, Prepared, SourceFile, Statement, split_in, substitute};
 
 use super::events::Events;
 use super::native_names::NativeNames;
@@ -21,7 +21,7 @@ use super::{create_table, show, sync};
 use crate::error::{Result, SynclineError, codes};
 use crate::external_table::location_of;
 use crate::names::{self, TablePlace};
-use crate::run::Script;
+use crate::run::{ListedParameter, Script};
 use crate::scope::{Scope, Used};
 use crate::sql_front;
 
@@ -31,6 +31,8 @@ const SOURCE_DEPTH: usize = 16;
 /// Scripts as statements. `scope` is a copy that the statements change as they would when run.
 pub(super) struct Reader<'a> {
     pub(super) steps: Vec<Step>,
+    /// The parameters that were put in, by name.
+    pub(super) parameters: BTreeMap<String, ListedParameter>,
     job: usize,
     /// What an earlier process has done of the run; learns the scopes that it needs.
     resumed: &'a mut Resumed,
@@ -38,7 +40,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(resumed: &'a mut Resumed) -> Self {
-        Self { steps: Vec::new(), job: 0, resumed }
+        Self { steps: Vec::new(), parameters: BTreeMap::new(), job: 0, resumed }
     }
 
     /// Reads one job. Statements that parse before a mistake are in `steps`.
@@ -61,8 +63,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    fn note_parameters(&mut self, prepared: &Prepared, scope: &Scope) {
+        for replacement in prepared.replacements.iter().filter(|replacement| replacement.name != LITERAL) {
+            let name = replacement.name.clone();
+            let value = prepared.text[replacement.range.clone()].to_owned();
+            let source = scope.parameters.source(&name);
+            self.parameters.insert(name.clone(), ListedParameter { name, value, source });
+        }
+    }
+
     fn read_piece(&mut self, piece: &Piece, folder: Option<&Path>, scope: &mut Scope, depth: usize) -> Result<()> {
         let prepared = substitute(piece, &scope.parameters, scope.dialect())?;
+        self.note_parameters(&prepared, scope);
         let statement = sql_front::parse(&prepared, scope)?;
         let index = u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX);
         let step = Step {
@@ -105,6 +117,14 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// The parameters that a script uses, in the order of their names.
+pub(crate) fn list_parameters(script: &Script, scope: &mut Scope) -> Result<Vec<ListedParameter>> {
+    let mut resumed = Resumed::default();
+    let mut reader = Reader::new(&mut resumed);
+    reader.read_job(0, script, scope)?;
+    Ok(reader.parameters.into_values().collect())
 }
 
 fn read_source(

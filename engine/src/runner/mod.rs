@@ -42,6 +42,7 @@ use crate::run::{Run, RunEvent, RunOptions, Script};
 use crate::scope::Scope;
 use crate::session::Session;
 use crate::state::{JobLock, RunInputs, RunLock, RunRecord, fingerprint};
+pub(crate) use check::list_parameters;
 use events::Events;
 use recorder::Recorder;
 use rejects::StatementRejects;
@@ -286,7 +287,7 @@ impl Runner {
         let options = &self.request.options;
         let mut begin = self.request.session.scope();
         begin.load_tables()?;
-        begin.begin_run(clocks, &options.params, &options.raw_params)?;
+        begin.begin_run(clocks, options)?;
         let scopes: Vec<Scope> = self.request.scripts.iter().map(|_| begin.clone()).collect();
 
         let mut reader = check::Reader::new(resumed);
@@ -341,7 +342,7 @@ impl Runner {
             fingerprint: fingerprint::of_texts(steps.iter().map(|step| step.text.as_str())),
             inputs: RunInputs {
                 scripts: self.request.scripts.iter().map(script).collect(),
-                parameters: options.params.iter().chain(&options.raw_params).map(of_parameter).collect(),
+                parameters: options.all_params().map(of_parameter).collect(),
                 profile: shared.profile.clone(),
                 timezone_is_forced: shared.timezone.forced,
             },

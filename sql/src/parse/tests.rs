@@ -432,7 +432,7 @@ fn a_value_that_looks_like_a_reference_is_text() {
     let file = SourceFile::new("a.sql", "CREATE CATALOG c PROPERTIES ('type' = 'mysql', 'password' = '${given}')");
     let piece = split_in(&file, SqlDialect::Mysql).unwrap().remove(0);
     let mut parameters = parameters();
-    parameters.set("given", "$${env:SECRET}").unwrap();
+    parameters.set("given", "$${env:SECRET}", crate::ParameterSource::Run).unwrap();
     let prepared = substitute(&piece, &parameters, SqlDialect::Mysql).unwrap();
     let Statement::Session(session) = parse(&prepared, &scope(), SqlDialect::Mysql).unwrap() else { panic!() };
     let SessionStatement::CreateCatalog { properties, .. } = *session else { panic!() };
@@ -725,7 +725,7 @@ fn a_raw_parameter_cannot_bring_in_a_second_statement() {
     let piece = split_in(&file, SqlDialect::Mysql).unwrap().remove(0);
     let mut parameters = parameters();
     for (filter, is_fine) in [("a = ';'", true), ("1 = 1; DROP TABLE t", false)] {
-        parameters.set_raw("filter", filter).unwrap();
+        parameters.set_raw("filter", filter, crate::ParameterSource::Run).unwrap();
         let prepared = substitute(&piece, &parameters, SqlDialect::Mysql).unwrap();
         assert_eq!(parse(&prepared, &scope(), SqlDialect::Mysql).is_ok(), is_fine, "{filter}");
     }
@@ -776,9 +776,9 @@ fn parse_with(sql: &str, dialect: SqlDialect, given: &[(&str, &str)]) -> Result<
     let piece = split_in(&file, dialect)?.remove(0);
     let mut parameters = parameters();
     for (name, value) in given {
-        parameters.set(name, *value).unwrap();
+        parameters.set(name, *value, crate::ParameterSource::Run).unwrap();
     }
-    parameters.set_raw("raw", "a = 'x' or b").unwrap();
+    parameters.set_raw("raw", "a = 'x' or b", crate::ParameterSource::Run).unwrap();
     parse(&substitute(&piece, &parameters, dialect)?, &scope(), dialect)
 }
 

@@ -28,8 +28,8 @@ fn run_in(sql: &str, dialect: SqlDialect) -> Result<Prepared, SqlError> {
     let file = SourceFile::new("a.sql", format!("SELECT 0;\n{sql}"));
     let piece = split_in(&file, dialect).unwrap().pop().unwrap();
     let mut given = parameters(GIVEN);
-    given.set_raw("filter", "a > 1 or b = 'x'").unwrap();
-    given.set_raw("open", "a = 'x").unwrap();
+    given.set_raw("filter", "a > 1 or b = 'x'", crate::ParameterSource::Run).unwrap();
+    given.set_raw("open", "a = 'x", crate::ParameterSource::Run).unwrap();
     substitute(&piece, &given, dialect)
 }
 
@@ -184,12 +184,18 @@ fn an_open_placeholder_is_an_error_outside_quotes_and_text_inside() {
 }
 
 #[test]
-fn date_expressions_are_not_built_yet_and_say_so() {
-    for sql in ["SELECT '${yyyymmdd-1}'", "p${yyyymmdd}", "SELECT ${yyyy-mm-dd}"] {
-        let error = run(sql).unwrap_err();
-        assert_eq!(error.code, ErrorCode::NotYet, "{sql}");
-        assert!(error.message.contains("${yyyy"), "{error}");
+fn date_expressions_are_put_in_by_the_same_rules() {
+    for (sql, expected) in [
+        ("SELECT '${yyyymmdd-1}'", "SELECT '20240806'"),
+        ("DROP PARTITION p${yyyymmdd}", "DROP PARTITION p20240807"),
+        ("SELECT '${yyyy-mm-dd}', `log_${yyyymm}`", "SELECT '2024-08-07', `log_202408`"),
+    ] {
+        assert_eq!(run(sql).unwrap(), expected, "{sql}");
     }
+    // a date with separators is no word and no number
+    assert_eq!(run("SELECT ${yyyy-mm-dd}").unwrap_err().code, ErrorCode::UnsafeParameter);
+    let error = run("SELECT\n '${yyyymmdd-1/24}'").unwrap_err();
+    assert_eq!((error.code, error.position.unwrap().line), (ErrorCode::ParameterValue, 3));
 }
 
 #[test]
