@@ -18,6 +18,7 @@ use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, transla
 use crate::mysql_protocol::residual::scan_then_filter;
 use crate::mysql_protocol::split::Split;
 use crate::mysql_protocol::value::ZeroDates;
+use crate::scan_settings::{ScanSettings, SessionScanSettings};
 use crate::split_queue::pack;
 
 use super::scan::{MySqlExec, ScanDescription};
@@ -35,6 +36,8 @@ pub struct MySqlTable {
     pool: ConnectionPool,
     /// About how many rows the server thinks there are.
     row_estimate: Option<u64>,
+    /// The storage engine, where the server tells it.
+    engine: Option<String>,
 }
 
 impl MySqlTable {
@@ -67,14 +70,22 @@ impl MySqlTable {
             policies.insert(column.name.clone(), policy);
         }
         let schema = schema_of(&columns);
-        let (database, table, row_estimate) = (database.to_owned(), table.to_owned(), None);
-        Ok(Self { database, table, table_type, columns, policies, schema, pool, row_estimate })
+        let (database, table) = (database.to_owned(), table.to_owned());
+        let (row_estimate, engine) = (None, None);
+        Ok(Self { database, table, table_type, columns, policies, schema, pool, row_estimate, engine })
     }
 
     /// With the server's guess of the number of rows (`TABLE_ROWS`, which InnoDB takes from a sample).
     #[must_use]
     pub fn with_row_estimate(mut self, rows: Option<u64>) -> Self {
         self.row_estimate = rows;
+        self
+    }
+
+    /// With the storage engine, which decides whether several connections can see one state of the table.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Option<String>) -> Self {
+        self.engine = engine;
         self
     }
 
@@ -140,10 +151,14 @@ impl TableProvider for MySqlTable {
         let policies = |column: &str| self.policy(column);
         let is_exact = |filter: &&Expr| translate(filter, &policies).is_some_and(|pushed| pushed.exact);
         let left = filters.iter().filter(|filter| !is_exact(filter)).cloned().collect();
+        let session = state.config().get_extension::<SessionScanSettings>();
+        let session = session.map(|settings| Arc::clone(&settings.0)).unwrap_or_default();
+        let settings = ScanSettings::parse(&session, &self.pool.config().scan_settings)?;
         scan_then_filter(state, &self.schema, projection, left, |projection| {
             let description = self.describe(projection, filters, limit)?;
             let groups = pack(vec![Split::Whole], state.config().target_partitions());
-            Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone()).with_row_estimate(self.row_estimate)))
+            let scan = MySqlExec::new(description, groups, self.pool.clone()).with_row_estimate(self.row_estimate);
+            Ok(Arc::new(scan.with_snapshot(settings.snapshot, self.engine.clone())))
         })
     }
 }
