@@ -13,7 +13,7 @@ use super::spill::{not_kept, unnamed_file};
 use crate::error::{ConnectorError, Result};
 
 /// What waits in memory of one write's rows. What waits for its load is read once, and a system's cache gives it back as fast as it is copied.
-const IN_MEMORY_BYTES: u64 = 16 << 20;
+const IN_MEMORY_BYTES: u64 = 8 << 20;
 
 /// Batches in the order in which they came.
 #[derive(Debug, Default)]

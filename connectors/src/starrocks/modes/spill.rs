@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 
-/// What all writers of a write keep in memory. What is kept is hardly ever read again.
-pub(super) const MAX_KEPT_BYTES: u64 = 24 << 20;
+/// What all writers of a write keep in memory: two parts. What is kept is hardly ever read again.
+pub(super) const MAX_KEPT_BYTES: u64 = 8 << 20;
 
 /// What the writers of one write keep in memory together.
 #[derive(Debug)]

@@ -78,8 +78,9 @@ impl TransactionSeries {
         &self.labels
     }
 
-    /// Sends a part, in a transaction that is begun for it if there is none that takes it; one that is full is prepared.
-    pub(super) async fn send(&mut self, part: Part) -> Result<()> {
+    /// Sends a part, in a transaction that is begun for it if there is none that takes it; one that is full is prepared. Returns the part's buffer for
+    /// the next one, unless it is kept.
+    pub(super) async fn send(&mut self, part: Part) -> Result<Vec<u8>> {
         if self.open.as_ref().is_some_and(|open| !open.takes(&part)) {
             self.prepare().await?;
         }
@@ -90,7 +91,7 @@ impl TransactionSeries {
         open.rows += part.rows;
         open.bytes += part.bytes.len() as u64;
         self.kept.push(part.bytes.clone()).await?;
-        let sent = self.unless_cancelled(send(&self.shared, &open.transaction, part.bytes)).await??;
+        let sent = self.unless_cancelled(send(&self.shared, &open.transaction, part.bytes.clone())).await??;
         if let Step::Broken(reason) = sent {
             open = self.send_again(open, reason).await?;
         }
@@ -99,7 +100,9 @@ impl TransactionSeries {
         if is_full {
             self.prepare().await?;
         }
-        Ok(())
+        let mut buffer = part.bytes.try_into_mut().map(Vec::from).unwrap_or_default();
+        buffer.clear();
+        Ok(buffer)
     }
 
     /// Begins the next transaction. `former` is one that broke, whose rows it takes over.

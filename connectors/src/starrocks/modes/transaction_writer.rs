@@ -35,6 +35,8 @@ pub(super) struct TransactionWriter {
     /// The part that is being encoded.
     part: Vec<u8>,
     part_rows: u64,
+    /// A buffer for the part after it.
+    spare: Vec<u8>,
     bytes: u64,
     sending: Sending,
 }
@@ -43,7 +45,7 @@ pub(super) struct TransactionWriter {
 enum Sending {
     Idle(Box<TransactionSeries>),
     /// With the part that is being sent. Dropping the task stops it.
-    Busy(SpawnedTask<(Box<TransactionSeries>, Result<()>)>),
+    Busy(SpawnedTask<(Box<TransactionSeries>, Result<Vec<u8>>)>),
     /// Its last part failed.
     Failed,
 }
@@ -52,7 +54,7 @@ impl TransactionWriter {
     pub(super) fn new(shared: Arc<Shared>, writer: usize, writers: usize) -> Self {
         let encoding = if shared.target.format() == &Format::Json { Encoding::Json } else { Encoding::Csv };
         let sending = Sending::Idle(Box::new(TransactionSeries::new(shared.clone(), writer)));
-        Self { shared, writer, writers, encoding, part: Vec::new(), part_rows: 0, bytes: 0, sending }
+        Self { shared, writer, writers, encoding, part: Vec::new(), part_rows: 0, spare: Vec::new(), bytes: 0, sending }
     }
 
     fn target(&self) -> &WriteTarget {
@@ -127,7 +129,8 @@ impl TransactionWriter {
             if self.part.len() > self.part_bytes() && self.part_rows > 0 {
                 let next = self.part.split_off(before);
                 self.send_part().await?;
-                self.part = next;
+                self.make_room();
+                self.part.extend_from_slice(&next);
             }
             if self.part.len() > self.part_bytes() && rows > 1 {
                 self.part.clear();
@@ -198,6 +201,8 @@ impl TransactionWriter {
         self.bytes += bytes.len() as u64;
         let part = Part { bytes, rows: std::mem::take(&mut self.part_rows), encoding: self.encoding };
         let mut series = self.series().await?;
+        // The buffer of the part before it, if that one is not kept.
+        self.part = std::mem::take(&mut self.spare);
         self.sending = Sending::Busy(SpawnedTask::spawn(async move {
             let sent = series.send(part).await;
             (series, sent)
@@ -210,7 +215,10 @@ impl TransactionWriter {
         match std::mem::replace(&mut self.sending, Sending::Failed) {
             Sending::Idle(series) => Ok(series),
             Sending::Busy(task) => match task.join().await {
-                Ok((series, sent)) => sent.map(|()| series),
+                Ok((series, sent)) => {
+                    self.spare = sent?;
+                    Ok(series)
+                }
                 Err(_) => Err(ConnectorError::internal("the task that sends a part stopped")),
             },
             Sending::Failed => Err(ConnectorError::internal("a writer goes on behind its failure")),
