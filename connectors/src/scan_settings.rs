@@ -6,10 +6,13 @@ use crate::error::{ConnectorError, Result};
 use crate::options::Options;
 
 /// Names of settings, each with the names that DataWorks and DataX have for it. A camelCase spelling of the name is one too.
-const NAMES: &[(&str, &[&str])] = &[("split_column", &["splitPk"]), ("read_connections", &[])];
+const NAMES: &[(&str, &[&str])] =
+    &[("split_column", &["splitPk"]), ("read_connections", &[]), ("split_rows", &[])];
 
 /// `read_connections` unless set: enough to keep a network busy, few enough not to crowd out others on a shared warehouse.
 pub const DEFAULT_READ_CONNECTIONS: usize = 4;
+/// `split_rows` unless set: a split is a query of its own, whose start costs as much as some thousand rows.
+pub const DEFAULT_SPLIT_ROWS: u64 = 50_000;
 /// Connections of one read at most: StarRocks lets a user have 1024 (`max_user_connections`), and each is a query that it runs.
 const MAX_READ_CONNECTIONS: usize = 64;
 
@@ -20,15 +23,17 @@ pub struct SessionScanSettings(pub Arc<Options>);
 /// How tables are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanSettings {
-    /// `split_column`: tables are read in pieces by ranges of these columns.
+    /// `split_column`: tables are read in pieces by ranges of these columns. A mysql table needs none: it has a key.
     pub split_columns: Vec<SplitColumn>,
     /// `read_connections`: how many pieces of one table are read at the same time.
     pub read_connections: usize,
+    /// `split_rows`: how many rows a piece of a mysql table has at least, by the server's estimate.
+    pub split_rows: u64,
 }
 
 impl Default for ScanSettings {
     fn default() -> Self {
-        Self { split_columns: Vec::new(), read_connections: DEFAULT_READ_CONNECTIONS }
+        Self { split_columns: Vec::new(), read_connections: DEFAULT_READ_CONNECTIONS, split_rows: DEFAULT_SPLIT_ROWS }
     }
 }
 
@@ -69,6 +74,9 @@ impl ScanSettings {
             }
             if let Some(value) = find(scope, "read_connections")? {
                 settings.read_connections = parse_connections(value)?;
+            }
+            if let Some(value) = find(scope, "split_rows")? {
+                settings.split_rows = parse_rows(value)?;
             }
         }
         Ok(settings)
@@ -133,6 +141,13 @@ fn parse_connections(text: &str) -> Result<usize> {
     }
 }
 
+fn parse_rows(text: &str) -> Result<u64> {
+    match text.trim().parse() {
+        Ok(rows @ 1..) => Ok(rows),
+        _ => Err(ConnectorError::option(format!("split_rows is \"{text}\"; it is a number of rows such as 50000"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +202,10 @@ mod tests {
         for value in ["0", "65", "-1", "many", ""] {
             let error = parse(&[("read_connections", value)], &[]).unwrap_err();
             assert!(error.message().contains("from 1 to 64"), "{value}: {error}");
+        }
+        for value in ["0", "-1", "1e6", "many", ""] {
+            let error = parse(&[("split_rows", value)], &[]).unwrap_err();
+            assert!(error.message().contains("a number of rows"), "{value}: {error}");
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
 use crate::mysql_protocol::predicate::Predicate;
 use crate::mysql_protocol::quote::{identifier, table_name};
 use crate::mysql_protocol::read::{BatchSender, Ended, WAITING_BATCHES, read_rows, step};
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::split::{SizedSplit, Split};
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
 use crate::split_queue::{Claim, SplitQueue};
@@ -51,7 +51,7 @@ pub struct ScanDescription {
 
 impl ScanDescription {
     /// The statement for a split: with placeholders and their values, or with literals for EXPLAIN.
-    fn select(&self, split: &Split, literal: bool) -> Result<(String, Vec<Value>)> {
+    pub(super) fn select(&self, split: &Split, literal: bool) -> Result<(String, Vec<Value>)> {
         let counts = self.columns.is_empty();
         let columns = match (counts, self.limit) {
             (true, None) => "COUNT(*)".to_owned(),
@@ -87,18 +87,20 @@ impl ScanDescription {
 #[derive(Debug)]
 pub struct MySqlExec {
     description: Arc<ScanDescription>,
-    queue: Arc<SplitQueue<Split>>,
+    queue: Arc<SplitQueue<SizedSplit>>,
     pool: ConnectionPool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     /// About how many rows the table has.
     row_estimate: Option<u64>,
+    /// How the splits were found, or why there is one.
+    splitting: String,
 }
 
 impl MySqlExec {
     /// A read of these groups of splits.
-    pub fn new(description: ScanDescription, groups: Vec<Vec<Split>>, pool: ConnectionPool) -> Self {
+    pub fn new(description: ScanDescription, groups: Vec<Vec<SizedSplit>>, pool: ConnectionPool) -> Self {
         let schema = schema_of(&description.columns);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -114,7 +116,15 @@ impl MySqlExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
             row_estimate: None,
+            splitting: String::new(),
         }
+    }
+
+    /// With how the splits were found, for EXPLAIN.
+    #[must_use]
+    pub fn with_splitting(mut self, how: impl Into<String>) -> Self {
+        self.splitting = how.into();
+        self
     }
 
     /// With the server's guess of the table's rows, for joins and progress. It is never taken for the truth: rows are read and counted.
@@ -130,7 +140,7 @@ impl MySqlExec {
     }
 
     /// The splits, one group per partition.
-    pub fn groups(&self) -> &[Vec<Split>] {
+    pub fn groups(&self) -> &[Vec<SizedSplit>] {
         self.queue.groups()
     }
 }
@@ -141,9 +151,14 @@ impl DisplayAs for MySqlExec {
         let sql = self.description.select(&Split::Whole, true).map(|(sql, _)| sql).unwrap_or_default();
         let short: String = sql.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
         let more = if short.len() < sql.len() { "…" } else { "" };
+        let how = match self.splitting.as_str() {
+            "" => String::new(),
+            why if splits == 1 => format!(" ({why})"),
+            how => format!(" {how}"),
+        };
         write!(
             f,
-            "MySqlExec: catalog={}, groups={}, splits={splits}, sql={short}{more}",
+            "MySqlExec: catalog={}, groups={}, splits={splits}{how}, sql={short}{more}",
             self.description.catalog,
             self.groups().len()
         )
@@ -237,7 +252,7 @@ impl ExecutionPlan for MySqlExec {
 /// Reads splits for one partition, one after the other.
 struct SplitReader {
     description: Arc<ScanDescription>,
-    claim: Claim<Split>,
+    claim: Claim<SizedSplit>,
     pool: ConnectionPool,
     rejects: Option<Arc<dyn RejectLog>>,
     batch_rows: usize,
@@ -255,7 +270,7 @@ impl SplitReader {
             self.rejects.clone(),
             self.batch_rows,
         );
-        while let Some(split) = self.claim.next() {
+        while let Some(SizedSplit { split, .. }) = self.claim.next() {
             let connection = match &mut connection {
                 Some(connection) => connection,
                 none => none.insert(self.pool.get().await?),

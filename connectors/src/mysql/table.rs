@@ -16,11 +16,12 @@ use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
 use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
 use crate::mysql_protocol::residual::scan_then_filter;
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::split::pack_by_rows;
 use crate::mysql_protocol::value::ZeroDates;
-use crate::split_queue::pack;
+use crate::scan_settings::{ScanSettings, SessionScanSettings};
 
 use super::scan::{MySqlExec, ScanDescription};
+use super::splits::{self, SplitPlan, TableFacts};
 use super::types::ColumnDescription;
 
 /// A table or view of a mysql catalog, as it was when it was looked up.
@@ -30,6 +31,7 @@ pub struct MySqlTable {
     table: String,
     table_type: TableType,
     columns: Vec<ReadColumn>,
+    described: Vec<ColumnDescription>,
     policies: HashMap<String, ColumnPolicy>,
     schema: SchemaRef,
     pool: ConnectionPool,
@@ -68,7 +70,8 @@ impl MySqlTable {
         }
         let schema = schema_of(&columns);
         let (database, table, row_estimate) = (database.to_owned(), table.to_owned(), None);
-        Ok(Self { database, table, table_type, columns, policies, schema, pool, row_estimate })
+        let described = described.to_vec();
+        Ok(Self { database, table, table_type, columns, described, policies, schema, pool, row_estimate })
     }
 
     /// With the server's guess of the number of rows (`TABLE_ROWS`, which InnoDB takes from a sample).
@@ -114,6 +117,24 @@ impl MySqlTable {
             limit: limit.filter(|_| all_exact),
         })
     }
+
+    /// The pieces to read, and how many at the same time.
+    async fn splits(&self, state: &dyn Session, scan: &ScanDescription) -> Result<(SplitPlan, usize)> {
+        let session = state.config().get_extension::<SessionScanSettings>();
+        let session = session.map(|settings| Arc::clone(&settings.0)).unwrap_or_default();
+        let settings = ScanSettings::parse(&session, &self.pool.config().scan_settings)?;
+        // A session of one partition reads with two connections too, unless one is asked for.
+        let connections = match settings.read_connections {
+            1 => 1,
+            several => several.min(state.config().target_partitions()).max(2),
+        };
+        let facts = TableFacts {
+            columns: &self.described,
+            is_view: self.table_type != TableType::Base,
+            row_estimate: self.row_estimate,
+        };
+        Ok((splits::plan(&self.pool, scan, facts, &settings, connections).await?, connections))
+    }
 }
 
 #[async_trait]
@@ -140,10 +161,13 @@ impl TableProvider for MySqlTable {
         let policies = |column: &str| self.policy(column);
         let is_exact = |filter: &&Expr| translate(filter, &policies).is_some_and(|pushed| pushed.exact);
         let left = filters.iter().filter(|filter| !is_exact(filter)).cloned().collect();
+        // The pieces are the same whatever is projected.
+        let (plan, connections) = self.splits(state, &self.describe(projection, filters, limit)?).await?;
+        let groups = pack_by_rows(plan.splits, connections);
         scan_then_filter(state, &self.schema, projection, left, |projection| {
             let description = self.describe(projection, filters, limit)?;
-            let groups = pack(vec![Split::Whole], state.config().target_partitions());
-            Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone()).with_row_estimate(self.row_estimate)))
+            let scan = MySqlExec::new(description, groups, self.pool.clone());
+            Ok(Arc::new(scan.with_row_estimate(self.row_estimate).with_splitting(plan.how)))
         })
     }
 }
