@@ -12,6 +12,7 @@ use crate::throttle::SpeedLimits;
 const NAMES: &[(&str, &[&str])] = &[
     ("split_column", &["splitPk"]),
     ("read_connections", &[]),
+    ("split_rows", &[]),
     ("max_connections", &["concurrent", "speed.concurrent", "speed.channel"]),
     ("max_bytes_per_second", &["speed.byte"]),
     ("max_rows_per_second", &["speed.record"]),
@@ -20,6 +21,8 @@ const NAMES: &[(&str, &[&str])] = &[
 
 /// `read_connections` unless set: enough to keep a network busy, few enough not to crowd out others on a shared warehouse.
 pub const DEFAULT_READ_CONNECTIONS: usize = 4;
+/// `split_rows` unless set: a split is a query of its own, whose start costs as much as some thousand rows.
+pub const DEFAULT_SPLIT_ROWS: u64 = 50_000;
 /// Connections of one read at most: StarRocks lets a user have 1024 (`max_user_connections`), and each is a query that it runs.
 const MAX_READ_CONNECTIONS: usize = 64;
 
@@ -63,7 +66,7 @@ impl SnapshotMode {
 /// How tables are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanSettings {
-    /// `split_column`: tables are read in pieces by ranges of these columns.
+    /// `split_column`: tables are read in pieces by ranges of these columns. A mysql table needs none: it has a key.
     pub split_columns: Vec<SplitColumn>,
     /// `read_connections`: how many pieces of one table are read at the same time; at most `max_connections`.
     pub read_connections: usize,
@@ -71,6 +74,8 @@ pub struct ScanSettings {
     pub max_connections: Option<usize>,
     /// `snapshot`: how several connections see one state of a table.
     pub snapshot: SnapshotMode,
+    /// `split_rows`: how many rows a piece of a mysql table has at least, by the server's estimate.
+    pub split_rows: u64,
 }
 
 impl Default for ScanSettings {
@@ -78,6 +83,7 @@ impl Default for ScanSettings {
         Self {
             split_columns: Vec::new(),
             read_connections: DEFAULT_READ_CONNECTIONS,
+            split_rows: DEFAULT_SPLIT_ROWS,
             max_connections: None,
             snapshot: SnapshotMode::default(),
         }
@@ -122,6 +128,9 @@ impl ScanSettings {
             }
             if let Some(value) = find(scope, "read_connections")? {
                 settings.read_connections = parse_connections("read_connections", value)?;
+            }
+            if let Some(value) = find(scope, "split_rows")? {
+                settings.split_rows = parse_rows(value)?;
             }
             if let Some(value) = find(scope, "max_connections")? {
                 let limit = parse_connections("max_connections", value)?;
@@ -203,6 +212,13 @@ fn parse_connections(name: &str, text: &str) -> Result<usize> {
     }
 }
 
+fn parse_rows(text: &str) -> Result<u64> {
+    match text.trim().parse() {
+        Ok(rows @ 1..) => Ok(rows),
+        _ => Err(ConnectorError::option(format!("split_rows is \"{text}\"; it is a number of rows such as 50000"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +294,10 @@ mod tests {
         for value in ["0", "65", "-1", "many", ""] {
             let error = parse(&[("read_connections", value)], &[]).unwrap_err();
             assert!(error.message().contains("from 1 to 64"), "{value}: {error}");
+        }
+        for value in ["0", "-1", "1e6", "many", ""] {
+            let error = parse(&[("split_rows", value)], &[]).unwrap_err();
+            assert!(error.message().contains("a number of rows"), "{value}: {error}");
         }
     }
 }

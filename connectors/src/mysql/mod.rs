@@ -13,6 +13,7 @@ mod definition;
 pub mod options;
 pub mod scan;
 pub mod snapshot;
+mod splits;
 pub mod table;
 pub mod types;
 

@@ -28,7 +28,7 @@ use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
 use crate::mysql_protocol::predicate::Predicate;
 use crate::mysql_protocol::quote::{identifier, table_name};
 use crate::mysql_protocol::read::{Ended, read_rows, step};
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::split::{SizedSplit, Split};
 use crate::scan_settings::SnapshotMode;
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
@@ -54,7 +54,7 @@ pub struct ScanDescription {
 
 impl ScanDescription {
     /// The statement for a split: with placeholders and their values, or with literals for EXPLAIN.
-    fn select(&self, split: &Split, literal: bool) -> Result<(String, Vec<Value>)> {
+    pub(super) fn select(&self, split: &Split, literal: bool) -> Result<(String, Vec<Value>)> {
         let counts = self.columns.is_empty();
         let columns = match (counts, self.limit) {
             (true, None) => "COUNT(*)".to_owned(),
@@ -90,7 +90,7 @@ impl ScanDescription {
 #[derive(Debug)]
 pub struct MySqlExec {
     description: Arc<ScanDescription>,
-    queue: Arc<SplitQueue<Split>>,
+    queue: Arc<SplitQueue<SizedSplit>>,
     snapshots: Arc<Snapshots>,
     pool: ConnectionPool,
     schema: SchemaRef,
@@ -98,11 +98,13 @@ pub struct MySqlExec {
     metrics: ExecutionPlanMetricsSet,
     /// About how many rows the table has.
     row_estimate: Option<u64>,
+    /// How the splits were found, or why there is one.
+    splitting: String,
 }
 
 impl MySqlExec {
     /// A read of these groups of splits.
-    pub fn new(description: ScanDescription, groups: Vec<Vec<Split>>, pool: ConnectionPool) -> Self {
+    pub fn new(description: ScanDescription, groups: Vec<Vec<SizedSplit>>, pool: ConnectionPool) -> Self {
         let schema = schema_of(&description.columns);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -121,7 +123,15 @@ impl MySqlExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
             row_estimate: None,
+            splitting: String::new(),
         }
+    }
+
+    /// With how the splits were found, for EXPLAIN.
+    #[must_use]
+    pub fn with_splitting(mut self, how: impl Into<String>) -> Self {
+        self.splitting = how.into();
+        self
     }
 
     /// With the server's guess of the table's rows, for joins and progress. It is never taken for the truth: rows are read and counted.
@@ -149,7 +159,7 @@ impl MySqlExec {
     }
 
     /// The splits, one group per partition.
-    pub fn groups(&self) -> &[Vec<Split>] {
+    pub fn groups(&self) -> &[Vec<SizedSplit>] {
         self.queue.groups()
     }
 }
@@ -160,9 +170,14 @@ impl DisplayAs for MySqlExec {
         let sql = self.description.select(&Split::Whole, true).map(|(sql, _)| sql).unwrap_or_default();
         let short: String = sql.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
         let more = if short.len() < sql.len() { "…" } else { "" };
+        let how = match self.splitting.as_str() {
+            "" => String::new(),
+            why if splits == 1 => format!(" ({why})"),
+            how => format!(" {how}"),
+        };
         write!(
             f,
-            "MySqlExec: catalog={}, groups={}, splits={splits}, ",
+            "MySqlExec: catalog={}, groups={}, splits={splits}{how}, ",
             self.description.catalog,
             self.groups().len()
         )?;
@@ -295,7 +310,7 @@ impl Source {
 /// Reads splits for one partition, one after the other.
 struct SplitReader {
     description: Arc<ScanDescription>,
-    claim: Claim<Split>,
+    claim: Claim<SizedSplit>,
     pool: ConnectionPool,
     source: Source,
     rejects: Option<Arc<dyn RejectLog>>,
@@ -314,7 +329,7 @@ impl SplitReader {
             self.rejects.clone(),
             self.batch_rows,
         );
-        while let Some(split) = self.claim.next() {
+        while let Some(SizedSplit { split, .. }) = self.claim.next() {
             let connection = match &mut connection {
                 Some(connection) => connection,
                 none => none.insert(self.source.take().await?),

@@ -16,12 +16,12 @@ use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
 use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
 use crate::mysql_protocol::residual::scan_then_filter;
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::split::pack_by_rows;
 use crate::mysql_protocol::value::ZeroDates;
-use crate::scan_settings::{ScanSettings, SessionScanSettings};
-use crate::split_queue::pack;
+use crate::scan_settings::{ScanSettings, SessionScanSettings, SnapshotMode};
 
 use super::scan::{MySqlExec, ScanDescription};
+use super::splits::{self, SplitPlan, TableFacts};
 use super::types::ColumnDescription;
 
 /// A table or view of a mysql catalog, as it was when it was looked up.
@@ -31,6 +31,7 @@ pub struct MySqlTable {
     table: String,
     table_type: TableType,
     columns: Vec<ReadColumn>,
+    described: Vec<ColumnDescription>,
     policies: HashMap<String, ColumnPolicy>,
     schema: SchemaRef,
     pool: ConnectionPool,
@@ -71,8 +72,9 @@ impl MySqlTable {
         }
         let schema = schema_of(&columns);
         let (database, table) = (database.to_owned(), table.to_owned());
+        let described = described.to_vec();
         let (row_estimate, engine) = (None, None);
-        Ok(Self { database, table, table_type, columns, policies, schema, pool, row_estimate, engine })
+        Ok(Self { database, table, table_type, columns, described, policies, schema, pool, row_estimate, engine })
     }
 
     /// With the server's guess of the number of rows (`TABLE_ROWS`, which InnoDB takes from a sample).
@@ -125,6 +127,25 @@ impl MySqlTable {
             limit: limit.filter(|_| all_exact),
         })
     }
+
+    /// The pieces to read, how many at the same time, and how these see one state of the table.
+    async fn splits(&self, state: &dyn Session, scan: &ScanDescription) -> Result<(SplitPlan, usize, SnapshotMode)> {
+        let session = state.config().get_extension::<SessionScanSettings>();
+        let session = session.map(|settings| Arc::clone(&settings.0)).unwrap_or_default();
+        let settings = ScanSettings::parse(&session, &self.pool.config().scan_settings)?;
+        // A session of one partition reads with two connections too, unless one is asked for.
+        let connections = match settings.read_connections {
+            1 => 1,
+            several => several.min(state.config().target_partitions()).max(2),
+        };
+        let facts = TableFacts {
+            columns: &self.described,
+            is_view: self.table_type != TableType::Base,
+            row_estimate: self.row_estimate,
+        };
+        let plan = splits::plan(&self.pool, scan, facts, &settings, connections).await?;
+        Ok((plan, connections, settings.snapshot))
+    }
 }
 
 #[async_trait]
@@ -151,14 +172,14 @@ impl TableProvider for MySqlTable {
         let policies = |column: &str| self.policy(column);
         let is_exact = |filter: &&Expr| translate(filter, &policies).is_some_and(|pushed| pushed.exact);
         let left = filters.iter().filter(|filter| !is_exact(filter)).cloned().collect();
-        let session = state.config().get_extension::<SessionScanSettings>();
-        let session = session.map(|settings| Arc::clone(&settings.0)).unwrap_or_default();
-        let settings = ScanSettings::parse(&session, &self.pool.config().scan_settings)?;
+        // The pieces are the same whatever is projected.
+        let (plan, connections, snapshot) = self.splits(state, &self.describe(projection, filters, limit)?).await?;
+        let groups = pack_by_rows(plan.splits, connections);
         scan_then_filter(state, &self.schema, projection, left, |projection| {
             let description = self.describe(projection, filters, limit)?;
-            let groups = pack(vec![Split::Whole], state.config().target_partitions());
-            let scan = MySqlExec::new(description, groups, self.pool.clone()).with_row_estimate(self.row_estimate);
-            Ok(Arc::new(scan.with_snapshot(settings.snapshot, self.engine.clone())))
+            let scan = MySqlExec::new(description, groups, self.pool.clone());
+            let scan = scan.with_row_estimate(self.row_estimate).with_splitting(plan.how);
+            Ok(Arc::new(scan.with_snapshot(snapshot, self.engine.clone())))
         })
     }
 }

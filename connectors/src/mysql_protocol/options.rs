@@ -86,7 +86,7 @@ pub struct ConnectionConfig {
     pub zero_dates: ZeroDates,
     /// Whether TINYINT(1) is read as a Boolean.
     pub tinyint1_is_bit: bool,
-    /// Settings of reads that stand on the catalog.
+    /// Settings of reads that stand on the catalog (see [`ScanSettings`](crate::scan_settings::ScanSettings)).
     pub scan_settings: Options,
     /// Limits of speed that hold for the whole catalog.
     pub speed: SpeedLimits,

@@ -36,6 +36,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::options::Options;
+use crate::throttle::Throttles;
 pub use commit_exec::CommitExec;
 pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
 pub use journal::{CommitJournal, OpenAttempt, Recovered, WriteId};
@@ -113,6 +114,8 @@ pub struct PlannedWrite {
     pub error_limit: ErrorLimit,
     /// How many writers to run at most; 1 makes the plan have one writer.
     pub max_writers: usize,
+    /// Limits of speed of the target's catalog.
+    pub throttles: Throttles,
     /// One line for EXPLAIN: target, mode, format.
     pub description: String,
 }

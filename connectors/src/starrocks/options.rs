@@ -77,6 +77,7 @@ impl StarrocksOptions {
         let mut connection =
             ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &all)?;
         connection.speed = SpeedLimits::parse(&scan_settings).map_err(named)?;
+        connection.scan_settings = scan_settings.clone();
         if let Some(text) = config.options.get(QUERY_TIMEOUT) {
             let seconds = query_timeout(text).map_err(named)?;
             if connection.session.iter().any(|(name, _)| name.eq_ignore_ascii_case(QUERY_TIMEOUT)) {

@@ -23,6 +23,7 @@ use super::write_options::{Format, WriteOptions};
 use crate::catalog::Catalog;
 use crate::csv::ArrowEncoder;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::scan_settings::ScanSettings;
 use crate::sink::{PlannedWrite, Sink, TargetColumn, WriteMode, WriteRequest};
 
 /// Writers of one write unless `load_parallelism` says how many, and with them loads at a time: a load is one thread of one backend
@@ -156,6 +157,11 @@ fn plan_into(
     })
     .map_err(|why| unsupported(&shown, &why))?;
     let error_limit = options.settings.error_limit;
+    let scan_settings = &catalog.pool().config().scan_settings;
+    if let Some(limit) = ScanSettings::parse(&request.settings, scan_settings)?.max_connections {
+        let loads = options.settings.load_parallelism.unwrap_or(MAX_WRITERS);
+        options.settings.load_parallelism = Some(loads.min(limit));
+    }
     let at_a_time = match (&choice, options.settings.load_parallelism) {
         (Choice::Single, _) => String::new(),
         (_, Some(loads)) => format!(", load_parallelism={loads}"),
@@ -200,7 +206,8 @@ fn plan_into(
         let constants = constants.into_iter().map(|(column, value)| (column.name, value)).collect();
         Arc::new(ConstantColumns::new(sink, constants))
     };
-    Ok(PlannedWrite { columns: mapped, sink, error_limit, max_writers, description })
+    let throttles = catalog.pool().throttles();
+    Ok(PlannedWrite { columns: mapped, sink, error_limit, max_writers, throttles, description })
 }
 
 /// Why transactions cannot carry this write. Their loads read no header that is listed here (StarRocks: the transaction interface of Stream

@@ -97,6 +97,7 @@ impl Step {
             rows_written: None,
             rows_rejected: None,
             bytes_read: None,
+            snapshot: Vec::new(),
             bytes_written: None,
             seconds: None,
             labels: Vec::new(),

@@ -112,6 +112,7 @@ pub(super) async fn run(
         rows_written: None,
         rows_rejected: None,
         bytes_read: None,
+        snapshot: Vec::new(),
         bytes_written: None,
         seconds: None,
         labels: Vec::new(),

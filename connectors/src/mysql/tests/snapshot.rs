@@ -16,7 +16,7 @@ use super::super::table::MySqlTable;
 use super::{TestDatabase, driver_connection, rows};
 use crate::error::{ConnectorError, ErrorCode};
 use crate::mysql_protocol::predicate::Constant;
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::split::{SizedSplit, Split};
 use crate::scan_notes::{ScanNotes, SnapshotNote};
 use crate::scan_settings::SnapshotMode;
 use crate::split_queue::pack;
@@ -43,7 +43,7 @@ async fn scan(database: &TestDatabase, connections: usize, mode: SnapshotMode, e
         to: (at < 7).then(|| Constant::Int((at + 1) * 125)),
         with_null: false,
     };
-    let splits: Vec<Split> = (0..8).map(range).collect();
+    let splits: Vec<SizedSplit> = (0..8).map(range).map(SizedSplit::from).collect();
     let groups = if connections == 1 { vec![splits] } else { pack(splits, connections) };
     let scan = MySqlExec::new(table.describe(None, &[], None).unwrap(), groups, database.catalog.pool().clone());
     Arc::new(scan.with_snapshot(mode, Some(engine.to_owned())))

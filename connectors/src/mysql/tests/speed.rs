@@ -42,7 +42,7 @@ async fn scan(database: &TestDatabase, half: i64) -> Arc<dyn ExecutionPlan> {
         to: to.map(Constant::Int),
         with_null: false,
     };
-    let groups = vec![vec![range(None, Some(half))], vec![range(Some(half), None)]];
+    let groups = vec![vec![range(None, Some(half)).into()], vec![range(Some(half), None).into()]];
     Arc::new(MySqlExec::new(table.describe(None, &[], None).unwrap(), groups, database.catalog.pool().clone()))
 }
 
