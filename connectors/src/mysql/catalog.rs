@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::TableType;
-use mysql_async::{FromRowError, Params, Row, Value};
+use mysql_common::prelude::FromRow;
+use mysql_common::{FromRowError, Row, Value};
 
 use crate::catalog::{Catalog, CatalogConfig, CatalogKind, CheckItem, NativeResult, RemoteCatalog};
 use crate::definition::TableDefinition;
@@ -48,15 +49,12 @@ impl MySqlCatalog {
 
     /// Asks a small question that changes nothing; a connection that was lost meanwhile is replaced once.
     async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<Row>> {
-        let bind = || match values {
-            [] => Params::Empty,
-            values => Params::Positional(values.iter().map(|value| Value::from(*value)).collect()),
-        };
+        let values: Vec<Value> = values.iter().map(|value| Value::from(*value)).collect();
         let mut connection = self.pool.get().await?;
-        let rows = match connection.query_bound(sql, bind()).await {
+        let rows = match connection.query_bound(sql, &values).await {
             Err(error) if error.is_retryable() => {
                 connection = self.pool.get().await?;
-                connection.query_bound(sql, bind()).await?
+                connection.query_bound(sql, &values).await?
             }
             outcome => outcome?,
         };
@@ -86,7 +84,7 @@ impl MySqlCatalog {
         Ok(columns)
     }
 
-    fn read<T: mysql_async::prelude::FromRow>(&self, row: Row) -> Result<T> {
+    fn read<T: FromRow>(&self, row: Row) -> Result<T> {
         T::from_row_opt(row).map_err(|FromRowError(_)| {
             ConnectorError::internal(self.named("the server's information_schema has an unexpected form"))
         })

@@ -16,8 +16,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions, StatisticsArgs,
 };
-use mysql_async::prelude::Queryable;
-use mysql_async::{Params, Value};
+use mysql_common::Value;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::{Snapshot, SnapshotPlan, Snapshots};
@@ -27,7 +26,7 @@ use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
 use crate::mysql_protocol::predicate::Predicate;
 use crate::mysql_protocol::quote::{identifier, table_name};
-use crate::mysql_protocol::read::{Ended, read_rows, step};
+use crate::mysql_protocol::read::{Ended, step};
 use crate::mysql_protocol::split::{SizedSplit, Split};
 use crate::scan_settings::SnapshotMode;
 use crate::sink::RejectLog;
@@ -358,20 +357,25 @@ impl SplitReader {
         let config = self.pool.config();
         let (sql, values) = self.description.select(split, false)?;
         tracing::debug!(catalog = config.catalog, sql, "read");
-        let conn = connection.conn()?;
-        let mut result = step(config, conn.exec_iter(sql, positional(values))).await?;
-        read_rows(config, &mut result, batches, sender, |rows, bytes| {
-            self.output_rows.add(rows);
-            self.bytes_read.add(bytes);
-        })
-        .await
+        connection
+            .read(&sql, &values, batches, sender, |rows, bytes| {
+                self.output_rows.add(rows);
+                self.bytes_read.add(bytes);
+            })
+            .await
     }
 
     /// A read of no column: the server counts, and batches without columns carry the number.
     async fn count(&self, connection: &mut Connection, split: &Split, sender: &BatchSender) -> Result<Ended> {
         let config = self.pool.config();
         let (sql, values) = self.description.select(split, false)?;
-        let counted: Option<u64> = step(config, connection.conn()?.exec_first(sql, positional(values))).await?;
+        let conn = connection.conn()?;
+        let counted = step(config, async {
+            let answer = conn.query_bound(&sql, &values).await?;
+            conn.rows_of(answer).await
+        });
+        let counted =
+            counted.await?.into_iter().next().and_then(|mut row| row.take_opt::<u64, _>(0)).and_then(Result::ok);
         let mut left = counted.ok_or_else(|| ConnectorError::internal("a count has no row"))? as usize;
         while left > 0 {
             let rows = left.min(self.batch_rows.max(1));
@@ -386,8 +390,4 @@ impl SplitReader {
         }
         Ok(Ended::Complete)
     }
-}
-
-fn positional(values: Vec<Value>) -> Params {
-    if values.is_empty() { Params::Empty } else { Params::Positional(values) }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use datafusion::execution::TaskContext;
 use futures::future::{join_all, try_join_all};
-use mysql_async::{Row, Value};
+use mysql_common::{Row, Value};
 use parking_lot::Mutex;
 use rand::Rng;
 

@@ -10,7 +10,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::metrics::Count;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
-use mysql_async::prelude::Queryable;
+use mysql_common::packets::Column;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -20,7 +20,8 @@ use crate::batch_queue::{BatchReceiver, BatchSender, batch_queue};
 use crate::catalog::NativeResult;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
-use crate::mysql_protocol::error::from_driver;
+use crate::mysql_protocol::error::from_wire;
+use crate::mysql_protocol::wire::{Answer, Step};
 use crate::throttle::Throttles;
 
 /// First words of statements that leave the session as it was, so that its connection can serve the next one.
@@ -119,10 +120,10 @@ async fn converse(
     };
     let asked = async {
         let conn = connection.conn()?;
-        within(limit, conn.query_iter(sql), silent).await?.map_err(|error| from_driver(&config, error))
+        within(limit, conn.query(sql), silent).await?.map_err(|error| from_wire(&config, error))
     };
-    let mut result = match asked.await {
-        Ok(result) => result,
+    let answer = match asked.await {
+        Ok(answer) => answer,
         Err(error) => {
             // Not the end of the conversation for the caller, but the connection is not to be used again.
             let again = ConnectorError::new(error.code(), error.message());
@@ -130,17 +131,19 @@ async fn converse(
             return Err(again);
         }
     };
-    let columns = result.columns().filter(|columns| !columns.is_empty());
-    let Some(columns) = columns else {
-        let done = Start::Done { rows_affected: result.affected_rows(), info: result.info().into_owned() };
-        let ended = result.drop_result().await.map_err(|error| from_driver(&config, error));
-        let _ = start.send(ended.map(|()| done));
-        return Ok(());
+    let conn = connection.conn()?;
+    let columns = match answer {
+        Answer::Rows(columns) => columns,
+        Answer::Done { rows_affected, info } => {
+            let ended = conn.finish().await.map_err(|error| from_wire(&config, error));
+            let _ = start.send(ended.map(|_| Start::Done { rows_affected, info }));
+            return Ok(());
+        }
     };
     let (schema, batch_rows, bytes) = match scan {
         Some(scan) => (scan.schema, scan.batch_rows, Some(scan.bytes)),
         None => {
-            let field = |column: &mysql_async::Column| Field::new(column.name_str(), result_type(column), true);
+            let field = |column: &Column| Field::new(column.name_str(), result_type(column), true);
             let fields: Vec<Field> = columns.iter().map(field).collect();
             (Arc::new(Schema::new(fields)), DEFAULT_BATCH_ROWS, None)
         }
@@ -159,11 +162,17 @@ async fn converse(
         ConnectorError::new(error.code(), format!("catalog {}: {}", config.catalog, error.message()))
     };
     loop {
-        let row = within(limit, result.next(), silent).await?.map_err(|error| from_driver(&config, error))?;
-        let ended = row.is_none();
-        if let Some(row) = row {
-            builder.push(row).map_err(named)?;
-        }
+        let ended = match conn.step().map_err(|error| from_wire(&config, error))? {
+            Step::Row(row) => {
+                builder.push(row).map_err(named)?;
+                false
+            }
+            Step::Wait => {
+                within(limit, conn.fill(), silent).await?.map_err(|error| from_wire(&config, error))?;
+                continue;
+            }
+            Step::End => true,
+        };
         if ended || builder.is_full() {
             let received = builder.bytes();
             if let Some(bytes) = &bytes {
@@ -174,7 +183,7 @@ async fn converse(
             }
         }
         if ended {
-            return result.drop_result().await.map_err(|error| from_driver(&config, error));
+            return conn.finish().await.map(|_| ()).map_err(|error| from_wire(&config, error));
         }
     }
 }

@@ -105,11 +105,10 @@ async fn connections_that_see_one_snapshot_sum_up_right_while_amounts_move() {
     let database = accounts("InnoDB").await;
     let plan = scan(&database, 4, SnapshotMode::Auto, "InnoDB").await;
     let _transfers = Transfers::begin(&database, Duration::from_millis(4)).await;
-    let (mut proven, mut tries, mut again) = (0, 0, 0);
+    let (mut proven, mut tries) = (0, 0);
     while proven < 20 {
         let (amount, accounts, note) = sum(&plan).await.unwrap();
         tries += 1;
-        again += usize::from(note.attempts > 1);
         if note.one_snapshot == Some(true) {
             proven += 1;
             assert_eq!((amount, accounts), (100_000, 1000), "{note:?}");
@@ -121,7 +120,6 @@ async fn connections_that_see_one_snapshot_sum_up_right_while_amounts_move() {
         }
         assert!(tries < 200, "of {tries} reads {proven} were of one snapshot");
     }
-    eprintln!("{tries} reads, {again} of them began again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -325,7 +323,9 @@ async fn a_failed_opening_is_told_to_every_partition() {
         let error = stream.next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("no read lock within 2 s"), "{error}");
     }
-    assert!(began.elapsed() < Duration::from_secs(7), "the lock was asked for once: {:?}", began.elapsed());
+    let took = began.elapsed();
+    writer.query_drop("UNLOCK TABLES").await.unwrap();
+    assert!(took < Duration::from_secs(7), "the lock was asked for once: {took:?}");
 }
 
 #[tokio::test]
