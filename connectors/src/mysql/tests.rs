@@ -5,6 +5,7 @@ mod filters;
 mod minirocks;
 mod native;
 mod reading;
+mod splits;
 mod types;
 
 use std::sync::Arc;
