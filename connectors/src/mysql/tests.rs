@@ -7,6 +7,7 @@ mod native;
 mod reading;
 mod snapshot;
 mod speed;
+mod splits;
 mod types;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! Ranges with too many rows are cut further, wherever they are: so keys may be dense, sparse, or in clusters at far ends. What the cuts
 //! are does not matter for what is read, only that they rise in the server's order, which the server is asked about at the end.
 
-use super::candidates::{ATTEMPTS, Alphabet, equal_cuts, guesses};
+use super::candidates::{ATTEMPTS, Alphabet, common_length, equal_cuts, guesses};
 use super::key::Key;
 use super::server::{Candidate, KeyRange, KeyServer};
 use crate::error::Result;
@@ -21,8 +21,8 @@ const DIVES_OF_ROUND: usize = 512;
 const BLOCKS: usize = 16;
 /// Neighbours are joined again up to this part of what a leaf may have, so that empty ranges do not pile up.
 const SMALL: f64 = 0.125;
-/// Ranks from this part of all rows on tell nothing: InnoDB never estimates more than half of a table.
-const CAPPED: f64 = 0.95;
+/// A piece with this part of its leaf's rows is the leaf once more, with some rows taken off an end.
+const MOST_OF_IT: f64 = 0.9;
 
 /// Some keys, and about how many rows they have.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +32,10 @@ pub(super) struct Leaf {
     pub(super) weight: f64,
     /// The first and last key; of numbers, the first and last that there could be. None if nobody asked yet.
     ends: Option<(Key, Key)>,
-    /// How often cutting has failed.
+    /// How often cutting has failed, or has only taken some rows off an end.
     attempts: u8,
+    /// What all keys were known to begin with when it failed: a longer beginning is a new start.
+    stem: usize,
 }
 
 impl Leaf {
@@ -49,7 +51,7 @@ pub(super) async fn leaves(server: &mut impl KeyServer, rows: u64, splits: usize
     let Some(ends) = server.ends(std::slice::from_ref(&whole)).await?.into_iter().next().flatten() else {
         return Ok(None);
     };
-    let mut leaves = vec![Leaf { range: whole, weight: rows as f64, ends: Some(ends), attempts: 0 }];
+    let mut leaves = vec![Leaf { range: whole, weight: rows as f64, ends: Some(ends), attempts: 0, stem: 0 }];
     let mut alphabet = Alphabet::default();
     loop {
         let total: f64 = leaves.iter().map(|leaf| leaf.weight).sum();
@@ -83,7 +85,13 @@ async fn find_ends(server: &mut impl KeyServer, leaves: &mut [Leaf], large: &[us
     let ranges: Vec<KeyRange> = unknown.iter().map(|place| leaves[*place].range.clone()).collect();
     for (place, ends) in unknown.into_iter().zip(server.ends(&ranges).await?) {
         match ends {
-            Some(ends) => leaves[place].ends = Some(ends),
+            Some(ends) => {
+                let leaf = &mut leaves[place];
+                if common_length(&ends.0, &ends.1) > leaf.stem {
+                    leaf.attempts = 0;
+                }
+                leaf.ends = Some(ends);
+            }
             // Its rows were deleted meanwhile.
             None => (leaves[place].weight, leaves[place].attempts) = (0.0, ATTEMPTS),
         }
@@ -141,14 +149,14 @@ async fn find_cuts(
 /// Some of the cuts with about as many rows between one and the next, in the order of their ranks.
 fn choose(ranked: Vec<(Key, f64)>, rows: f64, wanted: usize) -> Vec<Key> {
     let mut ranked = ranked;
-    // Stable: cuts that have one rank stay in the order in which they were guessed.
+    // Of several with one rank one is as good as another. InnoDB never estimates more than half of a table, so that beyond it all have one.
     ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
     let step = rows / wanted as f64;
     let mut last = 0.0;
     let mut chosen = Vec::new();
     let mut spare = None;
     for (cut, rank) in ranked {
-        if rank >= last + step || (rank >= rows * CAPPED && chosen.len() < 2 * MOST_PIECES) {
+        if rank >= last + step {
             last = rank;
             chosen.push(cut);
         } else {
@@ -181,14 +189,18 @@ async fn cut(
     let mut rows = server.rows(&all).await?.into_iter();
     let mut counted: Vec<(usize, Vec<Leaf>)> = Vec::new();
     for (place, ranges) in pieces {
-        let ends = leaves[place].ends.clone();
-        let piece = |(range, rows): (KeyRange, u64)| Leaf { weight: rows as f64, range, ends: None, attempts: 0 };
+        let parent = leaves[place].clone();
+        let stem = parent.ends.as_ref().map_or(0, |(low, high)| common_length(low, high));
+        let piece = |(range, rows): (KeyRange, u64)| {
+            let ends = ends_of_numbers(&range, parent.ends.as_ref());
+            Leaf { range, weight: rows as f64, ends, attempts: 0, stem }
+        };
         let pieces: Vec<Leaf> = ranges.into_iter().zip(rows.by_ref()).map(piece).collect();
         let mut joined = join_small(pieces, limit * SMALL);
-        joined.iter_mut().for_each(|leaf| leaf.ends = ends_of_numbers(&leaf.range, ends.as_ref()));
-        if let [one] = joined.as_mut_slice() {
-            // All cuts were on one side of the rows: they are not tried again.
-            (one.ends, one.attempts) = (ends, leaves[place].attempts + 1);
+        let sum: f64 = joined.iter().map(|leaf| leaf.weight).sum();
+        // Numbers are nearer each time.
+        for leaf in joined.iter_mut().filter(|leaf| leaf.ends.is_none() && leaf.weight > sum * MOST_OF_IT) {
+            leaf.attempts = parent.attempts + 1;
         }
         counted.push((place, joined));
     }
@@ -207,6 +219,7 @@ fn join_small(pieces: Vec<Leaf>, limit: f64) -> Vec<Leaf> {
             Some(last) if last.weight == 0.0 || piece.weight == 0.0 || last.weight + piece.weight <= limit => {
                 last.weight += piece.weight;
                 last.range.to = piece.range.to;
+                last.ends = last.ends.take().zip(piece.ends).map(|((low, _), (_, high))| (low, high));
             }
             _ => joined.push(piece),
         }

@@ -30,15 +30,21 @@ pub(super) fn equal_cuts(low: i128, high: i128, pieces: usize) -> Vec<i128> {
 pub(super) struct Alphabet(Vec<u32>);
 
 impl Alphabet {
-    /// Notes the character behind the common beginning of a cut and the range's first key.
+    /// Notes the characters behind the common beginning of a cut and the range's first key.
     pub(super) fn learn(&mut self, low: &Key, cut: &Key) {
         let (low, cut) = (symbols(low), symbols(cut));
-        if let Some(symbol) = cut.get(common(&low, &cut)) {
+        let place = common(&low, &cut);
+        for symbol in [low.get(place), cut.get(place)].into_iter().flatten() {
             if let Err(place) = self.0.binary_search(symbol) {
                 self.0.insert(place, *symbol);
             }
         }
     }
+}
+
+/// How many characters or bytes two keys begin with together.
+pub(super) fn common_length(a: &Key, b: &Key) -> usize {
+    common(&symbols(a), &symbols(b))
 }
 
 /// Guesses of text or bytes between the first and the last key of a range, about `wanted` of them on the first attempt.

@@ -224,7 +224,7 @@ async fn one_value_of_half_of_the_rows_is_a_split_of_its_own() {
 
 #[tokio::test]
 async fn a_table_of_one_value_or_none_is_not_cut() {
-    assert_eq!(sizes(numbers([5; 30_000]), 8).await, [30_000]);
+    assert_eq!(sizes(numbers(vec![5; 30_000]), 8).await, [30_000]);
     assert_eq!(sizes(vec![Key::Text("same".into()); 30_000], 8).await, [30_000]);
     assert!(leaves(&mut MemoryServer::new(Vec::new()), 0, 8).await.unwrap().is_none());
 }
