@@ -6,6 +6,7 @@ mod minirocks;
 mod native;
 mod reading;
 mod types;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
