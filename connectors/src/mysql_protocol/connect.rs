@@ -10,6 +10,7 @@ use rand::Rng;
 use tokio::time::timeout;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::throttle::{Throttle, Throttles};
 
 use super::error::{UNKNOWN_TIME_ZONE, from_handshake, from_wire, timed_out};
 use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, MODES_THAT_CHANGE_VALUES};
@@ -56,6 +57,8 @@ struct Shared {
     host: AtomicUsize,
     dialect: Dialect,
     idle: Mutex<Vec<Idle>>,
+    /// The catalog's limits of speed, which all its statements share.
+    throttle: Option<Arc<Throttle>>,
     /// What the server took as the zone: the name, or an offset where it knows no names.
     zone: Mutex<Option<String>>,
 }
@@ -83,6 +86,7 @@ impl ConnectionPool {
         let at = |(host, port): &(String, u16)| ConnectionConfig { host: host.clone(), port: *port, ..config.clone() };
         let others = config.more_hosts.iter().map(at).collect();
         let shared = Shared {
+            throttle: Throttle::new(config.speed),
             config,
             others,
             host: AtomicUsize::new(0),
@@ -96,6 +100,11 @@ impl ConnectionPool {
     /// What the connections are made of.
     pub fn config(&self) -> &ConnectionConfig {
         &self.shared.config
+    }
+
+    /// The limits of speed that hold for all that is read from or written to the catalog.
+    pub fn throttles(&self) -> Throttles {
+        Throttles::of_catalog(self.shared.throttle.as_ref())
     }
 
     fn config_of(&self, host: usize) -> &ConnectionConfig {
@@ -292,6 +301,11 @@ impl Connection {
     /// What the connection was made of.
     pub fn config(&self) -> &ConnectionConfig {
         self.pool.config_of(self.facts.host)
+    }
+
+    /// The limits of speed of its catalog.
+    pub fn throttles(&self) -> Throttles {
+        self.pool.throttles()
     }
 
     /// The server's version as it tells it; empty if it does not.

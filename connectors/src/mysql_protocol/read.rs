@@ -8,9 +8,10 @@ use futures::stream::unfold;
 use mysql_common::Value;
 use mysql_common::constants::{ColumnFlags, ColumnType};
 use mysql_common::packets::Column;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::batch_queue::{BatchReceiver, BatchSender, batch_queue};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 use super::connect::Connection;
@@ -21,13 +22,8 @@ use super::wire::{Answer, Step, WireConnection, WireError};
 
 use arrow::record_batch::RecordBatch;
 
-/// Batches that wait for a reader that is slower than the server; with [`BatchBuilder`]'s bound this is the memory of a read.
-pub const WAITING_BATCHES: usize = 2;
 /// Rows of a batch of a native statement: DataFusion's own default.
 const NATIVE_BATCH_ROWS: usize = 8192;
-
-/// Where batches go. Sending waits until there is room: this is the backpressure.
-pub type BatchSender = mpsc::Sender<datafusion::error::Result<RecordBatch>>;
 
 /// How a read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +105,7 @@ async fn send(batches: &mut BatchBuilder, sender: &BatchSender, sent: &impl Fn(u
     let bytes = batches.bytes();
     let batch = batches.finish()?;
     sent(batch.num_rows(), bytes);
-    Ok(if sender.send(Ok(batch)).await.is_ok() { Ended::Complete } else { Ended::Unread })
+    Ok(if sender.send(batch, bytes).await.is_ok() { Ended::Complete } else { Ended::Unread })
 }
 
 /// What came of a native statement.
@@ -146,7 +142,7 @@ pub async fn run_native(connection: Connection, database: Option<&str>, sql: &st
         None => None,
     };
 
-    let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+    let (sender, receiver) = batch_queue(connection.throttles(), None);
     let (started, start) = oneshot::channel();
     let sql = sql.to_owned();
     let task = SpawnedTask::spawn(async move {
@@ -155,7 +151,7 @@ pub async fn run_native(connection: Connection, database: Option<&str>, sql: &st
         if let Err(error) = outcome {
             match started.take() {
                 Some(started) => drop(started.send(Err(error))),
-                None => drop(sender.send(Err(error.into())).await),
+                None => sender.fail(error.into()).await,
             }
         } else {
             connection.close().await;
@@ -177,7 +173,7 @@ pub async fn run_native(connection: Connection, database: Option<&str>, sql: &st
 
 /// What a task sends. Dropped, it aborts the task; a task that dies is an error, never a short result.
 fn received(
-    receiver: mpsc::Receiver<datafusion::error::Result<RecordBatch>>,
+    receiver: BatchReceiver,
     task: SpawnedTask<()>,
 ) -> impl futures::Stream<Item = datafusion::error::Result<RecordBatch>> + Send {
     unfold((receiver, Some(task)), |(mut receiver, mut task)| async move {
