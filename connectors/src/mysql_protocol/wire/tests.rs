@@ -7,17 +7,18 @@ use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
 use mysql_common::constants::{CapabilityFlags, ColumnType};
 use mysql_common::packets::Column;
-use tokio::sync::mpsc;
 
 use super::buffer::frame;
 use super::scripted_server::{Script, serve, serve_rows};
 use super::*;
+use crate::batch_queue::batch_queue;
 use crate::error::{ConnectorError, ErrorCode};
 use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, Reading};
 use crate::mysql_protocol::error::{from_handshake, from_wire};
 use crate::mysql_protocol::options::ConnectionConfig;
 use crate::mysql_protocol::read::{read_rows, step};
 use crate::mysql_protocol::value::ZeroDates;
+use crate::throttle::Throttles;
 
 fn columns() -> Vec<Column> {
     vec![Column::new(ColumnType::MYSQL_TYPE_LONGLONG), Column::new(ColumnType::MYSQL_TYPE_BLOB)]
@@ -40,14 +41,22 @@ async fn read(config: &ConnectionConfig) -> Result<Vec<RecordBatch>, ConnectorEr
         .map(|(name, reading)| ReadColumn { name: name.into(), reading, nullable: true });
     let mut batches = BatchBuilder::new(&read, "catalog shop, table d.t", ZeroDates::Reject, None, 100);
     batches.expect(&described, conn.protocol())?;
-    let (sender, mut receiver) = mpsc::channel(1000);
-    read_rows(config, &mut conn, &mut batches, &sender, |_, _| ()).await?;
+    let (sender, mut receiver) = batch_queue(Throttles::default(), None);
+    let reading = async {
+        let ended = read_rows(config, &mut conn, &mut batches, &sender, |_, _| ()).await;
+        drop(sender);
+        ended
+    };
+    let collecting = async {
+        let mut read = Vec::new();
+        while let Some(batch) = receiver.recv().await {
+            read.push(batch.unwrap());
+        }
+        read
+    };
+    let (ended, read) = tokio::join!(reading, collecting);
+    ended?;
     assert!(conn.is_ready());
-    drop(sender);
-    let mut read = Vec::new();
-    while let Some(batch) = receiver.recv().await {
-        read.push(batch.unwrap());
-    }
     Ok(read)
 }
 
