@@ -10,6 +10,7 @@ mod snapshot_of_mysql;
 mod speed;
 mod splits;
 mod types;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
