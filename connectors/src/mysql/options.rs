@@ -6,6 +6,7 @@ use crate::mysql_protocol::options::ConnectionConfig;
 use crate::mysql_protocol::value::ZeroDates;
 use crate::options::Options;
 use crate::scan_settings::ScanSettings;
+use crate::throttle::SpeedLimits;
 
 /// MySQL's own port.
 pub const DEFAULT_PORT: u16 = 3306;
@@ -29,6 +30,7 @@ pub fn parse(config: &CatalogConfig) -> Result<ConnectionConfig> {
     let known: Vec<&str> = OWN.iter().copied().chain(ScanSettings::names()).collect();
     let others = CatalogConfig { options: others.into_iter().collect(), ..config.clone() };
     let mut parsed = ConnectionConfig::parse(&others, DEFAULT_PORT, &known)?;
+    parsed.speed = SpeedLimits::parse(&scan_settings).map_err(named)?;
     parsed.scan_settings = scan_settings;
     // Of several MySQL servers one may lag behind the other.
     if !parsed.more_hosts.is_empty() {

@@ -5,6 +5,8 @@ mod filters;
 mod minirocks;
 mod native;
 mod reading;
+mod snapshot;
+mod speed;
 mod splits;
 mod types;
 

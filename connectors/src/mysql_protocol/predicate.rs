@@ -7,7 +7,7 @@
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{Between, InList, Like};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
-use mysql_async::Value;
+use mysql_common::Value;
 use serde::{Deserialize, Serialize};
 
 use super::quote::{bytes_literal, identifier, text_literal};

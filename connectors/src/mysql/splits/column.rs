@@ -139,7 +139,8 @@ fn wanted_column<'a>(
 
 /// None for a row of a table that only a comparison without case takes for this one, and for an index of an expression.
 fn leading_column(mut row: Row, database: &str, table: &str) -> Option<LeadingColumn> {
-    let text = |row: &mut Row, index| row.take_opt::<Option<String>, _>(index).and_then(std::result::Result::ok).flatten();
+    let text =
+        |row: &mut Row, index| row.take_opt::<Option<String>, _>(index).and_then(std::result::Result::ok).flatten();
     if text(&mut row, 0)? != database || text(&mut row, 1)? != table {
         return None;
     }

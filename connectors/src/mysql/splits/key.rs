@@ -109,11 +109,9 @@ impl KeyKind {
                 Ok(number) => Constant::Int(number),
                 Err(_) => Constant::UInt(u64::try_from(*number).map_err(|_| outside())?),
             },
-            (Self::Decimal { precision, scale }, Key::Number(number)) => Constant::Decimal {
-                text: decimal_text(*number, *scale),
-                precision: *precision,
-                scale: *scale,
-            },
+            (Self::Decimal { precision, scale }, Key::Number(number)) => {
+                Constant::Decimal { text: decimal_text(*number, *scale), precision: *precision, scale: *scale }
+            }
             (Self::Date, Key::Number(days)) => {
                 let mut text = Vec::new();
                 append_date(&mut text, i32::try_from(*days).map_err(|_| outside())?);

@@ -222,10 +222,12 @@ fn described(column: &KeyColumn, pieces: &[Piece], rows: u64, spent: Spent) -> R
         spent.statements,
         spent.rows_read
     );
-    let solid = pieces.iter().filter(|piece| piece.is_solid && rows_of(piece) > 2 * mean).max_by_key(|piece| rows_of(piece));
+    let solid =
+        pieces.iter().filter(|piece| piece.is_solid && rows_of(piece) > 2 * mean).max_by_key(|piece| rows_of(piece));
     if let Some(solid) = solid {
         // Writing to a String does not fail.
-        let _ = write!(how, "; one value has about {} rows and cannot be cut by this column", with_commas(rows_of(solid)));
+        let _ =
+            write!(how, "; one value has about {} rows and cannot be cut by this column", with_commas(rows_of(solid)));
     }
     Ok(SplitPlan { splits, how })
 }

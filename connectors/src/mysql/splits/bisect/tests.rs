@@ -131,7 +131,8 @@ async fn sizes(keys: Vec<Key>, splits: usize) -> Vec<usize> {
     let total: f64 = leaves.iter().map(|leaf| leaf.weight).sum();
     let groups = groups(&leaves, total / splits as f64);
     let size = |places: std::ops::Range<usize>| {
-        let range = KeyRange { from: leaves[places.start].range.from.clone(), to: leaves[places.end - 1].range.to.clone() };
+        let range =
+            KeyRange { from: leaves[places.start].range.from.clone(), to: leaves[places.end - 1].range.to.clone() };
         server.count(&range)
     };
     let sizes: Vec<usize> = groups.into_iter().map(size).collect();
@@ -162,10 +163,7 @@ async fn numbers_of_every_spread_make_even_splits() {
         ("exponential", (0..100_000).map(|n: i32| (1.0004_f64.powi(n)) as i128 + i128::from(n)).collect()),
         ("holes", (0..100_000).filter(|n| n / 1000 % 7 != 0).map(|n| n * 17).collect()),
         ("random", (0..100_000).map(|_| i128::from(random.next())).collect()),
-        (
-            "many clusters",
-            (0..100_000).map(|n: i128| i128::from(Numbers(n as u64 / 1500).next()) + n % 1500).collect(),
-        ),
+        ("many clusters", (0..100_000).map(|n: i128| i128::from(Numbers(n as u64 / 1500).next()) + n % 1500).collect()),
     ];
     for (what, keys) in spreads {
         for splits in [2, 3, 16, 32] {
@@ -185,14 +183,13 @@ async fn text_is_cut_in_the_servers_order() {
         ("uuid of both cases", (0..50_000).map(&mut uuid).collect()),
         ("numbers as text", (0..50_000).map(|n| n.to_string()).collect()),
         ("a long common beginning", (0..50_000).map(|n| format!("customer-of-the-shop-{n:09}")).collect()),
-        (
-            "an outlier at each end",
-            (0..50_000).map(|n| format!("mmm{n}")).chain(["A".into(), "99".into()]).collect(),
-        ),
+        ("an outlier at each end", (0..50_000).map(|n| format!("mmm{n}")).chain(["A".into(), "99".into()]).collect()),
         (
             "chinese and emoji",
             (0..50_000)
-                .map(|n| format!("{}{}", char::from_u32(0x4e00 + n % 20_000).unwrap(), ["😀", "é", "z"][n as usize % 3]))
+                .map(|n| {
+                    format!("{}{}", char::from_u32(0x4e00 + n % 20_000).unwrap(), ["😀", "é", "z"][n as usize % 3])
+                })
                 .collect(),
         ),
         ("words and spaces", (0..50_000).map(|n| format!("{} {} ", ["ab", "Ac", "ba", "Za"][n % 4], n / 4)).collect()),
@@ -215,7 +212,8 @@ async fn bytes_are_cut() {
 #[tokio::test]
 async fn one_value_of_half_of_the_rows_is_a_split_of_its_own() {
     let mut random = Numbers(4);
-    let keys: Vec<i128> = (0..100_000).map(|n| if n % 2 == 0 { 77 } else { i128::from(random.next() % 1000) }).collect();
+    let keys: Vec<i128> =
+        (0..100_000).map(|n| if n % 2 == 0 { 77 } else { i128::from(random.next() % 1000) }).collect();
     let sizes = sizes(numbers(keys), 16).await;
     let heavy = *sizes.iter().max().unwrap();
     assert!((50_000..60_000).contains(&heavy), "{sizes:?}");
