@@ -158,7 +158,7 @@ impl KeyServer for SqlKeyServer<'_> {
                 .map(|(number, question)| question.replacen("(SELECT ", &format!("(SELECT {number} AS question, "), 1))
                 .collect();
             let rows = self.ask(&numbered.join(" UNION ALL ")).await?;
-            self.spent.rows_read += u32::try_from(2 * some.len()).unwrap_or(u32::MAX);
+            self.spent.rows_read += u32::try_from(some.len()).unwrap_or(u32::MAX);
             let mut found: Vec<Option<Key>> = vec![None; some.len()];
             for mut row in rows {
                 let number = row.take_opt::<usize, _>(0).and_then(std::result::Result::ok).ok_or_else(unexpected)?;
