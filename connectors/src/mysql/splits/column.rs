@@ -1,6 +1,6 @@
 //! Which column a table is split by.
 
-use mysql_async::Row;
+use mysql_common::Row;
 
 use super::super::types::ColumnDescription;
 use super::key::KeyKind;
@@ -50,7 +50,7 @@ pub(super) async fn choose(
         None => None,
     };
     let indexes: Vec<LeadingColumn> = connection
-        .query_bound(INDEXES, (database, table))
+        .query_bound(INDEXES, &[database.into(), table.into()])
         .await?
         .into_iter()
         .filter_map(|row| leading_column(row, database, table))

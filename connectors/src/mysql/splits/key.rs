@@ -1,6 +1,6 @@
 //! Values of a split column: which types have an order that can be cut, and how a value is written in SQL.
 
-use mysql_async::Value;
+use mysql_common::Value;
 
 use super::super::types::ColumnDescription;
 use crate::csv::temporal::{append_date, append_timestamp};

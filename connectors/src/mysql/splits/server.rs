@@ -3,7 +3,7 @@
 //! Numbers of rows are the estimates of `EXPLAIN`, for which InnoDB walks down the index to both ends of the range and reads a few pages;
 //! no row is read. Many ranges are asked for in one statement, a `UNION ALL` with one branch for each.
 
-use mysql_async::Row;
+use mysql_common::{Row, Value};
 
 use super::key::{Key, KeyKind};
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -196,7 +196,7 @@ impl KeyServer for SqlKeyServer<'_> {
         for some in chunks(&comparisons) {
             let row = self.ask(&format!("SELECT {}", some.join(", "))).await?.into_iter().next();
             let row = row.ok_or_else(unexpected)?.unwrap();
-            answers.extend(row.iter().map(|value| matches!(value, mysql_async::Value::Bytes(text) if text == b"1")));
+            answers.extend(row.iter().map(|value| matches!(value, Value::Bytes(text) if text == b"1")));
         }
         Ok(answers)
     }
@@ -246,7 +246,7 @@ fn estimate(row: &Row) -> Result<u64> {
 fn text(row: &Row, name: &str) -> Option<String> {
     let index = row.columns_ref().iter().position(|column| column.name_str().eq_ignore_ascii_case(name))?;
     match row.as_ref(index)? {
-        mysql_async::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         _ => None,
     }
 }

@@ -161,7 +161,8 @@ async fn every_row_comes_once(cases: &[Case]) {
                 for row in 0..batch.num_rows() {
                     let id = batch.column(0).as_primitive::<Int64Type>().value(row);
                     assert!(key.is_valid(row));
-                    let key = arrow::util::display::array_value_to_string(key, row).unwrap().replace('T', mark(definition));
+                    let key =
+                        arrow::util::display::array_value_to_string(key, row).unwrap().replace('T', mark(definition));
                     ids.push(id);
                     if id % 2 == 0 {
                         digest += crc32(format!("{id}|{key}").as_bytes());

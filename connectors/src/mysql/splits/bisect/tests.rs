@@ -202,6 +202,15 @@ async fn text_is_cut_in_the_servers_order() {
     }
 }
 
+/// Digits behind a common beginning: few letters are tried in vain.
+#[tokio::test]
+async fn many_rows_of_numbered_text_cost_few_questions() {
+    let mut server = MemoryServer::new((0..200_000).map(|n| Key::Text(format!("order/{n}"))).collect());
+    let leaves = leaves(&mut server, 200_000, 32).await.unwrap().unwrap();
+    assert!(leaves.len() >= 64, "{}", leaves.len());
+    assert!(server.spent().statements < 100, "{:?}", server.spent());
+}
+
 #[tokio::test]
 async fn bytes_are_cut() {
     let mut random = Numbers(3);

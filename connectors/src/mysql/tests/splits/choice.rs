@@ -64,7 +64,12 @@ async fn a_unique_key_without_null_is_the_next_choice() {
 async fn a_view_a_limit_and_a_small_table_are_one_split() {
     let database = table("k INT PRIMARY KEY, id INT", "seq").await;
     database
-        .run(&["CREATE VIEW v AS SELECT * FROM t", "CREATE TABLE s (k INT PRIMARY KEY)", "INSERT INTO s VALUES (1), (2)", "ANALYZE TABLE s"])
+        .run(&[
+            "CREATE VIEW v AS SELECT * FROM t",
+            "CREATE TABLE s (k INT PRIMARY KEY)",
+            "INSERT INTO s VALUES (1), (2)",
+            "ANALYZE TABLE s",
+        ])
         .await;
     let of = |table: &'static str, sql: &'static str, settings: &'static [(&'static str, &'static str)]| {
         let database = &database;
@@ -73,7 +78,9 @@ async fn a_view_a_limit_and_a_small_table_are_one_split() {
     assert!(of("v", "SELECT * FROM t", &[SETTINGS]).await.contains("splits=1 (a view)"));
     assert!(of("t", "SELECT * FROM t LIMIT 7", &[SETTINGS]).await.contains("splits=1 (a few rows are wanted)"));
     assert!(of("s", "SELECT * FROM t", &[SETTINGS]).await.contains("splits=1 (a small table)"));
-    assert!(of("t", "SELECT * FROM t", &[("read_connections", "1")]).await.contains("splits=1 (read_connections is 1)"));
+    assert!(
+        of("t", "SELECT * FROM t", &[("read_connections", "1")]).await.contains("splits=1 (read_connections is 1)")
+    );
     let text = of("t", "SELECT * FROM t", &[]).await;
     assert!(text.contains("splits=1 ("), "20,000 rows are less than two splits of 50,000: {text}");
 }

@@ -1,6 +1,6 @@
 //! What planning costs, by the server's own counters, and how even the splits of spread-out keys are.
 
-use mysql_async::Row;
+use mysql_common::Row;
 
 use super::{assert_even, planned, session, sizes};
 use crate::mysql::tests::TestDatabase;
@@ -74,8 +74,22 @@ async fn text_makes_even_splits_for_few_questions() {
     let key = "k CHAR(36) NOT NULL COLLATE utf8mb4_general_ci, id BIGINT PRIMARY KEY, UNIQUE (k)";
     let by_k = [settings[0], ("split_column", "k")];
     assert_splits(key, "IF(seq % 2, MD5(seq), UPPER(MD5(seq)))", 200_000, &by_k, 32).await;
-    assert_splits("k VARCHAR(36) COLLATE utf8mb4_bin PRIMARY KEY, id BIGINT", "CONCAT('order/', seq)", 200_000, &settings, 32).await;
-    assert_splits("k VARCHAR(36), id BIGINT, PRIMARY KEY (k, id)", "CONCAT('shop ', seq % 500)", 200_000, &settings, 32).await;
+    assert_splits(
+        "k VARCHAR(36) COLLATE utf8mb4_bin PRIMARY KEY, id BIGINT",
+        "CONCAT('order/', seq)",
+        200_000,
+        &settings,
+        32,
+    )
+    .await;
+    assert_splits(
+        "k VARCHAR(36), id BIGINT, PRIMARY KEY (k, id)",
+        "CONCAT('shop ', seq % 500)",
+        200_000,
+        &settings,
+        32,
+    )
+    .await;
 }
 
 #[tokio::test]
