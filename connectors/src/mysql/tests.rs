@@ -9,6 +9,7 @@ mod snapshot;
 mod speed;
 mod splits;
 mod types;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,8 @@
 //! What becomes of each value: by cases here, and of any value beside a plain reference in `property`.
 
+mod allocations;
+mod property;
+
 use mysql_common::Value;
 use mysql_common::constants::{ColumnFlags, ColumnType};
 use mysql_common::proto::MySerialize;

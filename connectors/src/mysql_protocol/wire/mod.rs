@@ -30,3 +30,8 @@ mod tls;
 
 pub use connection::{Answer, Protocol, Step, WireConnection};
 pub use error::WireError;
+
+#[cfg(test)]
+mod scripted_server;
+#[cfg(test)]
+mod tests;

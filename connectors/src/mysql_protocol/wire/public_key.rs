@@ -78,18 +78,19 @@ fn element<'a>(fields: &mut Fields<'a>, tag: u8) -> Option<&'a [u8]> {
     fields.take(length)
 }
 
+/// A key of 1024 bits, made for the tests.
+#[cfg(test)]
+pub(super) const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDUYIpK1okgepDUA4MFeDCV7L4O\n\
+tPcmltodzas4r2PjbcMZ+V6uc7TaircGLckXD5o4a7m/GPtqXZE25fIDuoxCvRgk\n\
+R13rhzGn/IejcTTJ5zpXxpD+pzLmVXuOXqO6hQLc5L97hW4LMB+XLTBWINmOfo4l\n\
+uPiv/2RV5MqixbLTbwIDAQAB\n-----END PUBLIC KEY-----\n";
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
     use super::*;
-
-    /// A key of 1024 bits, made for this test.
-    const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDUYIpK1okgepDUA4MFeDCV7L4O\n\
-tPcmltodzas4r2PjbcMZ+V6uc7TaircGLckXD5o4a7m/GPtqXZE25fIDuoxCvRgk\n\
-R13rhzGn/IejcTTJ5zpXxpD+pzLmVXuOXqO6hQLc5L97hW4LMB+XLTBWINmOfo4l\n\
-uPiv/2RV5MqixbLTbwIDAQAB\n-----END PUBLIC KEY-----\n";
 
     #[test]
     fn a_message_is_as_long_as_the_key_and_never_the_same() {
