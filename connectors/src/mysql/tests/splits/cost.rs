@@ -1,6 +1,6 @@
 //! What planning costs, by the server's own counters, and how even the splits of spread-out keys are.
 
-use mysql_async::Row;
+use mysql_common::Row;
 
 use super::{assert_even, planned, session, sizes};
 use crate::mysql::tests::TestDatabase;
