@@ -171,9 +171,12 @@ impl TableProvider for Tables {
         }
         let settings = state.config().get_extension::<SessionScanSettings>();
         let settings = settings.map(|settings| settings.0.as_ref().clone()).unwrap_or_default();
-        let read_connections = ScanSettings::parse(&settings, &Options::new())?.read_connections;
-        let (at_a_time, each) =
-            connections(read_connections.min(state.config().target_partitions()).max(2), tables.len());
+        // As many as a read of one table has.
+        let read_connections = match ScanSettings::parse(&settings, &Options::new())?.read_connections {
+            1 => 1,
+            several => several.min(state.config().target_partitions()).max(2),
+        };
+        let (at_a_time, each) = connections(read_connections, tables.len());
         let with_connections = with_read_connections(state, &settings, each);
         let state = with_connections.as_ref().map_or(state, |state| state as &dyn Session);
         let mut scans = Vec::with_capacity(tables.len());

@@ -64,7 +64,8 @@ impl TablesExec {
         };
         let mut order: Vec<usize> = (0..scans.len()).collect();
         order.sort_by_cached_key(|place| std::cmp::Reverse(rows(&scans[*place])));
-        let groups = pack(order, at_a_time);
+        // One at a time is one at a time, and not the two that splits are dealt to at least.
+        let groups = if at_a_time == 1 { vec![order] } else { pack(order, at_a_time) };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(groups.len()),

@@ -109,4 +109,5 @@ fn connections_are_shared_by_the_tables() {
     assert_eq!(connections(4, 2), (2, 2));
     assert_eq!(connections(8, 3), (3, 2));
     assert_eq!(connections(4, 1), (1, 4));
+    assert_eq!(connections(1, 9), (1, 1));
 }
