@@ -9,6 +9,7 @@
 //! [`registry`].
 
 mod backoff;
+pub mod batch_queue;
 pub mod catalog;
 pub mod columnar;
 #[cfg(test)]
@@ -25,12 +26,18 @@ pub mod object_store;
 pub mod options;
 pub mod oss;
 pub mod registry;
+pub mod scan_notes;
 pub mod scan_settings;
 pub mod sink;
 pub mod split_queue;
 pub mod starrocks;
+pub mod tables;
 pub mod text;
+<<<<<<< HEAD
 pub mod wall_clock;
+=======
+pub mod throttle;
+>>>>>>> refs/heads/snapshot
 
 pub use catalog::{Catalog, CatalogKind, FileCatalog, RemoteCatalog};
 pub use error::{ConnectorError, Result};

@@ -17,6 +17,15 @@ pub fn pack<T: Clone>(splits: Vec<T>, partitions: usize) -> Vec<Vec<T>> {
     groups
 }
 
+/// As [`pack`], within a limit of what is read at the same time: where that is 1 there is one group, whatever there is to read.
+pub fn pack_within<T: Clone>(splits: Vec<T>, partitions: usize, limit: Option<usize>) -> Vec<Vec<T>> {
+    match limit {
+        Some(1) => vec![splits],
+        Some(limit) => pack(splits, partitions.min(limit)),
+        None => pack(splits, partitions),
+    }
+}
+
 /// Lets the partitions of one execution take each other's splits when their own group is done.
 ///
 /// A plan may be executed more than once, even at the same time, and each execution must read every split exactly once. So sharing
@@ -124,6 +133,9 @@ mod tests {
         assert_eq!(pack(splits.clone(), 16).len(), 5);
         assert_eq!(pack(splits.clone(), 3).into_iter().flatten().count(), 5);
         assert_eq!(pack(vec![7], 16), vec![vec![7]]);
+        assert_eq!(pack_within(splits.clone(), 8, Some(1)).len(), 1, "the user's limit holds");
+        assert_eq!(pack_within(splits.clone(), 8, Some(3)).len(), 3);
+        assert_eq!(pack_within(splits.clone(), 4, None).len(), 4);
         assert_eq!(pack(Vec::<i64>::new(), 16), vec![Vec::<i64>::new()]);
     }
 

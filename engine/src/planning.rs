@@ -14,11 +14,13 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 use syncline_connectors::Options;
+use syncline_connectors::scan_notes::ScanNotes;
 use syncline_connectors::scan_settings::SessionScanSettings;
 use syncline_connectors::sink::CleanUp;
 use syncline_connectors::sink::RejectLog;
 use syncline_connectors::sink::reject::RejectLogExtension;
 use syncline_connectors::starrocks::top_k::TopKPushdown;
+use syncline_connectors::throttle::StatementThrottle;
 
 use crate::datetime_text::DatetimeText;
 use crate::functions::{ElementsFrom0, Substring};
@@ -77,6 +79,8 @@ pub(crate) fn session_state(context: &PlanContext, catalogs: Arc<dyn CatalogProv
         .with_target_partitions(cores)
         .with_extension(Arc::new(context.clean_up.clone()))
         .with_extension(Arc::new(StreamRows::default()))
+        .with_extension(Arc::new(ScanNotes::default()))
+        .with_extension(Arc::new(StatementThrottle::default()))
         .with_extension(Arc::new(SessionScanSettings(Arc::new(context.settings.clone()))));
     if let Some(rejects) = &context.rejects {
         config = config.with_extension(Arc::new(RejectLogExtension(Arc::clone(rejects))));

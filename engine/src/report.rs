@@ -1,6 +1,7 @@
 //! The run report: what `--report json` prints, field by field. Names and values are a contract.
 
 use serde::Serialize;
+use syncline_connectors::scan_notes::SnapshotNote;
 
 use crate::error::SynclineError;
 
@@ -70,6 +71,8 @@ pub struct StatementReport {
     pub status: StatementStatus,
     /// The write mode that was used.
     pub write_mode: Option<String>,
+    /// The most loads of a write that were under way at a time.
+    pub load_parallelism: Option<usize>,
     /// Rows that the scans read, with those that they rejected.
     pub rows_read: Option<u64>,
     /// Rows that are visible in the target; where the outcome is not known, those that are known to be.
@@ -78,6 +81,8 @@ pub struct StatementReport {
     pub rows_rejected: Option<u64>,
     /// Bytes that the scans received.
     pub bytes_read: Option<u64>,
+    /// As of when tables were read by several connections, one entry for each table.
+    pub snapshot: Vec<SnapshotNote>,
     /// Bytes sent to the target, as encoded.
     pub bytes_written: Option<u64>,
     /// Seconds from start to end.

@@ -18,11 +18,12 @@ use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, stream};
 use object_store::ObjectStore;
 
 use super::ranged_file::ScannedFile;
 use crate::error::{ConnectorError, ErrorCode};
+use crate::throttle::Throttles;
 
 /// What is read, for EXPLAIN; no secrets.
 #[derive(Debug, Clone)]
@@ -183,37 +184,45 @@ impl Morselizer for Files {
             Some(scanned) => scanned.file.to_string(),
             None => file.path().to_string(),
         };
-        let name: Arc<str> = name.into();
-        let planner = self.0.plan_file(file).map_err(|error| in_file(&name, error))?;
-        Ok(Box::new(NamedPlanner { name, planner }))
+        let throttles = file.extension::<ScannedFile>().map(|scanned| scanned.file.throttles().clone());
+        let origin = Origin { name: name.into(), throttles: throttles.unwrap_or_default() };
+        let planner = self.0.plan_file(file).map_err(|error| in_file(&origin.name, error))?;
+        Ok(Box::new(NamedPlanner { origin, planner }))
     }
+}
+
+/// The file that rows come from.
+#[derive(Debug, Clone)]
+struct Origin {
+    name: Arc<str>,
+    throttles: Throttles,
 }
 
 #[derive(Debug)]
 struct NamedPlanner {
-    name: Arc<str>,
+    origin: Origin,
     planner: Box<dyn MorselPlanner>,
 }
 
 impl MorselPlanner for NamedPlanner {
     fn plan(self: Box<Self>) -> DataFusionResult<Option<MorselPlan>> {
-        let Self { name, planner } = *self;
+        let Self { origin, planner } = *self;
         let planned = catch_unwind(AssertUnwindSafe(|| planner.plan())).unwrap_or_else(|_| Err(panicked()));
-        let Some(mut plan) = planned.map_err(|error| in_file(&name, error))? else { return Ok(None) };
-        let named = |planner| Box::new(NamedPlanner { name: Arc::clone(&name), planner }) as Box<dyn MorselPlanner>;
+        let Some(mut plan) = planned.map_err(|error| in_file(&origin.name, error))? else { return Ok(None) };
+        let named = |planner| Box::new(NamedPlanner { origin: origin.clone(), planner }) as Box<dyn MorselPlanner>;
         let morsels = plan
             .take_morsels()
             .into_iter()
-            .map(|morsel| Box::new(NamedMorsel { name: Arc::clone(&name), morsel }) as Box<dyn Morsel>);
+            .map(|morsel| Box::new(NamedMorsel { origin: origin.clone(), morsel }) as Box<dyn Morsel>);
         let mut result = MorselPlan::new()
             .with_morsels(morsels.collect())
             .with_planners(plan.take_ready_planners().into_iter().map(named).collect());
         if let Some(pending) = plan.take_pending_planner() {
-            let name = Arc::clone(&name);
+            let origin = origin.clone();
             result.set_pending_planner(async move {
                 let planner = AssertUnwindSafe(pending).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
-                let planner = planner.map_err(|error| in_file(&name, error))?;
-                Ok(Box::new(NamedPlanner { name, planner }) as Box<dyn MorselPlanner>)
+                let planner = planner.map_err(|error| in_file(&origin.name, error))?;
+                Ok(Box::new(NamedPlanner { origin, planner }) as Box<dyn MorselPlanner>)
             });
         }
         Ok(Some(result))
@@ -222,16 +231,40 @@ impl MorselPlanner for NamedPlanner {
 
 #[derive(Debug)]
 struct NamedMorsel {
-    name: Arc<str>,
+    origin: Origin,
     morsel: Box<dyn Morsel>,
 }
 
 impl Morsel for NamedMorsel {
     fn into_stream(self: Box<Self>) -> BoxStream<'static, DataFusionResult<RecordBatch>> {
-        let Self { name, morsel } = *self;
+        let Self { origin: Origin { name, throttles }, morsel } = *self;
         let batches = AssertUnwindSafe(morsel.into_stream()).catch_unwind();
-        batches
-            .map(move |batch| batch.unwrap_or_else(|_| Err(panicked())).map_err(|error| in_file(&name, error)))
+        let batches =
+            batches.map(move |batch| batch.unwrap_or_else(|_| Err(panicked())).map_err(|error| in_file(&name, error)));
+        if throttles.is_none() {
+            return batches.boxed();
+        }
+        // their bytes are counted as they come from the file
+        let pieces = batches.flat_map({
+            let throttles = throttles.clone();
+            move |batch| {
+                let pieces: Vec<_> = match batch {
+                    Ok(batch) => throttles.pieces(batch, 0).map(|(piece, _)| Ok(piece)).collect(),
+                    Err(error) => vec![Err(error)],
+                };
+                stream::iter(pieces)
+            }
+        });
+        pieces
+            .then(move |piece| {
+                let throttles = throttles.clone();
+                async move {
+                    if let Ok(piece) = &piece {
+                        throttles.take(piece.num_rows(), 0).await;
+                    }
+                    piece
+                }
+            })
             .boxed()
     }
 }

@@ -120,7 +120,7 @@ impl TableProvider for ColumnarTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let FoundFiles { files, partitions } = self.files.find(state, filters).await?;
+        let FoundFiles { files, partitions, max_connections } = self.files.find(state, filters).await?;
         let files: Vec<_> = files.into_iter().filter(|found| found.file.size() != Some(0)).collect();
         let zone = session_zone(state)?;
         let schema = self.table_schema();
@@ -137,7 +137,7 @@ impl TableProvider for ColumnarTable {
         }
         // The URL is that of a store which every session has and these sources do not use.
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
-            .with_file_groups(groups(files, state.config().target_partitions()))
+            .with_file_groups(groups(files, state.config().target_partitions(), max_connections))
             .with_expr_adapter(Some(Arc::new(ColumnFinder { zone })))
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
@@ -154,8 +154,11 @@ fn session_zone(state: &dyn Session) -> Result<TimeZone> {
 
 /// Deals files out to groups, the largest first to whoever has least. DataFusion cuts large files into ranges for more of them.
 /// Two files are two groups at least, so that a write never takes a scan of one partition for all there is.
-fn groups(files: Vec<PartitionFile>, target: usize) -> Vec<FileGroup> {
-    let count = target.max(2).min(files.len()).max(1);
+fn groups(files: Vec<PartitionFile>, target: usize, max_connections: Option<usize>) -> Vec<FileGroup> {
+    let count = match max_connections {
+        Some(1) => 1,
+        limit => target.min(limit.unwrap_or(target)).max(2).min(files.len()).max(1),
+    };
     let mut by_size: Vec<_> = files.into_iter().enumerate().collect();
     by_size.sort_by_key(|(_, found)| std::cmp::Reverse(found.file.size().unwrap_or(0)));
     let mut groups: Vec<(u64, Vec<_>)> = (0..count).map(|_| (0, Vec::new())).collect();

@@ -19,6 +19,7 @@ use crate::object_store::FileLocation;
 use crate::options::Options;
 use crate::sink::{PartitionItem, PlannedWrite, TargetColumn, TargetType, WriteRequest, WriteSettings, map_columns};
 use crate::text::{Compression, RowSyntax, TextTableOptions, partition_value};
+use crate::throttle::Throttles;
 
 /// Resolves columns and options of a write into files; no effect on the target.
 ///
@@ -73,11 +74,17 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
         }
     }
     let description = describe(&write, &target.format);
+    let (throttles, limit) = match &write.location {
+        FileLocation::Object { bucket, .. } => (bucket.throttles().clone(), bucket.max_connections()),
+        FileLocation::Local(_) | FileLocation::Http { .. } => (Throttles::none(), None),
+    };
+    let max_writers = options.max_writers.min(limit.unwrap_or(usize::MAX));
     Ok(PlannedWrite {
         columns,
         sink: Arc::new(FileSink::new(Arc::new(write))),
         error_limit: settings.error_limit,
-        max_writers: if target.layout == Layout::SingleFile { 1 } else { options.max_writers },
+        max_writers: if target.layout == Layout::SingleFile { 1 } else { max_writers },
+        throttles,
         description,
     })
 }

@@ -11,6 +11,7 @@ use super::url::HttpUrl;
 use crate::backoff::{Backoff, SILENT_RETRIES, retry_after};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http_client::build_http_client;
+use crate::throttle::{Throttle, Throttles};
 
 /// How many redirects one request follows.
 const MAX_REDIRECTS: usize = 5;
@@ -21,13 +22,16 @@ pub struct HttpClient {
     settings: HttpSettings,
     /// The catalog's name, for messages.
     catalog: Option<String>,
+    /// The catalog's limits of speed.
+    throttles: Throttles,
     client: OnceLock<reqwest::Client>,
 }
 
 impl HttpClient {
     /// A client with a catalog's settings; they hold for the origin of the first URL of a request, and not behind a redirect away from it.
     pub fn new(catalog: Option<String>, settings: HttpSettings) -> Arc<Self> {
-        Arc::new(Self { settings, catalog, client: OnceLock::new() })
+        let throttles = Throttles::of_catalog(Throttle::new(settings.speed).as_ref());
+        Arc::new(Self { settings, catalog, throttles, client: OnceLock::new() })
     }
 
     /// A client for a URL outside any catalog. A user and password in the URL become Basic authentication.
@@ -46,6 +50,16 @@ impl HttpClient {
     /// The URL with the catalog's name in front, for messages; no secrets.
     pub fn describe(&self, url: &HttpUrl) -> String {
         error::whom(self.catalog.as_deref(), url)
+    }
+
+    /// The limits of speed that hold for all that is read from the catalog.
+    pub(crate) fn throttles(&self) -> &Throttles {
+        &self.throttles
+    }
+
+    /// How many files or ranges are read at the same time at most.
+    pub(crate) fn max_connections(&self) -> Option<usize> {
+        self.settings.max_connections
     }
 
     pub(super) fn settings(&self) -> &HttpSettings {

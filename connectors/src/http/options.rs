@@ -11,10 +11,25 @@ use super::url::{HttpUrl, UserInfo};
 use crate::error::{ConnectorError, Result};
 use crate::http_client::HttpClientSettings;
 use crate::options::{Options, Secret, duration, nearest, retries};
+use crate::scan_settings::ScanSettings;
+use crate::throttle::{SpeedLimits, is_speed};
 
 /// Every option's name; `header.` stands for `header.NAME`.
-const KNOWN: &[&str] =
-    &["url", "user", "password", "header.", "connect_timeout", "read_timeout", "retries", "ca", "ssl_ca", "timezone"];
+const KNOWN: &[&str] = &[
+    "url",
+    "user",
+    "password",
+    "header.",
+    "connect_timeout",
+    "read_timeout",
+    "retries",
+    "ca",
+    "ssl_ca",
+    "timezone",
+    "max_connections",
+    "max_bytes_per_second",
+    "max_rows_per_second",
+];
 
 /// Headers that belong to the transfer itself: a value from the user would break ranges, lengths or encodings.
 const RESERVED_HEADERS: &[HeaderName] = &[
@@ -45,6 +60,10 @@ pub struct HttpSettings {
     pub(super) retries: u32,
     /// The pause before the first retry; it doubles each time.
     pub(super) backoff: Duration,
+    /// Limits of speed that hold for the whole catalog.
+    pub(super) speed: SpeedLimits,
+    /// `max_connections`: how many files or ranges are read at the same time at most.
+    pub(super) max_connections: Option<usize>,
 }
 
 impl Default for HttpSettings {
@@ -54,6 +73,8 @@ impl Default for HttpSettings {
             client: HttpClientSettings::default(),
             retries: 4,
             backoff: Duration::from_millis(250),
+            speed: SpeedLimits::default(),
+            max_connections: None,
         }
     }
 }
@@ -78,12 +99,15 @@ impl HttpSettings {
                 "read_timeout" => settings.client.read_timeout = Some(duration(name, value)?),
                 "retries" => settings.retries = retries(value)?,
                 "ca" | "ssl_ca" => settings.client.ca_file = Some(PathBuf::from(value)),
+                _ if is_speed(name) => {}
                 lower => match lower.strip_prefix("header.") {
                     Some(header) => settings.add_header(header, value)?,
                     None => return Err(unknown(name)),
                 },
             }
         }
+        settings.speed = SpeedLimits::parse(options)?;
+        settings.max_connections = ScanSettings::parse(&Options::new(), options)?.max_connections;
         let (url, user_info) = HttpUrl::parse(options.require("url")?)?;
         let user_info = match (options.get("user"), options.get("password")) {
             (None, None) => user_info,

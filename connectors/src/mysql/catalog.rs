@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::TableType;
-use mysql_async::{FromRowError, Params, Row, Value};
+use mysql_common::prelude::FromRow;
+use mysql_common::{FromRowError, Row, Value};
 
 use crate::catalog::{Catalog, CatalogConfig, CatalogKind, CheckItem, NativeResult, RemoteCatalog};
 use crate::definition::TableDefinition;
@@ -48,15 +49,12 @@ impl MySqlCatalog {
 
     /// Asks a small question that changes nothing; a connection that was lost meanwhile is replaced once.
     async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<Row>> {
-        let bind = || match values {
-            [] => Params::Empty,
-            values => Params::Positional(values.iter().map(|value| Value::from(*value)).collect()),
-        };
+        let values: Vec<Value> = values.iter().map(|value| Value::from(*value)).collect();
         let mut connection = self.pool.get().await?;
-        let rows = match connection.query_bound(sql, bind()).await {
+        let rows = match connection.query_bound(sql, &values).await {
             Err(error) if error.is_retryable() => {
                 connection = self.pool.get().await?;
-                connection.query_bound(sql, bind()).await?
+                connection.query_bound(sql, &values).await?
             }
             outcome => outcome?,
         };
@@ -86,7 +84,7 @@ impl MySqlCatalog {
         Ok(columns)
     }
 
-    fn read<T: mysql_async::prelude::FromRow>(&self, row: Row) -> Result<T> {
+    fn read<T: FromRow>(&self, row: Row) -> Result<T> {
         T::from_row_opt(row).map_err(|FromRowError(_)| {
             ConnectorError::internal(self.named("the server's information_schema has an unexpected form"))
         })
@@ -113,7 +111,7 @@ const COLUMNS: &str = "SELECT table_schema, table_name, column_name, data_type, 
     FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
 const TABLES: &str = "SELECT table_schema, table_name, table_type FROM information_schema.tables \
     WHERE table_schema = ? ORDER BY table_name";
-const TABLE: &str = "SELECT table_schema, table_name, table_type, table_rows FROM information_schema.tables \
+const TABLE: &str = "SELECT table_schema, table_name, table_type, table_rows, engine FROM information_schema.tables \
     WHERE table_schema = ? AND table_name = ?";
 const DATABASES: &str = "SELECT schema_name FROM information_schema.schemata ORDER BY schema_name";
 
@@ -225,19 +223,25 @@ impl RemoteCatalog for MySqlCatalog {
         }
         let kind = self.ask(TABLE, &[database, table]).await?;
         let mut table_type = TableType::View;
-        let mut row_estimate = None;
+        let (mut row_estimate, mut engine) = (None, None);
         for row in kind {
-            let (found_database, found_table, kind, rows): (String, String, String, Value) = self.read(row)?;
+            let (found_database, found_table, kind, rows, found_engine): (
+                String,
+                String,
+                String,
+                Value,
+                Option<String>,
+            ) = self.read(row)?;
             if found_database == database && found_table == table && kind == "BASE TABLE" {
                 table_type = TableType::Base;
-                row_estimate = positive(&rows);
+                (row_estimate, engine) = (positive(&rows), found_engine);
             }
         }
         let connection = self.pool.get().await?;
         let zone = connection.zone().to_owned();
         connection.release();
         let table = MySqlTable::new(self.pool.clone(), database, table, table_type, &columns, &zone)?;
-        let table = table.with_row_estimate(row_estimate);
+        let table = table.with_row_estimate(row_estimate).with_engine(engine);
         Ok(Some(Arc::new(table)))
     }
 

@@ -1,6 +1,6 @@
 //! A table's definition for other systems: what its columns hold, its primary key and its comments.
 
-use mysql_async::Row;
+use mysql_common::Row;
 
 use super::types::ColumnDescription;
 use crate::catalog::CatalogKind;

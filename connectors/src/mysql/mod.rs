@@ -12,6 +12,8 @@ pub mod catalog;
 mod definition;
 pub mod options;
 pub mod scan;
+pub mod snapshot;
+mod splits;
 pub mod table;
 pub mod types;
 

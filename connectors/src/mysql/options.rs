@@ -4,6 +4,9 @@ use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::options::ConnectionConfig;
 use crate::mysql_protocol::value::ZeroDates;
+use crate::options::Options;
+use crate::scan_settings::ScanSettings;
+use crate::throttle::SpeedLimits;
 
 /// MySQL's own port.
 pub const DEFAULT_PORT: u16 = 3306;
@@ -16,7 +19,19 @@ const OWN: &[&str] = &["zeroDateTimeBehavior", "tinyInt1isBit"];
 /// # Errors
 /// [`ErrorCode::Option`](crate::error::ErrorCode::Option), naming catalog and option.
 pub fn parse(config: &CatalogConfig) -> Result<ConnectionConfig> {
-    let mut parsed = ConnectionConfig::parse(config, DEFAULT_PORT, OWN)?;
+    let named = |error: ConnectorError| {
+        ConnectorError::new(error.code(), format!("catalog {}: {}", config.name, error.message()))
+    };
+    // Settings are taken out first: they have spellings that the connection's list of names does not know.
+    let (scan_settings, others): (Vec<_>, Vec<_>) =
+        config.options.iter().partition(|(name, _)| ScanSettings::canonical(name).is_some());
+    let scan_settings: Options = scan_settings.into_iter().collect();
+    ScanSettings::parse(&Options::new(), &scan_settings).map_err(named)?;
+    let known: Vec<&str> = OWN.iter().copied().chain(ScanSettings::names()).collect();
+    let others = CatalogConfig { options: others.into_iter().collect(), ..config.clone() };
+    let mut parsed = ConnectionConfig::parse(&others, DEFAULT_PORT, &known)?;
+    parsed.speed = SpeedLimits::parse(&scan_settings).map_err(named)?;
+    parsed.scan_settings = scan_settings;
     // Of several MySQL servers one may lag behind the other.
     if !parsed.more_hosts.is_empty() {
         return Err(ConnectorError::option(format!(

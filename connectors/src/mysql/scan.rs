@@ -13,24 +13,26 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
-use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions, StatisticsArgs,
 };
-use mysql_async::prelude::Queryable;
-use mysql_async::{Params, Value};
+use mysql_common::Value;
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::{Snapshot, SnapshotPlan, Snapshots};
+use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of};
 use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
 use crate::mysql_protocol::predicate::Predicate;
 use crate::mysql_protocol::quote::{identifier, table_name};
-use crate::mysql_protocol::read::{BatchSender, Ended, WAITING_BATCHES, read_rows, step};
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::read::{Ended, step};
+use crate::mysql_protocol::split::{SizedSplit, Split};
+use crate::scan_settings::SnapshotMode;
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
 use crate::split_queue::{Claim, SplitQueue};
+use crate::throttle::Throttles;
 
 /// What is read, without how to reach it: it can be stored and sent to another process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ pub struct ScanDescription {
 
 impl ScanDescription {
     /// The statement for a split: with placeholders and their values, or with literals for EXPLAIN.
-    fn select(&self, split: &Split, literal: bool) -> Result<(String, Vec<Value>)> {
+    pub(super) fn select(&self, split: &Split, literal: bool) -> Result<(String, Vec<Value>)> {
         let counts = self.columns.is_empty();
         let columns = match (counts, self.limit) {
             (true, None) => "COUNT(*)".to_owned(),
@@ -87,18 +89,21 @@ impl ScanDescription {
 #[derive(Debug)]
 pub struct MySqlExec {
     description: Arc<ScanDescription>,
-    queue: Arc<SplitQueue<Split>>,
+    queue: Arc<SplitQueue<SizedSplit>>,
+    snapshots: Arc<Snapshots>,
     pool: ConnectionPool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     /// About how many rows the table has.
     row_estimate: Option<u64>,
+    /// How the splits were found, or why there is one.
+    splitting: String,
 }
 
 impl MySqlExec {
     /// A read of these groups of splits.
-    pub fn new(description: ScanDescription, groups: Vec<Vec<Split>>, pool: ConnectionPool) -> Self {
+    pub fn new(description: ScanDescription, groups: Vec<Vec<SizedSplit>>, pool: ConnectionPool) -> Self {
         let schema = schema_of(&description.columns);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -106,15 +111,26 @@ impl MySqlExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
+        let tables = vec![(description.database.clone(), description.table.clone())];
+        let plan = SnapshotPlan { tables, ..SnapshotPlan::default() };
         Self {
             description: Arc::new(description),
+            snapshots: Arc::new(Snapshots::new(plan, pool.clone(), groups.len())),
             queue: Arc::new(SplitQueue::new(groups)),
             pool,
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
             row_estimate: None,
+            splitting: String::new(),
         }
+    }
+
+    /// With how the splits were found, for EXPLAIN.
+    #[must_use]
+    pub fn with_splitting(mut self, how: impl Into<String>) -> Self {
+        self.splitting = how.into();
+        self
     }
 
     /// With the server's guess of the table's rows, for joins and progress. It is never taken for the truth: rows are read and counted.
@@ -124,13 +140,25 @@ impl MySqlExec {
         self
     }
 
+    /// How the connections see one state of the table, and its storage engine, where the server tells it. Holds if there are several splits.
+    #[must_use]
+    pub fn with_snapshot(mut self, mode: SnapshotMode, engine: Option<String>) -> Self {
+        let plan = SnapshotPlan { mode, engine, tables: self.snapshots.plan().tables.clone() };
+        self.snapshots = Arc::new(Snapshots::new(plan, self.pool.clone(), self.groups().len()));
+        self
+    }
+
+    fn has_splits(&self) -> bool {
+        self.groups().iter().map(Vec::len).sum::<usize>() > 1
+    }
+
     /// What is read.
     pub fn description(&self) -> &ScanDescription {
         &self.description
     }
 
     /// The splits, one group per partition.
-    pub fn groups(&self) -> &[Vec<Split>] {
+    pub fn groups(&self) -> &[Vec<SizedSplit>] {
         self.queue.groups()
     }
 }
@@ -141,12 +169,25 @@ impl DisplayAs for MySqlExec {
         let sql = self.description.select(&Split::Whole, true).map(|(sql, _)| sql).unwrap_or_default();
         let short: String = sql.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
         let more = if short.len() < sql.len() { "…" } else { "" };
+        let how = match self.splitting.as_str() {
+            "" => String::new(),
+            why if splits == 1 => format!(" ({why})"),
+            how => format!(" {how}"),
+        };
         write!(
             f,
-            "MySqlExec: catalog={}, groups={}, splits={splits}, sql={short}{more}",
+            "MySqlExec: catalog={}, groups={}, splits={splits}{how}, ",
             self.description.catalog,
             self.groups().len()
-        )
+        )?;
+        if self.has_splits() {
+            let plan = self.snapshots.plan();
+            match plan.engine_without_versions() {
+                Some(engine) => write!(f, "snapshot=none (engine {engine} keeps no versions of rows), ")?,
+                None => write!(f, "snapshot={}, ", plan.mode.name())?,
+            }
+        }
+        write!(f, "sql={short}{more}")
     }
 }
 
@@ -198,20 +239,25 @@ impl ExecutionPlan for MySqlExec {
             return Err(DataFusionError::Internal(format!("MySqlExec has no partition {partition}")));
         }
         let session = context.session_config();
+        let throttles = Throttles::of_statement(session)?.and(&self.pool.throttles());
+        let source = match self.has_splits() {
+            true => Source::Snapshot(self.snapshots.join(partition, &context)),
+            false => Source::Single(self.pool.clone()),
+        };
         let reader = SplitReader {
             description: Arc::clone(&self.description),
             claim: self.queue.claim(partition, &context),
             pool: self.pool.clone(),
+            source,
             rejects: session.get_extension::<RejectLogExtension>().map(|extension| Arc::clone(&extension.0)),
             batch_rows: session.batch_size(),
             output_rows: MetricBuilder::new(&self.metrics).output_rows(partition),
             bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
         };
         // Dropping the stream aborts the task, which drops the connection, which is then cut.
-        let mut stream = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), WAITING_BATCHES);
-        let sender = stream.tx();
-        stream.spawn(async move { reader.read(&sender).await.map_err(DataFusionError::from) });
-        Ok(stream.build())
+        let queue = batch_queue(throttles, Some(scan_memory(&context, "MySqlExec", partition)));
+        let read = |sender: BatchSender| async move { reader.read(&sender).await.map_err(DataFusionError::from) };
+        Ok(stream_of(Arc::clone(&self.schema), queue, read))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -234,11 +280,38 @@ impl ExecutionPlan for MySqlExec {
     }
 }
 
+/// Where a partition's connection comes from.
+enum Source {
+    /// One query reads all: it sees one state by itself.
+    Single(ConnectionPool),
+    /// The connections of all partitions see one state.
+    Snapshot(Arc<Snapshot>),
+}
+
+impl Source {
+    async fn take(&self) -> Result<Connection> {
+        match self {
+            Self::Single(pool) => pool.get().await,
+            Self::Snapshot(snapshot) => snapshot.take().await,
+        }
+    }
+
+    /// At the end of a partition: its connection was read to the end, if it has taken one.
+    async fn leave(&self, connection: Option<Connection>) {
+        match (self, connection) {
+            (Self::Single(_), Some(connection)) => connection.release(),
+            (Self::Single(_), None) => {}
+            (Self::Snapshot(snapshot), connection) => snapshot.leave(connection).await,
+        }
+    }
+}
+
 /// Reads splits for one partition, one after the other.
 struct SplitReader {
     description: Arc<ScanDescription>,
-    claim: Claim<Split>,
+    claim: Claim<SizedSplit>,
     pool: ConnectionPool,
+    source: Source,
     rejects: Option<Arc<dyn RejectLog>>,
     batch_rows: usize,
     output_rows: Count,
@@ -255,10 +328,10 @@ impl SplitReader {
             self.rejects.clone(),
             self.batch_rows,
         );
-        while let Some(split) = self.claim.next() {
+        while let Some(SizedSplit { split, .. }) = self.claim.next() {
             let connection = match &mut connection {
                 Some(connection) => connection,
-                none => none.insert(self.pool.get().await?),
+                none => none.insert(self.source.take().await?),
             };
             let ended = if self.description.columns.is_empty() {
                 self.count(connection, &split, sender).await?
@@ -270,9 +343,7 @@ impl SplitReader {
                 return Ok(());
             }
         }
-        if let Some(connection) = connection {
-            connection.release();
-        }
+        self.source.leave(connection).await;
         Ok(())
     }
 
@@ -286,20 +357,25 @@ impl SplitReader {
         let config = self.pool.config();
         let (sql, values) = self.description.select(split, false)?;
         tracing::debug!(catalog = config.catalog, sql, "read");
-        let conn = connection.conn()?;
-        let mut result = step(config, conn.exec_iter(sql, positional(values))).await?;
-        read_rows(config, &mut result, batches, sender, |rows, bytes| {
-            self.output_rows.add(rows);
-            self.bytes_read.add(bytes);
-        })
-        .await
+        connection
+            .read(&sql, &values, batches, sender, |rows, bytes| {
+                self.output_rows.add(rows);
+                self.bytes_read.add(bytes);
+            })
+            .await
     }
 
     /// A read of no column: the server counts, and batches without columns carry the number.
     async fn count(&self, connection: &mut Connection, split: &Split, sender: &BatchSender) -> Result<Ended> {
         let config = self.pool.config();
         let (sql, values) = self.description.select(split, false)?;
-        let counted: Option<u64> = step(config, connection.conn()?.exec_first(sql, positional(values))).await?;
+        let conn = connection.conn()?;
+        let counted = step(config, async {
+            let answer = conn.query_bound(&sql, &values).await?;
+            conn.rows_of(answer).await
+        });
+        let counted =
+            counted.await?.into_iter().next().and_then(|mut row| row.take_opt::<u64, _>(0)).and_then(Result::ok);
         let mut left = counted.ok_or_else(|| ConnectorError::internal("a count has no row"))? as usize;
         while left > 0 {
             let rows = left.min(self.batch_rows.max(1));
@@ -308,14 +384,10 @@ impl SplitReader {
             let batch = RecordBatch::try_new_with_options(schema_of(&[]), Vec::new(), &options)
                 .map_err(|error| ConnectorError::internal("cannot build a batch").with_source(error))?;
             self.output_rows.add(rows);
-            if sender.send(Ok(batch)).await.is_err() {
+            if sender.send_counted(batch).await.is_err() {
                 return Ok(Ended::Unread);
             }
         }
         Ok(Ended::Complete)
     }
-}
-
-fn positional(values: Vec<Value>) -> Params {
-    if values.is_empty() { Params::Empty } else { Params::Positional(values) }
 }

@@ -16,11 +16,12 @@ use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
 use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
 use crate::mysql_protocol::residual::scan_then_filter;
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::split::pack_by_rows;
 use crate::mysql_protocol::value::ZeroDates;
-use crate::split_queue::pack;
+use crate::scan_settings::{ScanSettings, SessionScanSettings, SnapshotMode};
 
 use super::scan::{MySqlExec, ScanDescription};
+use super::splits::{self, SplitPlan, TableFacts};
 use super::types::ColumnDescription;
 
 /// A table or view of a mysql catalog, as it was when it was looked up.
@@ -30,11 +31,14 @@ pub struct MySqlTable {
     table: String,
     table_type: TableType,
     columns: Vec<ReadColumn>,
+    described: Vec<ColumnDescription>,
     policies: HashMap<String, ColumnPolicy>,
     schema: SchemaRef,
     pool: ConnectionPool,
     /// About how many rows the server thinks there are.
     row_estimate: Option<u64>,
+    /// The storage engine, where the server tells it.
+    engine: Option<String>,
 }
 
 impl MySqlTable {
@@ -67,14 +71,23 @@ impl MySqlTable {
             policies.insert(column.name.clone(), policy);
         }
         let schema = schema_of(&columns);
-        let (database, table, row_estimate) = (database.to_owned(), table.to_owned(), None);
-        Ok(Self { database, table, table_type, columns, policies, schema, pool, row_estimate })
+        let (database, table) = (database.to_owned(), table.to_owned());
+        let described = described.to_vec();
+        let (row_estimate, engine) = (None, None);
+        Ok(Self { database, table, table_type, columns, described, policies, schema, pool, row_estimate, engine })
     }
 
     /// With the server's guess of the number of rows (`TABLE_ROWS`, which InnoDB takes from a sample).
     #[must_use]
     pub fn with_row_estimate(mut self, rows: Option<u64>) -> Self {
         self.row_estimate = rows;
+        self
+    }
+
+    /// With the storage engine, which decides whether several connections can see one state of the table.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Option<String>) -> Self {
+        self.engine = engine;
         self
     }
 
@@ -114,6 +127,25 @@ impl MySqlTable {
             limit: limit.filter(|_| all_exact),
         })
     }
+
+    /// The pieces to read, how many at the same time, and how these see one state of the table.
+    async fn splits(&self, state: &dyn Session, scan: &ScanDescription) -> Result<(SplitPlan, usize, SnapshotMode)> {
+        let session = state.config().get_extension::<SessionScanSettings>();
+        let session = session.map(|settings| Arc::clone(&settings.0)).unwrap_or_default();
+        let settings = ScanSettings::parse(&session, &self.pool.config().scan_settings)?;
+        // A session of one partition reads with two connections too, unless one is asked for.
+        let connections = match settings.read_connections {
+            1 => 1,
+            several => several.min(state.config().target_partitions()).max(2),
+        };
+        let facts = TableFacts {
+            columns: &self.described,
+            is_view: self.table_type != TableType::Base,
+            row_estimate: self.row_estimate,
+        };
+        let plan = splits::plan(&self.pool, scan, facts, &settings, connections).await?;
+        Ok((plan, connections, settings.snapshot))
+    }
 }
 
 #[async_trait]
@@ -140,10 +172,14 @@ impl TableProvider for MySqlTable {
         let policies = |column: &str| self.policy(column);
         let is_exact = |filter: &&Expr| translate(filter, &policies).is_some_and(|pushed| pushed.exact);
         let left = filters.iter().filter(|filter| !is_exact(filter)).cloned().collect();
+        // The pieces are the same whatever is projected.
+        let (plan, connections, snapshot) = self.splits(state, &self.describe(projection, filters, limit)?).await?;
+        let groups = pack_by_rows(plan.splits, connections);
         scan_then_filter(state, &self.schema, projection, left, |projection| {
             let description = self.describe(projection, filters, limit)?;
-            let groups = pack(vec![Split::Whole], state.config().target_partitions());
-            Ok(Arc::new(MySqlExec::new(description, groups, self.pool.clone()).with_row_estimate(self.row_estimate)))
+            let scan = MySqlExec::new(description, groups, self.pool.clone());
+            let scan = scan.with_row_estimate(self.row_estimate).with_splitting(plan.how);
+            Ok(Arc::new(scan.with_snapshot(snapshot, self.engine.clone())))
         })
     }
 }

@@ -5,7 +5,12 @@ mod filters;
 mod minirocks;
 mod native;
 mod reading;
+mod snapshot;
+mod snapshot_of_mysql;
+mod speed;
+mod splits;
 mod types;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

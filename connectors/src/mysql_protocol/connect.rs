@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, OptsBuilder, Params, Row, SslOpts, Statement};
+use mysql_common::{Row, Value};
 use parking_lot::Mutex;
 use rand::Rng;
 use tokio::time::timeout;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::throttle::{Throttle, Throttles};
 
-use super::error::{UNKNOWN_TIME_ZONE, from_driver, from_handshake, timed_out};
-use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, MODES_THAT_CHANGE_VALUES, SslMode};
+use super::error::{UNKNOWN_TIME_ZONE, from_handshake, from_wire, timed_out};
+use super::options::{ConnectionConfig, MODES_AGAINST_QUOTING, MODES_THAT_CHANGE_VALUES};
 use super::quote::{identifier, text_literal};
+use super::wire::{WireConnection, WireError};
 use super::zone;
 
 /// How often a connection is tried: a server that restarts is back within seconds or not soon.
@@ -57,13 +57,15 @@ struct Shared {
     host: AtomicUsize,
     dialect: Dialect,
     idle: Mutex<Vec<Idle>>,
+    /// The catalog's limits of speed, which all its statements share.
+    throttle: Option<Arc<Throttle>>,
     /// What the server took as the zone: the name, or an offset where it knows no names.
     zone: Mutex<Option<String>>,
 }
 
 #[derive(Debug)]
 struct Idle {
-    conn: Conn,
+    conn: WireConnection,
     facts: Facts,
     since: Instant,
 }
@@ -74,11 +76,8 @@ struct Facts {
     version: String,
     /// Which host it leads to.
     host: usize,
-    tls: bool,
     zone: String,
     database: Option<String>,
-    /// A statement that is never run: see [`Connection::cut`].
-    spare: Option<Statement>,
 }
 
 impl ConnectionPool {
@@ -87,6 +86,7 @@ impl ConnectionPool {
         let at = |(host, port): &(String, u16)| ConnectionConfig { host: host.clone(), port: *port, ..config.clone() };
         let others = config.more_hosts.iter().map(at).collect();
         let shared = Shared {
+            throttle: Throttle::new(config.speed),
             config,
             others,
             host: AtomicUsize::new(0),
@@ -100,6 +100,11 @@ impl ConnectionPool {
     /// What the connections are made of.
     pub fn config(&self) -> &ConnectionConfig {
         &self.shared.config
+    }
+
+    /// The limits of speed that hold for all that is read from or written to the catalog.
+    pub fn throttles(&self) -> Throttles {
+        Throttles::of_catalog(self.shared.throttle.as_ref())
     }
 
     fn config_of(&self, host: usize) -> &ConnectionConfig {
@@ -125,7 +130,7 @@ impl ConnectionPool {
         idle.pop()
     }
 
-    fn keep(&self, conn: Conn, facts: Facts) {
+    fn keep(&self, conn: WireConnection, facts: Facts) {
         let mut idle = self.shared.idle.lock();
         if idle.len() < IDLE_CONNECTIONS {
             idle.push(Idle { conn, facts, since: Instant::now() });
@@ -177,61 +182,13 @@ impl ConnectionPool {
         let config = self.config_of(host);
         let limit = config.connect_timeout;
         let opening = async {
-            let (conn, tls) = self.log_in(config).await?;
-            let facts = Facts { version: String::new(), host, tls, zone: String::new(), database: None, spare: None };
+            let conn = WireConnection::connect(config).await.map_err(|error| from_handshake(config, error))?;
+            let facts = Facts { version: String::new(), host, zone: String::new(), database: None };
             let mut connection = Connection { conn: Some(conn), facts, pool: self.clone() };
             self.start_session(&mut connection).await?;
             Ok(connection)
         };
         timeout(limit, opening).await.unwrap_or_else(|_| Err(timed_out(config, "connecting", "connect_timeout", limit)))
-    }
-
-    /// Connects and logs in; says whether the connection is encrypted.
-    async fn log_in(&self, config: &ConnectionConfig) -> Result<(Conn, bool)> {
-        let driver_error = |error| from_handshake(config, error);
-        match config.ssl_mode {
-            SslMode::Disabled => Ok((self.log_in_with(config, None).await.map_err(driver_error)?, false)),
-            SslMode::Preferred => match self.log_in_with(config, Some(tls_options(config, None))).await {
-                Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) => {
-                    Ok((self.log_in_with(config, None).await.map_err(driver_error)?, false))
-                }
-                outcome => Ok((outcome.map_err(driver_error)?, true)),
-            },
-            SslMode::Required | SslMode::VerifyIdentity => {
-                Ok((self.log_in_with(config, Some(tls_options(config, None))).await.map_err(driver_error)?, true))
-            }
-            SslMode::VerifyCa => match self.log_in_with(config, Some(tls_options(config, None))).await {
-                // The chain is right and only the name differs: the certificate's own name is taken instead, so that the
-                // chain is checked once more and nothing else is let through.
-                Err(error) => match presented_name(&error) {
-                    Some(name) => Ok((
-                        self.log_in_with(config, Some(tls_options(config, Some(name)))).await.map_err(driver_error)?,
-                        true,
-                    )),
-                    None => Err(driver_error(error)),
-                },
-                Ok(conn) => Ok((conn, true)),
-            },
-        }
-    }
-
-    async fn log_in_with(&self, config: &ConnectionConfig, ssl: Option<SslOpts>) -> Result<Conn, Error> {
-        let password = config.password.expose();
-        let opts = OptsBuilder::default()
-            .ip_or_hostname(config.host.as_str())
-            .tcp_port(config.port)
-            .user(Some(config.user.as_str()))
-            .pass((!password.is_empty()).then_some(password))
-            .ssl_opts(ssl)
-            // A socket that the server names is on the server's machine, which need not be this one.
-            .prefer_socket(false)
-            .tcp_keepalive(Some(Duration::from_secs(60)))
-            .stmt_cache_size(8)
-            .max_allowed_packet(Some(config.max_allowed_packet))
-            // Saves a question to the server; our own IDLE_TIME is shorter.
-            .wait_timeout(Some(28_800))
-            .enable_cleartext_plugin(false);
-        Conn::new(opts).await
     }
 
     /// Makes the session mean the same on every server: see each statement.
@@ -276,8 +233,6 @@ impl ConnectionPool {
         for (name, value) in &config.session {
             connection.execute(&session_variable(name, value)).await?;
         }
-        // Not every StarRocks has prepared statements; then cutting is less prompt, no more.
-        connection.facts.spare = connection.conn()?.prep("SELECT 1").await.ok();
         Ok(())
     }
 
@@ -291,7 +246,7 @@ impl ConnectionPool {
                 .map_err(|error| ConnectorError::option(format!("catalog {}: {}", config.catalog, error.message())))?,
         };
         let taken = match connection.set_zone(&wanted).await {
-            Err(Error::Server(error)) if error.code == UNKNOWN_TIME_ZONE => {
+            Err(WireError::Server { code: UNKNOWN_TIME_ZONE, .. }) => {
                 let offset = zone::fixed_offset(&wanted).ok_or_else(|| {
                     ConnectorError::option(format!(
                         "catalog {}: the server does not know the time zone {wanted}, and no offset stands for it because its clock \
@@ -304,22 +259,10 @@ impl ConnectionPool {
             }
             outcome => outcome.map(|()| wanted),
         }
-        .map_err(|error| from_driver(config, error))?;
+        .map_err(|error| from_wire(config, error))?;
         *self.shared.zone.lock() = Some(taken.clone());
         Ok(taken)
     }
-}
-
-/// How the server's certificate is checked; `name` is the one to find in it in place of the host's.
-fn tls_options(config: &ConnectionConfig, name: Option<String>) -> SslOpts {
-    let checked = matches!(config.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity);
-    let mut opts = SslOpts::default()
-        .with_danger_accept_invalid_certs(!checked)
-        .with_danger_tls_hostname_override(name.map(std::borrow::Cow::Owned));
-    if let Some(path) = config.ssl_ca.as_ref().filter(|_| checked) {
-        opts = opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true);
-    }
-    opts
 }
 
 /// The server's modes without those that change values or how our quotes are read.
@@ -337,41 +280,32 @@ fn session_variable(name: &str, value: &str) -> String {
     if bare { format!("SET SESSION {name} = {value}") } else { format!("SET SESSION {name} = {}", text_literal(value)) }
 }
 
-/// The first name of a certificate that was refused only because it does not name the host.
-fn presented_name(error: &Error) -> Option<String> {
-    let Error::Io(mysql_async::IoError::Io(io)) = error else { return None };
-    let rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext { presented, .. }) =
-        io.get_ref()?.downcast_ref::<rustls::Error>()?
-    else {
-        return None;
-    };
-    // rustls gives them as text such as DnsName("db.example") or IpAddress(127.0.0.1).
-    let name = presented.first()?;
-    let inner = name.split_once('(')?.1.strip_suffix(')')?.trim_matches('"');
-    Some(inner.replacen("*.", "any.", 1))
-}
-
 /// An open connection. Give it back with [`release`](Self::release) when its last answer was read to the end;
-/// dropped in any other state it is cut, without reading what the server still sends.
+/// dropped in any other state its socket is closed at once, without reading what the server still sends.
 #[derive(Debug)]
 pub struct Connection {
-    conn: Option<Conn>,
+    conn: Option<WireConnection>,
     facts: Facts,
     pool: ConnectionPool,
 }
 
 impl Connection {
-    /// The driver's connection, for streaming reads.
+    /// The protocol's connection, for streaming reads.
     ///
     /// # Errors
     /// Internal after the connection was given back.
-    pub fn conn(&mut self) -> Result<&mut Conn> {
+    pub fn conn(&mut self) -> Result<&mut WireConnection> {
         self.conn.as_mut().ok_or_else(|| ConnectorError::internal("a connection is used after it was given back"))
     }
 
     /// What the connection was made of.
     pub fn config(&self) -> &ConnectionConfig {
         self.pool.config_of(self.facts.host)
+    }
+
+    /// The limits of speed of its catalog.
+    pub fn throttles(&self) -> Throttles {
+        self.pool.throttles()
     }
 
     /// The server's version as it tells it; empty if it does not.
@@ -381,7 +315,7 @@ impl Connection {
 
     /// Whether the connection is encrypted.
     pub fn uses_tls(&self) -> bool {
-        self.facts.tls
+        self.conn.as_ref().is_some_and(WireConnection::is_tls)
     }
 
     /// The session's zone as the server took it: a name or an offset.
@@ -413,32 +347,43 @@ impl Connection {
     pub async fn query(&mut self, sql: &str) -> Result<Vec<Row>> {
         let config = self.config().clone();
         let conn = self.conn()?;
-        answer(&config, conn.query(sql)).await
+        let question = async {
+            let answer = conn.query(sql).await?;
+            conn.rows_of(answer).await
+        };
+        in_time(&config, question).await
     }
 
     /// All rows of a small question with bound values.
     ///
     /// # Errors
     /// As [`query`](Self::query).
-    pub async fn query_bound(&mut self, sql: &str, values: impl Into<Params> + Send) -> Result<Vec<Row>> {
+    pub async fn query_bound(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         let config = self.config().clone();
         let conn = self.conn()?;
-        answer(&config, conn.exec(sql, values.into())).await
+        let question = async {
+            let answer = conn.query_bound(sql, values).await?;
+            conn.rows_of(answer).await
+        };
+        in_time(&config, question).await
     }
 
     /// Runs a short statement that has no result.
-    async fn execute(&mut self, sql: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn execute(&mut self, sql: &str) -> Result<()> {
         self.query(sql).await.map(|_| ())
     }
 
-    async fn set_zone(&mut self, zone: &str) -> Result<(), Error> {
-        let Some(conn) = self.conn.as_mut() else { return Err(Error::Driver(DriverError::ConnectionClosed)) };
-        conn.query_drop(format!("SET time_zone = {}", text_literal(zone))).await
+    async fn set_zone(&mut self, zone: &str) -> Result<(), WireError> {
+        let Some(conn) = self.conn.as_mut() else { return Err(WireError::Closed) };
+        conn.query(&format!("SET time_zone = {}", text_literal(zone))).await.map(|_| ())
     }
 
-    /// Gives the connection back to its pool. Its last answer must have been read to the end, and its session must be as it was.
+    /// Gives the connection back to its pool; one whose last answer was not read to the end is closed. Its session must be as it was.
     pub fn release(mut self) {
-        if let Some(conn) = self.conn.take() {
+        if let Some(conn) = self.conn.take().filter(WireConnection::is_ready) {
             self.pool.keep(conn, self.facts.clone());
         }
     }
@@ -447,37 +392,14 @@ impl Connection {
     pub async fn close(mut self) {
         if let Some(conn) = self.conn.take() {
             // The server notices either way.
-            let _ = timeout(Duration::from_secs(1), conn.disconnect()).await;
-        }
-    }
-
-    /// Ends the connection without reading what the server still sends.
-    ///
-    /// The driver reads a result to its end when a connection is dropped, which for millions of rows takes minutes. It does not
-    /// when a statement failed on this side: it then closes the socket. So a spare statement is run with a value too many, which
-    /// fails before anything is sent. (Polling once is enough: the connection counts as broken from then on.)
-    fn cut(&mut self) {
-        let Some(mut conn) = self.conn.take() else { return };
-        match &self.facts.spare {
-            Some(spare) => drop(conn.exec_drop(spare, Params::Positional(vec![0.into()])).now_or_never()),
-            None => drop(conn.ping().now_or_never()),
+            let _ = timeout(Duration::from_secs(1), conn.quit()).await;
         }
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.cut();
-    }
-}
-
-async fn answer<T>(
-    config: &ConnectionConfig,
-    question: impl Future<Output = std::result::Result<T, Error>>,
-) -> Result<T> {
+async fn in_time<T>(config: &ConnectionConfig, question: impl Future<Output = Result<T, WireError>>) -> Result<T> {
     match timeout(LOOKUP_TIMEOUT, question).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(from_driver(config, error)),
+        Ok(answer) => answer.map_err(|error| from_wire(config, error)),
         Err(_) => Err(ConnectorError::retryable(
             ErrorCode::Connection,
             format!("catalog {}: no answer within {} s", config.catalog, LOOKUP_TIMEOUT.as_secs()),

@@ -1,10 +1,9 @@
-//! What the errors of a server and of the driver mean for the user.
-
-use mysql_async::{DriverError, Error, IoError, ServerError};
+//! What the errors of a server and of a connection mean for the user.
 
 use crate::error::{ConnectorError, ErrorCode};
 
 use super::options::{ConnectionConfig, SslMode};
+use super::wire::WireError;
 
 /// The server's numbers (MySQL's error reference) that mean that login or a right was refused.
 const LOGIN: &[u16] =
@@ -19,49 +18,43 @@ const CONFLICT: &[u16] = &[1205, 1213];
 /// The server does not know a zone's name (ER_UNKNOWN_TIME_ZONE).
 pub(super) const UNKNOWN_TIME_ZONE: u16 = 1298;
 
-/// Makes the user's error of a driver's error: names catalog, host and port, keeps the server's number and text, hides secrets.
-pub fn from_driver(config: &ConnectionConfig, error: Error) -> ConnectorError {
+/// Makes the user's error of a connection's: names catalog, host and port, keeps the server's number and text, hides secrets.
+pub fn from_wire(config: &ConnectionConfig, error: WireError) -> ConnectorError {
     let place = place(config);
     match error {
-        Error::Server(error) => from_server(config, &error),
-        Error::Driver(DriverError::ConnectionClosed | DriverError::PacketOutOfOrder) => {
+        WireError::Server { code, message } => from_server(config, code, &message),
+        WireError::Closed => {
             ConnectorError::retryable(ErrorCode::Connection, format!("{place}: the connection was lost"))
         }
-        Error::Driver(DriverError::NoClientSslFlagFromServer) => ConnectorError::new(
+        WireError::Cut => {
+            ConnectorError::retryable(ErrorCode::Connection, format!("{place}: the connection was lost while reading"))
+        }
+        WireError::NoTls => ConnectorError::new(
             ErrorCode::Connection,
             format!(
                 "{place}: the server offers no TLS; write \"ssl_mode\" = \"preferred\" or \"disabled\" to do without"
             ),
         ),
-        Error::Driver(DriverError::PacketTooLarge) => too_large(config),
-        Error::Driver(
-            error @ (DriverError::UnknownAuthPlugin { .. }
-            | DriverError::CleartextPluginDisabled
-            | DriverError::MysqlOldPasswordDisabled),
-        ) => ConnectorError::new(
+        WireError::TooLarge => too_large(config),
+        WireError::Login(way) => ConnectorError::new(
             ErrorCode::Login,
-            format!(
-                "{place}: the server asks for a way to log in that is not supported: {}",
-                plain(&error.to_string())
-            ),
+            format!("{place}: the server asks for a way to log in that is not supported: {}", plain(&way)),
         ),
-        Error::Driver(DriverError::LocalInfile(_)) => ConnectorError::new(
+        WireError::LocalFile => ConnectorError::new(
             ErrorCode::Unsupported,
             format!("{place}: LOAD DATA LOCAL is refused: files of this machine are never sent to a server"),
         ),
-        Error::Io(IoError::Tls(error)) => tls(config, &error.to_string()),
-        Error::Io(IoError::Io(error)) => from_io(config, &error),
-        other => ConnectorError::new(ErrorCode::Remote, format!("{place}: {}", scrub(config, &other.to_string()))),
+        WireError::Tls(text) => tls(config, &text),
+        WireError::Malformed(what) => no_protocol(config, what),
+        WireError::Io(error) => from_io(config, &error),
     }
 }
 
-/// As [`from_driver`], while connecting and logging in: what is too large there is no row.
-pub(super) fn from_handshake(config: &ConnectionConfig, error: Error) -> ConnectorError {
-    let error = from_driver(config, error);
-    if error.code() == ErrorCode::Value {
-        no_protocol(config, "a packet of a size that no greeting has")
-    } else {
-        error
+/// As [`from_wire`], while connecting and logging in: what is too large there is no row.
+pub(super) fn from_handshake(config: &ConnectionConfig, error: WireError) -> ConnectorError {
+    match error {
+        WireError::TooLarge => no_protocol(config, "a packet of a size that no greeting has"),
+        error => from_wire(config, error),
     }
 }
 
@@ -94,10 +87,9 @@ fn place(config: &ConnectionConfig) -> String {
     format!("catalog {} at {host}:{}", config.catalog, config.port)
 }
 
-fn from_server(config: &ConnectionConfig, error: &ServerError) -> ConnectorError {
+fn from_server(config: &ConnectionConfig, code: u16, message: &str) -> ConnectorError {
     let place = place(config);
-    let text = format!("{place}: the server says: {} (error {})", scrub(config, &error.message), error.code);
-    let code = error.code;
+    let text = format!("{place}: the server says: {} (error {code})", scrub(config, message));
     if LOGIN.contains(&code) {
         return ConnectorError::new(ErrorCode::Login, format!("{text}{}", login_hint(config, code)));
     }
@@ -145,9 +137,6 @@ fn from_io(config: &ConnectionConfig, error: &std::io::Error) -> ConnectorError 
         if inner.is::<rustls::Error>() {
             return tls(config, &text);
         }
-        if text.to_ascii_lowercase().contains("packet too large") || text.contains("max_allowed_packet") {
-            return too_large(config);
-        }
     }
     let what = match error.kind() {
         ErrorKind::ConnectionRefused => "no server listens there; check host and port in \"url\"".to_owned(),
@@ -155,10 +144,6 @@ fn from_io(config: &ConnectionConfig, error: &std::io::Error) -> ConnectorError 
         | ErrorKind::BrokenPipe
         | ErrorKind::UnexpectedEof
         | ErrorKind::ConnectionAborted => "the connection was lost".to_owned(),
-        // The driver's codec, where a stream ends within a packet.
-        ErrorKind::Other if error.to_string().contains("bytes remaining on stream") => {
-            "the connection was lost while reading".to_owned()
-        }
         ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
             format!("the host cannot be reached ({error}); check host, port and firewall")
         }
@@ -233,13 +218,13 @@ mod tests {
         ConnectionConfig::parse(&config, 3306, &[]).unwrap()
     }
 
-    fn server(code: u16, message: &str) -> Error {
-        Error::Server(ServerError { code, message: message.into(), state: "HY000".into() })
+    fn server(code: u16, message: &str) -> WireError {
+        WireError::Server { code, message: message.into() }
     }
 
     #[test]
     fn a_refused_login_names_user_host_and_port() {
-        let error = from_driver(&config("secret"), server(1045, "Access denied for user 'root'@'h'"));
+        let error = from_wire(&config("secret"), server(1045, "Access denied for user 'root'@'h'"));
         assert_eq!(error.code(), ErrorCode::Login);
         assert!(!error.is_retryable());
         let text = error.to_string();
@@ -250,22 +235,22 @@ mod tests {
 
     #[test]
     fn codes_follow_the_servers_numbers() {
-        let code = |number| from_driver(&config(""), server(number, "x")).code();
+        let code = |number| from_wire(&config(""), server(number, "x")).code();
         assert_eq!(code(1044), ErrorCode::Login);
         assert_eq!(code(1130), ErrorCode::Login);
         assert_eq!(code(1049), ErrorCode::Name);
         assert_eq!(code(1146), ErrorCode::Name);
         assert_eq!(code(1040), ErrorCode::Connection);
         assert_eq!(code(1064), ErrorCode::Remote);
-        assert!(from_driver(&config(""), server(1040, "x")).is_retryable());
-        assert!(from_driver(&config(""), server(1213, "x")).is_retryable());
-        assert!(!from_driver(&config(""), server(1064, "x")).is_retryable());
+        assert!(from_wire(&config(""), server(1040, "x")).is_retryable());
+        assert!(from_wire(&config(""), server(1213, "x")).is_retryable());
+        assert!(!from_wire(&config(""), server(1064, "x")).is_retryable());
     }
 
     #[test]
     fn a_refused_connection_is_retryable_and_names_the_way_out() {
         let io = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        let error = from_driver(&config(""), Error::Io(IoError::Io(io)));
+        let error = from_wire(&config(""), WireError::Io(io));
         assert_eq!(error.code(), ErrorCode::Connection);
         assert!(error.is_retryable());
         assert!(error.to_string().contains("no server listens there"), "{error}");
@@ -273,21 +258,25 @@ mod tests {
 
     #[test]
     fn a_connection_that_ends_within_a_packet_was_lost_while_reading() {
-        let io = |text: &str| from_driver(&config(""), Error::Io(IoError::Io(std::io::Error::other(text.to_owned()))));
-        let error = io("bytes remaining on stream");
+        let error = from_wire(&config(""), WireError::Cut);
         assert_eq!(error.code(), ErrorCode::Connection);
         assert!(error.is_retryable());
         assert_eq!(error.message(), "catalog shop at db.example:3307: the connection was lost while reading");
-        let error = io("failed to lookup address information: Name or service not known");
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_leads_to_the_url() {
+        let text = "failed to lookup address information: Name or service not known";
+        let error = from_wire(&config(""), WireError::Io(std::io::Error::other(text)));
         assert!(error.message().ends_with("not known; check the host in \"url\""), "{error}");
     }
 
     #[test]
     fn secrets_that_a_server_repeats_are_hidden() {
         let near = "You have an error near 'hunter2' at line 1";
-        assert!(!from_driver(&config("hunter2"), server(1064, near)).to_string().contains("hunter2"));
+        assert!(!from_wire(&config("hunter2"), server(1064, near)).to_string().contains("hunter2"));
         let near = "syntax near 'CREATE USER x IDENTIFIED BY 'other2'' at line 1";
-        assert!(!from_driver(&config("hunter2"), server(1064, near)).to_string().contains("other2"));
-        assert!(!from_driver(&config(""), server(1064, "a\u{1b}[31mb\nc")).to_string().contains('\u{1b}'));
+        assert!(!from_wire(&config("hunter2"), server(1064, near)).to_string().contains("other2"));
+        assert!(!from_wire(&config(""), server(1064, "a\u{1b}[31mb\nc")).to_string().contains('\u{1b}'));
     }
 }

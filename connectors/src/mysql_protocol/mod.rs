@@ -16,6 +16,8 @@ pub mod quote;
 pub mod read;
 pub(crate) mod residual;
 pub mod split;
+pub(crate) mod text_builder;
 pub mod url;
 pub mod value;
+pub mod wire;
 pub mod zone;

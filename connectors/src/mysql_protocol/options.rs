@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, Result};
 use crate::options::{Options, Secret, nearest};
+use crate::throttle::SpeedLimits;
 
 use super::jdbc::JdbcOptions;
 use super::url::MySqlUrl;
@@ -85,6 +86,10 @@ pub struct ConnectionConfig {
     pub zero_dates: ZeroDates,
     /// Whether TINYINT(1) is read as a Boolean.
     pub tinyint1_is_bit: bool,
+    /// Settings of reads that stand on the catalog (see [`ScanSettings`](crate::scan_settings::ScanSettings)).
+    pub scan_settings: Options,
+    /// Limits of speed that hold for the whole catalog.
+    pub speed: SpeedLimits,
 }
 
 /// As in the mysql client's and Connector/J's documentation: 10 s covers a slow TLS handshake over a distant link.
@@ -196,6 +201,8 @@ impl ConnectionConfig {
                 .min(LARGEST_PACKET),
             zero_dates: jdbc.zero_dates.unwrap_or_default(),
             tinyint1_is_bit: jdbc.tinyint1_is_bit.unwrap_or(false),
+            scan_settings: Options::new(),
+            speed: SpeedLimits::default(),
         })
     }
 }

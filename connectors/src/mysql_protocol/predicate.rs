@@ -7,7 +7,7 @@
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{Between, InList, Like};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
-use mysql_async::Value;
+use mysql_common::Value;
 use serde::{Deserialize, Serialize};
 
 use super::quote::{bytes_literal, identifier, text_literal};
@@ -102,6 +102,15 @@ pub enum Constant {
     Double(f64),
     /// Text.
     Text(String),
+    /// Text of a character set, compared by a collation whatever else stands beside it.
+    Collated {
+        /// The text.
+        text: String,
+        /// The character set: letters and digits only.
+        charset: String,
+        /// A collation of that character set: letters, digits and `_` only.
+        collation: String,
+    },
     /// Bytes.
     Bytes(Vec<u8>),
     /// A day, as `YYYY-MM-DD`.
@@ -117,9 +126,11 @@ impl Constant {
             Self::Int(number) => Value::Int(*number),
             Self::UInt(number) => Value::UInt(*number),
             Self::Double(number) => Value::Double(*number),
-            Self::Decimal { text, .. } | Self::Text(text) | Self::Date(text) | Self::DateTime(text) => {
-                Value::Bytes(text.clone().into_bytes())
-            }
+            Self::Decimal { text, .. }
+            | Self::Text(text)
+            | Self::Collated { text, .. }
+            | Self::Date(text)
+            | Self::DateTime(text) => Value::Bytes(text.clone().into_bytes()),
             Self::Bytes(bytes) => Value::Bytes(bytes.clone()),
         }
     }
@@ -130,6 +141,7 @@ impl Constant {
             Self::Decimal { precision, scale, .. } => format!("CAST(? AS DECIMAL({precision},{scale}))"),
             Self::Date(_) => "CAST(? AS DATE)".to_owned(),
             Self::DateTime(_) => "CAST(? AS DATETIME(6))".to_owned(),
+            Self::Collated { charset, collation, .. } => collated("?", charset, collation),
             _ => "?".to_owned(),
         }
     }
@@ -143,9 +155,15 @@ impl Constant {
             Self::Double(number) => format!("{number:e}"),
             Self::Decimal { text, .. } => text.clone(),
             Self::Text(text) | Self::Date(text) | Self::DateTime(text) => text_literal(text),
+            Self::Collated { text, charset, collation } => collated(&text_literal(text), charset, collation),
             Self::Bytes(bytes) => bytes_literal(bytes),
         }
     }
+}
+
+/// In the column's own character set and collation, so that its index serves the comparison.
+fn collated(text: &str, charset: &str, collation: &str) -> String {
+    format!("CONVERT({text} USING {charset}) COLLATE {collation}")
 }
 
 /// A predicate in the server's SQL: pieces of text with constants between them.

@@ -5,28 +5,25 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::unfold;
-use mysql_async::consts::{ColumnFlags, ColumnType};
-use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{Column, Conn, Error, QueryResult, Row, Statement};
-use tokio::sync::{mpsc, oneshot};
+use mysql_common::Value;
+use mysql_common::constants::{ColumnFlags, ColumnType};
+use mysql_common::packets::Column;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::batch_queue::{BatchReceiver, BatchSender, batch_queue};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 use super::connect::Connection;
 use super::decode::{BatchBuilder, ReadColumn, Reading, schema_of};
-use super::error::{from_driver, timed_out};
+use super::error::{from_wire, timed_out};
 use super::options::ConnectionConfig;
+use super::wire::{Answer, Step, WireConnection, WireError};
 
 use arrow::record_batch::RecordBatch;
 
-/// Batches that wait for a reader that is slower than the server; with [`BatchBuilder`]'s bound this is the memory of a read.
-pub const WAITING_BATCHES: usize = 2;
 /// Rows of a batch of a native statement: DataFusion's own default.
 const NATIVE_BATCH_ROWS: usize = 8192;
-
-/// Where batches go. Sending waits until there is room: this is the backpressure.
-pub type BatchSender = mpsc::Sender<datafusion::error::Result<RecordBatch>>;
 
 /// How a read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,32 +34,68 @@ pub enum Ended {
     Unread,
 }
 
-/// Waits for a step of the driver, but not for ever.
+/// Waits for a step of a connection, but not for ever.
 ///
 /// # Errors
-/// As the driver says; Connection after the catalog's `read_timeout`.
-pub async fn step<T>(config: &ConnectionConfig, step: impl Future<Output = mysql_async::Result<T>>) -> Result<T> {
+/// As the server says; Connection after the catalog's `read_timeout`.
+pub async fn step<T>(config: &ConnectionConfig, step: impl Future<Output = Result<T, WireError>>) -> Result<T> {
     match timeout(config.read_timeout, step).await {
-        Ok(outcome) => outcome.map_err(|error| from_driver(config, error)),
+        Ok(outcome) => outcome.map_err(|error| from_wire(config, error)),
         Err(_) => Err(timed_out(config, "reading", "read_timeout", config.read_timeout)),
     }
 }
 
-/// Reads the rows of one result to its end and sends them as batches; `sent` is told rows and bytes of each.
+impl Connection {
+    /// Runs a query with bound values and sends its rows as batches; `sent` is told rows and bytes of each.
+    ///
+    /// # Errors
+    /// As the server says; Connection, retryable, for one that is lost or silent, never a short result. As [`BatchBuilder::push`] and
+    /// [`BatchBuilder::finish`] for what cannot be read.
+    pub async fn read(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        batches: &mut BatchBuilder,
+        sender: &BatchSender,
+        sent: impl Fn(usize, usize),
+    ) -> Result<Ended> {
+        let config = self.config().clone();
+        let conn = self.conn()?;
+        step(&config, conn.prepare(sql)).await?;
+        let Answer::Rows(columns) = step(&config, conn.execute(values)).await? else {
+            return Err(ConnectorError::internal("a query has no result set"));
+        };
+        batches.expect(&columns, conn.protocol())?;
+        let ended = read_rows(&config, conn, batches, sender, sent).await?;
+        if ended == Ended::Complete {
+            step(&config, conn.finish()).await?;
+        }
+        Ok(ended)
+    }
+}
+
+/// Reads the rows of one answer to their end and sends them as batches; `sent` is told rows and bytes of each. There is one wait for
+/// each time that the buffer is filled; the rows in it are decoded without another.
 ///
 /// # Errors
 /// A connection that is lost is a retryable error, never a short result.
-pub async fn read_rows<P: Protocol>(
+pub async fn read_rows(
     config: &ConnectionConfig,
-    result: &mut QueryResult<'_, 'static, P>,
+    conn: &mut WireConnection,
     batches: &mut BatchBuilder,
     sender: &BatchSender,
     sent: impl Fn(usize, usize),
 ) -> Result<Ended> {
-    while let Some(row) = step(config, result.next()).await? {
-        batches.push(Row::unwrap(row))?;
-        if batches.is_full() && send(batches, sender, &sent).await? == Ended::Unread {
-            return Ok(Ended::Unread);
+    loop {
+        match conn.step().map_err(|error| from_wire(config, error))? {
+            Step::Row(row) => {
+                batches.push(row)?;
+                if batches.is_full() && send(batches, sender, &sent).await? == Ended::Unread {
+                    return Ok(Ended::Unread);
+                }
+            }
+            Step::Wait => step(config, conn.fill()).await?,
+            Step::End => break,
         }
     }
     if batches.is_empty() { Ok(Ended::Complete) } else { send(batches, sender, &sent).await }
@@ -72,7 +105,7 @@ async fn send(batches: &mut BatchBuilder, sender: &BatchSender, sent: &impl Fn(u
     let bytes = batches.bytes();
     let batch = batches.finish()?;
     sent(batch.num_rows(), bytes);
-    Ok(if sender.send(Ok(batch)).await.is_ok() { Ended::Complete } else { Ended::Unread })
+    Ok(if sender.send(batch, bytes).await.is_ok() { Ended::Complete } else { Ended::Unread })
 }
 
 /// What came of a native statement.
@@ -109,7 +142,7 @@ pub async fn run_native(connection: Connection, database: Option<&str>, sql: &st
         None => None,
     };
 
-    let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+    let (sender, receiver) = batch_queue(connection.throttles(), None);
     let (started, start) = oneshot::channel();
     let sql = sql.to_owned();
     let task = SpawnedTask::spawn(async move {
@@ -118,7 +151,7 @@ pub async fn run_native(connection: Connection, database: Option<&str>, sql: &st
         if let Err(error) = outcome {
             match started.take() {
                 Some(started) => drop(started.send(Err(error))),
-                None => drop(sender.send(Err(error.into())).await),
+                None => sender.fail(error.into()).await,
             }
         } else {
             connection.close().await;
@@ -140,7 +173,7 @@ pub async fn run_native(connection: Connection, database: Option<&str>, sql: &st
 
 /// What a task sends. Dropped, it aborts the task; a task that dies is an error, never a short result.
 fn received(
-    receiver: mpsc::Receiver<datafusion::error::Result<RecordBatch>>,
+    receiver: BatchReceiver,
     task: SpawnedTask<()>,
 ) -> impl futures::Stream<Item = datafusion::error::Result<RecordBatch>> + Send {
     unfold((receiver, Some(task)), |(mut receiver, mut task)| async move {
@@ -164,32 +197,27 @@ async fn drive(
     sender: &BatchSender,
 ) -> Result<()> {
     let config = connection.config().clone();
-    let prepared = if is_query(sql) { prepare(&config, connection.conn()?, sql).await? } else { None };
     let conn = connection.conn()?;
-    match prepared {
-        Some(statement) => {
-            let result = step(&config, conn.exec_iter(statement, ())).await?;
-            drain(&config, result, started, sender).await
-        }
-        None => {
-            let result = step(&config, conn.query_iter(sql)).await?;
-            drain(&config, result, started, sender).await
-        }
-    }
+    let is_prepared = is_query(sql) && prepare(&config, conn, sql).await?;
+    let answer = match is_prepared {
+        true => step(&config, conn.execute(&[])).await?,
+        false => step(&config, conn.query(sql)).await?,
+    };
+    drain(&config, conn, answer, started, sender).await
 }
 
-/// A query as a prepared statement, whose rows come in the binary protocol: as text a server prints a FLOAT with six digits.
-/// None where the server refuses to prepare it (it cannot, or there is a mistake, which it tells once more when the text is sent) and
+/// Prepares a query, whose rows then come in the binary protocol: as text a server prints a FLOAT with six digits.
+/// False where the server refuses to prepare it (it cannot, or there is a mistake, which it tells once more when the text is sent) and
 /// where a `?` would be taken as a parameter. Preparing runs nothing.
-async fn prepare(config: &ConnectionConfig, conn: &mut Conn, sql: &str) -> Result<Option<Statement>> {
-    let prepared = step(config, async {
-        match conn.prep(sql).await {
-            Ok(statement) => Ok(Some(statement)),
-            Err(Error::Server(_)) => Ok(None),
+async fn prepare(config: &ConnectionConfig, conn: &mut WireConnection, sql: &str) -> Result<bool> {
+    let prepared = async {
+        match conn.prepare(sql).await {
+            Ok(parameters) => Ok(parameters == 0),
+            Err(WireError::Server { .. }) => Ok(false),
             Err(error) => Err(error),
         }
-    });
-    Ok(prepared.await?.filter(|statement| statement.num_params() == 0))
+    };
+    step(config, prepared).await
 }
 
 /// Whether a statement begins with SELECT or WITH, behind parentheses and comments. What a server runs inside a comment (`/*!`) is
@@ -212,32 +240,32 @@ fn is_query(sql: &str) -> bool {
 }
 
 /// Tells what came of a statement and sends its rows.
-async fn drain<P: Protocol>(
+async fn drain(
     config: &ConnectionConfig,
-    result: QueryResult<'_, 'static, P>,
+    conn: &mut WireConnection,
+    first: Answer,
     started: &mut Option<oneshot::Sender<Result<Started>>>,
     sender: &BatchSender,
 ) -> Result<()> {
-    let mut result = result;
-    let columns = result.columns().unwrap_or_default();
-    if columns.is_empty() {
-        let done = Started::Done { rows_affected: result.affected_rows(), info: result.info().into_owned() };
-        // Later statements of the same text, if the server took several: their errors count.
-        step(config, result.drop_result()).await?;
-        answer(started, done);
-        return Ok(());
-    }
-    let columns: Vec<ReadColumn> = columns.iter().map(|column| read_column(column, config.tinyint1_is_bit)).collect();
+    let described = match first {
+        Answer::Rows(columns) => columns,
+        Answer::Done { rows_affected, info } => {
+            // Later statements of the same text, if the server took several: their errors count.
+            step(config, conn.finish()).await?;
+            answer(started, Started::Done { rows_affected, info });
+            return Ok(());
+        }
+    };
+    let columns: Vec<ReadColumn> = described.iter().map(|column| read_column(column, config.tinyint1_is_bit)).collect();
     let origin = format!("catalog {}, native statement", config.catalog);
     let mut batches = BatchBuilder::new(&columns, origin, config.zero_dates, None, NATIVE_BATCH_ROWS);
+    batches.expect(&described, conn.protocol())?;
     answer(started, Started::Rows(columns));
-    if read_rows(config, &mut result, &mut batches, sender, |_, _| ()).await? == Ended::Unread {
+    if read_rows(config, conn, &mut batches, sender, |_, _| ()).await? == Ended::Unread {
         return Err(ConnectorError::new(ErrorCode::Cancelled, "nobody reads the result any more"));
     }
     // CALL ends with a status behind its rows; a second result set has no place here.
-    let more = result.columns().is_some_and(|columns| !columns.is_empty());
-    step(config, result.drop_result()).await?;
-    if more {
+    if step(config, conn.finish()).await? {
         return Err(ConnectorError::new(
             ErrorCode::Unsupported,
             format!(

@@ -56,6 +56,38 @@ impl Split {
     }
 }
 
+/// A piece of a table with about how many rows it has. It can be stored and sent to another process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SizedSplit {
+    /// The piece.
+    pub split: Split,
+    /// What the server estimates; None where nobody asked.
+    pub rows: Option<u64>,
+}
+
+impl From<Split> for SizedSplit {
+    fn from(split: Split) -> Self {
+        Self { split, rows: None }
+    }
+}
+
+/// Deals pieces to groups so that each group has about as many rows, largest pieces first: at least two groups whenever there are two
+/// pieces (operators above a scan of one partition must never see it scaled out), otherwise at most `groups`.
+pub fn pack_by_rows(splits: Vec<SizedSplit>, groups: usize) -> Vec<Vec<SizedSplit>> {
+    let count = groups.max(2).min(splits.len()).max(1);
+    let mut sorted = splits;
+    // Stable: pieces of one size stay in the key's order.
+    sorted.sort_by_key(|piece| std::cmp::Reverse(piece.rows));
+    let mut packed = vec![Vec::new(); count];
+    let mut rows = vec![0_u64; count];
+    for piece in sorted {
+        let group = (0..count).min_by_key(|group| (rows[*group], packed[*group].len())).unwrap_or(0);
+        rows[group] = rows[group].saturating_add(piece.rows.unwrap_or(0));
+        packed[group].push(piece);
+    }
+    packed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +119,18 @@ mod tests {
         assert_eq!(open(None, None, true), None);
         assert_eq!(literal(Split::Whole), None);
         assert_eq!(literal(Split::Null { column: "id".into() }).unwrap(), "`id` IS NULL");
+    }
+
+    #[test]
+    fn groups_are_dealt_by_rows() {
+        let sized = |rows: u64| SizedSplit { split: range(rows as i64), rows: Some(rows) };
+        let groups = pack_by_rows([1, 5, 9, 3, 2].map(sized).to_vec(), 2);
+        let rows = |group: &Vec<SizedSplit>| group.iter().filter_map(|piece| piece.rows).sum::<u64>();
+        assert_eq!(groups.iter().map(rows).collect::<Vec<_>>(), [10, 10]);
+        assert_eq!(groups[0][0].rows, Some(9), "the largest piece is read first");
+        assert_eq!(pack_by_rows([1, 5].map(sized).to_vec(), 1).len(), 2);
+        assert_eq!(pack_by_rows(vec![Split::Whole.into()], 8).len(), 1);
+        assert_eq!(pack_by_rows([range(1), range(2), range(3)].map(SizedSplit::from).to_vec(), 8).len(), 3);
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl ZeroDates {
 }
 
 /// A day and a time of day as a server sends them; any field may be out of the calendar's range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DateTimeParts {
     /// 0 to 9999.
     pub year: u16,

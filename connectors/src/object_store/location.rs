@@ -14,6 +14,7 @@ use super::objects::{self, FoundObject};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http::{HttpClient, HttpRead, HttpUrl};
 use crate::oss::{Bucket, ObjectRead};
+use crate::throttle::Throttles;
 
 /// Where a table's files are. Display and Debug hold no secret.
 #[derive(Debug, Clone)]
@@ -100,17 +101,17 @@ impl FileLocation {
         match self {
             Self::Local(path) => {
                 let found = local::list(path.clone()).await?;
-                Ok(found.into_iter().map(|file| FoundFile(Found::Local(Box::new(file)))).collect())
+                Ok(found.into_iter().map(|file| FoundFile::new(Found::Local(Box::new(file)))).collect())
             }
             Self::Http { client, url } => {
                 let probe = client.probe(url).await?;
                 let etag = probe.etag.filter(|_| probe.ranges);
                 let file = HttpFile { client: Arc::clone(client), url: url.clone(), size: probe.size, etag };
-                Ok(vec![FoundFile(Found::Http(Box::new(file)))])
+                Ok(vec![FoundFile::new(Found::Http(Box::new(file)))])
             }
             Self::Object { bucket, key } => {
                 let found = objects::list(bucket, key).await?;
-                Ok(found.into_iter().map(|object| FoundFile(Found::Object(Arc::clone(bucket), object))).collect())
+                Ok(found.into_iter().map(|object| FoundFile::new(Found::Object(Arc::clone(bucket), object))).collect())
             }
         }
     }
@@ -143,7 +144,11 @@ impl fmt::Display for FileLocation {
 
 /// One version of a file of a location. It holds little, because a location may hold a million of them.
 #[derive(Debug, Clone)]
-pub struct FoundFile(Found);
+pub struct FoundFile {
+    found: Found,
+    /// Limits of speed of the catalog and of the statement that reads.
+    throttles: Throttles,
+}
 
 #[derive(Debug, Clone)]
 enum Found {
@@ -162,9 +167,41 @@ struct HttpFile {
 }
 
 impl FoundFile {
+    fn new(found: Found) -> Self {
+        let throttles = match &found {
+            Found::Local(_) => Throttles::none(),
+            Found::Http(file) => file.client.throttles().clone(),
+            Found::Object(bucket, _) => bucket.throttles().clone(),
+        };
+        Self { found, throttles }
+    }
+
+    /// The same file, read no faster than a statement allows.
+    #[must_use]
+    pub(crate) fn with_throttles(self, throttles: &Throttles) -> Self {
+        if throttles.is_none() {
+            return self;
+        }
+        Self { throttles: self.throttles.and(throttles), ..self }
+    }
+
+    /// The limits of speed that hold for reading the file; its bytes are counted where they are read.
+    pub(crate) fn throttles(&self) -> &Throttles {
+        &self.throttles
+    }
+
+    /// How many files or ranges of its catalog one read may read at the same time at most.
+    pub(crate) fn max_connections(&self) -> Option<usize> {
+        match &self.found {
+            Found::Local(_) => None,
+            Found::Http(file) => file.client.max_connections(),
+            Found::Object(bucket, _) => bucket.max_connections(),
+        }
+    }
+
     /// The length in bytes as stored, where it is known.
     pub fn size(&self) -> Option<u64> {
-        match &self.0 {
+        match &self.found {
             Found::Local(file) => Some(file.size),
             Found::Http(file) => file.size,
             Found::Object(_, object) => Some(object.size),
@@ -173,7 +210,7 @@ impl FoundFile {
 
     /// What the file's name ends with says of its compression; the query string of a URL is no part of it.
     pub fn path(&self) -> &str {
-        match &self.0 {
+        match &self.found {
             Found::Local(file) => file.path.to_str().unwrap_or_default(),
             Found::Http(file) => file.url.path(),
             Found::Object(_, object) => &object.key,
@@ -183,7 +220,7 @@ impl FoundFile {
     /// Whether [`open_range`](Self::open_range) reads any part of this file: its length is known, and whoever holds it serves ranges of
     /// one version of it.
     pub fn has_ranges(&self) -> bool {
-        match &self.0 {
+        match &self.found {
             Found::Local(_) | Found::Object(..) => true,
             Found::Http(file) => file.size.is_some() && file.etag.is_some(),
         }
@@ -191,7 +228,7 @@ impl FoundFile {
 
     /// Fails if a local file is another than the one that was found: its bytes may be of two versions. Others are read by version.
     pub(crate) async fn check(&self) -> Result<()> {
-        match &self.0 {
+        match &self.found {
             Found::Local(file) => local::check(file.as_ref().clone()).await,
             Found::Http(_) | Found::Object(..) => Ok(()),
         }
@@ -203,21 +240,21 @@ impl FoundFile {
     /// Code Io, Login, Http or Connection, naming the file, also when it is another version than was listed; Unsupported for a file that
     /// [has no ranges](Self::has_ranges).
     pub async fn open_range(&self, range: Range<u64>) -> Result<FileRead> {
-        match &self.0 {
+        match &self.found {
             Found::Local(file) => {
-                Ok(FileRead(Inner::Local(Box::new(LocalRead::open_range(file.as_ref().clone(), range).await?))))
+                Ok(self.read(Inner::Local(Box::new(LocalRead::open_range(file.as_ref().clone(), range).await?))))
             }
             Found::Http(file) => match (file.size, &file.etag) {
                 (Some(size), Some(etag)) => {
                     let client = Arc::clone(&file.client);
                     let read = client.read_range(&file.url, etag.clone(), size, range).await?;
-                    Ok(FileRead(Inner::Http(Box::new(read))))
+                    Ok(self.read(Inner::Http(Box::new(read))))
                 }
                 _ => Err(ConnectorError::new(ErrorCode::Unsupported, format!("{self} cannot be read in parts"))),
             },
             Found::Object(bucket, object) => {
                 let read = Arc::clone(bucket).read(&object.key, &object.etag, object.size, range).await?;
-                Ok(FileRead(Inner::Object(Box::new(read))))
+                Ok(self.read(Inner::Object(Box::new(read))))
             }
         }
     }
@@ -227,17 +264,21 @@ impl FoundFile {
     /// # Errors
     /// Code Io, Login, Http or Connection, naming the file.
     pub async fn open(&self) -> Result<FileRead> {
-        match &self.0 {
-            Found::Local(file) => Ok(FileRead(Inner::Local(Box::new(LocalRead::open(file.as_ref().clone()).await?)))),
-            Found::Http(file) => Ok(FileRead(Inner::Http(Box::new(Arc::clone(&file.client).read(&file.url).await?)))),
+        match &self.found {
+            Found::Local(file) => Ok(self.read(Inner::Local(Box::new(LocalRead::open(file.as_ref().clone()).await?)))),
+            Found::Http(file) => Ok(self.read(Inner::Http(Box::new(Arc::clone(&file.client).read(&file.url).await?)))),
             Found::Object(..) => self.open_range(0..u64::MAX).await,
         }
+    }
+
+    fn read(&self, inner: Inner) -> FileRead {
+        FileRead { inner, throttles: self.throttles.clone(), waiting: Bytes::new() }
     }
 }
 
 impl fmt::Display for FoundFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.found {
             Found::Local(file) => write!(f, "{}", file.path.display()),
             Found::Http(file) => write!(f, "{}", file.url),
             Found::Object(bucket, object) => write!(f, "{bucket}/{}", object.key),
@@ -247,7 +288,12 @@ impl fmt::Display for FoundFile {
 
 /// A file that is being read, from its start to its end, or a part of one.
 #[derive(Debug)]
-pub struct FileRead(Inner);
+pub struct FileRead {
+    inner: Inner,
+    throttles: Throttles,
+    /// Bytes that are here before their turn.
+    waiting: Bytes,
+}
 
 #[derive(Debug)]
 enum Inner {
@@ -263,7 +309,20 @@ impl FileRead {
     /// Code Io, Login, Http or Connection, naming the file, also when it has changed since it was listed or since its first byte was read:
     /// the bytes are of one version.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        match &mut self.0 {
+        if self.throttles.is_none() {
+            return self.receive().await;
+        }
+        if self.waiting.is_empty() {
+            let Some(bytes) = self.receive().await? else { return Ok(None) };
+            self.waiting = bytes;
+        }
+        let turn = self.waiting.len().min(self.throttles.bytes_at_once().max(1));
+        self.throttles.take(0, turn).await;
+        Ok(Some(self.waiting.split_to(turn)))
+    }
+
+    async fn receive(&mut self) -> Result<Option<Bytes>> {
+        match &mut self.inner {
             Inner::Local(read) => read.next().await,
             Inner::Http(read) => read.next().await,
             Inner::Object(read) => read.next().await,
@@ -272,7 +331,7 @@ impl FileRead {
 
     /// The coding that a server put on the bytes though none was asked for, such as `gzip`.
     pub fn content_encoding(&self) -> Option<&str> {
-        match &self.0 {
+        match &self.inner {
             Inner::Local(_) => None,
             Inner::Http(read) => read.content_encoding(),
             Inner::Object(read) => read.content_encoding(),

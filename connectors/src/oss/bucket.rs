@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::options::BucketSettings;
 use crate::catalog::CatalogKind;
 use crate::error::{ConnectorError, Result};
+use crate::throttle::{Throttle, Throttles};
 
 /// What stays as it is in signed URLs: letters, digits and four marks (RFC 3986 2.3; Amazon S3: SigV4, UriEncode).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -21,6 +22,8 @@ pub struct Bucket {
     kind: CatalogKind,
     catalog: String,
     pub(super) settings: BucketSettings,
+    /// The catalog's limits of speed.
+    throttles: Throttles,
     pub(super) client: OnceLock<reqwest::Client>,
     /// A client without a timeout for silence: bytes that go out are not silence.
     pub(super) upload_client: OnceLock<reqwest::Client>,
@@ -28,7 +31,18 @@ pub struct Bucket {
 
 impl Bucket {
     pub(super) fn new(kind: CatalogKind, catalog: String, settings: BucketSettings) -> Self {
-        Self { kind, catalog, settings, client: OnceLock::new(), upload_client: OnceLock::new() }
+        let throttles = Throttles::of_catalog(Throttle::new(settings.speed).as_ref());
+        Self { kind, catalog, settings, throttles, client: OnceLock::new(), upload_client: OnceLock::new() }
+    }
+
+    /// The limits of speed that hold for all that is read from or written to the bucket.
+    pub(crate) fn throttles(&self) -> &Throttles {
+        &self.throttles
+    }
+
+    /// How many objects or ranges are read, and how many writers write at the same time at most.
+    pub(crate) fn max_connections(&self) -> Option<usize> {
+        self.settings.max_connections
     }
 
     /// The bucket's name.

@@ -10,6 +10,8 @@ use crate::catalog::CatalogKind;
 use crate::error::{ConnectorError, Result};
 use crate::http_client::HttpClientSettings;
 use crate::options::{Options, Secret, duration, nearest, retries};
+use crate::scan_settings::ScanSettings;
+use crate::throttle::{SpeedLimits, is_speed};
 
 /// Every option by its own name, in the order of the docs.
 const KNOWN: &[&str] = &[
@@ -24,6 +26,9 @@ const KNOWN: &[&str] = &[
     "read_timeout",
     "retries",
     "ca",
+    "max_connections",
+    "max_bytes_per_second",
+    "max_rows_per_second",
 ];
 
 /// How to talk to a bucket. Debug hides the keys.
@@ -43,6 +48,10 @@ pub(super) struct BucketSettings {
     pub(super) retries: u32,
     /// The pause before the first retry; it doubles each time.
     pub(super) backoff: Duration,
+    /// Limits of speed that hold for the whole catalog.
+    pub(super) speed: SpeedLimits,
+    /// `max_connections`: how many objects or ranges are read, and how many writers write at the same time at most.
+    pub(super) max_connections: Option<usize>,
 }
 
 /// Where a bucket's name stands in a URL.
@@ -104,6 +113,7 @@ impl BucketSettings {
                 "retries" => tries = retries(value)?,
                 "ca" | "ssl_ca" => client.ca_file = Some(PathBuf::from(value)),
                 "timezone" => {}
+                _ if is_speed(name) => {}
                 _ => return Err(unknown(name)),
             }
         }
@@ -133,7 +143,10 @@ impl BucketSettings {
         }
         let addressing = given.addressing.unwrap_or_else(|| usual_addressing(kind, host, &bucket));
         let base = base_url(&endpoint, &bucket, addressing)?;
-        Ok(Self { bucket, base, region, credential, client, retries: tries, backoff: Duration::from_millis(250) })
+        let speed = SpeedLimits::parse(options)?;
+        let max_connections = ScanSettings::parse(&Options::new(), options)?.max_connections;
+        let backoff = Duration::from_millis(250);
+        Ok(Self { bucket, base, region, credential, client, retries: tries, backoff, speed, max_connections })
     }
 }
 

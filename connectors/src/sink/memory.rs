@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::{CommitToken, ErrorLimit, PlannedWrite, Sink, TargetColumn, WriteSummary, Writer};
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::throttle::Throttles;
 
 /// What a test makes the sink do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,6 +69,7 @@ impl MemorySink {
             sink: Arc::new(sink),
             error_limit: ErrorLimit::default(),
             max_writers,
+            throttles: Throttles::none(),
             description: "memory".into(),
         }
     }

@@ -36,6 +36,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::options::Options;
+use crate::throttle::Throttles;
 pub use commit_exec::CommitExec;
 pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
 pub use journal::{CommitJournal, OpenAttempt, Recovered, WriteId};
@@ -113,6 +114,8 @@ pub struct PlannedWrite {
     pub error_limit: ErrorLimit,
     /// How many writers to run at most; 1 makes the plan have one writer.
     pub max_writers: usize,
+    /// Limits of speed of the target's catalog.
+    pub throttles: Throttles,
     /// One line for EXPLAIN: target, mode, format.
     pub description: String,
 }
@@ -181,6 +184,8 @@ pub struct WriteSummary {
     pub labels: Vec<String>,
     /// The mode that was used, such as `single`.
     pub write_mode: String,
+    /// The most loads that were under way at a time; 0 for a target that has no loads.
+    pub load_parallelism: usize,
     /// What the user should know, though the write is committed.
     pub warnings: Vec<String>,
     /// Of a write into a partitioned table over files: the partitions that it wrote and that the table does not know yet, a text for each

@@ -19,6 +19,8 @@ use super::handle::{CleanUp, WriteHandle};
 use super::write_exec::WriteExec;
 use super::{PlannedWrite, RejectLog};
 use crate::error::{ConnectorError, ErrorCode};
+use crate::options::Options;
+use crate::scan_settings::{ScanSettings, SessionScanSettings};
 use crate::text::places::{RangedFiles, with_places};
 
 /// The name of the target in the Dml node; messages name the real one.
@@ -112,7 +114,7 @@ impl TableProvider for StatementSink {
 
     async fn insert_into(
         &self,
-        _: &dyn Session,
+        state: &dyn Session,
         input: Arc<dyn ExecutionPlan>,
         _: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
@@ -126,12 +128,18 @@ impl TableProvider for StatementSink {
         // Two columns more, which the converter drops: rejects name them.
         let mut files = RangedFiles::default();
         let input = with_places(&input, &mut files)?.unwrap_or(input);
+        let session = state.config().get_extension::<SessionScanSettings>();
+        let limit = match session {
+            Some(settings) => ScanSettings::parse(&settings.0, &Options::new())?.max_connections,
+            None => None,
+        };
         let writers = WriteExec::new(
             input,
             Arc::clone(&self.write.sink),
             Arc::new(converter),
             Arc::new(files),
-            self.write.max_writers,
+            self.write.max_writers.min(limit.unwrap_or(usize::MAX)),
+            self.write.throttles.clone(),
             self.write.description.clone(),
         );
         Ok(Arc::new(CommitExec::new(

@@ -20,6 +20,7 @@ use futures::stream::{self, SelectAll, StreamExt};
 use super::convert::{Converter, RejectedRow};
 use super::{CommitToken, Sink, Writer};
 use crate::text::places::RangedFiles;
+use crate::throttle::Throttles;
 
 /// How often a writer says how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -35,6 +36,8 @@ pub struct WriteExec {
     /// For the places of rows that are left out.
     files: Arc<RangedFiles>,
     max_writers: usize,
+    /// Limits of speed of the target's catalog.
+    throttles: Throttles,
     description: String,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -48,6 +51,7 @@ impl WriteExec {
         converter: Arc<Converter>,
         files: Arc<RangedFiles>,
         max_writers: usize,
+        throttles: Throttles,
         description: String,
     ) -> Self {
         let max_writers = max_writers.max(1);
@@ -64,6 +68,7 @@ impl WriteExec {
             converter,
             files,
             max_writers,
+            throttles,
             description,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -131,6 +136,7 @@ impl ExecutionPlan for WriteExec {
             Arc::clone(&self.converter),
             Arc::clone(&self.files),
             self.max_writers,
+            self.throttles.clone(),
             self.description.clone(),
         );
         node.metrics = self.metrics.clone();
@@ -157,6 +163,7 @@ impl ExecutionPlan for WriteExec {
             sink: Arc::clone(&self.sink),
             converter: Arc::clone(&self.converter),
             files: Arc::clone(&self.files),
+            throttles: self.throttles.clone(),
             writer: None,
             token: CommitToken {
                 writer: partition,
@@ -196,6 +203,7 @@ struct WriterTask {
     sink: Arc<dyn Sink>,
     converter: Arc<Converter>,
     files: Arc<RangedFiles>,
+    throttles: Throttles,
     writer: Option<Box<dyn Writer>>,
     token: CommitToken,
     rows_seen: u64,
@@ -222,7 +230,14 @@ impl WriterTask {
             self.rows_seen += batch.num_rows() as u64;
             self.counters.rows_rejected.add(batch.num_rows() - checked.num_rows());
             if checked.num_rows() > 0 {
-                writer.write(&checked).await?;
+                let bytes_before = writer.bytes_written();
+                // what rows are in bytes is known when they are encoded: they are waited for afterwards
+                for (piece, _) in self.throttles.pieces(checked.clone(), 0) {
+                    self.throttles.take(piece.num_rows(), 0).await;
+                    writer.write(&piece).await?;
+                }
+                let bytes = writer.bytes_written().saturating_sub(bytes_before);
+                self.throttles.take(0, usize::try_from(bytes).unwrap_or(usize::MAX)).await;
                 self.counters.rows_written.add(checked.num_rows());
                 self.token.rows += checked.num_rows() as u64;
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use mysql_async::Row;
+use mysql_common::Row;
 use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -434,7 +434,7 @@ fn last_text(row: &Row) -> Option<String> {
 
 fn text_at(row: &Row, index: usize) -> Option<String> {
     match row.as_ref(index)? {
-        mysql_async::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        mysql_common::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         _ => None,
     }
 }

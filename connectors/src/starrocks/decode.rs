@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef, i256};
-use mysql_async::{Row, Value};
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::column_builder::ColumnBuilder;
+use crate::mysql_protocol::wire::cell::{self, Cell};
+use crate::mysql_protocol::wire::fields::Fields;
 
 /// Rows of one batch at most where no session says another number; DataFusion's own default.
 pub(crate) const DEFAULT_BATCH_ROWS: usize = 8192;
@@ -32,27 +33,24 @@ impl BatchBuilder {
         Ok(Self { schema, columns, batch_rows: batch_rows.max(1), rows: 0, bytes: 0 })
     }
 
-    /// Adds a row. An error names the column and the value.
-    pub(crate) fn push(&mut self, row: Row) -> Result<()> {
-        if row.len() != self.columns.len() {
-            return Err(ConnectorError::internal(format!(
-                "a row has {} values, and the statement names {} columns",
-                row.len(),
-                self.columns.len()
-            )));
-        }
-        for (index, value) in row.unwrap().into_iter().enumerate() {
-            let bytes = match value {
-                Value::NULL => None,
-                Value::Bytes(bytes) => Some(bytes),
-                _ => return Err(ConnectorError::internal("the text protocol yielded a value that is no text")),
+    /// Adds a row, as the bytes of its packet. An error names the column and the value.
+    pub(crate) fn push(&mut self, row: &[u8]) -> Result<()> {
+        let mut fields = Fields(row);
+        for index in 0..self.columns.len() {
+            let bytes = match cell::text(&mut fields) {
+                Some(Some(Cell::Bytes(bytes))) => Some(bytes),
+                Some(None) => None,
+                _ => return Err(self.malformed()),
             };
-            self.bytes += bytes.as_ref().map_or(0, Vec::len);
-            if self.columns[index].push(bytes.as_deref()).is_none() {
-                return Err(self.unreadable(index, bytes.as_deref().unwrap_or_default()));
+            if self.columns[index].push(bytes).is_none() {
+                return Err(self.unreadable(index, bytes.unwrap_or_default()));
             }
         }
+        if !fields.is_empty() {
+            return Err(self.malformed());
+        }
         self.rows += 1;
+        self.bytes += row.len();
         Ok(())
     }
 
@@ -72,7 +70,14 @@ impl BatchBuilder {
             return Ok(None);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let columns: Vec<ArrayRef> = self.columns.iter_mut().map(|column| column.builder.finish()).collect();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
+        for index in 0..self.columns.len() {
+            let (array, not_text) = self.columns[index].builder.finish();
+            if let Some((_, value)) = not_text.first() {
+                return Err(self.unreadable(index, value));
+            }
+            columns.push(array);
+        }
         (self.rows, self.bytes) = (0, 0);
         for (field, column) in self.schema.fields().iter().zip(&columns) {
             if !field.is_nullable() && column.null_count() > 0 {
@@ -88,6 +93,13 @@ impl BatchBuilder {
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .map(Some)
             .map_err(|error| ConnectorError::internal("cannot build a batch of rows").with_source(error))
+    }
+
+    fn malformed(&self) -> ConnectorError {
+        ConnectorError::new(
+            ErrorCode::Connection,
+            format!("a row does not have the {} values that the statement names", self.columns.len()),
+        )
     }
 
     fn unreadable(&self, index: usize, value: &[u8]) -> ConnectorError {
@@ -148,7 +160,7 @@ impl Column {
             ColumnBuilder::Decimal256(builder) => builder.append_value(decimal()?),
             ColumnBuilder::Date(builder) => builder.append_value(days(parse_date(bytes)?)?),
             ColumnBuilder::DateTime(builder) => builder.append_value(parse_datetime(bytes)?),
-            ColumnBuilder::Text(builder) => builder.append_value(std::str::from_utf8(bytes).ok()?),
+            ColumnBuilder::Text(builder) => builder.append(bytes)?,
             ColumnBuilder::Bytes(builder) => builder.append_value(bytes),
         }
         Some(())

@@ -11,6 +11,7 @@ use super::stream_load::redirect::{AddressMapping, AllowedHost};
 use crate::scan_settings::ScanSettings;
 use crate::sink::WriteSettings;
 use crate::sink::settings::parse_duration;
+use crate::throttle::SpeedLimits;
 
 /// The port of a frontend's MySQL protocol (StarRocks: `query_port`).
 const MYSQL_PORT: u16 = 9030;
@@ -75,6 +76,8 @@ impl StarrocksOptions {
         let others = others.into_iter().collect();
         let mut connection =
             ConnectionConfig::parse(&CatalogConfig { options: others, ..config.clone() }, MYSQL_PORT, &all)?;
+        connection.speed = SpeedLimits::parse(&scan_settings).map_err(named)?;
+        connection.scan_settings = scan_settings.clone();
         if let Some(text) = config.options.get(QUERY_TIMEOUT) {
             let seconds = query_timeout(text).map_err(named)?;
             if connection.session.iter().any(|(name, _)| name.eq_ignore_ascii_case(QUERY_TIMEOUT)) {

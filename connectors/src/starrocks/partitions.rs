@@ -1,6 +1,6 @@
 //! A table's partitions as the server lists them. A name is never guessed: a partition is found in the list, by its name or by its values.
 
-use mysql_async::Row;
+use mysql_common::Row;
 use serde_json::Value;
 
 use super::table::text;

@@ -4,26 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::metrics::Count;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
-use mysql_async::prelude::Queryable;
-use tokio::sync::{mpsc, oneshot};
+use mysql_common::packets::Column;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::decode::{BatchBuilder, DEFAULT_BATCH_ROWS};
 use super::types::result_type;
+use crate::batch_queue::{BatchReceiver, BatchSender, batch_queue};
 use crate::catalog::NativeResult;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
-use crate::mysql_protocol::error::from_driver;
+use crate::mysql_protocol::error::from_wire;
+use crate::mysql_protocol::wire::{Answer, Step};
+use crate::throttle::Throttles;
 
-/// Batches that may wait between socket and reader.
-const WAITING_BATCHES: usize = 2;
 /// First words of statements that leave the session as it was, so that its connection can serve the next one.
 const HARMLESS: &[&str] = &[
     "SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER",
@@ -39,6 +39,10 @@ pub(crate) struct ScanOutput {
     pub(crate) batch_rows: usize,
     /// Counts the bytes of the values received.
     pub(crate) bytes: Count,
+    /// Limits of speed of the statement; the catalog's hold anyway.
+    pub(crate) throttles: Throttles,
+    /// What waiting batches are registered by, if there may be many.
+    pub(crate) memory: Option<MemoryReservation>,
 }
 
 /// What the server answered first.
@@ -67,14 +71,18 @@ pub(crate) async fn run(
         None => {}
     }
     let (start, started) = oneshot::channel();
-    let (batches, received) = mpsc::channel(WAITING_BATCHES);
+    let (throttles, memory) = match &scan {
+        Some(scan) => (scan.throttles.and(&pool.throttles()), scan.memory.as_ref().map(MemoryReservation::new_empty)),
+        None => (pool.throttles(), None),
+    };
+    let (batches, received) = batch_queue(throttles, memory);
     let task = SpawnedTask::spawn(async move {
         let outcome = converse(&mut connection, &sql, scan, start, &batches).await;
         match outcome {
             Ok(()) if is_harmless(&sql) => connection.release(),
             Ok(()) => connection.close().await,
             // The reader may be gone; then nobody asks.
-            Err(error) => drop(batches.send(Err(error)).await),
+            Err(error) => batches.fail(error.into()).await,
         }
     });
     match started.await {
@@ -96,7 +104,7 @@ async fn converse(
     sql: &str,
     scan: Option<ScanOutput>,
     start: oneshot::Sender<Result<Start>>,
-    batches: &mpsc::Sender<Result<RecordBatch>>,
+    batches: &BatchSender,
 ) -> Result<()> {
     let config = connection.config().clone();
     let limit = config.read_timeout;
@@ -112,10 +120,10 @@ async fn converse(
     };
     let asked = async {
         let conn = connection.conn()?;
-        within(limit, conn.query_iter(sql), silent).await?.map_err(|error| from_driver(&config, error))
+        within(limit, conn.query(sql), silent).await?.map_err(|error| from_wire(&config, error))
     };
-    let mut result = match asked.await {
-        Ok(result) => result,
+    let answer = match asked.await {
+        Ok(answer) => answer,
         Err(error) => {
             // Not the end of the conversation for the caller, but the connection is not to be used again.
             let again = ConnectorError::new(error.code(), error.message());
@@ -123,17 +131,19 @@ async fn converse(
             return Err(again);
         }
     };
-    let columns = result.columns().filter(|columns| !columns.is_empty());
-    let Some(columns) = columns else {
-        let done = Start::Done { rows_affected: result.affected_rows(), info: result.info().into_owned() };
-        let ended = result.drop_result().await.map_err(|error| from_driver(&config, error));
-        let _ = start.send(ended.map(|()| done));
-        return Ok(());
+    let conn = connection.conn()?;
+    let columns = match answer {
+        Answer::Rows(columns) => columns,
+        Answer::Done { rows_affected, info } => {
+            let ended = conn.finish().await.map_err(|error| from_wire(&config, error));
+            let _ = start.send(ended.map(|_| Start::Done { rows_affected, info }));
+            return Ok(());
+        }
     };
     let (schema, batch_rows, bytes) = match scan {
         Some(scan) => (scan.schema, scan.batch_rows, Some(scan.bytes)),
         None => {
-            let field = |column: &mysql_async::Column| Field::new(column.name_str(), result_type(column), true);
+            let field = |column: &Column| Field::new(column.name_str(), result_type(column), true);
             let fields: Vec<Field> = columns.iter().map(field).collect();
             (Arc::new(Schema::new(fields)), DEFAULT_BATCH_ROWS, None)
         }
@@ -152,23 +162,28 @@ async fn converse(
         ConnectorError::new(error.code(), format!("catalog {}: {}", config.catalog, error.message()))
     };
     loop {
-        let row = within(limit, result.next(), silent).await?.map_err(|error| from_driver(&config, error))?;
-        let ended = row.is_none();
-        if let Some(row) = row {
-            builder.push(row).map_err(named)?;
-        }
-        if let Some(bytes) = &bytes
-            && (ended || builder.is_full())
-        {
-            bytes.add(builder.bytes());
-        }
-        if (ended || builder.is_full())
-            && let Some(batch) = builder.finish().map_err(named)?
-        {
-            batches.send(Ok(batch)).await.map_err(|_| gone())?;
+        let ended = match conn.step().map_err(|error| from_wire(&config, error))? {
+            Step::Row(row) => {
+                builder.push(row).map_err(named)?;
+                false
+            }
+            Step::Wait => {
+                within(limit, conn.fill(), silent).await?.map_err(|error| from_wire(&config, error))?;
+                continue;
+            }
+            Step::End => true,
+        };
+        if ended || builder.is_full() {
+            let received = builder.bytes();
+            if let Some(bytes) = &bytes {
+                bytes.add(received);
+            }
+            if let Some(batch) = builder.finish().map_err(named)? {
+                batches.send(batch, received).await.map_err(|_| gone())?;
+            }
         }
         if ended {
-            return result.drop_result().await.map_err(|error| from_driver(&config, error));
+            return conn.finish().await.map(|_| ()).map_err(|error| from_wire(&config, error));
         }
     }
 }
@@ -182,15 +197,11 @@ async fn within<T>(limit: Duration, answer: impl Future<Output = T>, silent: imp
 }
 
 /// The stream owns the task: dropped, it aborts the task, which cuts the connection.
-fn stream_of(
-    schema: SchemaRef,
-    received: mpsc::Receiver<Result<RecordBatch>>,
-    task: SpawnedTask<()>,
-) -> SendableRecordBatchStream {
+fn stream_of(schema: SchemaRef, received: BatchReceiver, task: SpawnedTask<()>) -> SendableRecordBatchStream {
     let batches = stream::try_unfold((received, Some(task)), |(mut received, task)| async move {
         match received.recv().await {
             Some(Ok(batch)) => Ok(Some((batch, (received, task)))),
-            Some(Err(error)) => Err(DataFusionError::from(error)),
+            Some(Err(error)) => Err(error),
             None => match task {
                 // The end of the channel is the end of the rows only if the task came to its end.
                 Some(task) => match task.join().await {

@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{
@@ -19,12 +20,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::query::{self, ScanOutput};
 use super::top_k::OrderTerm;
+use crate::batch_queue::scan_memory;
 use crate::catalog::NativeResult;
 use crate::error::ConnectorError;
 use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::quote::{identifier, table_name};
 use crate::mysql_protocol::split::Split;
 use crate::split_queue::SplitQueue;
+use crate::throttle::Throttles;
 
 /// Pieces that EXPLAIN shows at most.
 const SHOWN_SPLITS: usize = 4;
@@ -216,6 +219,8 @@ impl ExecutionPlan for StarrocksExec {
             scan: Arc::clone(&self.scan),
             batch_rows: context.session_config().batch_size(),
             bytes: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
+            throttles: Throttles::of_statement(context.session_config())?,
+            memory: scan_memory(&context, "StarrocksExec", partition),
         });
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         // The next split is taken when the rows of the one before are read.
@@ -240,6 +245,8 @@ struct SplitReader {
     scan: Arc<ScanDescriptor>,
     batch_rows: usize,
     bytes: Count,
+    throttles: Throttles,
+    memory: MemoryReservation,
 }
 
 impl SplitReader {
@@ -248,7 +255,13 @@ impl SplitReader {
         tracing::debug!(catalog = self.pool.config().catalog, sql, "read");
         let counted = || Arc::new(Schema::new(vec![Field::new("rows", DataType::Int64, false)]));
         let schema = if self.scan.counts() { counted() } else { self.scan.schema.clone() };
-        let output = ScanOutput { schema, batch_rows: self.batch_rows, bytes: self.bytes.clone() };
+        let output = ScanOutput {
+            schema,
+            batch_rows: self.batch_rows,
+            bytes: self.bytes.clone(),
+            throttles: self.throttles.clone(),
+            memory: Some(self.memory.new_empty()),
+        };
         let NativeResult::Rows(rows) = query::run(&self.pool, None, sql, Some(output)).await? else {
             return Err(ConnectorError::internal("a SELECT was answered without rows").into());
         };

@@ -23,10 +23,12 @@ use super::write_options::{Format, WriteOptions};
 use crate::catalog::Catalog;
 use crate::csv::ArrowEncoder;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::scan_settings::ScanSettings;
 use crate::sink::{PlannedWrite, Sink, TargetColumn, WriteMode, WriteRequest};
 
-/// Writers of one write: a load is one thread of one backend (StarRocks: a load's dop is 1), so that a few are needed to keep a cluster busy.
-const MAX_WRITERS: usize = 4;
+/// Writers of one write unless `load_parallelism` says how many, and with them loads at a time: a load is one thread of one backend
+/// (StarRocks: a load's dop is 1), so that a few are needed to keep a cluster busy.
+pub(super) const MAX_WRITERS: usize = 4;
 
 /// The longest timeout of a transaction, as of a load (StarRocks: STREAM_LOAD docs), in seconds.
 const MAX_TIMEOUT_S: u64 = 259_200;
@@ -155,11 +157,21 @@ fn plan_into(
     })
     .map_err(|why| unsupported(&shown, &why))?;
     let error_limit = options.settings.error_limit;
-    let description = format!("{shown}, {}", describe(&choice, &options, replaced.as_ref()));
+    let scan_settings = &catalog.pool().config().scan_settings;
+    if let Some(limit) = ScanSettings::parse(&request.settings, scan_settings)?.max_connections {
+        let loads = options.settings.load_parallelism.unwrap_or(MAX_WRITERS);
+        options.settings.load_parallelism = Some(loads.min(limit));
+    }
+    let at_a_time = match (&choice, options.settings.load_parallelism) {
+        (Choice::Single, _) => String::new(),
+        (_, Some(loads)) => format!(", load_parallelism={loads}"),
+        (_, None) => ", load_parallelism=auto".to_owned(),
+    };
+    let description = format!("{shown}, {}{at_a_time}", describe(&choice, &options, replaced.as_ref()));
     let max_writers = match choice {
         // One load of any size is one stream.
         Choice::Single => 1,
-        _ => MAX_WRITERS,
+        _ => options.settings.load_parallelism.unwrap_or(MAX_WRITERS),
     };
     let client = catalog.stream_load()?;
     let target = Arc::new(WriteTarget::new(catalog.name(), client, request, columns, options));
@@ -194,7 +206,8 @@ fn plan_into(
         let constants = constants.into_iter().map(|(column, value)| (column.name, value)).collect();
         Arc::new(ConstantColumns::new(sink, constants))
     };
-    Ok(PlannedWrite { columns: mapped, sink, error_limit, max_writers, description })
+    let throttles = catalog.pool().throttles();
+    Ok(PlannedWrite { columns: mapped, sink, error_limit, max_writers, throttles, description })
 }
 
 /// Why transactions cannot carry this write. Their loads read no header that is listed here (StarRocks: the transaction interface of Stream

@@ -21,6 +21,7 @@ use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::predicate::Constant;
 use crate::mysql_protocol::quote::identifier;
 use crate::mysql_protocol::split::Split;
+use crate::throttle::Throttles;
 
 /// Pieces for each connection: ranges of equal width hold different numbers of rows, and a connection that is done takes another piece.
 const SPLITS_PER_CONNECTION: usize = 4;
@@ -64,7 +65,7 @@ pub(super) async fn plan(
     let sql = scan.select(&format!("MIN({name}), MAX({name})"))?;
     let bound = |name: &str| Field::new(name, column.data_type().clone(), true);
     let schema = Arc::new(Schema::new(vec![bound("least"), bound("most")]));
-    let output = ScanOutput { schema, batch_rows: 1, bytes: Count::new() };
+    let output = ScanOutput { schema, batch_rows: 1, bytes: Count::new(), throttles: Throttles::none(), memory: None };
     let NativeResult::Rows(rows) = query::run(pool, None, sql, Some(output)).await? else {
         return Err(ConnectorError::internal("a SELECT was answered without rows"));
     };

@@ -8,7 +8,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use mysql_async::Row;
+use mysql_common::Row;
 
 use super::scan::{ScanDescriptor, StarrocksExec};
 use super::types::{arrow_type, sorts_alike, target_type};
@@ -164,10 +164,10 @@ fn column(row: &Row) -> Option<Column> {
 pub(super) fn text(row: &Row, name: &str) -> Option<String> {
     let index = row.columns_ref().iter().position(|column| column.name_str().eq_ignore_ascii_case(name))?;
     match row.as_ref(index)? {
-        mysql_async::Value::NULL => None,
-        mysql_async::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        mysql_async::Value::Int(value) => Some(value.to_string()),
-        mysql_async::Value::UInt(value) => Some(value.to_string()),
+        mysql_common::Value::NULL => None,
+        mysql_common::Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        mysql_common::Value::Int(value) => Some(value.to_string()),
+        mysql_common::Value::UInt(value) => Some(value.to_string()),
         other => Some(other.as_sql(true).trim_matches('\'').to_owned()),
     }
 }

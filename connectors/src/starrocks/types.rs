@@ -1,7 +1,8 @@
 //! StarRocks types: what a column is read as, and what a write may put into it. One table, from which the docs page is printed.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use mysql_async::consts::{ColumnFlags, ColumnType};
+use mysql_common::constants::{ColumnFlags, ColumnType};
+use mysql_common::packets::Column;
 
 use crate::sink::TargetType;
 
@@ -140,7 +141,7 @@ fn decimal(arguments: &[u64]) -> TargetType {
 }
 
 /// The Arrow type that a result column of a native query is read as, from what the MySQL protocol says of it.
-pub(crate) fn result_type(column: &mysql_async::Column) -> DataType {
+pub(crate) fn result_type(column: &Column) -> DataType {
     let unsigned = column.flags().contains(ColumnFlags::UNSIGNED_FLAG);
     match column.column_type() {
         ColumnType::MYSQL_TYPE_TINY if unsigned => DataType::UInt8,

@@ -17,7 +17,6 @@ use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, SchedulingType,
 };
 use datafusion::physical_plan::metrics::{BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
-use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs,
 };
@@ -26,14 +25,12 @@ use super::options::TextTableOptions;
 use super::places::{PLACE_COLUMNS, place_schema};
 use super::ranges::{Part, RangeRead, RangedFile};
 use super::reader::{Progress, ReadPlan, TextReader};
+use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of};
 use crate::error::Result;
 use crate::object_store::FileRead;
 use crate::sink::RejectLog;
 use crate::sink::reject::RejectLogExtension;
 use crate::split_queue::{Claim, SplitQueue};
-
-/// Batches that are made ahead of whoever takes them.
-const BATCHES_AHEAD: usize = 2;
 
 /// What is read, for EXPLAIN; no secrets.
 #[derive(Debug, Clone)]
@@ -244,19 +241,18 @@ impl ExecutionPlan for TextExec {
         }
         let claim = self.queue.claim(partition, &context);
         let rejects = context.session_config().get_extension::<RejectLogExtension>().map(|log| Arc::clone(&log.0));
-        let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema(), BATCHES_AHEAD);
-        let scan = Scan {
-            plan: Arc::clone(&self.plan),
-            schema: self.schema(),
-            columns: self.columns.clone(),
-            rejects,
-            output: builder.tx(),
-            wanted: self.limit.unwrap_or(usize::MAX),
-            metrics: BaselineMetrics::new(&self.metrics, partition),
-            bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
+        // their bytes are counted as they come from their file
+        let throttles = self.parts().next().map(|part| part.file().throttles().clone()).unwrap_or_default();
+        let queue = batch_queue(throttles, Some(scan_memory(&context, "TextExec", partition)));
+        let (plan, schema, columns) = (Arc::clone(&self.plan), self.schema(), self.columns.clone());
+        let wanted = self.limit.unwrap_or(usize::MAX);
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let bytes_read = MetricBuilder::new(&self.metrics).counter("bytes_read", partition);
+        let read = |output: BatchSender| {
+            let scan = Scan { plan, schema, columns, rejects, output, wanted, metrics, bytes_read };
+            scan.run(claim)
         };
-        builder.spawn(scan.run(claim));
-        Ok(builder.build())
+        Ok(stream_of(self.schema(), queue, read))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -297,7 +293,7 @@ struct Scan {
     schema: SchemaRef,
     columns: Option<Arc<[OutputColumn]>>,
     rejects: Option<Arc<dyn RejectLog>>,
-    output: tokio::sync::mpsc::Sender<DataFusionResult<RecordBatch>>,
+    output: BatchSender,
     /// Rows still wanted.
     wanted: usize,
     metrics: BaselineMetrics,
@@ -338,7 +334,7 @@ impl Scan {
                     self.wanted -= batch.num_rows();
                     self.metrics.record_output(batch.num_rows());
                     // Nobody takes rows any more.
-                    if self.output.send(Ok(batch)).await.is_err() {
+                    if self.output.send(batch, 0).await.is_err() {
                         self.wanted = 0;
                     }
                 }

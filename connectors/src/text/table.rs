@@ -19,7 +19,7 @@ use super::table_files::{FoundFiles, TableFiles};
 use super::types::hive_field;
 use crate::error::Result;
 use crate::object_store::FileLocation;
-use crate::split_queue::pack;
+use crate::split_queue::pack_within;
 
 /// A table over text files. Each scan lists the files anew.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl TableProvider for TextTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let FoundFiles { files, partitions } = self.files.find(state, filters).await?;
+        let FoundFiles { files, partitions, max_connections } = self.files.find(state, filters).await?;
         let projection = match projection {
             Some(projection) => projection.clone(),
             None => (0..self.schema.fields().len()).collect(),
@@ -126,7 +126,7 @@ impl TableProvider for TextTable {
             let parts = Part::of(file, &self.options, self.range_bytes).into_iter();
             parts.map(move |part| TextSplit { part, values: Arc::clone(&values) })
         });
-        let groups = pack(splits.collect(), state.config().target_partitions());
+        let groups = pack_within(splits.collect(), state.config().target_partitions(), max_connections);
         let source = Source { location: self.files.to_string(), partitions };
         Ok(Arc::new(TextExec::new(source, Arc::new(plan), output, columns, groups, limit)))
     }

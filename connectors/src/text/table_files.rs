@@ -9,7 +9,11 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 
 use super::partitions::{PartitionFile, Partitions};
+use crate::error::Result;
 use crate::object_store::FileLocation;
+use crate::options::Options;
+use crate::scan_settings::{ScanSettings, SessionScanSettings};
+use crate::throttle::Throttles;
 
 /// Where a table's files are.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct FoundFiles {
     pub(crate) files: Vec<PartitionFile>,
     /// Of a partitioned table: how many partitions of how many these are of, for EXPLAIN.
     pub(crate) partitions: Option<(usize, usize)>,
+    /// How many files or ranges to read at the same time at most, where that is limited.
+    pub(crate) max_connections: Option<usize>,
 }
 
 impl TableFiles {
@@ -47,15 +53,33 @@ impl TableFiles {
 
     /// Lists the files, of partitions for which all filters are true only.
     pub(crate) async fn find(&self, state: &dyn Session, filters: &[Expr]) -> DataFusionResult<FoundFiles> {
-        let Some(partitions) = &self.partitions else {
-            let files = self.location.list().await?;
-            let files = files.into_iter().map(|file| PartitionFile { file, values: Arc::default() }).collect();
-            return Ok(FoundFiles { files, partitions: None });
+        let (files, partitions): (Vec<_>, _) = match &self.partitions {
+            None => {
+                let files = self.location.list().await?;
+                (files.into_iter().map(|file| PartitionFile { file, values: Arc::default() }).collect(), None)
+            }
+            Some(partitions) => {
+                let matching = partitions.matching(state, filters)?;
+                (partitions.files(&matching).await?, Some((matching.len(), partitions.len())))
+            }
         };
-        let matching = partitions.matching(state, filters)?;
-        let files = partitions.files(&matching).await?;
-        Ok(FoundFiles { files, partitions: Some((matching.len(), partitions.len())) })
+        let throttles = Throttles::of_statement(state.config())?;
+        let of_statement =
+            |found: PartitionFile| PartitionFile { file: found.file.with_throttles(&throttles), ..found };
+        let max_connections = max_connections(state, &files)?;
+        Ok(FoundFiles { files: files.into_iter().map(of_statement).collect(), partitions, max_connections })
     }
+}
+
+/// The smallest limit of the statement and of the catalogs.
+fn max_connections(state: &dyn Session, files: &[PartitionFile]) -> Result<Option<usize>> {
+    let session = state.config().get_extension::<SessionScanSettings>();
+    let of_statement = match session {
+        Some(settings) => ScanSettings::parse(&settings.0, &Options::new())?.max_connections,
+        None => None,
+    };
+    let of_catalogs = files.iter().filter_map(|found| found.file.max_connections()).min();
+    Ok([of_statement, of_catalogs].into_iter().flatten().min())
 }
 
 impl fmt::Display for TableFiles {

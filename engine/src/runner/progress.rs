@@ -7,8 +7,11 @@ use datafusion::common::stats::Precision;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::StatisticsArgs;
+use syncline_connectors::scan_notes::ScanNotes;
 
+use super::Context;
 use crate::planning::StreamRows;
+use crate::report::StatementReport;
 
 /// What the scans of a plan have read.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -46,6 +49,16 @@ pub(super) fn scan_numbers(plan: &Arc<dyn ExecutionPlan>, state: &SessionState) 
     let streamed = state.config().get_extension::<StreamRows>().map_or(0, |rows| rows.0.load(Ordering::Relaxed));
     let scanned = leaves(plan);
     ScanNumbers { rows: scanned.rows + streamed, ..scanned }
+}
+
+/// Puts into the report as of when the scans of a plan have read; the user is warned where a state was wanted that could not be had.
+pub(super) async fn note_snapshots(context: &Context, state: &SessionState, report: &mut StatementReport) {
+    let Some(notes) = state.config().get_extension::<ScanNotes>() else { return };
+    report.snapshot = notes.snapshots();
+    let warnings = report.snapshot.iter().filter(|note| note.is_warning).filter_map(|note| note.note.clone());
+    for warning in warnings.collect::<Vec<_>>() {
+        context.warn(report, warning).await;
+    }
 }
 
 /// Adds up the leaves of a plan.

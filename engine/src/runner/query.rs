@@ -16,7 +16,7 @@ use syncline_sql::statement::{Assert, Query};
 
 use super::Context;
 use super::native::native_database;
-use super::progress::scan_numbers;
+use super::progress::{note_snapshots, scan_numbers};
 use super::rejects::QueryLog;
 use crate::error::{Result, SynclineError, codes};
 use crate::names;
@@ -33,6 +33,7 @@ pub(super) async fn run_query(context: &Context, query: &Query, report: &mut Sta
     let numbers = scan_numbers(&plan, &state);
     report.rows_read = Some(numbers.rows);
     report.bytes_read = numbers.bytes;
+    note_snapshots(context, &state, report).await;
     for warning in log.warnings() {
         context.warn(report, warning).await;
     }

@@ -19,7 +19,7 @@ use syncline_connectors::sink::{
 };
 use syncline_sql::statement::{self, Insert, InsertColumns};
 
-use super::progress::scan_numbers;
+use super::progress::{note_snapshots, scan_numbers};
 use super::rejects::StatementRejects;
 use super::write_target::WriteTarget;
 use super::{Context, partitions};
@@ -245,6 +245,7 @@ pub(super) async fn run_write(
     let scanned = scan_numbers(&insert.plan, &state);
     report.rows_read = Some(scanned.rows + rejects.scanned());
     report.bytes_read = scanned.bytes;
+    note_snapshots(context, &state, report).await;
     let settled = tokio::time::timeout(ROLL_BACK_TIMEOUT, insert.handle.settled()).await;
     let settled = settled.unwrap_or(WriteState::Unknown);
     report.rows_rejected = Some(rejects.count());
@@ -262,6 +263,7 @@ pub(super) async fn run_write(
         report.bytes_written = Some(summary.bytes_written);
         report.labels = shown_labels(summary.labels);
         report.write_mode = Some(summary.write_mode);
+        report.load_parallelism = Some(summary.load_parallelism).filter(|loads| *loads > 0);
         report.rows_rejected = Some(rejects.count().max(summary.rows_rejected_by_server));
         for warning in summary.warnings {
             context.warn(report, warning).await;

@@ -18,10 +18,9 @@ use super::{TestDatabase, column, driver_connection, query, rows};
 use crate::catalog::{Catalog, RemoteCatalog};
 use crate::error::{ConnectorError, ErrorCode};
 use crate::mysql_protocol::predicate::Constant;
-use crate::mysql_protocol::split::Split;
+use crate::mysql_protocol::split::{SizedSplit, Split, pack_by_rows};
 use crate::sink::reject::RejectLogExtension;
 use crate::sink::{ErrorLimit, Reject, RejectLog};
-use crate::split_queue::pack;
 
 /// A table `t` of so many rows: `id` from 1, `v` some text.
 async fn numbers(count: u32) -> TestDatabase {
@@ -56,7 +55,7 @@ async fn splits_in_groups_read_every_row_once_and_again_when_executed_again() {
         range(Some(600), None),
     ];
     for partitions in [1, 2, 4] {
-        let groups = pack(splits.clone(), partitions);
+        let groups = pack_by_rows(splits.iter().cloned().map(SizedSplit::from).collect(), partitions);
         let plan: Arc<dyn ExecutionPlan> =
             Arc::new(MySqlExec::new(description(&database).await, groups, database.catalog.pool().clone()));
         assert!(plan.properties().partitioning.partition_count() >= 2);
@@ -81,7 +80,7 @@ async fn a_scan_says_what_it_read_and_what_it_asks() {
 
     let plan: Arc<dyn ExecutionPlan> = Arc::new(MySqlExec::new(
         description(&database).await,
-        vec![vec![Split::Whole]],
+        vec![vec![Split::Whole.into()]],
         database.catalog.pool().clone(),
     ));
     collect(Arc::clone(&plan), Arc::new(TaskContext::default())).await.unwrap();
@@ -269,7 +268,7 @@ async fn a_slow_reader_stops_the_read() {
     database.run(&[ENDLESS]).await;
     let plan: Arc<dyn ExecutionPlan> = Arc::new(MySqlExec::new(
         description(&database).await,
-        vec![vec![Split::Whole]],
+        vec![vec![Split::Whole.into()]],
         database.catalog.pool().clone(),
     ));
     let mut streams = execute_stream_partitioned(Arc::clone(&plan), Arc::new(TaskContext::default())).unwrap();

@@ -7,7 +7,7 @@ use crate::error::{ConnectorError, ErrorCode};
 use crate::mysql_protocol::decode::Reading;
 
 /// For each definition of the type table: values as SQL, and the text that Arrow prints for them.
-const VALUES: &[(&str, &[(&str, &str)])] = &[
+pub(super) const VALUES: &[(&str, &[(&str, &str)])] = &[
     ("tinyint", &[("-128", "-128"), ("127", "127"), ("0", "0")]),
     ("tinyint unsigned", &[("0", "0"), ("255", "255"), ("128", "128")]),
     ("smallint", &[("-32768", "-32768"), ("32767", "32767")]),

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use mysql_async::Error;
-use mysql_async::prelude::Queryable;
 use rand::Rng;
 use tokio::time::timeout;
 
 use super::super::stream_load::patience::Patience;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
-use crate::mysql_protocol::error::from_driver;
+use crate::mysql_protocol::error::from_wire;
 use crate::mysql_protocol::quote::text_literal;
+use crate::mysql_protocol::wire::{Answer, WireError};
 use crate::sink::WriteId;
 
 /// How long a statement that changes definitions may take: tables of thousands of tablets are made in a minute or two.
@@ -60,9 +59,11 @@ pub(super) async fn run(pool: &ConnectionPool, variables: &[Variable], sql: &str
         Err(error) => return Ended::NotSent(error),
     };
     let asked = async {
-        let result = conn.query_iter(sql).await?;
-        let info = result.info().into_owned();
-        result.drop_result().await?;
+        let info = match conn.query(sql).await? {
+            Answer::Done { info, .. } => info,
+            Answer::Rows(_) => String::new(),
+        };
+        conn.finish().await?;
         Ok(info)
     };
     match timeout(limit, asked).await {
@@ -74,8 +75,8 @@ pub(super) async fn run(pool: &ConnectionPool, variables: &[Variable], sql: &str
             }
             Ended::Done { info }
         }
-        Ok(Err(error @ Error::Server(_))) => Ended::Refused(from_driver(&config, error)),
-        Ok(Err(error)) => Ended::Lost(from_driver(&config, error)),
+        Ok(Err(error @ WireError::Server { .. })) => Ended::Refused(from_wire(&config, error)),
+        Ok(Err(error)) => Ended::Lost(from_wire(&config, error)),
         Err(_) => Ended::Lost(ConnectorError::retryable(
             ErrorCode::Connection,
             format!("catalog {}: no answer within {} s", config.catalog, limit.as_secs()),

@@ -43,3 +43,66 @@ async fn rows_of_a_real_server_arrive_and_a_native_statement_can_be_stopped() {
     assert_eq!((cancelled.status, cancelled.statements[1].status), (RunStatus::Cancelled, StatementStatus::Cancelled));
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+#[tokio::test]
+async fn the_report_says_as_of_when_a_table_was_read_by_several_connections() {
+    let world = World::new().await;
+    let database = format!("engine_{:08x}", rand::random::<u32>());
+    let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
+    let engine = world.builder().catalog("maria", options).build().await.unwrap();
+    let session = engine.session();
+    let people: Vec<String> = (0..20_000).map(|uid| format!("({uid}, 'x', 1, '2024-08-07')")).collect();
+    let people = people.join(", ");
+    let script = format!(
+        "CREATE DATABASE maria.{database};
+         CREATE TABLE maria.{database}.people (uid BIGINT PRIMARY KEY, gender VARCHAR(10), age INT, dt DATE);
+         INSERT INTO maria.{database}.people VALUES {people};
+         ANALYZE TABLE maria.{database}.people;
+         SET syncline.split_rows = 1000;
+         SET syncline.max_rows_per_second = 20000;
+         INSERT INTO target.ods.users SELECT CAST(uid AS VARCHAR), gender, age, dt FROM maria.{database}.people;
+         SET syncline.max_rows_per_second = -1;
+         SET syncline.snapshot = 'off';
+         INSERT INTO target.ods.users PROPERTIES (\"max_connections\" = \"1\")
+           SELECT CAST(uid AS VARCHAR), gender, age, dt FROM maria.{database}.people;
+         SELECT count(p.age) FROM maria.{database}.people p JOIN target.ods.users u ON p.gender = u.uid"
+    );
+    let (report, _) = run(&session, script.as_str()).await;
+    let (dropped, _) = run(&session, format!("DROP DATABASE maria.{database}").as_str()).await;
+    assert_eq!(dropped.status, RunStatus::Succeeded, "{:?}", dropped.error);
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    let statement = |index: usize| serde_json::to_value(&report.statements[index - 1]).unwrap();
+    let read = statement(7);
+    assert_eq!(read["rows_written"], 20_000, "{read}");
+    assert!(read["seconds"].as_f64().unwrap() >= 0.8, "limited in speed: {read}");
+    let note = &read["snapshot"][0];
+    assert_eq!(note["catalog"], "maria");
+    assert_eq!(note["table"], format!("{database}.people"));
+    assert!(note["connections"].as_u64().unwrap() > 1, "{note}");
+    assert!(note["one_snapshot"].is_boolean() && note["attempts"].as_u64().unwrap() > 0, "{note}");
+    assert!(note["position"].as_str().unwrap().contains(':'), "{note}");
+    let warned = read["warnings"].to_string().contains("do not see one state");
+    assert_eq!(warned, note["one_snapshot"] == false, "{read}");
+    // one connection has one query
+    let one = statement(10);
+    assert!(one["snapshot"].as_array().unwrap().is_empty(), "{one}");
+    let off = &statement(11)["snapshot"][0];
+    assert_eq!((&off["one_snapshot"], &off["position"]), (&false.into(), &serde_json::Value::Null), "{off}");
+    assert!(statement(11)["warnings"].as_array().unwrap().is_empty(), "it was asked for");
+}
+
+#[tokio::test]
+async fn settings_of_speed_and_snapshots_with_bad_values_are_found_before_anything_runs() {
+    let world = World::new().await;
+    let session = world.engine().await.session();
+    for (script, message) in [
+        ("SET syncline.max_bytes_per_second = 'fast'", "a size such as 64MB"),
+        ("SET syncline.max_rows_per_second = 0", "more than 0"),
+        ("SET syncline.max_connections = 'all'", "from 1 to 64"),
+        ("SET syncline.snapshot = 'always'", "one of auto, lock, off"),
+    ] {
+        let (report, _) = run(&session, script).await;
+        assert_eq!(report.exit_code(), 2, "{script}");
+        assert!(error_of(&report).1.contains(message), "{script}: {:?}", report.error);
+    }
+}
