@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, NullBufferBuilder, StringArray, StringBuilder};
+use arrow::array::{ArrayRef, NullBufferBuilder, StringArray, StringBuilder};
 use arrow::buffer::{Buffer, OffsetBuffer};
 
 /// Values up to this length are copied as a block of this length where the bytes behind them may be read too.
-const BLOCK: usize = 32;
+const BLOCK: usize = 16;
 
 /// Gathers values; [`finish`](Self::finish) says which of them are no text.
 #[derive(Debug)]
@@ -99,6 +99,8 @@ impl TextBuilder {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::Array;
+
     use super::*;
 
     fn texts(array: &ArrayRef) -> Vec<Option<String>> {

@@ -1,5 +1,7 @@
 //! Dates, times of day and what becomes of dates that do not exist.
 
+use std::fmt;
+
 use crate::error::{ConnectorError, Result};
 
 /// What becomes of a date that no calendar has, such as `0000-00-00` or `2024-00-10` (Connector/J's `zeroDateTimeBehavior`).
@@ -114,23 +116,23 @@ impl DateTimeParts {
     }
 }
 
-/// A TIME as the server's client prints it: hours may pass 24 and be negative, `-838:59:59.000000`.
-pub fn time_text(
+/// Writes a TIME as the server's client prints it: hours may pass 24 and be negative, `-838:59:59.000000`.
+///
+/// # Errors
+/// As `out` does.
+pub fn write_time(
+    out: &mut impl fmt::Write,
     negative: bool,
     hours: u32,
-    minutes: u8,
-    seconds: u8,
+    (minutes, seconds): (u8, u8),
     microseconds: u32,
     fraction_digits: u8,
-) -> String {
+) -> fmt::Result {
     let sign = if negative { "-" } else { "" };
-    let time = format!("{sign}{hours:02}:{minutes:02}:{seconds:02}");
-    match fraction_digits {
-        0 => time,
-        digits => {
-            let all = format!("{microseconds:06}");
-            format!("{time}.{}", &all[..usize::from(digits.min(6))])
-        }
+    write!(out, "{sign}{hours:02}:{minutes:02}:{seconds:02}")?;
+    match usize::from(fraction_digits.min(6)) {
+        0 => Ok(()),
+        digits => write!(out, ".{:0digits$}", microseconds / 10_u32.pow(6 - digits as u32)),
     }
 }
 
@@ -245,8 +247,14 @@ mod tests {
 
     #[test]
     fn a_time_passes_24_hours_and_may_be_negative() {
-        assert_eq!(time_text(true, 838, 59, 59, 0, 6), "-838:59:59.000000");
-        assert_eq!(time_text(false, 0, 0, 0, 0, 0), "00:00:00");
-        assert_eq!(time_text(false, 25, 1, 2, 123_456, 3), "25:01:02.123");
+        let text = |negative, hours, rest, microseconds, digits| {
+            let mut text = String::new();
+            write_time(&mut text, negative, hours, rest, microseconds, digits).unwrap();
+            text
+        };
+        assert_eq!(text(true, 838, (59, 59), 0, 6), "-838:59:59.000000");
+        assert_eq!(text(false, 0, (0, 0), 0, 0), "00:00:00");
+        assert_eq!(text(false, 25, (1, 2), 123_456, 3), "25:01:02.123");
+        assert_eq!(text(false, 0, (0, 0), 7, 6), "00:00:00.000007");
     }
 }

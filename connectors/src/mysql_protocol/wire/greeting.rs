@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn greeting() -> Vec<u8> {
-        let mut packet = b"\x0a8.0.99\0\x07\0\0\012345678\0".to_vec();
+        let mut packet = b"\x0a8.0.99\0\x07\0\0\x0012345678\0".to_vec();
         packet.extend_from_slice(&[0xff, 0xf7, 45, 2, 0, 0xff, 0xdf, 21]);
         packet.extend_from_slice(&[0; 10]);
         packet.extend_from_slice(b"abcdefghijkl\0caching_sha2_password\0");
