@@ -79,12 +79,14 @@ impl DateTimeParts {
     }
 
     /// Days since 1970-01-01, or None for a day that no calendar has.
+    #[inline]
     pub fn days(&self) -> Option<i32> {
         let known = self.month >= 1 && self.month <= 12 && self.day >= 1 && self.day <= days_of(self.year, self.month);
-        known.then(|| days_from_civil(i32::from(self.year), i32::from(self.month), i32::from(self.day)))
+        known.then(|| days_from_civil(self.year, self.month, self.day))
     }
 
     /// Microseconds since 1970-01-01 00:00:00 on the same clock, or None for what no calendar or clock has.
+    #[inline]
     pub fn microseconds(&self) -> Option<i64> {
         if self.hour > 23 || self.minute > 59 || self.second > 59 || self.microsecond > 999_999 {
             return None;
@@ -154,6 +156,7 @@ fn microseconds(fraction: &str) -> Option<u32> {
     }
 }
 
+#[inline]
 fn days_of(year: u16, month: u8) -> u8 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
@@ -163,15 +166,15 @@ fn days_of(year: u16, month: u8) -> u8 {
     }
 }
 
-/// Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>), for years from 0.
-fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+/// Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>), for years from 0: counted from 1 March 400
+/// years earlier, so that nothing is negative and nothing is divided with a sign.
+#[inline]
+fn days_from_civil(year: u16, month: u8, day: u8) -> i32 {
+    let year = u32::from(year) + 400 - u32::from(month <= 2);
+    let month_from_march = (u32::from(month) + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + u32::from(day) - 1;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
+    days as i32 - 719_468 - 146_097
 }
 
 /// The day that is so many days after 1970-01-01, for years 0 to 9999.
