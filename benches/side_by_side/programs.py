@@ -33,6 +33,12 @@ class Program:
         raise RuntimeError(f"{self.name}: no line with {self.line or 'seconds'} in what {' '.join(self.command)} printed")
 
 
+def printed_by(command, **how):
+    """All JSON lines of a program that takes its rounds by itself."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, **how)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
 class Measured:
     """What the rounds of one program gave."""
 
@@ -41,9 +47,10 @@ class Measured:
         self.seconds = statistics.median(run["seconds"] for run in runs)
         self.fastest = min(run["seconds"] for run in runs)
         self.slowest = max(run["seconds"] for run in runs)
+        # numbers that a program has measured by itself may lack any of the others
         peaks = [run["peak_mb"] for run in runs if run.get("peak_mb")]
         self.peak_mb = max(peaks) if peaks else None
-        cpu = [run["cpu_seconds"] for run in runs if "cpu_seconds" in run]
+        cpu = [run["cpu_seconds"] for run in runs if run.get("cpu_seconds") is not None]
         self.cpu_seconds = statistics.median(cpu) if cpu else None
 
 

@@ -2,7 +2,7 @@
 import os, sys
 from dataclasses import dataclass
 
-from side_by_side.programs import HERE, Program, in_turn
+from side_by_side.programs import HERE, Measured, Program, in_turn, printed_by
 
 PEER = os.path.join(HERE, "peers")
 USERS = "id, uid, gender, age_range, zodiac, score, created"
@@ -57,6 +57,11 @@ class Bench:
     def peer(self, name, script, *arguments, **how):
         return Program(name, [self.python, os.path.join(PEER, script), *arguments], **how)
 
+    def bench(self, name, *arguments):
+        """The JSON lines of one of our Rust benches, which runs both sides in turn within one process."""
+        command = ["cargo", "bench", "-q", "-p", "syncline-benches", "--bench", name, "--", *map(str, arguments)]
+        return printed_by(command, cwd=os.path.dirname(HERE))
+
     def in_turn(self, title, *programs):
         return in_turn([program for program in programs if program], self.rounds, title)
 
@@ -94,6 +99,40 @@ def end_to_end(bench):
         Line("the same, peak memory", best.name, f"{syncline.peak_mb:.0f} MB", f"{best.peak_mb:.0f} MB",
              f"{per(memory)} of it", "under 0.33", memory < 1 / 3),
     ]
+
+
+def read(bench):
+    """MySQL to Arrow over one connection, beside a loop of mysql_async that drops the rows."""
+    lines = bench.bench("mysql_read", bench.rounds)
+    ours, theirs = (Measured(name, [line for line in lines if line["program"] == name]) for name in ("syncline", "mysql_async"))
+    ratio = ours.seconds / theirs.seconds
+    return [Line(f"MySQL to Arrow, 1 connection, {bench.rows:,} rows", "mysql_async loop that drops the rows", ours, theirs,
+                 f"{per(ratio)} of its time", "at most 1.25", ratio <= 1.25)]
+
+
+def encode(bench):
+    """Arrow to CSV in memory, beside arrow-csv and a copy of the bytes on one core, and Polars and DuckDB on all."""
+    found = {(line["work"], line["threads"]): line for line in bench.bench("encode_ratio", "--rows", bench.rows, "--rounds", bench.rounds)}
+    columns, log = found["users", 1], found["log_lines", 1]
+    cores = max(threads for work, threads in found if work == "users")
+    ours = found["users", cores]["ours_seconds"]
+    writers = printed_by([bench.python, os.path.join(PEER, "csv_writers.py"), bench.data, str(bench.rounds)])
+
+    def told(seconds):
+        return f"{seconds * 1000:.0f} ms"
+
+    lines = [
+        Line("Arrow to CSV, the seven columns, one core", "arrow-csv", told(columns["ours_seconds"]), told(columns["peer_seconds"]),
+             f"{per(columns['ratio'])} times as fast", "8 times", columns["ratio"] >= 8),
+        Line("Arrow to CSV, one column of log lines, one core", "memcpy of the bytes", told(log["ours_seconds"]),
+             told(log["peer_seconds"]), f"{per(log['ratio'])} of its speed", "at least 0.4", log["ratio"] >= 0.4),
+    ]
+    for peer in ("polars", "duckdb"):
+        best = min((writer for writer in writers if writer["peer"] == peer), key=lambda writer: writer["seconds"])
+        faster = best["seconds"] / ours
+        lines.append(Line(f"Arrow to CSV, the seven columns, {cores} cores", f"{peer}, {best['settings']}", told(ours), told(best["seconds"]),
+                          f"{per(faster)} times as fast", "4 times", faster >= 4))
+    return lines
 
 
 def http_file(bench):
@@ -164,4 +203,4 @@ def splits(bench):
 
 
 # in the order of the table; by the word that `--only` takes
-ROWS = {"end_to_end": end_to_end, "http_file": http_file, "memory": memory, "start_up": start_up, "splits": splits}
+ROWS = {"end_to_end": end_to_end, "read": read, "encode": encode, "http_file": http_file, "memory": memory, "start_up": start_up, "splits": splits}

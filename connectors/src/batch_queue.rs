@@ -84,6 +84,15 @@ impl BatchSender {
         Ok(())
     }
 
+    /// Hands on rows of which the server sent nothing but their number: no limit of speed holds for them.
+    ///
+    /// # Errors
+    /// [`Unread`] when nobody takes batches any more.
+    pub async fn send_counted(&self, batch: RecordBatch) -> Result<(), Unread> {
+        let waiting = Waiting { batch, memory: None, taken: Arc::clone(&self.taken) };
+        self.queue.send(Ok(waiting)).await.map_err(|_| Unread)
+    }
+
     /// Ends the queue with an error, if anybody is still there.
     pub async fn fail(&self, error: DataFusionError) {
         let _ = self.queue.send(Err(error)).await;

@@ -31,6 +31,7 @@ pub mod scan_settings;
 pub mod sink;
 pub mod split_queue;
 pub mod starrocks;
+pub mod tables;
 pub mod text;
 pub mod throttle;
 

@@ -87,9 +87,9 @@ impl Throttle {
 #[derive(Debug, Default)]
 pub struct StatementThrottle(Mutex<Option<Throttles>>);
 
-/// The limits that hold for one task: those of its statement, of its catalog, or none.
+/// The limits that hold for one task: those of its statement, of its catalog, or none. One pointer, as each of a million files has it.
 #[derive(Debug, Clone, Default)]
-pub struct Throttles(Option<Arc<[Arc<Throttle>]>>);
+pub struct Throttles(Option<Arc<Vec<Arc<Throttle>>>>);
 
 impl Throttles {
     /// No limit.
@@ -99,7 +99,7 @@ impl Throttles {
 
     /// What holds for a catalog's tasks.
     pub fn of_catalog(throttle: Option<&Arc<Throttle>>) -> Self {
-        Self(throttle.map(|throttle| Arc::from([Arc::clone(throttle)])))
+        Self(throttle.map(|throttle| Arc::new(vec![Arc::clone(throttle)])))
     }
 
     /// What the statement's settings say, the same for all scans of a statement.
@@ -121,7 +121,7 @@ impl Throttles {
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {
         let all: Vec<_> = self.iter().chain(others.iter()).cloned().collect();
-        Self((!all.is_empty()).then(|| all.into()))
+        Self((!all.is_empty()).then(|| Arc::new(all)))
     }
 
     fn iter(&self) -> impl Iterator<Item = &Arc<Throttle>> {

@@ -19,6 +19,8 @@ pub(crate) struct Route {
     is_remote_in_use: bool,
     /// The words `remote_query` that stand where a table stands.
     remote_queries: Vec<usize>,
+    /// `TABLES('pattern', …)` stands where a table stands.
+    has_patterns: bool,
     /// A common table expression stands where a table stands.
     has_cte: bool,
 }
@@ -54,6 +56,7 @@ pub(crate) fn route(statement: &StatementText<'_>, tokens: Range<usize>) -> Rout
         is_remote_in_use: remote_in_use.is_some(),
         in_use,
         has_cte,
+        has_patterns: table_functions.iter().any(|(name, _)| name == "tables"),
         remote_queries: table_functions
             .iter()
             .filter(|(name, _)| name == "remote_query")
@@ -103,7 +106,7 @@ impl Route {
 
     /// The remote catalog that the whole statement may run in, and why.
     pub(crate) fn native(&self) -> Option<(String, String)> {
-        if !self.remote_queries.is_empty() {
+        if !self.remote_queries.is_empty() || self.has_patterns {
             return None;
         }
         let mut catalog: Option<&str> = None;

@@ -64,6 +64,7 @@ fn the_report_has_the_fields_of_the_contract_for_every_exit_code() {
         "target",
         "status",
         "write_mode",
+        "load_parallelism",
         "rows_read",
         "rows_written",
         "rows_rejected",

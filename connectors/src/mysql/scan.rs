@@ -384,7 +384,7 @@ impl SplitReader {
             let batch = RecordBatch::try_new_with_options(schema_of(&[]), Vec::new(), &options)
                 .map_err(|error| ConnectorError::internal("cannot build a batch").with_source(error))?;
             self.output_rows.add(rows);
-            if sender.send(batch, 0).await.is_err() {
+            if sender.send_counted(batch).await.is_err() {
                 return Ok(Ended::Unread);
             }
         }

@@ -326,16 +326,16 @@ async fn end(mut connection: Connection) {
 
 /// What transactions that have begun see.
 #[derive(Debug, Default, PartialEq)]
-struct Seen {
+pub(super) struct Seen {
     /// The place of each connection, or the server's before and after all of them; empty where nothing tells.
     positions: Vec<String>,
     /// Whether all see one state.
-    is_one: Option<bool>,
-    attempts: u32,
+    pub(super) is_one: Option<bool>,
+    pub(super) attempts: u32,
     /// Why the server begins no such transaction.
     refused: Option<String>,
     /// Why there are no positions.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
 }
 
 impl Seen {
@@ -349,7 +349,7 @@ impl Seen {
         }
     }
 
-    fn position(&self) -> Option<String> {
+    pub(super) fn position(&self) -> Option<String> {
         self.positions.first().cloned()
     }
 
@@ -363,7 +363,7 @@ impl Seen {
 }
 
 /// Begins transactions until all see one state, or as often as is worth it.
-async fn begin_until_equal(connections: &mut [Connection]) -> Result<Seen> {
+pub(super) async fn begin_until_equal(connections: &mut [Connection]) -> Result<Seen> {
     let mut attempts = 1;
     loop {
         let mut seen = begin(connections).await?;

@@ -6,6 +6,7 @@ mod minirocks;
 mod native;
 mod reading;
 mod snapshot;
+mod snapshot_of_mysql;
 mod speed;
 mod splits;
 mod types;

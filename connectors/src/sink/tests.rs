@@ -17,6 +17,7 @@ use super::memory::{Fault, MemorySink};
 use super::reject_log::RejectCollector;
 use super::*;
 use crate::error::{ConnectorError, ErrorCode};
+use crate::throttle::{SpeedLimits, Throttle};
 
 const ROWS: i64 = 10_007;
 
@@ -362,6 +363,37 @@ async fn a_pair_of_types_without_a_conversion_is_an_error_of_the_plan() {
         error.message(),
         "column `id` of type date cannot take a whole number; write a date in quotes: '${bizdate}' or '20240807', or CAST(CAST(x AS STRING) AS DATE)"
     );
+}
+
+#[tokio::test]
+async fn the_limit_of_a_target_holds_for_all_writers_together() {
+    let context = session(4, 4);
+    let sink = MemorySink::new(Fault::None);
+    let mut write = sink.plan(target(), 4);
+    let limits = SpeedLimits { bytes_per_second: None, rows_per_second: Some(10_000) };
+    write.throttles = Throttles::of_catalog(Throttle::new(limits).as_ref());
+    let select = select(&context, "SELECT id, name FROM src").await;
+    let insert =
+        plan_insert(&context.state(), select, write, Arc::new(RejectCollector::default()), "UTC").await.unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(run(&context, &insert).await.unwrap(), ROWS as u64);
+    assert!(began.elapsed() >= Duration::from_millis(800), "{:?}", began.elapsed());
+    assert_eq!(sink.rows(), ROWS as usize);
+}
+
+#[tokio::test]
+async fn a_limit_of_connections_is_one_of_writers() {
+    let settings: crate::options::Options = [("max_connections", "2")].into_iter().collect();
+    let settings = crate::scan_settings::SessionScanSettings(Arc::new(settings));
+    let unlimited = session(4, 4);
+    let config = unlimited.copied_config().with_extension(Arc::new(settings));
+    let context = SessionContext::new_with_config(config);
+    context.register_table("src", unlimited.table_provider("src").await.unwrap()).unwrap();
+    let sink = MemorySink::new(Fault::None);
+    let insert = plan(&context, "SELECT id, name FROM src", &sink, 4).await;
+    let text = displayable(insert.plan.as_ref()).indent(false).to_string();
+    assert!(text.contains("writers=2"), "{text}");
+    assert_eq!(run(&context, &insert).await.unwrap(), ROWS as u64);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod numbers;
 mod outputs;
 mod remote_query;
 mod rewrite;
+mod tables;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use syncline_sql::statement::{Name, Query};
 use crate::error::{Result, SynclineError, codes};
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE, Scope};
 pub(crate) use rewrite::TableKey;
+use rewrite::{BadCall, TableCall};
 
 /// A table that a name means.
 pub(crate) struct ResolvedTable {
@@ -53,10 +55,16 @@ pub(crate) async fn plan_query(
     state: impl FnOnce(Arc<dyn CatalogProviderList>) -> SessionState,
 ) -> Result<PlannedQuery> {
     let place = |span: Span| place_of(query, span);
-    let sources = rewrite::collect(&query.ast).map_err(|span| {
-        SynclineError::new(codes::PLAN, "remote_query takes two texts: a catalog and a statement")
-            .hint("write remote_query('catalog', 'SELECT …')")
-            .at(place(span))
+    let sources = rewrite::collect(&query.ast).map_err(|BadCall { function, span }| {
+        let (what, hint) = match function {
+            rewrite::TABLES => {
+                ("TABLES takes names of tables as texts", "write TABLES('catalog.database.orders_[0-99]')")
+            }
+            _ => {
+                ("remote_query takes two texts: a catalog and a statement", "write remote_query('catalog', 'SELECT …')")
+            }
+        };
+        SynclineError::new(codes::PLAN, what).hint(hint).at(place(span))
     })?;
     let mut providers: HashMap<TableKey, Arc<dyn TableProvider>> = HashMap::new();
     let mut tables = HashMap::new();
@@ -67,11 +75,15 @@ pub(crate) async fn plan_query(
     }
     let mut calls = HashMap::new();
     for (number, (call, span)) in sources.calls.into_iter().enumerate() {
-        let provider =
-            remote_query::provider(scope, &call.catalog, &call.sql).await.map_err(|error| error.at(place(span)))?;
+        let provider = match &call {
+            TableCall::RemoteQuery { catalog, sql } => remote_query::provider(scope, catalog, sql).await,
+            TableCall::Tables(patterns) => tables::provider(scope, patterns).await,
+        };
+        let provider = provider.map_err(|error| error.at(place(span)))?;
         let key = TableKey {
             catalog: SYNCLINE.to_owned(),
-            database: "remote_query".to_owned(),
+            // no table of a user is in this database
+            database: "functions".to_owned(),
             table: format!("q{}", number + 1),
         };
         calls.insert(call, key.clone());
@@ -109,14 +121,33 @@ pub(crate) async fn plan_query(
 
 /// The catalogs whose statements a query runs with `remote_query`.
 pub(crate) fn remote_catalogs_called(query: &Query) -> Vec<String> {
-    let sources = rewrite::collect(&query.ast).unwrap_or_default();
-    sources.calls.into_iter().map(|(call, _)| call.catalog).collect()
+    let of_call = |call| match call {
+        TableCall::RemoteQuery { catalog, .. } => Some(catalog),
+        TableCall::Tables(_) => None,
+    };
+    calls(query).filter_map(of_call).collect()
 }
 
 /// The statements that a query runs with `remote_query`.
 pub(crate) fn remote_statements_called(query: &Query) -> Vec<String> {
-    let sources = rewrite::collect(&query.ast).unwrap_or_default();
-    sources.calls.into_iter().map(|(call, _)| call.sql).collect()
+    let of_call = |call| match call {
+        TableCall::RemoteQuery { sql, .. } => Some(sql),
+        TableCall::Tables(_) => None,
+    };
+    calls(query).filter_map(of_call).collect()
+}
+
+/// The catalogs whose tables a query finds with `TABLES`.
+pub(crate) fn catalogs_of_patterns(query: &Query) -> Vec<String> {
+    let of_call = |call| match call {
+        TableCall::RemoteQuery { .. } => Vec::new(),
+        TableCall::Tables(patterns) => tables::catalogs(&patterns),
+    };
+    calls(query).flat_map(of_call).collect()
+}
+
+fn calls(query: &Query) -> impl Iterator<Item = TableCall> {
+    rewrite::collect(&query.ast).unwrap_or_default().calls.into_iter().map(|(call, _)| call)
 }
 
 /// The table that a dotted name means.

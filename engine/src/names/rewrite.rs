@@ -32,26 +32,55 @@ impl std::fmt::Display for TableKey {
 pub(super) struct Sources {
     /// Tables as written, each once, in order.
     pub(super) tables: Vec<(Vec<String>, Span)>,
-    /// Calls of `remote_query('catalog', 'sql')`, each once, in order.
-    pub(super) calls: Vec<(RemoteCall, Span)>,
+    /// Calls of functions that stand for tables, each once, in order.
+    pub(super) calls: Vec<(TableCall, Span)>,
 }
 
-/// `remote_query('catalog', 'sql')`.
+/// A function that stands for a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct RemoteCall {
-    pub(super) catalog: String,
-    pub(super) sql: String,
+pub(super) enum TableCall {
+    /// `remote_query('catalog', 'sql')`.
+    RemoteQuery {
+        /// The catalog.
+        catalog: String,
+        /// The statement.
+        sql: String,
+    },
+    /// `TABLES('pattern', …)`.
+    Tables(Vec<String>),
 }
 
-/// The tables and remote queries that a query names; CTEs are not among them.
+impl TableCall {
+    /// The function's name, and the alias of its table where the query gives none.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::RemoteQuery { .. } => REMOTE_QUERY,
+            Self::Tables(_) => TABLES,
+        }
+    }
+}
+
+pub(super) const REMOTE_QUERY: &str = "remote_query";
+pub(super) const TABLES: &str = "tables";
+
+/// A call whose arguments are not the texts that its function takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BadCall {
+    /// The function's name.
+    pub(super) function: &'static str,
+    /// Its place.
+    pub(super) span: Span,
+}
+
+/// The tables that a query names, and the functions that stand for some; CTEs are not among them.
 ///
 /// # Errors
-/// A call of `remote_query` whose arguments are not two texts: its place.
-pub(super) fn collect(query: &Query) -> Result<Sources, Span> {
+/// A call whose arguments are not texts.
+pub(super) fn collect(query: &Query) -> Result<Sources, BadCall> {
     let mut collector = Collector { sources: Sources::default(), ctes: Vec::new() };
     match query.visit(&mut collector) {
         ControlFlow::Continue(()) => Ok(collector.sources),
-        ControlFlow::Break(span) => Err(span),
+        ControlFlow::Break(bad) => Err(bad),
     }
 }
 
@@ -61,9 +90,9 @@ struct Collector {
 }
 
 impl Visitor for Collector {
-    type Break = Span;
+    type Break = BadCall;
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Span> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<BadCall> {
         if let Some(with) = &query.with {
             for cte in &with.cte_tables {
                 // a CTE that is not recursive does not see itself: `WITH t AS (SELECT * FROM t)` reads the table t
@@ -76,19 +105,21 @@ impl Visitor for Collector {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Span> {
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<BadCall> {
         let ctes = query.with.as_ref().map_or(0, |with| with.cte_tables.len());
         self.ctes.truncate(self.ctes.len() - ctes);
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Span> {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<BadCall> {
         let TableFactor::Table { name, args, .. } = factor else { return ControlFlow::Continue(()) };
         let Some(parts) = parts_of(name) else { return ControlFlow::Continue(()) };
         let span = span_of(name);
         if let Some(args) = args {
-            if is_remote_query(&parts) {
-                let Some(call) = remote_call(args) else { return ControlFlow::Break(span) };
+            if let Some(function) = table_function(&parts) {
+                let Some(call) = table_call(function, args) else {
+                    return ControlFlow::Break(BadCall { function, span });
+                };
                 if !self.sources.calls.iter().any(|(known, _)| *known == call) {
                     self.sources.calls.push((call, span));
                 }
@@ -102,11 +133,11 @@ impl Visitor for Collector {
     }
 }
 
-/// Puts full names in place of tables as written, and of calls of `remote_query`.
+/// Puts full names in place of tables as written, and of calls that stand for tables.
 pub(super) fn put_tables(
     query: &mut Query,
     tables: &HashMap<Vec<String>, TableKey>,
-    calls: &HashMap<RemoteCall, TableKey>,
+    calls: &HashMap<TableCall, TableKey>,
 ) {
     let mut putter = Putter { tables, calls, ctes: Vec::new() };
     let ControlFlow::Continue(()) = query.visit(&mut putter);
@@ -114,7 +145,7 @@ pub(super) fn put_tables(
 
 struct Putter<'a> {
     tables: &'a HashMap<Vec<String>, TableKey>,
-    calls: &'a HashMap<RemoteCall, TableKey>,
+    calls: &'a HashMap<TableCall, TableKey>,
     ctes: Vec<String>,
 }
 
@@ -144,9 +175,9 @@ impl VisitorMut for Putter<'_> {
         let Some(parts) = parts_of(name) else { return ControlFlow::Continue(()) };
         let span = span_of(name);
         if let Some(arguments) = args {
-            let call = is_remote_query(&parts).then(|| remote_call(arguments)).flatten();
-            if let Some(key) = call.and_then(|call| self.calls.get(&call)) {
-                alias.get_or_insert_with(|| table_alias("remote_query"));
+            let call = table_function(&parts).and_then(|function| table_call(function, arguments));
+            if let Some((call, key)) = call.and_then(|call| self.calls.get_key_value(&call)) {
+                alias.get_or_insert_with(|| table_alias(call.name()));
                 *name = full_name(key, span);
                 *args = None;
             }
@@ -176,11 +207,13 @@ fn find_cte(ctes: &[String], parts: &[String]) -> Option<String> {
     exact.or_else(|| ctes.iter().rev().find(|cte| cte.to_lowercase() == name.to_lowercase())).cloned()
 }
 
-fn is_remote_query(parts: &[String]) -> bool {
-    matches!(parts, [name] if name.eq_ignore_ascii_case("remote_query"))
+/// The function of ours that a name means.
+fn table_function(parts: &[String]) -> Option<&'static str> {
+    let [name] = parts else { return None };
+    [REMOTE_QUERY, TABLES].into_iter().find(|known| name.eq_ignore_ascii_case(known))
 }
 
-fn remote_call(args: &TableFunctionArgs) -> Option<RemoteCall> {
+fn table_call(function: &str, args: &TableFunctionArgs) -> Option<TableCall> {
     let text = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value))) => match &value.value {
             Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Some(text.clone()),
@@ -188,8 +221,10 @@ fn remote_call(args: &TableFunctionArgs) -> Option<RemoteCall> {
         },
         _ => None,
     };
-    match args.args.as_slice() {
-        [catalog, sql] => Some(RemoteCall { catalog: text(catalog)?, sql: text(sql)? }),
+    let texts: Vec<String> = args.args.iter().map(text).collect::<Option<_>>()?;
+    match (function, texts.as_slice()) {
+        (REMOTE_QUERY, [catalog, sql]) => Some(TableCall::RemoteQuery { catalog: catalog.clone(), sql: sql.clone() }),
+        (TABLES, [_, ..]) => Some(TableCall::Tables(texts)),
         _ => None,
     }
 }

@@ -311,6 +311,13 @@ impl Changes {
         }
     }
 
+    /// Why the tables of a catalog cannot be listed yet.
+    fn of_any_table(&self, catalog: &str) -> Option<String> {
+        let of_catalog = self.tables.iter().find(|((known, _), _)| known == catalog);
+        let of_table = || of_catalog.map(|((_, table), place)| not_before(place, &format!("{catalog}.{table}")));
+        self.in_catalog(catalog).or_else(of_table)
+    }
+
     /// Why something in a catalog cannot be looked up yet.
     fn in_catalog(&self, catalog: &str) -> Option<String> {
         self.catalogs.get(catalog).map(|place| not_before(place, &format!("catalog {catalog}")))
@@ -483,7 +490,8 @@ async fn check_query(
 ) -> Result<std::result::Result<names::PlannedQuery, String>> {
     let table = query.tables.iter().find_map(|table| changes.may_concern(scope, &table.parts));
     let called = || names::remote_catalogs_called(query).iter().find_map(|catalog| changes.in_catalog(catalog));
-    if let Some(why) = table.or_else(called) {
+    let by_pattern = || names::catalogs_of_patterns(query).iter().find_map(|catalog| changes.of_any_table(catalog));
+    if let Some(why) = table.or_else(called).or_else(by_pattern) {
         return Ok(Err(why));
     }
     names::plan_query(scope, query, |catalogs| sync::check_state(scope, catalogs)).await.map(Ok)

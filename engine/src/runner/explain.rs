@@ -39,7 +39,10 @@ pub(super) async fn run(
             } else {
                 displayable(plan.as_ref()).indent(false).to_string()
             };
-            let why = if query.tables.is_empty() && names::remote_catalogs_called(query).is_empty() {
+            let names_nothing = query.tables.is_empty()
+                && names::remote_catalogs_called(query).is_empty()
+                && names::catalogs_of_patterns(query).is_empty();
+            let why = if names_nothing {
                 "it names no catalog, so Syncline runs it"
             } else {
                 "more than one system, files or session tables take part"

@@ -215,6 +215,7 @@ fn statements_that_span_systems_are_planned_here() {
         ("INSERT INTO starrocks.a SELECT * FROM mysql.b", "sync starrocks.a <- mysql.b"),
         ("INSERT INTO starrocks.a SELECT * FROM user_log", "sync starrocks.a <- user_log"),
         ("INSERT INTO starrocks.a SELECT * FROM remote_query('starrocks', 'SELECT 1')", "sync starrocks.a <- "),
+        ("INSERT INTO starrocks.a SELECT * FROM TABLES('starrocks.d.t_[0-9]', 'mysql.d.t*')", "sync starrocks.a <- "),
         (
             "ASSERT (SELECT count(*) FROM starrocks.a) = (SELECT count(*) FROM mysql.b) AS 'x'",
             "assert query starrocks.a, mysql.b",

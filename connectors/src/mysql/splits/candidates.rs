@@ -90,9 +90,14 @@ pub(super) fn guesses(low: &Key, high: &Key, attempt: u8, wanted: usize, alphabe
             }
         }
     }
-    let mut guesses: Vec<Vec<u32>> = guesses;
-    // The last key is a cut that takes the last value off, however far it is from the others.
-    guesses.push(last);
+    match attempt {
+        // What the ends themselves go on with.
+        0 | 1 => {
+            add(&last[..exact], &[first.get(exact), last.get(exact)].into_iter().flatten().copied().collect::<Vec<_>>())
+        }
+        // The last key takes the last value off, however far it is from the others.
+        _ => guesses.push(last),
+    }
     guesses.sort_unstable();
     guesses.dedup();
     guesses.into_iter().filter_map(|symbols| key(is_bytes, &symbols)).collect()

@@ -11,7 +11,7 @@ use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use mysql_async::prelude::Queryable;
 
-use super::super::scan::MySqlExec;
+use super::super::scan::{MySqlExec, ScanDescription};
 use super::super::table::MySqlTable;
 use super::{TestDatabase, driver_connection};
 use crate::mysql_protocol::predicate::Constant;
@@ -79,6 +79,18 @@ async fn a_limit_of_bytes_counts_what_the_server_sent() {
     let seconds = bytes as f64 / f64::from(1 << 20);
     assert!((2.7..3.2).contains(&seconds), "{bytes}");
     assert!(began.elapsed().as_secs_f64() >= seconds * 0.9 - 0.1, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn rows_that_the_server_counts_are_not_limited() {
+    let database = wide_rows(3000, &[]).await;
+    let scan = scan(&database, 1500).await;
+    let scan: &MySqlExec = (scan.as_ref() as &dyn std::any::Any).downcast_ref().unwrap();
+    let counted = ScanDescription { columns: Vec::new(), ..scan.description().clone() };
+    let plan = Arc::new(MySqlExec::new(counted, scan.groups().to_vec(), database.catalog.pool().clone()));
+    let began = Instant::now();
+    assert_eq!(read(plan, context(&[("max_rows_per_second", "10")])).await, 3000);
+    assert!(began.elapsed() < Duration::from_secs(60));
 }
 
 #[tokio::test]

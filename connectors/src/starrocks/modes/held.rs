@@ -4,6 +4,8 @@
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
+use super::super::spill_file::not_kept;
+use super::super::stream_load::body::KeptPieces;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::write_options::Format;
 use super::encode::{LoadEncoder, left_out};
@@ -79,7 +81,7 @@ impl Weight {
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) encoding: Encoding,
-    pub(super) pieces: Vec<Bytes>,
+    pub(super) pieces: KeptPieces,
     pub(super) rows: u64,
     pub(super) bytes: u64,
 }
@@ -191,10 +193,10 @@ impl HeldRows {
     /// Each batch is let go as soon as it is encoded.
     fn encode_as(self, target: &WriteTarget, encoding: Encoding, way_out: &str) -> Result<Encoded> {
         let mut encoder = LoadEncoder::new(target, encoding)?;
-        let mut pieces = Vec::new();
+        let mut pieces = KeptPieces::default();
         for batch in self.batches.into_vec() {
             encoder.push(target, &batch.read()?, way_out)?;
-            pieces.extend(encoder.full_piece());
+            keep(&mut pieces, encoder.full_piece())?;
         }
         encoded(encoder, target, pieces)
     }
@@ -216,10 +218,10 @@ impl HeldRows {
     /// None if it is more than the server takes as JSON.
     fn encode_json(&self, target: &WriteTarget) -> Result<Option<Encoded>> {
         let mut encoder = LoadEncoder::new(target, Encoding::Json)?;
-        let mut pieces = Vec::new();
+        let mut pieces = KeptPieces::default();
         for batch in self.batches.iter() {
             encoder.push(target, &batch.read()?, "")?;
-            pieces.extend(encoder.full_piece());
+            keep(&mut pieces, encoder.full_piece())?;
             if !target.takes_json_of(encoder.plain_bytes() + 1) {
                 return Ok(None);
             }
@@ -228,11 +230,13 @@ impl HeldRows {
     }
 }
 
+fn keep(pieces: &mut KeptPieces, piece: Option<Bytes>) -> Result<()> {
+    piece.map_or(Ok(()), |piece| pieces.push(piece)).map_err(|error| not_kept(&error))
+}
+
 /// What an encoder made of a load's rows.
-fn encoded(mut encoder: LoadEncoder, target: &WriteTarget, mut pieces: Vec<Bytes>) -> Result<Encoded> {
+fn encoded(mut encoder: LoadEncoder, target: &WriteTarget, mut pieces: KeptPieces) -> Result<Encoded> {
     let last = encoder.finish(target)?;
-    if !last.is_empty() {
-        pieces.push(last);
-    }
+    keep(&mut pieces, Some(last).filter(|last| !last.is_empty()))?;
     Ok(Encoded { encoding: encoder.encoding(), pieces, rows: encoder.rows(), bytes: encoder.sent_bytes() })
 }

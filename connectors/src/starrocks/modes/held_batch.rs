@@ -1,15 +1,10 @@
 //! Batches that wait for their load: in memory up to a bound, beyond it in a file without a name.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
-
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
-use parking_lot::Mutex;
 
-use super::spill::{not_kept, unnamed_file};
+use super::super::spill_file::{SpillFile, Spilled, not_kept};
 use crate::error::{ConnectorError, Result};
 
 /// What waits in memory of one write's rows. What waits for its load is read once, and a system's cache gives it back as fast as it is copied.
@@ -20,8 +15,7 @@ const IN_MEMORY_BYTES: u64 = 8 << 20;
 pub(super) struct HeldBatches {
     batches: Vec<HeldBatch>,
     memory: u64,
-    file: Option<Arc<Mutex<File>>>,
-    file_bytes: u64,
+    file: SpillFile,
     scratch: Vec<u8>,
 }
 
@@ -30,11 +24,7 @@ pub(super) struct HeldBatches {
 pub(super) enum HeldBatch {
     InMemory(RecordBatch),
     /// As an Arrow IPC stream.
-    InFile {
-        file: Arc<Mutex<File>>,
-        offset: u64,
-        bytes: usize,
-    },
+    InFile(Spilled),
 }
 
 impl HeldBatches {
@@ -45,24 +35,12 @@ impl HeldBatches {
             self.batches.push(HeldBatch::InMemory(batch));
             return Ok(());
         }
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => {
-                let file = unnamed_file().map_err(|error| not_kept(&error.to_string()))?;
-                Arc::clone(self.file.insert(Arc::new(Mutex::new(file))))
-            }
-        };
         self.scratch.clear();
         let mut writer = StreamWriter::try_new(&mut self.scratch, &batch.schema()).map_err(not_arrow)?;
         writer.write(&batch).and_then(|()| writer.finish()).map_err(not_arrow)?;
         drop(writer);
-        let (offset, bytes) = (self.file_bytes, self.scratch.len());
-        let mut open = file.lock();
-        let written = open.seek(SeekFrom::Start(offset)).and_then(|_| open.write_all(&self.scratch));
-        drop(open);
-        written.map_err(|error| not_kept(&error.to_string()))?;
-        self.file_bytes += bytes as u64;
-        self.batches.push(HeldBatch::InFile { file, offset, bytes });
+        let spilled = self.file.append(&self.scratch).map_err(|error| not_kept(&error))?;
+        self.batches.push(HeldBatch::InFile(spilled));
         Ok(())
     }
 
@@ -78,15 +56,11 @@ impl HeldBatches {
 impl HeldBatch {
     /// The batch as it was.
     pub(super) fn read(&self) -> Result<RecordBatch> {
-        let (file, offset, bytes) = match self {
+        let spilled = match self {
             Self::InMemory(batch) => return Ok(batch.clone()),
-            Self::InFile { file, offset, bytes } => (file, *offset, *bytes),
+            Self::InFile(spilled) => spilled,
         };
-        let mut stream = vec![0; bytes];
-        let mut open = file.lock();
-        let read = open.seek(SeekFrom::Start(offset)).and_then(|_| open.read_exact(&mut stream));
-        drop(open);
-        read.map_err(|error| not_kept(&error.to_string()))?;
+        let stream = spilled.read().map_err(|error| not_kept(&error))?;
         let batch = StreamReader::try_new(stream.as_slice(), None).map_err(not_arrow)?.next();
         batch.ok_or_else(|| ConnectorError::internal("a batch that was kept is not there"))?.map_err(not_arrow)
     }
@@ -118,7 +92,7 @@ mod tests {
         for batch in &batches {
             held.push(batch.clone(), IN_MEMORY_BYTES / 2).unwrap();
         }
-        assert!(held.file_bytes > 0 && held.memory == IN_MEMORY_BYTES);
+        assert!(held.file.len() > 0 && held.memory == IN_MEMORY_BYTES);
         let in_memory = held.iter().filter(|held| matches!(held, HeldBatch::InMemory(_))).count();
         assert_eq!(in_memory, 2);
         for (held, batch) in held.into_vec().iter().zip(&batches) {

@@ -3,14 +3,13 @@
 //! The file has no name: it is gone when it is closed, also when the process is killed, and nobody else can open it. It is as long as the longest
 //! transaction of its writer. It is not compressed: it is written over again before a disk sees much of it, and costs a copy into the system's cache.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use crate::error::{ConnectorError, ErrorCode, Result};
+use super::super::spill_file::{SpillFile, Spilled, not_kept};
+use crate::error::{ConnectorError, Result};
 
 /// What all writers of a write keep in memory: two parts. What is kept is hardly ever read again.
 pub(super) const MAX_KEPT_BYTES: u64 = 8 << 20;
@@ -46,19 +45,18 @@ impl KeptMemory {
 pub(super) struct KeptParts {
     memory: Arc<KeptMemory>,
     parts: Vec<Part>,
-    file: Option<Arc<File>>,
-    file_bytes: u64,
+    file: SpillFile,
 }
 
 #[derive(Debug, Clone)]
 enum Part {
     InMemory(Bytes),
-    InFile { offset: u64, bytes: usize },
+    InFile(Spilled),
 }
 
 impl KeptParts {
     pub(super) fn new(memory: Arc<KeptMemory>) -> Self {
-        Self { memory, parts: Vec::new(), file: None, file_bytes: 0 }
+        Self { memory, parts: Vec::new(), file: SpillFile::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,21 +69,14 @@ impl KeptParts {
             self.parts.push(Part::InMemory(part));
             return Ok(());
         }
-        let (file, offset) = (self.file.clone(), self.file_bytes);
-        let bytes = part.len();
-        let file = blocking(move || {
-            let file = match file {
-                Some(file) => file,
-                None => Arc::new(unnamed_file()?),
-            };
-            (&*file).seek(SeekFrom::Start(offset))?;
-            (&*file).write_all(&part)?;
-            Ok(file)
+        let mut file = std::mem::take(&mut self.file);
+        let spilled;
+        (self.file, spilled) = blocking(move || {
+            let spilled = file.append(&part)?;
+            Ok((file, spilled))
         })
         .await?;
-        self.file = Some(file);
-        self.file_bytes += bytes as u64;
-        self.parts.push(Part::InFile { offset, bytes });
+        self.parts.push(Part::InFile(spilled));
         Ok(())
     }
 
@@ -93,32 +84,27 @@ impl KeptParts {
     pub(super) fn clear(&mut self) {
         self.give_memory_back();
         self.parts.clear();
-        self.file_bytes = 0;
+        self.file.rewind();
     }
 
     fn give_memory_back(&self) {
         let in_memory = self.parts.iter().map(|part| match part {
             Part::InMemory(part) => part.len() as u64,
-            Part::InFile { .. } => 0,
+            Part::InFile(_) => 0,
         });
         self.memory.used.fetch_sub(in_memory.sum(), Ordering::Relaxed);
     }
 
     /// A part as it was given.
     pub(super) async fn part(&self, index: usize) -> Result<Bytes> {
-        let (offset, bytes) = match self.parts.get(index) {
-            Some(Part::InMemory(part)) => return Ok(part.clone()),
-            Some(Part::InFile { offset, bytes }) => (*offset, *bytes),
-            None => return Err(ConnectorError::internal("a part that was not kept is asked for")),
-        };
-        let Some(file) = self.file.clone() else { return Err(ConnectorError::internal("kept parts have no file")) };
-        blocking(move || {
-            let mut part = vec![0; bytes];
-            (&*file).seek(SeekFrom::Start(offset))?;
-            (&*file).read_exact(&mut part)?;
-            Ok(Bytes::from(part))
-        })
-        .await
+        match self.parts.get(index) {
+            Some(Part::InMemory(part)) => Ok(part.clone()),
+            Some(Part::InFile(spilled)) => {
+                let spilled = spilled.clone();
+                blocking(move || spilled.read()).await.map(Bytes::from)
+            }
+            None => Err(ConnectorError::internal("a part that was not kept is asked for")),
+        }
     }
 }
 
@@ -128,32 +114,11 @@ impl Drop for KeptParts {
     }
 }
 
-/// A file without a name in the system's temporary folder, for this user alone.
-pub(super) fn unnamed_file() -> std::io::Result<File> {
-    let file = tempfile::tempfile()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(file)
-}
-
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| not_kept(&error.to_string())),
-        Err(error) => Err(not_kept(&error.to_string())),
+        Ok(done) => done.map_err(|error| not_kept(&error)),
+        Err(error) => Err(not_kept(&error)),
     }
-}
-
-/// The error of a temporary file.
-pub(super) fn not_kept(why: &str) -> ConnectorError {
-    ConnectorError::new(
-        ErrorCode::Io,
-        format!(
-            "rows that wait for their outcome cannot be kept in a temporary file: {why}; make room there, or write with a smaller \"load_bytes\""
-        ),
-    )
 }
 
 #[cfg(test)]
@@ -173,7 +138,7 @@ mod tests {
             kept.push(part.clone()).await.unwrap();
         }
         assert_eq!(memory.used(), 2000);
-        assert!(kept.file_bytes > 0 && kept.len() == 6);
+        assert!(kept.file.len() > 0 && kept.len() == 6);
         for _ in 0..2 {
             for (index, part) in parts.iter().enumerate() {
                 assert_eq!(&kept.part(index).await.unwrap(), part, "{index}");
@@ -189,7 +154,7 @@ mod tests {
         for (index, part) in parts.iter().rev().enumerate() {
             assert_eq!(&kept.part(index).await.unwrap(), part, "{index}");
         }
-        assert_eq!(kept.file.as_ref().unwrap().metadata().unwrap().len(), 4000, "the file is not longer than before");
+        assert_eq!(kept.file.metadata().unwrap().len(), 4000, "the file is not longer than before");
         drop(kept);
         assert_eq!(memory.used(), 0);
     }
@@ -200,7 +165,7 @@ mod tests {
         let (mut one, mut two) = (KeptParts::new(Arc::clone(&memory)), KeptParts::new(Arc::clone(&memory)));
         one.push(part(1, 800)).await.unwrap();
         two.push(part(2, 800)).await.unwrap();
-        assert!(one.file.is_none() && two.file.is_some());
+        assert!(one.file.metadata().is_none() && two.file.metadata().is_some());
         drop(one);
         two.push(part(3, 800)).await.unwrap();
         assert_eq!(memory.used(), 800);
@@ -214,7 +179,7 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         let mut kept = KeptParts::new(KeptMemory::new(0));
         kept.push(part(1, 10)).await.unwrap();
-        let metadata = kept.file.as_ref().unwrap().metadata().unwrap();
+        let metadata = kept.file.metadata().unwrap();
         assert_eq!((metadata.mode() & 0o777, metadata.nlink()), (0o600, 0));
     }
 }

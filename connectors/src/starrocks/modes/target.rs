@@ -359,7 +359,7 @@ impl WriteTarget {
     pub(super) async fn send(&self, label: Label, encoded: Encoded) -> Result<Committed> {
         let (rows, bytes) = (encoded.rows, encoded.bytes);
         let load = self.load(label.clone(), encoded.encoding, KEPT_TIMEOUT, Some(rows));
-        let outcome = self.client.load(&load, &mut Body::Kept(encoded.pieces)).await;
+        let outcome = self.client.load(&load, &mut Body::Spilled(encoded.pieces)).await;
         self.settle(label, outcome?, rows, bytes).await
     }
 

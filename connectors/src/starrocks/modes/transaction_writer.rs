@@ -15,10 +15,12 @@ use super::transaction_series::{Part, TransactionSeries};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{CommitToken, Writer};
 
-/// A part is sent when it has so many bytes: few enough for each writer to hold two, many enough to be worth a request.
-const PART_BYTES: usize = 4 << 20;
-/// Room for a part and the batch that fills it, so that no part is moved while it grows.
-const PART_ROOM: usize = PART_BYTES + PART_BYTES / 4;
+/// The parts that all writers encode at a time have so many bytes together; as many again are being sent.
+const PARTS_BYTES: usize = 8 << 20;
+/// A part is sent when it has so many bytes: enough to be worth a request.
+const LEAST_PART_BYTES: usize = 2 << 20;
+/// And with few writers so many: more make a request no cheaper.
+const MOST_PART_BYTES: usize = 4 << 20;
 
 /// The way out for a row that needs JSON while the batch has one that JSON cannot carry.
 const NOT_AS_JSON: &str = "JSON, which could carry it, is ruled out by a value that is not UTF-8 in a row beside it; allow such rows with \"error_limit\", or write them by a statement of their own";
@@ -64,7 +66,7 @@ impl TransactionWriter {
     /// How many bytes of load_bytes or of the usual part a part has at most.
     fn part_bytes(&self) -> usize {
         let load_bytes = usize::try_from(self.target().options().settings.load_bytes).unwrap_or(usize::MAX);
-        PART_BYTES.min(load_bytes)
+        (PARTS_BYTES / self.writers.max(1)).clamp(LEAST_PART_BYTES, MOST_PART_BYTES).min(load_bytes)
     }
 
     /// Encodes a batch behind the rows before it. A batch that is larger than a part is cut in two, and those again.
@@ -79,7 +81,7 @@ impl TransactionWriter {
                 continue;
             }
             let rows = batch.num_rows();
-            let cut = match memory_of(&batch) > 2 * PART_BYTES {
+            let cut = match memory_of(&batch) > 2 * MOST_PART_BYTES {
                 _ if rows > room => room,
                 true if rows > 1 => rows / 2,
                 _ => rows,
@@ -181,10 +183,12 @@ impl TransactionWriter {
         ))
     }
 
-    /// A new part gets all its room at once: only what is written of it is real memory.
+    /// A new part gets all its room at once, and some for the batch that fills it, so that it is not moved while it grows. Only what is written
+    /// of it is real memory.
     fn make_room(&mut self) {
-        if self.part.capacity() == 0 && self.part_bytes() == PART_BYTES {
-            self.part.reserve_exact(PART_ROOM);
+        let bytes = self.part_bytes();
+        if self.part.capacity() == 0 && bytes >= LEAST_PART_BYTES {
+            self.part.reserve_exact(bytes + bytes / 4);
         }
     }
 

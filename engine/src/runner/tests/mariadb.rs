@@ -51,10 +51,12 @@ async fn the_report_says_as_of_when_a_table_was_read_by_several_connections() {
     let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
     let engine = world.builder().catalog("maria", options).build().await.unwrap();
     let session = engine.session();
+    let people: Vec<String> = (0..20_000).map(|uid| format!("({uid}, 'x', 1, '2024-08-07')")).collect();
+    let people = people.join(", ");
     let script = format!(
         "CREATE DATABASE maria.{database};
          CREATE TABLE maria.{database}.people (uid BIGINT PRIMARY KEY, gender VARCHAR(10), age INT, dt DATE);
-         INSERT INTO maria.{database}.people SELECT seq, 'x', 1, '2024-08-07' FROM seq_1_to_20000;
+         INSERT INTO maria.{database}.people VALUES {people};
          ANALYZE TABLE maria.{database}.people;
          SET syncline.split_rows = 1000;
          SET syncline.max_rows_per_second = 20000;

@@ -37,6 +37,53 @@ async fn a_statement_of_a_remote_system_can_be_a_table() {
 }
 
 #[tokio::test]
+async fn tables_of_one_structure_are_read_as_one() {
+    let world = World::new().await;
+    let session = world.engine().await.session();
+    let script = world.script(
+        "CREATE TABLE source.workshop.orders_00 (id INT PRIMARY KEY, v VARCHAR(10));
+         CREATE TABLE source.workshop.orders_01 (id INT PRIMARY KEY, v VARCHAR(10));
+         CREATE TABLE source.workshop.orders_2024 (v VARCHAR(10), id INT PRIMARY KEY);
+         INSERT INTO source.workshop.orders_00 VALUES (1, 'a'), (2, 'b');
+         INSERT INTO source.workshop.orders_01 VALUES (3, 'c');
+         INSERT INTO source.workshop.orders_2024 VALUES ('d', 4);
+         SELECT _table, id, v FROM TABLES('source.workshop.orders_[00-01]', 'source.workshop.orders_2*') ORDER BY id;
+         SELECT count(*) FROM TABLES('source.workshop.orders_*', 'source.workshop.orders_00') t WHERE t._table LIKE '%_0%';
+         USE source.workshop;
+         SELECT sum(id) FROM tables('orders_[00-01]');
+         INSERT INTO target.ods.users (uid, dt) SELECT id, '2024-08-07' FROM TABLES('orders_*');
+         SELECT count(*) FROM target.ods.users;",
+    );
+    let (report, events) = run(&session, script).await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    assert_eq!(
+        rows_of(&events),
+        [
+            "source.workshop.orders_00|1|a",
+            "source.workshop.orders_00|2|b",
+            "source.workshop.orders_01|3|c",
+            "source.workshop.orders_2024|4|d",
+            "3",
+            "6",
+            "4"
+        ]
+    );
+    for (sql, message) in [
+        ("SELECT * FROM TABLES('source.workshop.orders_[00-02]')", "orders_02"),
+        ("SELECT * FROM TABLES('source.workshop.bills_*')", "matches no table of source.workshop"),
+        ("SELECT * FROM TABLES('source.work*.orders_00')", "stand for parts of a table's name"),
+        ("SELECT * FROM TABLES('nowhere.workshop.orders_*')", "nowhere"),
+        ("SELECT * FROM TABLES(source.workshop.orders_00)", "TABLES takes names of tables as texts"),
+        ("SELECT * FROM TABLES('source.workshop.orders_00', 'source.workshop.users')", "tables of one structure"),
+    ] {
+        let (report, _) = run(&session, sql).await;
+        assert_eq!(report.exit_code(), 2, "{sql}: {:?}", report.error);
+        let error = report.error.unwrap().message;
+        assert!(error.contains(message), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn use_settings_parameters_and_views_belong_to_the_session() {
     let world = World::new().await;
     let engine = world.engine().await;

@@ -6,6 +6,8 @@ use crate::mysql::splits::server::Spent;
 /// Sorted keys, compared as a server does that knows no case; estimates are doubled beyond a few pages, and never over half of the table.
 struct MemoryServer {
     keys: Vec<Key>,
+    /// What the server compares them by.
+    weights: Vec<(Vec<u32>, i128)>,
     exact_below: usize,
     spent: Spent,
 }
@@ -28,12 +30,13 @@ fn weight(key: &Key) -> (Vec<u32>, i128) {
 impl MemoryServer {
     fn new(mut keys: Vec<Key>) -> Self {
         keys.sort_by_cached_key(weight);
-        Self { keys, exact_below: 1000, spent: Spent::default() }
+        let weights = keys.iter().map(weight).collect();
+        Self { keys, weights, exact_below: 1000, spent: Spent::default() }
     }
 
     fn place(&self, key: &Key) -> usize {
         let wanted = weight(key);
-        self.keys.partition_point(|key| weight(key) < wanted)
+        self.weights.partition_point(|weight| *weight < wanted)
     }
 
     fn places(&self, range: &KeyRange) -> std::ops::Range<usize> {
@@ -202,6 +205,15 @@ async fn text_is_cut_in_the_servers_order() {
     }
 }
 
+/// Digits behind a common beginning: few letters are tried in vain.
+#[tokio::test]
+async fn many_rows_of_numbered_text_cost_few_questions() {
+    let mut server = MemoryServer::new((0..200_000).map(|n| Key::Text(format!("order/{n}"))).collect());
+    let leaves = leaves(&mut server, 200_000, 32).await.unwrap().unwrap();
+    assert!(leaves.len() >= 64, "{}", leaves.len());
+    assert!(server.spent().statements < 100, "{:?}", server.spent());
+}
+
 #[tokio::test]
 async fn bytes_are_cut() {
     let mut random = Numbers(3);
@@ -227,4 +239,53 @@ async fn a_table_of_one_value_or_none_is_not_cut() {
     assert_eq!(sizes(numbers(vec![5; 30_000]), 8).await, [30_000]);
     assert_eq!(sizes(vec![Key::Text("same".into()); 30_000], 8).await, [30_000]);
     assert!(leaves(&mut MemoryServer::new(Vec::new()), 0, 8).await.unwrap().is_none());
+}
+
+/// Rows of the value that most rows have.
+fn heaviest(keys: &[Key]) -> usize {
+    let mut weights: Vec<_> = keys.iter().map(weight).collect();
+    weights.sort();
+    weights.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or(0)
+}
+
+async fn assert_any_spread(keys: Vec<Key>, splits: usize, what: &str) {
+    let (heaviest, rows) = (heaviest(&keys), keys.len());
+    let sizes = sizes(keys, splits).await;
+    let most = sizes.iter().max().unwrap();
+    let bound = 2 * rows / sizes.len().min(splits) + heaviest;
+    assert!(*most <= bound, "{what}: {most} of {rows} rows in one of {} splits: {sizes:?}", sizes.len());
+}
+
+#[tokio::test]
+async fn numbers_of_any_spread_are_in_one_split_each() {
+    for seed in 0..24 {
+        let mut random = Numbers(seed);
+        let clusters: Vec<(i128, u32)> = (0..1 + random.next() % 6)
+            .map(|_| (i128::from(random.next().cast_signed()), (random.next() % 50) as u32))
+            .collect();
+        let mut key = || {
+            let (start, bits) = clusters[random.next() as usize % clusters.len()];
+            start + i128::from(random.next() % (1 << bits))
+        };
+        let keys = numbers((0..30_000).map(|_| key()).collect::<Vec<_>>());
+        assert_any_spread(keys, 2 + seed as usize % 31, &format!("seed {seed}")).await;
+    }
+}
+
+#[tokio::test]
+async fn text_of_any_spread_is_in_one_split_each() {
+    let alphabets = ["0123456789abcdef", "ABCabcxyz", "aé表😀", "01", " -/.ab", "αβγδабвг"];
+    for seed in 0..12 {
+        let mut random = Numbers(seed);
+        let alphabet: Vec<char> = alphabets[seed as usize % alphabets.len()].chars().collect();
+        let stems: Vec<String> = (0..1 + random.next() % 3).map(|n| "customer/".repeat(n as usize)).collect();
+        let mut key = || {
+            let mut text = stems[random.next() as usize % stems.len()].clone();
+            let length = 8 + random.next() % 12;
+            text.extend((0..length).map(|_| alphabet[random.next() as usize % alphabet.len()]));
+            Key::Text(text)
+        };
+        let keys = (0..30_000).map(|_| key()).collect();
+        assert_any_spread(keys, 2 + seed as usize % 15, &format!("seed {seed}")).await;
+    }
 }
