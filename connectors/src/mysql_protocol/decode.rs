@@ -13,7 +13,7 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{Reject, RejectLog};
 
 use super::column_builder::ColumnBuilder;
-use super::value::{DateTimeParts, ZeroDates, time_text};
+use super::value::{DateTimeParts, ZeroDates, write_time};
 use super::wire::Protocol;
 use super::wire::cell::{self, Cell, Form};
 use super::wire::fields::Fields;
@@ -507,8 +507,11 @@ fn append(
                 (Cell::Time(time), Reading::Time { fraction_digits }) => {
                     let hours = time.days.checked_mul(24).and_then(|hours| hours.checked_add(u32::from(time.hours)));
                     let hours = hours.ok_or_else(|| unexpected(value))?;
-                    let (minutes, seconds, fraction) = (time.minutes, time.seconds, time.microseconds);
-                    builder.append_value(&time_text(time.negative, hours, minutes, seconds, fraction, fraction_digits))
+                    let mut text = ShortText::default();
+                    let rest = (time.minutes, time.seconds);
+                    write_time(&mut text, time.negative, hours, rest, time.microseconds, fraction_digits)
+                        .map_err(|_| unexpected(value))?;
+                    builder.append(text.bytes())
                 }
                 (Cell::Int(number), _) => builder.append_value(&number.to_string()),
                 (Cell::UInt(number), _) => builder.append_value(&number.to_string()),
@@ -635,9 +638,10 @@ fn decimal128(value: Cell<'_>, reading: Reading) -> Result<i128, Refused> {
     Ok(if negative { -number } else { number })
 }
 
-/// The usual case without an allocation: a sign, at most 38 digits, and exactly `scale` of them behind the point.
+/// A sign and the digits before and behind the point of the usual form, in which servers send decimals: exactly `scale` digits behind the
+/// point, and no more than `precision` of them in all.
 #[inline]
-fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
+fn plain_parts(text: &[u8], precision: u8, scale: u8) -> Option<(bool, &[u8], &[u8])> {
     let (negative, digits) = match text.split_first()? {
         (b'-', digits) => (true, digits),
         _ => (false, text),
@@ -649,24 +653,80 @@ fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
             (whole, fraction.strip_prefix(b".")?)
         }
     };
-    if whole.is_empty() || whole.len() + fraction.len() > usize::from(precision) {
-        return None;
-    }
-    // 18 digits fit 64 bits, whose arithmetic is several times as fast.
-    let number = if whole.len() + fraction.len() <= 18 {
-        let add = |number: u64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'));
-        i128::from(whole.iter().chain(fraction).try_fold(0, add)?)
+    let fits = !whole.is_empty() && whole.len() + fraction.len() <= usize::from(precision);
+    fits.then_some((negative, whole, fraction))
+}
+
+/// Digits that 64 bits hold, whose arithmetic is several times as fast as that of more.
+const DIGITS_OF_64_BITS: usize = 18;
+
+/// The number of at most [`DIGITS_OF_64_BITS`] digits.
+#[inline]
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number: u64, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit <= 9).then(|| number.wrapping_mul(10).wrapping_add(u64::from(digit)))
+    })
+}
+
+/// The usual case without an allocation.
+#[inline]
+fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
+    let (negative, whole, fraction) = plain_parts(text, precision, scale)?;
+    let magnitude = if whole.len() + fraction.len() <= DIGITS_OF_64_BITS {
+        i128::from(number(whole)? * 10_u64.pow(fraction.len() as u32) + number(fraction)?)
     } else {
-        let add = |number: i128, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + i128::from(digit - b'0'));
-        whole.iter().chain(fraction).try_fold(0, add)?
+        let mut magnitude: i128 = 0;
+        for part in whole.chunks(DIGITS_OF_64_BITS).chain(fraction.chunks(DIGITS_OF_64_BITS)) {
+            magnitude = magnitude.checked_mul(10_i128.pow(part.len() as u32))?.checked_add(number(part)?.into())?;
+        }
+        magnitude
     };
-    Some(if negative { -number } else { number })
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+/// As [`plain_decimal`], for up to 76 digits.
+fn plain_decimal256(text: &[u8], precision: u8, scale: u8) -> Option<i256> {
+    let (negative, whole, fraction) = plain_parts(text, precision, scale)?;
+    let mut magnitude = i256::ZERO;
+    for part in whole.chunks(DIGITS_OF_64_BITS).chain(fraction.chunks(DIGITS_OF_64_BITS)) {
+        let shift = i256::from_i128(10_i128.pow(part.len() as u32));
+        magnitude = magnitude.checked_mul(shift)?.checked_add(i256::from_i128(number(part)?.into()))?;
+    }
+    Some(if negative { magnitude.wrapping_neg() } else { magnitude })
+}
+
+/// Text of a few letters, without an allocation.
+#[derive(Default)]
+struct ShortText {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl ShortText {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl std::fmt::Write for ShortText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }
 
 fn decimal256(value: Cell<'_>, reading: Reading) -> Result<i256, Refused> {
+    let Reading::Decimal { precision, scale } = reading else { return Err(unexpected(value)) };
+    if let Cell::Bytes(text) = value
+        && let Some(number) = plain_decimal256(text, precision, scale)
+    {
+        return Ok(number);
+    }
     let (negative, digits) = unscaled(value, reading)?;
     let significant = digits.trim_start_matches('0');
-    let Reading::Decimal { precision, .. } = reading else { return Err(unexpected(value)) };
     if significant.len() > usize::from(precision) {
         return Err(Refused { value: shown(value), reason: "the decimal has more digits than the column".into() });
     }

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, NullBufferBuilder, StringArray, StringBuilder};
 use arrow::buffer::{Buffer, OffsetBuffer};
 
 /// Values up to this length are copied as a block of this length where the bytes behind them may be read too.
-const BLOCK: usize = 32;
+const BLOCK: usize = 16;
 
 /// Gathers values; [`finish`](Self::finish) says which of them are no text.
 #[derive(Debug)]

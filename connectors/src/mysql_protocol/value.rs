@@ -1,5 +1,7 @@
 //! Dates, times of day and what becomes of dates that do not exist.
 
+use std::fmt;
+
 use crate::error::{ConnectorError, Result};
 
 /// What becomes of a date that no calendar has, such as `0000-00-00` or `2024-00-10` (Connector/J's `zeroDateTimeBehavior`).
@@ -77,12 +79,14 @@ impl DateTimeParts {
     }
 
     /// Days since 1970-01-01, or None for a day that no calendar has.
+    #[inline]
     pub fn days(&self) -> Option<i32> {
         let known = self.month >= 1 && self.month <= 12 && self.day >= 1 && self.day <= days_of(self.year, self.month);
-        known.then(|| days_from_civil(i32::from(self.year), i32::from(self.month), i32::from(self.day)))
+        known.then(|| days_from_civil(self.year, self.month, self.day))
     }
 
     /// Microseconds since 1970-01-01 00:00:00 on the same clock, or None for what no calendar or clock has.
+    #[inline]
     pub fn microseconds(&self) -> Option<i64> {
         if self.hour > 23 || self.minute > 59 || self.second > 59 || self.microsecond > 999_999 {
             return None;
@@ -114,23 +118,23 @@ impl DateTimeParts {
     }
 }
 
-/// A TIME as the server's client prints it: hours may pass 24 and be negative, `-838:59:59.000000`.
-pub fn time_text(
+/// Writes a TIME as the server's client prints it: hours may pass 24 and be negative, `-838:59:59.000000`.
+///
+/// # Errors
+/// As `out` does.
+pub fn write_time(
+    out: &mut impl fmt::Write,
     negative: bool,
     hours: u32,
-    minutes: u8,
-    seconds: u8,
+    (minutes, seconds): (u8, u8),
     microseconds: u32,
     fraction_digits: u8,
-) -> String {
+) -> fmt::Result {
     let sign = if negative { "-" } else { "" };
-    let time = format!("{sign}{hours:02}:{minutes:02}:{seconds:02}");
-    match fraction_digits {
-        0 => time,
-        digits => {
-            let all = format!("{microseconds:06}");
-            format!("{time}.{}", &all[..usize::from(digits.min(6))])
-        }
+    write!(out, "{sign}{hours:02}:{minutes:02}:{seconds:02}")?;
+    match usize::from(fraction_digits.min(6)) {
+        0 => Ok(()),
+        digits => write!(out, ".{:0digits$}", microseconds / 10_u32.pow(6 - digits as u32)),
     }
 }
 
@@ -152,6 +156,7 @@ fn microseconds(fraction: &str) -> Option<u32> {
     }
 }
 
+#[inline]
 fn days_of(year: u16, month: u8) -> u8 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
@@ -161,15 +166,15 @@ fn days_of(year: u16, month: u8) -> u8 {
     }
 }
 
-/// Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>), for years from 0.
-fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+/// Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>), for years from 0: counted from 1 March 400
+/// years earlier, so that nothing is negative and nothing is divided with a sign.
+#[inline]
+fn days_from_civil(year: u16, month: u8, day: u8) -> i32 {
+    let year = u32::from(year) + 400 - u32::from(month <= 2);
+    let month_from_march = (u32::from(month) + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + u32::from(day) - 1;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
+    days as i32 - 719_468 - 146_097
 }
 
 /// The day that is so many days after 1970-01-01, for years 0 to 9999.
@@ -245,8 +250,14 @@ mod tests {
 
     #[test]
     fn a_time_passes_24_hours_and_may_be_negative() {
-        assert_eq!(time_text(true, 838, 59, 59, 0, 6), "-838:59:59.000000");
-        assert_eq!(time_text(false, 0, 0, 0, 0, 0), "00:00:00");
-        assert_eq!(time_text(false, 25, 1, 2, 123_456, 3), "25:01:02.123");
+        let text = |negative, hours, rest, microseconds, digits| {
+            let mut text = String::new();
+            write_time(&mut text, negative, hours, rest, microseconds, digits).unwrap();
+            text
+        };
+        assert_eq!(text(true, 838, (59, 59), 0, 6), "-838:59:59.000000");
+        assert_eq!(text(false, 0, (0, 0), 0, 0), "00:00:00");
+        assert_eq!(text(false, 25, (1, 2), 123_456, 3), "25:01:02.123");
+        assert_eq!(text(false, 0, (0, 0), 7, 6), "00:00:00.000007");
     }
 }

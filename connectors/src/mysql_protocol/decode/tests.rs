@@ -88,6 +88,17 @@ fn decimals_are_exact_in_every_form() {
 }
 
 #[test]
+fn decimals_of_more_than_38_digits_are_exact() {
+    let nines = "9".repeat(65);
+    for text in [&nines[..], &format!("-{nines}"), &"0".repeat(70), "-1", "7"] {
+        let reading = Reading::Decimal { precision: 65, scale: 0 };
+        let number = decimal256(Cell::Bytes(text.as_bytes()), reading).unwrap();
+        let expected = if text.trim_matches('0').is_empty() { "0" } else { text };
+        assert_eq!(number.to_string(), expected);
+    }
+}
+
+#[test]
 fn a_value_out_of_range_or_of_another_form_is_refused_with_its_text() {
     let column = ReadColumn { name: "v".into(), reading: Reading::Integer { bits: 8, signed: true }, nullable: true };
     for value in [Value::Int(128), Value::UInt(u64::MAX), Value::Bytes(b"x".to_vec()), Value::Double(1.0)] {
