@@ -6,7 +6,6 @@
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -25,7 +24,7 @@ async fn read(path: &Path, columns: &[&str], delimiter: Option<&[u8]>) -> usize 
     let location = FileLocation::parse(path.to_str().unwrap(), Path::new("/")).unwrap();
     let table = TextTable::try_new(location, options).unwrap();
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-    let mut stream = context.read_table(Arc::new(table)).unwrap().execute_stream().await.unwrap();
+    let mut stream = context.read_table(table).unwrap().execute_stream().await.unwrap();
     let mut rows = 0;
     while let Some(batch) = stream.next().await {
         rows += batch.unwrap().num_rows();

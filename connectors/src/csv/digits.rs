@@ -63,14 +63,6 @@ pub(crate) fn put_i64(region: &mut Region, number: i64) {
     put_u64(region, number.unsigned_abs());
 }
 
-/// Writes a number of up to 39 digits.
-pub(crate) fn put_u128(region: &mut Region, number: u128) {
-    match u64::try_from(number) {
-        Ok(short) => put_u64(region, short),
-        Err(_) => region.put_slice(itoa::Buffer::new().format(number).as_bytes()),
-    }
-}
-
 /// Writes a minus, or nothing.
 #[inline(always)]
 pub(crate) fn put_sign(region: &mut Region, is_negative: bool) {
@@ -94,9 +86,6 @@ mod tests {
             let mut printed = Vec::new();
             append_text::<64>(&mut printed, |region| put_i64(region, (number as i64).wrapping_neg()));
             assert_eq!(String::from_utf8(printed).unwrap(), (number as i64).wrapping_neg().to_string());
-            let mut printed = Vec::new();
-            append_text::<80>(&mut printed, |region| put_u128(region, u128::from(number).pow(2)));
-            assert_eq!(String::from_utf8(printed).unwrap(), u128::from(number).pow(2).to_string());
         }
     }
 

@@ -8,7 +8,6 @@ use super::carry::{Carry, NULL};
 use super::cells::WrittenCells;
 use super::column::{Column, Values};
 use super::options::CsvFormat;
-use super::region::SLACK;
 use super::rows::{Literals, join_by_bytes, join_by_literals};
 use super::texts::{Block, Texts, append_base64, encode_blocks, write_values};
 use crate::error::Result;
@@ -59,15 +58,15 @@ impl CsvEncoder {
         Carry::of(batch, &self.format, &self.nested, self.is_enclosed)
     }
 
-    /// Appends all rows of a batch to `out`, which grows once, by what the batch can need at most.
+    /// Appends all rows of a batch to `out`, which grows at once by what the batch needs for sure, and then where it has to.
     pub fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
         let rows = batch.num_rows();
         let (separator, delimiter) = (self.format.column_separator(), self.format.row_delimiter());
         let mut columns = Vec::with_capacity(batch.num_columns());
-        let mut bytes = (separator.len() * batch.num_columns() + delimiter.len()) * rows + SLACK;
+        let mut bytes = (separator.len() * batch.num_columns() + delimiter.len()) * rows;
         for array in batch.columns() {
             let column = Column::new(array)?;
-            bytes += column.fixed_bytes * rows + column.text_bytes;
+            bytes += column.text_bytes;
             columns.push(match &column.values {
                 Values::Text(texts) if self.is_enclosed && self.may_quote(texts) => Texts::written(column),
                 _ => Texts::direct(column),

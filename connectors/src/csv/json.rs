@@ -8,7 +8,7 @@ use super::carry::Uncarried;
 use super::cells::{Cells, WrittenCells};
 use super::column::{Column, Values};
 use super::decimal::{put_decimal128, put_decimal256};
-use super::region::{Region, SLACK};
+use super::region::Region;
 use super::rows::{Literals, join_by_literals};
 use super::temporal::{put_date, put_timestamp};
 use super::texts::{Block, Texts, encode_blocks, write_values};
@@ -89,7 +89,7 @@ impl JsonEncoder {
             return Ok(());
         }
         let mut columns = Vec::with_capacity(batch.num_columns());
-        let mut bytes = self.literals.len() * rows + SLACK;
+        let mut bytes = self.literals.len() * rows;
         for array in batch.columns() {
             let column = Column::new(array)?;
             if let Values::Binary(values) = &column.values
@@ -97,8 +97,7 @@ impl JsonEncoder {
             {
                 return Err(ConnectorError::internal("bytes that are not UTF-8 reached the JSON encoder"));
             }
-            // for texts without escapes, which most are
-            bytes += (column.fixed_bytes.max(NULL.len()) + 2) * rows + column.text_bytes;
+            bytes += column.text_bytes;
             columns.push(Texts::written(column));
         }
         out.reserve(bytes);
