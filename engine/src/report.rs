@@ -70,6 +70,8 @@ pub struct StatementReport {
     pub status: StatementStatus,
     /// The write mode that was used.
     pub write_mode: Option<String>,
+    /// The most loads of a write that were under way at a time.
+    pub load_parallelism: Option<usize>,
     /// Rows that the scans read, with those that they rejected.
     pub rows_read: Option<u64>,
     /// Rows that are visible in the target; where the outcome is not known, those that are known to be.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::abilities::{Abilities, Version};
 use crate::error::{Error, Result};
 use crate::faults::Faults;
-use crate::http::{self, HttpState, Role};
+use crate::http::{self, HttpState, Role, RunningLoads};
 use crate::load::{ErrorLogs, TransactionLoads};
 use crate::mysql;
 use crate::sql::{Addresses, Services};
@@ -37,6 +37,8 @@ pub struct ServerConfig {
     pub emulate_version: Option<String>,
     /// Counts the rows of CSV loads and drops them, for benchmarks of clients.
     pub discard: bool,
+    /// Loads that are taken at a time, if there is a limit; more are refused for want of memory.
+    pub max_loads: Option<usize>,
     /// Limits of transactions.
     pub transactions: TransactionLimits,
 }
@@ -67,6 +69,7 @@ impl Default for ServerConfig {
             password: None,
             emulate_version: None,
             discard: false,
+            max_loads: None,
             transactions: TransactionLimits::default(),
         }
     }
@@ -84,6 +87,7 @@ impl std::fmt::Debug for ServerConfig {
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("emulate_version", &self.emulate_version)
             .field("discard", &self.discard)
+            .field("max_loads", &self.max_loads)
             .field("transactions", &self.transactions)
             .finish()
     }
@@ -138,6 +142,7 @@ pub struct Server {
     http_addr: SocketAddr,
     be_addr: SocketAddr,
     faults: Faults,
+    running: Arc<RunningLoads>,
     tasks: JoinSet<()>,
 }
 
@@ -155,12 +160,14 @@ impl Server {
         let config = Arc::new(config);
         let mut tasks = JoinSet::new();
         let faults = Faults::default();
+        let running = RunningLoads::new(config.max_loads.unwrap_or(usize::MAX));
         let state = Arc::new(HttpState {
             warehouse: Arc::clone(&warehouse),
             config: Arc::clone(&config),
             error_logs: ErrorLogs::default(),
             transactions: Arc::default(),
             faults: faults.clone(),
+            running: Arc::clone(&running),
             be_port: be_addr.port(),
         });
         tasks.spawn(clean_transactions(Arc::clone(&state.transactions), config.transactions.clean_every));
@@ -169,7 +176,7 @@ impl Server {
         let addresses = Addresses { mysql: mysql_addr, http: http_addr, be: be_addr };
         let services = Services::new(Arc::clone(&warehouse), Arc::clone(&config), addresses, faults.clone())?;
         tasks.spawn(mysql::serve(mysql, Arc::new(services)));
-        Ok(Self { warehouse, mysql_addr, http_addr, be_addr, faults, tasks })
+        Ok(Self { warehouse, mysql_addr, http_addr, be_addr, faults, running, tasks })
     }
 
     /// Where the MySQL protocol is spoken.
@@ -195,6 +202,11 @@ impl Server {
     /// The switch for faults, for tests of clients.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// The most loads that were under way at a time.
+    pub fn most_loads(&self) -> usize {
+        self.running.peak()
     }
 
     /// Closes the ports and all connections, and waits until their tasks have ended and nothing of them holds the data folder.

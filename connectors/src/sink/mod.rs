@@ -181,6 +181,8 @@ pub struct WriteSummary {
     pub labels: Vec<String>,
     /// The mode that was used, such as `single`.
     pub write_mode: String,
+    /// The most loads that were under way at a time; 0 for a target that has no loads.
+    pub load_parallelism: usize,
     /// What the user should know, though the write is committed.
     pub warnings: Vec<String>,
     /// Of a write into a partitioned table over files: the partitions that it wrote and that the table does not know yet, a text for each

@@ -13,6 +13,8 @@ pub const DEFAULT_MAX_LINE_BYTES: u64 = 64 << 20;
 /// `visible_timeout` unless set.
 pub const DEFAULT_VISIBLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Loads at a time that may be asked for. Each is a thread of a backend, and has two parts of rows in memory here.
+const MAX_LOAD_PARALLELISM: usize = 64;
 /// The longest time that a load may take (StarRocks: STREAM_LOAD docs, `timeout`): three days.
 const MAX_LOAD_TIMEOUT_S: u64 = 259_200;
 
@@ -67,6 +69,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("write_mode", &[]),
     ("load_bytes", &["maxBatchSize"]),
     ("load_rows", &["maxBatchRows"]),
+    ("load_parallelism", &[]),
     ("error_limit", &["errorLimit.record"]),
     ("strategy_on_error", &[]),
     ("load_timeout", &[]),
@@ -83,6 +86,8 @@ pub struct WriteSettings {
     pub load_bytes: u64,
     /// `load_rows`: rows of one load at most.
     pub load_rows: Option<u64>,
+    /// `load_parallelism`: how many loads the target gets at a time; None is as many as it takes.
+    pub load_parallelism: Option<usize>,
     /// `error_limit`: rejects allowed, a count or a part such as `1%`.
     pub error_limit: ErrorLimit,
     /// `load_timeout`: how long the server may take over one load; None is the connector's own default.
@@ -99,6 +104,7 @@ impl Default for WriteSettings {
             write_mode: WriteMode::default(),
             load_bytes: DEFAULT_LOAD_BYTES,
             load_rows: None,
+            load_parallelism: None,
             error_limit: ErrorLimit::default(),
             load_timeout: None,
             visible_timeout: DEFAULT_VISIBLE_TIMEOUT,
@@ -163,6 +169,7 @@ impl WriteSettings {
             "write_mode" => self.write_mode = WriteMode::parse(value)?,
             "load_bytes" => self.load_bytes = positive(name, parse_bytes(name, value)?)?,
             "load_rows" => self.load_rows = Some(positive(name, parse_count(name, value)?)?),
+            "load_parallelism" => self.load_parallelism = parse_parallelism(value)?,
             "error_limit" => self.error_limit = parse_error_limit(value)?,
             "load_timeout" => self.load_timeout = Some(parse_load_timeout(value)?),
             "visible_timeout" => self.visible_timeout = parse_duration(name, value)?,
@@ -211,6 +218,19 @@ fn positive(name: &str, value: u64) -> Result<u64> {
 fn parse_count(name: &str, text: &str) -> Result<u64> {
     text.parse()
         .map_err(|_| ConnectorError::option(format!("{name} is \"{text}\"; it is a whole number such as 500000")))
+}
+
+/// `auto` is None: as many loads at a time as the target takes.
+fn parse_parallelism(text: &str) -> Result<Option<usize>> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(None);
+    }
+    match text.parse() {
+        Ok(loads @ 1..=MAX_LOAD_PARALLELISM) => Ok(Some(loads)),
+        _ => Err(ConnectorError::option(format!(
+            "load_parallelism is \"{text}\"; it is a number of loads at a time from 1 to {MAX_LOAD_PARALLELISM}, or auto"
+        ))),
+    }
 }
 
 /// A number of bytes: `1048576`, `64MB`, `64 MiB`, `1g`; units are powers of 1024.
@@ -298,11 +318,13 @@ mod tests {
             ("maxBatchRows", "500000"),
             ("maxBatchSize", "5242880"),
             ("errorLimit", "7"),
+            ("loadParallelism", "3"),
             ("writeMode", "plain"),
         ]);
         let (settings, rest) = WriteSettings::parse(&properties, &none, &none).unwrap();
         assert_eq!(settings.load_rows, Some(500_000));
         assert_eq!(settings.load_bytes, 5 << 20);
+        assert_eq!(settings.load_parallelism, Some(3));
         assert_eq!(settings.error_limit, ErrorLimit::Rows(7));
         assert_eq!(settings.write_mode, WriteMode::Plain);
         assert!(rest.is_empty());
@@ -347,6 +369,12 @@ mod tests {
         assert_eq!(parse("load_bytes", "lots"), "load_bytes is \"lots\"; it is a size such as 64MB");
         assert_eq!(parse("load_bytes", "0"), "load_bytes must be more than 0");
         assert_eq!(parse("load_bytes", "99999999999g"), "load_bytes is \"99999999999g\"; it is a size such as 64MB");
+        for loads in ["0", "65", "many"] {
+            assert_eq!(
+                parse("load_parallelism", loads),
+                format!("load_parallelism is \"{loads}\"; it is a number of loads at a time from 1 to 64, or auto")
+            );
+        }
         assert_eq!(parse("visible_timeout", "-1s"), "visible_timeout is \"-1s\"; it is a time such as 60s");
         for limit in ["-1", "101%", "0.01", "NaN%", ""] {
             assert!(parse("error_limit", limit).starts_with("error_limit is "), "{limit}");

@@ -4,7 +4,7 @@
 //! server filters, `splits` cutting a table into pieces, `top_k` handing on `ORDER BY … LIMIT`, and `decode` turning the server's text into
 //! Arrow; `types` is the table of types. `ddl` writes CREATE TABLE after tables of other systems. A write is planned in `sink` with the
 //! options of `write_options` and what `upsert` allows for the table's model, runs in one of `modes`, and reaches the server through
-//! `stream_load`.
+//! `stream_load`. What has to wait and is too much for memory is in a `spill_file`.
 
 mod abilities;
 pub mod catalog;
@@ -19,6 +19,7 @@ mod partitions;
 mod query;
 pub mod scan;
 mod sink;
+mod spill_file;
 mod splits;
 mod stream_load;
 pub mod table;

@@ -25,8 +25,9 @@ use crate::csv::ArrowEncoder;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{PlannedWrite, Sink, TargetColumn, WriteMode, WriteRequest};
 
-/// Writers of one write: a load is one thread of one backend (StarRocks: a load's dop is 1), so that a few are needed to keep a cluster busy.
-const MAX_WRITERS: usize = 4;
+/// Writers of one write unless `load_parallelism` says how many, and with them loads at a time: a load is one thread of one backend
+/// (StarRocks: a load's dop is 1), so that a few are needed to keep a cluster busy.
+pub(super) const MAX_WRITERS: usize = 4;
 
 /// The longest timeout of a transaction, as of a load (StarRocks: STREAM_LOAD docs), in seconds.
 const MAX_TIMEOUT_S: u64 = 259_200;
@@ -155,11 +156,16 @@ fn plan_into(
     })
     .map_err(|why| unsupported(&shown, &why))?;
     let error_limit = options.settings.error_limit;
-    let description = format!("{shown}, {}", describe(&choice, &options, replaced.as_ref()));
+    let at_a_time = match (&choice, options.settings.load_parallelism) {
+        (Choice::Single, _) => String::new(),
+        (_, Some(loads)) => format!(", load_parallelism={loads}"),
+        (_, None) => ", load_parallelism=auto".to_owned(),
+    };
+    let description = format!("{shown}, {}{at_a_time}", describe(&choice, &options, replaced.as_ref()));
     let max_writers = match choice {
         // One load of any size is one stream.
         Choice::Single => 1,
-        _ => MAX_WRITERS,
+        _ => options.settings.load_parallelism.unwrap_or(MAX_WRITERS),
     };
     let client = catalog.stream_load()?;
     let target = Arc::new(WriteTarget::new(catalog.name(), client, request, columns, options));

@@ -4,6 +4,7 @@ mod formats;
 mod models;
 mod overwrite;
 mod overwrite_faults;
+mod parallel;
 mod recovery;
 mod transactions;
 

@@ -177,6 +177,9 @@ pub(crate) struct MinirocksArgs {
     /// Behave as this StarRocks version where versions differ
     #[arg(long, value_name = "VERSION")]
     pub(crate) emulate: Option<String>,
+    /// Count the rows of loads and throw them away, to measure clients
+    #[arg(long, conflicts_with = "data_dir")]
+    pub(crate) discard: bool,
     /// Say more on standard error
     #[arg(short = 'v', long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

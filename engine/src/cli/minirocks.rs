@@ -17,6 +17,7 @@ pub(super) async fn minirocks(args: MinirocksArgs) -> u8 {
         mysql_port: args.mysql_port,
         password: std::env::var("MINIROCKS_PASSWORD").ok().filter(|password| !password.is_empty()),
         emulate_version: args.emulate,
+        discard: args.discard,
         ..ServerConfig::default()
     };
     let server = match Server::start(config).await {

@@ -149,6 +149,9 @@ fn write_line(statement: &StatementReport) -> Option<String> {
     }
     if let Some(mode) = &statement.write_mode {
         line.push_str(&format!(", mode {mode}"));
+        if let Some(loads @ 2..) = statement.load_parallelism {
+            line.push_str(&format!(", up to {loads} loads at a time"));
+        }
     }
     if let Some(until) = &statement.resume_until {
         line.push_str(&format!(", --resume can finish it until {}", visible(until)));

@@ -31,7 +31,7 @@ pub(super) enum Effect {
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
 const WRITE_SETTINGS: &[&str] =
-    &["write_mode", "load_bytes", "load_rows", "visible_timeout", "error_limit", "max_line_bytes"];
+    &["write_mode", "load_bytes", "load_rows", "load_parallelism", "visible_timeout", "error_limit", "max_line_bytes"];
 
 /// The names of all settings that an engine or a connector reads.
 fn settings() -> impl Iterator<Item = &'static str> {

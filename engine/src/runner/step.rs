@@ -92,6 +92,7 @@ impl Step {
             target: self.target(),
             status,
             write_mode: None,
+            load_parallelism: None,
             rows_read: None,
             rows_written: None,
             rows_rejected: None,

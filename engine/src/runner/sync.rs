@@ -262,6 +262,7 @@ pub(super) async fn run_write(
         report.bytes_written = Some(summary.bytes_written);
         report.labels = shown_labels(summary.labels);
         report.write_mode = Some(summary.write_mode);
+        report.load_parallelism = Some(summary.load_parallelism).filter(|loads| *loads > 0);
         report.rows_rejected = Some(rejects.count().max(summary.rows_rejected_by_server));
         for warning in summary.warnings {
             context.warn(report, warning).await;

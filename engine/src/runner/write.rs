@@ -107,6 +107,7 @@ pub(super) async fn run(
         target: Some(target.to_owned()),
         status: StatementStatus::Succeeded,
         write_mode: None,
+        load_parallelism: None,
         rows_read: None,
         rows_written: None,
         rows_rejected: None,

@@ -70,8 +70,11 @@ async fn stream_load(
         Err(answer) => return answer_early(answer, body, &connection),
     };
     let mut outcome = LoadOutcome::new(label.as_deref().unwrap_or(""), database, table);
-    let load = match prepare(&state, head, label.as_deref(), &mut outcome) {
-        Ok(load) => load,
+    let prepared = prepare(&state, head, label.as_deref(), &mut outcome);
+    // Behind the begin, as in StarRocks: the label is then known, and aborted.
+    let prepared = prepared.and_then(|load| Ok((load, state.running.begin()?)));
+    let (load, _running) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             outcome.fail(&error);
             outcome.timings.total = begun.elapsed();

@@ -16,6 +16,7 @@ mod fault_tests;
 mod format_tests;
 mod frontend;
 mod request;
+mod running;
 #[cfg(test)]
 pub(crate) mod test_client;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use crate::faults::Faults;
 use crate::load::{ErrorLogs, TransactionLoads};
 use crate::server::ServerConfig;
 use crate::storage::Warehouse;
+pub(crate) use running::RunningLoads;
 
 /// Connections of one port at a time; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
@@ -68,6 +70,8 @@ pub(crate) struct HttpState {
     pub(crate) error_logs: ErrorLogs,
     pub(crate) transactions: Arc<TransactionLoads>,
     pub(crate) faults: Faults,
+    /// The loads that the BE has under way.
+    pub(crate) running: Arc<RunningLoads>,
     /// The port of the BE, for redirects.
     pub(crate) be_port: u16,
 }

@@ -132,6 +132,13 @@ async fn load(
     if let Err(refusal) = check(state, head, label) {
         return (Some(Err(refusal)), body);
     }
+    let _running = match state.running.begin() {
+        Ok(running) => running,
+        Err(error) => {
+            let refusal = Refusal::new(TransactionStatus::InternalError, error.to_string());
+            return (Some(Err(refusal)), body);
+        }
+    };
     let (database, table) = (text(&head.headers, "db"), text(&head.headers, "table"));
     let load = state.transactions.load(
         &database.unwrap_or_default(),

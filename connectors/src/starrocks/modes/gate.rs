@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::held::{HeldRows, Weight};
+use super::held_batch::HeldBatch;
 use super::single::send_held;
 use super::target::WriteTarget;
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -41,7 +42,7 @@ enum State {
     Holding(Holding),
     /// What was held of writers that have not come back since. Each sends its own rows on, before those that follow: of two rows with one key
     /// the later one must stay the later one.
-    Open(BTreeMap<usize, Vec<RecordBatch>>),
+    Open(BTreeMap<usize, Vec<HeldBatch>>),
     /// Also while the next mode begins, which is why it could not if it could not.
     Ended(Option<(ErrorCode, String)>),
 }
@@ -57,8 +58,8 @@ struct Holding {
 
 impl Holding {
     /// What a writer that opens the gate sends on, and what is left to the others.
-    fn divide(self, opener: usize) -> (Vec<RecordBatch>, BTreeMap<usize, Vec<RecordBatch>>) {
-        let (mut of_opener, mut of_others) = (Vec::new(), BTreeMap::<usize, Vec<RecordBatch>>::new());
+    fn divide(self, opener: usize) -> (Vec<HeldBatch>, BTreeMap<usize, Vec<HeldBatch>>) {
+        let (mut of_opener, mut of_others) = (Vec::new(), BTreeMap::<usize, Vec<HeldBatch>>::new());
         for (batch, owner) in self.rows.into_batches().into_iter().zip(self.owners) {
             match owner == opener || self.ended.contains(&owner) {
                 true => of_opener.push(batch),
@@ -159,14 +160,14 @@ struct GateWriter {
 
 impl GateWriter {
     /// Holds a batch; what must be sent on if the gate is open, or opens now, else None.
-    async fn hold(&mut self, batch: &RecordBatch) -> Result<Option<Vec<RecordBatch>>> {
+    async fn hold(&mut self, batch: &RecordBatch) -> Result<Option<Vec<HeldBatch>>> {
         let shared = &self.shared;
         // Outside the lock: writers encode side by side.
         let weight = Weight::of(&shared.target, batch, &mut self.scratch)?;
         let mut state = shared.state.lock().await;
         match &mut *state {
             State::Holding(held) if held.rows.has_room_for(weight, shared.target.options().settings.load_bytes) => {
-                held.rows.push(batch.clone(), weight);
+                held.rows.push(batch.clone(), weight)?;
                 held.owners.push(self.writer);
                 self.bytes += weight.bytes;
                 Ok(None)
@@ -186,12 +187,12 @@ impl GateWriter {
                 }
                 let (mut batches, of_others) = held.divide(self.writer);
                 *state = State::Open(of_others);
-                batches.push(batch.clone());
+                batches.push(HeldBatch::InMemory(batch.clone()));
                 Ok(Some(batches))
             }
             State::Open(left) => {
                 let mut batches = left.remove(&self.writer).unwrap_or_default();
-                batches.push(batch.clone());
+                batches.push(HeldBatch::InMemory(batch.clone()));
                 Ok(Some(batches))
             }
             // Whose error reaches the user is chance, so that all writers say the same.
@@ -201,10 +202,10 @@ impl GateWriter {
     }
 
     /// Opens this writer's part of the next mode with these rows.
-    async fn send_on(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
+    async fn send_on(&mut self, batches: Vec<HeldBatch>) -> Result<()> {
         let mut next = self.shared.next.open(self.writer, self.writers).await?;
         for batch in batches {
-            next.write(&batch).await?;
+            next.write(&batch.read()?).await?;
         }
         self.next = Some(next);
         Ok(())

@@ -1,11 +1,15 @@
-//! Rows that wait for their load. They are held as batches, since only the whole load shows whether plain CSV can carry it.
+//! Rows that wait for their load. They are held as batches, since only the whole load shows whether plain CSV can carry it. Those beyond a bound
+//! are in a file ([`HeldBatches`]).
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
+use super::super::spill_file::not_kept;
+use super::super::stream_load::body::KeptPieces;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::write_options::Format;
 use super::encode::{LoadEncoder, left_out};
+use super::held_batch::{HeldBatch, HeldBatches};
 use super::target::{Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
@@ -21,7 +25,7 @@ pub(super) const LEAVE_THE_FORMAT: &str = "leave format, delimiters and \"column
 /// Batches with what they weigh.
 #[derive(Debug, Default)]
 pub(super) struct HeldRows {
-    batches: Vec<RecordBatch>,
+    batches: HeldBatches,
     bytes: u64,
     memory: u64,
     rows: u64,
@@ -77,18 +81,18 @@ impl Weight {
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) encoding: Encoding,
-    pub(super) pieces: Vec<Bytes>,
+    pub(super) pieces: KeptPieces,
     pub(super) rows: u64,
     pub(super) bytes: u64,
 }
 
 impl HeldRows {
-    pub(super) fn push(&mut self, batch: RecordBatch, weight: Weight) {
+    pub(super) fn push(&mut self, batch: RecordBatch, weight: Weight) -> Result<()> {
         self.bytes += weight.bytes;
         self.memory += weight.memory;
         self.rows += batch.num_rows() as u64;
         self.has_uncarried |= weight.has_uncarried;
-        self.batches.push(batch);
+        self.batches.push(batch, weight.memory)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -110,8 +114,8 @@ impl HeldRows {
     }
 
     /// The batches in order, for a load that is streamed.
-    pub(super) fn into_batches(self) -> Vec<RecordBatch> {
-        self.batches
+    pub(super) fn into_batches(self) -> Vec<HeldBatch> {
+        self.batches.into_vec()
     }
 
     /// Encodes the rows. Rows that the format cannot carry become rejects; the error is the reject log's when there are too many.
@@ -140,33 +144,40 @@ impl HeldRows {
 
     /// Before [`encode`](Self::encode): asks the server whether it reads Arrow, where nothing else carries all rows.
     pub(super) async fn prepare(&self, target: &WriteTarget) {
-        if self.needs_arrow(target)
+        // A batch that cannot be read again is an error of the encoding behind this.
+        if self.needs_arrow(target).unwrap_or(false)
             && let Err(error) = target.ask_for_arrow().await
         {
             tracing::info!(target = %target.shown(), %error, "the server does not say whether it reads Arrow");
         }
     }
 
-    fn needs_arrow(&self, target: &WriteTarget) -> bool {
-        matches!(target.format(), Format::CsvOrJson(_))
+    fn needs_arrow(&self, target: &WriteTarget) -> Result<bool> {
+        Ok(matches!(target.format(), Format::CsvOrJson(_))
             && self.has_uncarried
             && target.may_know_arrow()
-            && !(target.options().has_enclosed_csv && self.is_carried_by(target, Encoding::EnclosedCsv))
-            && !(self.is_carried_by(target, Encoding::Json) && target.takes_json_of(self.bytes.saturating_mul(2)))
+            && !(target.options().has_enclosed_csv && self.is_carried_by(target, Encoding::EnclosedCsv)?)
+            && !(self.is_carried_by(target, Encoding::Json)? && target.takes_json_of(self.bytes.saturating_mul(2))))
     }
 
-    fn is_carried_by(&self, target: &WriteTarget, encoding: Encoding) -> bool {
-        self.batches.iter().all(|batch| target.uncarried(encoding, batch).is_empty())
+    /// Whether a format carries all rows.
+    pub(super) fn is_carried_by(&self, target: &WriteTarget, encoding: Encoding) -> Result<bool> {
+        for batch in self.batches.iter() {
+            if !target.uncarried(encoding, &batch.read()?).is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The first format that the server reads and that carries every row: enclosed CSV, JSON, Arrow. Where none does, the few rows that CSV
     /// cannot carry are the rejects.
     fn encode_as_carried(self, target: &WriteTarget) -> Result<Encoded> {
         let has_enclosed = target.options().has_enclosed_csv;
-        if has_enclosed && self.is_carried_by(target, Encoding::EnclosedCsv) {
+        if has_enclosed && self.is_carried_by(target, Encoding::EnclosedCsv)? {
             return self.encode_as(target, Encoding::EnclosedCsv, "");
         }
-        let obstacle = self.json_obstacle(target);
+        let obstacle = self.json_obstacle(target)?;
         if obstacle.is_none()
             && let Some(encoded) = self.encode_json(target)?
         {
@@ -182,31 +193,35 @@ impl HeldRows {
     /// Each batch is let go as soon as it is encoded.
     fn encode_as(self, target: &WriteTarget, encoding: Encoding, way_out: &str) -> Result<Encoded> {
         let mut encoder = LoadEncoder::new(target, encoding)?;
-        let mut pieces = Vec::new();
-        for batch in self.batches {
-            encoder.push(target, &batch, way_out)?;
-            pieces.extend(encoder.full_piece());
+        let mut pieces = KeptPieces::default();
+        for batch in self.batches.into_vec() {
+            encoder.push(target, &batch.read()?, way_out)?;
+            keep(&mut pieces, encoder.full_piece())?;
         }
         encoded(encoder, target, pieces)
     }
 
     /// Why JSON cannot carry all rows; None if it can.
-    fn json_obstacle(&self, target: &WriteTarget) -> Option<String> {
-        let found = self.batches.iter().find_map(|batch| target.uncarried(Encoding::Json, batch).into_iter().next())?;
-        let column = &target.columns()[found.column].name;
-        Some(format!(
-            "JSON, which could carry it, is ruled out: column {column} {} in a row of the same load; allow such rows with \"error_limit\", or write them by a statement of their own",
-            found.reason
-        ))
+    fn json_obstacle(&self, target: &WriteTarget) -> Result<Option<String>> {
+        for batch in self.batches.iter() {
+            if let Some(found) = target.uncarried(Encoding::Json, &batch.read()?).into_iter().next() {
+                let column = &target.columns()[found.column].name;
+                return Ok(Some(format!(
+                    "JSON, which could carry it, is ruled out: column {column} {} in a row of the same load; allow such rows with \"error_limit\", or write them by a statement of their own",
+                    found.reason
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// None if it is more than the server takes as JSON.
     fn encode_json(&self, target: &WriteTarget) -> Result<Option<Encoded>> {
         let mut encoder = LoadEncoder::new(target, Encoding::Json)?;
-        let mut pieces = Vec::new();
-        for batch in &self.batches {
-            encoder.push(target, batch, "")?;
-            pieces.extend(encoder.full_piece());
+        let mut pieces = KeptPieces::default();
+        for batch in self.batches.iter() {
+            encoder.push(target, &batch.read()?, "")?;
+            keep(&mut pieces, encoder.full_piece())?;
             if !target.takes_json_of(encoder.plain_bytes() + 1) {
                 return Ok(None);
             }
@@ -215,11 +230,13 @@ impl HeldRows {
     }
 }
 
+fn keep(pieces: &mut KeptPieces, piece: Option<Bytes>) -> Result<()> {
+    piece.map_or(Ok(()), |piece| pieces.push(piece)).map_err(|error| not_kept(&error))
+}
+
 /// What an encoder made of a load's rows.
-fn encoded(mut encoder: LoadEncoder, target: &WriteTarget, mut pieces: Vec<Bytes>) -> Result<Encoded> {
+fn encoded(mut encoder: LoadEncoder, target: &WriteTarget, mut pieces: KeptPieces) -> Result<Encoded> {
     let last = encoder.finish(target)?;
-    if !last.is_empty() {
-        pieces.push(last);
-    }
+    keep(&mut pieces, Some(last).filter(|last| !last.is_empty()))?;
     Ok(Encoded { encoding: encoder.encoding(), pieces, rows: encoder.rows(), bytes: encoder.sent_bytes() })
 }

@@ -68,7 +68,11 @@ impl ParallelLoads {
 
     /// What the committed loads did, with the labels of those that are named. They are taken: the write is theirs no longer.
     pub(super) fn take_summary(&self, write_mode: &str, is_named: impl Fn(&Committed) -> bool) -> WriteSummary {
-        let mut summary = WriteSummary { write_mode: write_mode.to_owned(), ..WriteSummary::default() };
+        let mut summary = WriteSummary {
+            write_mode: write_mode.to_owned(),
+            load_parallelism: self.target.load_parallelism(),
+            ..WriteSummary::default()
+        };
         for load in std::mem::take(&mut self.loads.lock().committed) {
             summary.rows_written += load.rows;
             summary.rows_rejected_by_server += load.rows_rejected;
@@ -202,7 +206,7 @@ impl LoadsWriter {
                 self.flush().await?;
             }
             self.bytes += weight.bytes;
-            self.held.push(batch, weight);
+            self.held.push(batch, weight)?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod decided;
 mod encode;
 pub(super) mod gate;
 pub(super) mod held;
+mod held_batch;
 mod loads;
 pub(super) mod native;
 pub(super) mod partition_places;
@@ -20,6 +21,7 @@ mod statement;
 pub(super) mod target;
 pub(super) mod temporary_partition;
 pub(super) mod transaction;
+mod transaction_series;
 mod transaction_writer;
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl Sink for SingleSink {
                 target.record_decision(&[shared.label().to_string()]).await?;
                 let committed = streaming.end(target, shared.label()).await?;
                 target.forget().await;
-                return Ok(summary(committed));
+                return Ok(summary(target, committed));
             }
             State::Ended => return Err(ConnectorError::internal("a write is committed that has ended")),
         };
@@ -175,23 +175,23 @@ pub(super) async fn send_held(
     sent.store(true, Ordering::Relaxed);
     let committed = target.send(label, encoded).await?;
     target.forget().await;
-    Ok(summary(committed))
+    Ok(summary(target, committed))
 }
 
 fn ended() -> ConnectorError {
     ConnectorError::new(ErrorCode::Cancelled, "the write has ended")
 }
 
-fn summary(committed: Committed) -> WriteSummary {
+fn summary(target: &WriteTarget, committed: Committed) -> WriteSummary {
     WriteSummary {
         rows_written: committed.rows,
         rows_rejected_by_server: committed.rows_rejected,
         bytes_written: committed.bytes,
         labels: vec![committed.label.to_string()],
         write_mode: "single".into(),
+        load_parallelism: target.load_parallelism(),
         warnings: committed.warnings,
-        resume_until: None,
-        new_partitions: Vec::new(),
+        ..WriteSummary::default()
     }
 }
 
@@ -217,7 +217,7 @@ impl Writer for SingleWriter {
         let mut held_before = Vec::new();
         match &mut *state {
             State::Holding(held) if held.has_room_for(weight, target.options().settings.load_bytes) => {
-                held.push(batch.clone(), weight);
+                held.push(batch.clone(), weight)?;
                 self.rows += batch.num_rows() as u64;
                 self.bytes += weight.bytes;
                 return Ok(());
@@ -227,8 +227,9 @@ impl Writer for SingleWriter {
                 return Err(self.shared.too_large());
             }
             State::Holding(held) => {
-                held_before = std::mem::take(held).into_batches();
-                let streaming = Streaming::begin(&self.shared, held_before.iter().chain([batch])).await?;
+                let held = std::mem::take(held);
+                let streaming = Streaming::begin(&self.shared, &held, batch).await?;
+                held_before = held.into_batches();
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
                 self.shared.sent.store(true, Ordering::Relaxed);
                 *state = State::Streaming(Box::new(streaming));
@@ -241,6 +242,7 @@ impl Writer for SingleWriter {
         }
         let State::Streaming(streaming) = &mut *state else { return Err(ended()) };
         for earlier in held_before {
+            let earlier = earlier.read()?;
             let sent = streaming.send(&self.shared, &earlier).await?;
             // These rows were counted when they were held.
             self.rows -= earlier.num_rows() as u64 - sent;
@@ -265,27 +267,26 @@ const STREAM_WAYS_OUT: &str = "a load that is streamed cannot become JSON. Choos
 
 /// The format of a load that is streamed behind this head. What comes later is not known, so that the format of the most values is chosen
 /// unless the head needs another: JSON, or Arrow where the server reads it and the load may outgrow what the server takes as JSON.
-async fn streamed_encoding<'a>(
-    target: &WriteTarget,
-    head: impl Iterator<Item = &'a RecordBatch> + Clone + Send,
-) -> Encoding {
+async fn streamed_encoding(target: &WriteTarget, held: &HeldRows, next: &RecordBatch) -> Result<Encoding> {
     let encoding = match target.format() {
-        Format::Json => return Encoding::Json,
-        Format::Arrow => return Encoding::Arrow,
-        Format::Csv(_) if target.options().encloses => return Encoding::EnclosedCsv,
-        Format::Csv(_) => return Encoding::Csv,
+        Format::Json => return Ok(Encoding::Json),
+        Format::Arrow => return Ok(Encoding::Arrow),
+        Format::Csv(_) if target.options().encloses => return Ok(Encoding::EnclosedCsv),
+        Format::Csv(_) => return Ok(Encoding::Csv),
         Format::CsvOrJson(_) if target.options().has_enclosed_csv => Encoding::EnclosedCsv,
         Format::CsvOrJson(_) => Encoding::Csv,
     };
-    let carries = |encoding| head.clone().all(|batch| target.uncarried(encoding, batch).is_empty());
-    if carries(encoding) {
-        return encoding;
+    let carries = |encoding| -> Result<bool> {
+        Ok(target.uncarried(encoding, next).is_empty() && held.is_carried_by(target, encoding)?)
+    };
+    if carries(encoding)? {
+        return Ok(encoding);
     }
     // Any size goes as Arrow, and 100 MB as JSON.
     if target.may_know_arrow() && target.ask_for_arrow().await.unwrap_or(false) {
-        return Encoding::Arrow;
+        return Ok(Encoding::Arrow);
     }
-    if carries(Encoding::Json) { Encoding::Json } else { encoding }
+    Ok(if carries(Encoding::Json)? { Encoding::Json } else { encoding })
 }
 
 /// The open load of a streamed write. Dropping it breaks the connection.
@@ -299,10 +300,10 @@ struct Streaming {
 
 impl Streaming {
     /// Opens the load in the format that its head needs.
-    async fn begin<'a>(shared: &Single, head: impl Iterator<Item = &'a RecordBatch> + Clone + Send) -> Result<Self> {
+    async fn begin(shared: &Single, held: &HeldRows, next: &RecordBatch) -> Result<Self> {
         let (pieces, body) = StreamBody::new();
         let (target, label) = (shared.target.clone(), shared.label());
-        let encoding = streamed_encoding(&target, head).await;
+        let encoding = streamed_encoding(&target, held, next).await?;
         let encoder = LoadEncoder::new(&target, encoding)?;
         let load = SpawnedTask::spawn(async move { target.stream(label, encoding, Body::Stream(body)).await });
         Ok(Self { pieces, load: Some(load), encoder })

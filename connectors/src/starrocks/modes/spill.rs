@@ -1,20 +1,18 @@
 //! Encoded bytes that are kept until their outcome is known: in memory up to a bound over all writers, beyond it in a file.
 //!
-//! The file is compressed with LZ4, which is faster than a network, and has no name: it is gone when it is closed, also when the
-//! process is killed, and nobody else can open it.
+//! The file has no name: it is gone when it is closed, also when the process is killed, and nobody else can open it. It is as long as the longest
+//! transaction of its writer. It is not compressed: it is written over again before a disk sees much of it, and costs a copy into the system's cache.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use lz4_flex::block::{compress, decompress};
 
-use crate::error::{ConnectorError, ErrorCode, Result};
+use super::super::spill_file::{SpillFile, Spilled, not_kept};
+use crate::error::{ConnectorError, Result};
 
-/// What all writers of a write keep in memory: two transactions of the usual size.
-pub(super) const MAX_KEPT_BYTES: u64 = 128 << 20;
+/// What all writers of a write keep in memory: two parts. What is kept is hardly ever read again.
+pub(super) const MAX_KEPT_BYTES: u64 = 8 << 20;
 
 /// What the writers of one write keep in memory together.
 #[derive(Debug)]
@@ -47,19 +45,18 @@ impl KeptMemory {
 pub(super) struct KeptParts {
     memory: Arc<KeptMemory>,
     parts: Vec<Part>,
-    file: Option<Arc<File>>,
-    file_bytes: u64,
+    file: SpillFile,
 }
 
 #[derive(Debug, Clone)]
 enum Part {
     InMemory(Bytes),
-    InFile { offset: u64, compressed_bytes: usize, bytes: usize },
+    InFile(Spilled),
 }
 
 impl KeptParts {
     pub(super) fn new(memory: Arc<KeptMemory>) -> Self {
-        Self { memory, parts: Vec::new(), file: None, file_bytes: 0 }
+        Self { memory, parts: Vec::new(), file: SpillFile::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,77 +69,55 @@ impl KeptParts {
             self.parts.push(Part::InMemory(part));
             return Ok(());
         }
-        let (file, offset) = (self.file.clone(), self.file_bytes);
-        let (file, compressed_bytes, bytes) = blocking(move || {
-            let file = match file {
-                Some(file) => file,
-                None => Arc::new(unnamed_file()?),
-            };
-            let compressed = compress(&part);
-            (&*file).seek(SeekFrom::Start(offset))?;
-            (&*file).write_all(&compressed)?;
-            Ok((file, compressed.len(), part.len()))
+        let mut file = std::mem::take(&mut self.file);
+        let spilled;
+        (self.file, spilled) = blocking(move || {
+            let spilled = file.append(&part)?;
+            Ok((file, spilled))
         })
         .await?;
-        self.file = Some(file);
-        self.file_bytes += compressed_bytes as u64;
-        self.parts.push(Part::InFile { offset, compressed_bytes, bytes });
+        self.parts.push(Part::InFile(spilled));
         Ok(())
+    }
+
+    /// Lets all parts go: the outcome of their transaction is known. The file stays, for those of the next one.
+    pub(super) fn clear(&mut self) {
+        self.give_memory_back();
+        self.parts.clear();
+        self.file.rewind();
+    }
+
+    fn give_memory_back(&self) {
+        let in_memory = self.parts.iter().map(|part| match part {
+            Part::InMemory(part) => part.len() as u64,
+            Part::InFile(_) => 0,
+        });
+        self.memory.used.fetch_sub(in_memory.sum(), Ordering::Relaxed);
     }
 
     /// A part as it was given.
     pub(super) async fn part(&self, index: usize) -> Result<Bytes> {
-        let (offset, compressed_bytes, bytes) = match self.parts.get(index) {
-            Some(Part::InMemory(part)) => return Ok(part.clone()),
-            Some(Part::InFile { offset, compressed_bytes, bytes }) => (*offset, *compressed_bytes, *bytes),
-            None => return Err(ConnectorError::internal("a part that was not kept is asked for")),
-        };
-        let Some(file) = self.file.clone() else { return Err(ConnectorError::internal("kept parts have no file")) };
-        blocking(move || {
-            let mut compressed = vec![0; compressed_bytes];
-            (&*file).seek(SeekFrom::Start(offset))?;
-            (&*file).read_exact(&mut compressed)?;
-            let part = decompress(&compressed, bytes)
-                .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
-            Ok(Bytes::from(part))
-        })
-        .await
+        match self.parts.get(index) {
+            Some(Part::InMemory(part)) => Ok(part.clone()),
+            Some(Part::InFile(spilled)) => {
+                let spilled = spilled.clone();
+                blocking(move || spilled.read()).await.map(Bytes::from)
+            }
+            None => Err(ConnectorError::internal("a part that was not kept is asked for")),
+        }
     }
 }
 
 impl Drop for KeptParts {
     fn drop(&mut self) {
-        let in_memory = self.parts.iter().map(|part| match part {
-            Part::InMemory(part) => part.len() as u64,
-            Part::InFile { .. } => 0,
-        });
-        self.memory.used.fetch_sub(in_memory.sum(), Ordering::Relaxed);
+        self.give_memory_back();
     }
-}
-
-/// A file without a name in the system's temporary folder, for this user alone.
-fn unnamed_file() -> std::io::Result<File> {
-    let file = tempfile::tempfile()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(file)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
-    let failed = |why: String| {
-        ConnectorError::new(
-            ErrorCode::Io,
-            format!(
-                "rows that wait for their outcome cannot be kept in a temporary file: {why}; make room there, or write with a smaller \"load_bytes\""
-            ),
-        )
-    };
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| failed(error.to_string())),
-        Err(error) => Err(failed(error.to_string())),
+        Ok(done) => done.map_err(|error| not_kept(&error)),
+        Err(error) => Err(not_kept(&error)),
     }
 }
 
@@ -163,13 +138,23 @@ mod tests {
             kept.push(part.clone()).await.unwrap();
         }
         assert_eq!(memory.used(), 2000);
-        assert!(kept.file_bytes > 0 && kept.len() == 6);
+        assert!(kept.file.len() > 0 && kept.len() == 6);
         for _ in 0..2 {
             for (index, part) in parts.iter().enumerate() {
                 assert_eq!(&kept.part(index).await.unwrap(), part, "{index}");
             }
         }
         assert!(kept.part(6).await.is_err());
+        kept.clear();
+        assert_eq!((memory.used(), kept.len()), (0, 0));
+        // the next transaction's parts, over those in the file
+        for part in parts.iter().rev() {
+            kept.push(part.clone()).await.unwrap();
+        }
+        for (index, part) in parts.iter().rev().enumerate() {
+            assert_eq!(&kept.part(index).await.unwrap(), part, "{index}");
+        }
+        assert_eq!(kept.file.metadata().unwrap().len(), 4000, "the file is not longer than before");
         drop(kept);
         assert_eq!(memory.used(), 0);
     }
@@ -180,7 +165,7 @@ mod tests {
         let (mut one, mut two) = (KeptParts::new(Arc::clone(&memory)), KeptParts::new(Arc::clone(&memory)));
         one.push(part(1, 800)).await.unwrap();
         two.push(part(2, 800)).await.unwrap();
-        assert!(one.file.is_none() && two.file.is_some());
+        assert!(one.file.metadata().is_none() && two.file.metadata().is_some());
         drop(one);
         two.push(part(3, 800)).await.unwrap();
         assert_eq!(memory.used(), 800);
@@ -194,7 +179,7 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         let mut kept = KeptParts::new(KeptMemory::new(0));
         kept.push(part(1, 10)).await.unwrap();
-        let metadata = kept.file.as_ref().unwrap().metadata().unwrap();
+        let metadata = kept.file.metadata().unwrap();
         assert_eq!((metadata.mode() & 0o777, metadata.nlink()), (0o600, 0));
     }
 }

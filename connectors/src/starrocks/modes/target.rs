@@ -8,6 +8,7 @@ use arrow::record_batch::RecordBatch;
 use tokio::sync::OnceCell;
 
 use super::super::error::{refused_load, server_reject};
+use super::super::sink::MAX_WRITERS;
 use super::super::stream_load::body::Body;
 use super::super::stream_load::client::StreamLoadClient;
 use super::super::stream_load::compress::Compression;
@@ -16,6 +17,7 @@ use super::super::stream_load::label::{Label, LabelPrefix};
 use super::super::stream_load::load::{Load, Outcome};
 use super::super::stream_load::response::{LoadResponse, RefusedRow};
 use super::super::stream_load::roll_back::{Ended, Opened};
+use super::super::stream_load::slots::LoadSlots;
 use super::super::stream_load::transaction::{Timeouts, Transaction};
 use super::super::write_options::{Format, WriteOptions};
 use super::held::Encoded;
@@ -77,6 +79,7 @@ pub(in super::super) struct WriteTarget {
     prefix: LabelPrefix,
     journal: Arc<dyn CommitJournal>,
     rejects: Arc<dyn RejectLog>,
+    slots: Arc<LoadSlots>,
 }
 
 impl fmt::Debug for WriteTarget {
@@ -113,6 +116,10 @@ impl WriteTarget {
             Format::Json | Format::Arrow => CsvEncoder::default(),
         };
         let csv = csv.with_columns(&columns);
+        let slots = match options.settings.load_parallelism {
+            Some(loads) => LoadSlots::fixed(loads),
+            None => LoadSlots::adaptive(MAX_WRITERS),
+        };
         Self {
             catalog: catalog.to_owned(),
             client,
@@ -132,7 +139,13 @@ impl WriteTarget {
             id: request.id,
             journal: request.journal,
             rejects: request.rejects,
+            slots: Arc::new(slots),
         }
+    }
+
+    /// The most loads of this write that were under way at a time.
+    pub(super) fn load_parallelism(&self) -> usize {
+        self.slots.peak()
     }
 
     /// The same write with loads that readers of the table do not see: into another table, or with a header that names temporary partitions.
@@ -346,7 +359,7 @@ impl WriteTarget {
     pub(super) async fn send(&self, label: Label, encoded: Encoded) -> Result<Committed> {
         let (rows, bytes) = (encoded.rows, encoded.bytes);
         let load = self.load(label.clone(), encoded.encoding, KEPT_TIMEOUT, Some(rows));
-        let outcome = self.client.load(&load, &mut Body::Kept(encoded.pieces)).await;
+        let outcome = self.client.load(&load, &mut Body::Spilled(encoded.pieces)).await;
         self.settle(label, outcome?, rows, bytes).await
     }
 
@@ -394,6 +407,7 @@ impl WriteTarget {
             headers,
             timeout,
             visible_timeout: self.options.settings.visible_timeout,
+            slots: self.slots.clone(),
         }
     }
 
@@ -411,6 +425,7 @@ impl WriteTarget {
             load_headers,
             begin_headers: warehouse.into_iter().collect(),
             timeouts,
+            slots: self.slots.clone(),
         }
     }
 

@@ -320,6 +320,7 @@ impl Sink for TransactionSink {
             summary.bytes_written += what.bytes;
             summary.labels.push(label.to_string());
         }
+        summary.load_parallelism = target.load_parallelism();
         summary.warnings = std::mem::take(&mut shared.state.lock().warnings);
         let within = target.options().settings.visible_timeout;
         summary.warnings.extend(warnings_of_visibility(target.client(), target.database(), &labels, within).await);

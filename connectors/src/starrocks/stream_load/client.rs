@@ -24,6 +24,8 @@ pub(super) const MAX_ANSWER_BYTES: usize = 256 * 1024;
 const MAX_ERROR_LOG_BYTES: usize = 1024 * 1024;
 /// Rows that the server names at most (StarRocks: STREAM_LOAD docs); more in a log are not read.
 const MAX_REFUSED_ROWS: usize = 50;
+/// The status of a gateway that limits requests; one that says so before the body has let nothing through.
+pub(super) const TOO_MANY_REQUESTS: u16 = 429;
 /// The time that short requests (redirect, state, error log) may take.
 pub(super) const SHORT_TIMEOUT: Duration = Duration::from_secs(30);
 

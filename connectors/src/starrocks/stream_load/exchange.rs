@@ -240,6 +240,11 @@ async fn send_request<W: AsyncWrite + Unpin>(
                 write.write_all(piece).await?;
             }
         }
+        Body::Spilled(pieces) => {
+            for index in 0..pieces.count() {
+                write.write_all(&pieces.get(index).await?).await?;
+            }
+        }
         Body::Stream(stream) => loop {
             match stream.next().await {
                 Some(Piece::Bytes(piece)) if piece.is_empty() => {}

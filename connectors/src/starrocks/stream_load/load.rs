@@ -2,17 +2,19 @@
 //!
 //! A load is never sent again while its outcome is open: an answer that was lost is resolved by asking for the label's state.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::address::Endpoint;
 use super::body::Body;
-use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, encoded, redirect_of};
+use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, TOO_MANY_REQUESTS, encoded, redirect_of};
 use super::errors::tidy;
 use super::exchange::{Broken, Request};
 use super::label::Label;
 use super::redirect::MAX_HOPS;
 use super::response::{ExistingJob, LabelState, LoadResponse, LoadStatus};
+use super::slots::LoadSlots;
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// One load.
@@ -27,6 +29,8 @@ pub(crate) struct Load {
     pub(crate) timeout: Duration,
     /// How long to wait until committed data is visible.
     pub(crate) visible_timeout: Duration,
+    /// The slots of its write: it takes one whenever it is sent.
+    pub(crate) slots: Arc<LoadSlots>,
 }
 
 /// What became of a load, known for certain.
@@ -78,6 +82,7 @@ impl StreamLoadClient {
                 Tried::Answered { response, body_complete } => match &response.status {
                     LoadStatus::Success => return Ok(Outcome::Committed { response: Some(response), visible: true }),
                     LoadStatus::PublishTimeout => {
+                        load.slots.refused();
                         let visible = self.wait_until_visible(load).await;
                         return Ok(Outcome::Committed { response: Some(response), visible });
                     }
@@ -90,6 +95,9 @@ impl StreamLoadClient {
                     // A commit whose own answer was lost between the servers is reported as a failure too, in words that differ
                     // from version to version: whatever they are, the label knows.
                     LoadStatus::Failed(_) => {
+                        if response.is_too_busy() {
+                            load.slots.refused();
+                        }
                         // A load that will be sent again must have ended first.
                         if (body_complete || response.is_retryable()) && !response.is_refused_for_its_rows() {
                             sent_before = true;
@@ -144,6 +152,8 @@ impl StreamLoadClient {
         };
         let mut headers = load.headers.clone();
         headers.push(("label".to_owned(), load.label.as_str().to_owned()));
+        let slot = load.slots.take().await;
+        let bytes = body.len().unwrap_or(0);
         loop {
             let request = Request {
                 method: "PUT",
@@ -182,13 +192,23 @@ impl StreamLoadClient {
                     Some(response) if !answer.request_complete && response.is_success() => {
                         return Err(self.unknown(load, &format!("{at} answered success before it had all of the body")));
                     }
-                    Some(response) => Tried::Answered { response, body_complete: answer.request_complete },
+                    Some(response) => {
+                        if response.is_success() {
+                            slot.sent(bytes);
+                        }
+                        Tried::Answered { response, body_complete: answer.request_complete }
+                    }
                     // It may be committed all the same.
                     None => {
                         Tried::Lost { body_complete: true, reason: format!("{at} answered something that is no JSON") }
                     }
                 }),
                 401 | 403 => Err(self.http_error(&at, &answer)),
+                TOO_MANY_REQUESTS if !answer.request_complete => {
+                    load.slots.refused();
+                    let reason = format!("{at} answered status {TOO_MANY_REQUESTS}, too many requests");
+                    Ok(Tried::NotSent(self.error(ErrorCode::Http, true, load, &reason)))
+                }
                 // Whoever answers so, a proxy perhaps, need not know what became of the load.
                 status if answer.request_complete || status >= 500 => Ok(Tried::Lost {
                     body_complete: answer.request_complete,

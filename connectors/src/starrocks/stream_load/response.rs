@@ -107,9 +107,28 @@ impl LoadResponse {
             "is not ready",
             "rpc failed",
             "rpc timeout",
+            "too many tasks",
+            "memory of process exceed limit",
+            "mem usage has exceed the limit",
         ];
         let message = self.message.to_lowercase();
         matches!(self.status, LoadStatus::Failed(_)) && PASSING.iter().any(|text| message.contains(text))
+    }
+
+    /// Whether the server has failed for want of memory, threads, or time to publish and compact: it would rather have fewer loads at a time.
+    pub(crate) fn is_too_busy(&self) -> bool {
+        const BUSY: &[&str] = &[
+            "eagain",
+            "too many tablet versions",
+            "too many versions",
+            "commit rate",
+            "rpc timeout",
+            "too many tasks",
+            "memory of process exceed limit",
+            "mem usage has exceed the limit",
+        ];
+        let message = self.message.to_lowercase();
+        matches!(self.status, LoadStatus::Failed(_)) && BUSY.iter().any(|text| message.contains(text))
     }
 }
 
@@ -262,6 +281,13 @@ mod tests {
         assert!(retryable("Fail", "current running txns on db 1 is 1000, larger than limit 1000"));
         assert!(!retryable("Fail", "too many filtered rows"));
         assert!(!retryable("Success", "try again later"));
+        let busy = |message: &str| {
+            let body = format!(r#"{{"Status":"Fail","Message":"{message}"}}"#);
+            LoadResponse::parse(&body).unwrap().is_too_busy()
+        };
+        assert!(busy("Memory of process exceed limit. try consume:1048576 Used: 90 Limit: 90"));
+        assert!(busy("Too many versions. tablet_id: 10005, version_count: 1001, limit: 1000"));
+        assert!(!busy("No backend alive."));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::fault_server::{Act, FaultServer, Seen, client, client_with, ok, redir
 use super::label::LabelPrefix;
 use super::load::{Load, Outcome};
 use super::response::{LoadStatus, RefusedRow};
+use super::slots::LoadSlots;
 use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http::test_server::CA_FILE;
@@ -32,6 +33,7 @@ fn load() -> Load {
         headers: vec![("format".into(), "csv".into()), ("timeout".into(), "1".into())],
         timeout: Duration::from_secs(1),
         visible_timeout: Duration::from_millis(200),
+        slots: Arc::new(LoadSlots::fixed(1)),
     }
 }
 

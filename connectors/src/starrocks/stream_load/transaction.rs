@@ -4,16 +4,18 @@
 //! write. An answer that was lost is resolved by the state of the label. What cannot be resolved breaks the transaction: its caller
 //! rolls it back and begins another one with the same bytes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::address::Endpoint;
 use super::body::Body;
-use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, encoded, redirect_of};
+use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, TOO_MANY_REQUESTS, encoded, redirect_of};
 use super::errors::tidy;
 use super::exchange::{Answer, Broken, Request};
 use super::label::Label;
 use super::redirect::MAX_HOPS;
 use super::response::{LabelState, LoadResponse};
+use super::slots::LoadSlots;
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// How long a commit may take to answer: the server waits for the data to be visible, and whoever stops waiting asks for the state.
@@ -37,6 +39,8 @@ pub(crate) struct Transaction {
     /// The headers of `begin`, beside label, database, table and the timeouts.
     pub(crate) begin_headers: Vec<(String, String)>,
     pub(crate) timeouts: Timeouts,
+    /// The slots of its write: each of its loads takes one.
+    pub(crate) slots: Arc<LoadSlots>,
 }
 
 /// When the server rolls a transaction back by itself.
@@ -84,6 +88,17 @@ enum Said {
     NotSent(ConnectorError),
     /// It may have been carried out.
     Lost(String),
+}
+
+impl Said {
+    /// Whether the server would rather have fewer loads at a time.
+    fn is_too_busy(&self) -> bool {
+        match self {
+            Self::Answered(_, response) => response.is_too_busy(),
+            Self::NotSent(error) => error.code() == ErrorCode::Http,
+            Self::Lost(_) => false,
+        }
+    }
 }
 
 /// `Status` of an answer: a closed list, and whatever is not on it is a failure.
@@ -220,7 +235,16 @@ impl StreamLoadClient {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let trouble = match self.say(&call, body).await? {
+            let slot = transaction.slots.take().await;
+            let said = self.say(&call, body).await?;
+            if matches!(said, Said::Answered(Status::Ok, _)) {
+                slot.sent(body.len().unwrap_or(0));
+            }
+            drop(slot);
+            if said.is_too_busy() {
+                transaction.slots.refused();
+            }
+            let trouble = match said {
                 Said::Answered(Status::Ok, _) => return Ok(Step::Done(())),
                 // Refused before it was read: it can be sent again as it is.
                 Said::Answered(Status::InProcessing, response) => tidy(&response.message),
@@ -431,6 +455,10 @@ impl StreamLoadClient {
                 }
                 None => Said::Lost(format!("{at} answered something that is no JSON")),
             }),
+            TOO_MANY_REQUESTS if !answer.request_complete => Ok(Said::NotSent(ConnectorError::retryable(
+                ErrorCode::Http,
+                format!("catalog {}: {at} answered status {TOO_MANY_REQUESTS}, too many requests", self.catalog),
+            ))),
             // Whoever answers so, a proxy perhaps, need not know what became of the call.
             status if status >= 500 && status != 501 => Ok(Said::Lost(format!("{at} answered status {status}"))),
             _ => Err(self.http_error(at, answer)),

@@ -14,6 +14,7 @@ use super::super::stream_load::load::Load;
 use super::super::stream_load::patience::Patience;
 use super::super::stream_load::response::LabelState;
 use super::super::stream_load::roll_back::Opened;
+use super::super::stream_load::slots::LoadSlots;
 use super::super::stream_load::transaction::{Begun, Timeouts, Transaction};
 use super::{MiniRocks, catalog, two_columns};
 use crate::catalog::RemoteCatalog;
@@ -383,14 +384,15 @@ async fn what_begins_late_is_waited_for_and_rolled_back() {
         let sent_last = async {
             let hour = Duration::from_secs(3600);
             let (database, table, label) = ("d".to_owned(), "t".to_owned(), label.clone());
+            let slots = Arc::new(LoadSlots::fixed(1));
             if mode == "transaction" {
                 let timeouts = Timeouts { total: hour, idle: hour, prepared: hour };
                 let (load_headers, begin_headers) = (vec![], vec![]);
-                let begun = Transaction { database, table, label, load_headers, begin_headers, timeouts };
+                let begun = Transaction { database, table, label, load_headers, begin_headers, timeouts, slots };
                 assert!(matches!(killed.begin(&begun).await.unwrap(), Begun::Ours));
             } else {
                 let (headers, timeout, visible_timeout) = (vec![], hour, hour);
-                let load = Load { database, table, label, headers, timeout, visible_timeout };
+                let load = Load { database, table, label, headers, timeout, visible_timeout, slots };
                 // refused when it is rolled back; committed if it was faster than that
                 killed.load(&load, &mut Body::Kept(vec!["1\ta\n".into()])).await.unwrap();
             }
