@@ -5,6 +5,7 @@ use arrow::buffer::NullBuffer;
 
 use super::region::{Region, SLACK};
 use super::texts::Block;
+use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// The texts of some rows of a column, side by side in one buffer.
 #[derive(Clone, Copy)]
@@ -113,12 +114,15 @@ impl WrittenCells {
     }
 
     /// Appends each value with `append`, whatever its length, and `null` for NULL.
+    ///
+    /// # Errors
+    /// Where a block's texts are larger than offsets can say.
     pub(crate) fn append<T>(
         &mut self,
         values: impl Iterator<Item = Option<T>>,
         null: &[u8],
         mut append: impl FnMut(&mut Vec<u8>, T),
-    ) {
+    ) -> Result<()> {
         self.bytes.clear();
         self.offsets.clear();
         self.offsets.push(0);
@@ -127,8 +131,15 @@ impl WrittenCells {
                 Some(value) => append(&mut self.bytes, value),
                 None => self.bytes.extend_from_slice(null),
             }
-            self.offsets.push(self.bytes.len() as i32);
+            let end = i32::try_from(self.bytes.len()).map_err(|_| {
+                ConnectorError::new(
+                    ErrorCode::Value,
+                    "a few rows of a text column are more than 2 GB when they are encoded",
+                )
+            })?;
+            self.offsets.push(end);
         }
         self.bytes.resize(self.bytes.len() + SLACK, 0);
+        Ok(())
     }
 }

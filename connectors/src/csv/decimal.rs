@@ -2,24 +2,21 @@
 
 use arrow::datatypes::i256;
 
+use super::column::DECIMAL_BYTES;
 use super::digits::{EIGHT_DIGITS, ZEROS, eight_digits, put_padded, put_sign, put_u64};
-use super::region::{Region, SLACK, append_text};
+use super::region::{Region, WORD, append_text};
 
 /// Zeros in front of a fraction; no decimal has more digits behind its point.
 const MANY_ZEROS: [u8; 76] = [b'0'; 76];
-/// The longest text of 128 bits: 39 digits, or a zero, a point and 76 digits; and a sign.
-const DECIMAL128_BYTES: usize = 79;
-/// The longest text of 256 bits: 77 digits, or a zero, a point and 76 digits; and a sign.
-const DECIMAL256_BYTES: usize = 79;
 
 /// Appends a decimal of up to 38 digits.
 pub(crate) fn append_decimal128(out: &mut Vec<u8>, value: i128, scale: usize) {
-    append_text::<{ DECIMAL128_BYTES + SLACK }>(out, |region| put_decimal128(region, value, scale));
+    append_text::<{ DECIMAL_BYTES + WORD }>(out, |region| put_decimal128(region, value, scale));
 }
 
 /// Appends a decimal of up to 76 digits.
 pub(crate) fn append_decimal256(out: &mut Vec<u8>, value: i256, scale: usize) {
-    append_text::<{ DECIMAL256_BYTES + SLACK }>(out, |region| put_decimal256(region, value, scale));
+    append_text::<{ DECIMAL_BYTES + WORD }>(out, |region| put_decimal256(region, value, scale));
 }
 
 /// Writes a decimal of up to 38 digits.

@@ -81,16 +81,16 @@ impl CsvEncoder {
             && let Some(lines) = texts.long_texts(rows)
         {
             append_lines(lines, delimiter, out);
+            Ok(())
         } else if let ([separator], [delimiter]) = (separator, delimiter) {
             encode_blocks(&mut columns, rows, write, |cells, rows| {
                 join_by_bytes(cells, rows, [*separator, *delimiter], NULL, out);
-            });
+            })
         } else {
             let between = std::iter::repeat_n(separator, batch.num_columns().saturating_sub(1));
             let literals = Literals::new(std::iter::once(&b""[..]).chain(between).chain([delimiter]));
-            encode_blocks(&mut columns, rows, write, |cells, rows| join_by_literals(cells, rows, &literals, NULL, out));
+            encode_blocks(&mut columns, rows, write, |cells, rows| join_by_literals(cells, rows, &literals, NULL, out))
         }
-        Ok(())
     }
 
     /// Whether one of these texts needs quotes.
@@ -108,11 +108,11 @@ impl CsvEncoder {
     }
 
     /// Writes values, in quotes if the server would read them as something else without.
-    fn write_enclosed(&self, column: &Column, block: Block, written: &mut WrittenCells) {
+    fn write_enclosed(&self, column: &Column, block: Block, written: &mut WrittenCells) -> Result<()> {
         match &column.values {
             Values::Text(texts) => {
                 let values = block.range().map(|row| (!column.is_null(row)).then(|| texts.value(row).as_bytes()));
-                written.append(values, NULL, |out, text| append_enclosed(out, text, self.marks()));
+                written.append(values, NULL, |out, text| append_enclosed(out, text, self.marks()))
             }
             // An empty row of one column would be skipped; base64 itself needs no quotes.
             Values::Binary(values) => {
@@ -120,7 +120,7 @@ impl CsvEncoder {
                 written.append(values, NULL, |out, bytes| match bytes {
                     [] => out.extend_from_slice(b"\"\""),
                     _ => append_base64(out, bytes),
-                });
+                })
             }
             _ => write_values(column, block, NULL, written),
         }

@@ -109,7 +109,7 @@ impl JsonEncoder {
             rows,
             |index, column, block, written| write_json(column, self.is_document[index], block, written),
             |cells, rows| join_by_literals(cells, rows, &self.literals, NULL, out),
-        );
+        )?;
         // the comma behind the last row
         out.pop();
         Ok(())
@@ -119,7 +119,7 @@ impl JsonEncoder {
 const NULL: &[u8] = b"null";
 
 /// Writes values as JSON has them.
-fn write_json(column: &Column, is_document: bool, block: Block, written: &mut WrittenCells) {
+fn write_json(column: &Column, is_document: bool, block: Block, written: &mut WrittenCells) -> Result<()> {
     let (range, nulls, max) = (block.range(), column.nulls_of(block), column.fixed_bytes + 2);
     let is_some = |row: &usize| !column.is_null(*row);
     match &column.values {
@@ -146,10 +146,11 @@ fn write_json(column: &Column, is_document: bool, block: Block, written: &mut Wr
         Values::Text(texts) => {
             let cells = Cells::of(texts, nulls, block);
             if !is_document && !needs_escape(cells.all()) {
-                return written.quote(&cells, NULL);
+                written.quote(&cells, NULL);
+                return Ok(());
             }
             let values = range.map(|row| Some(row).filter(is_some).map(|row| texts.value(row)));
-            written.append(values, NULL, |out, text| match is_document && is_object_or_list(text) {
+            return written.append(values, NULL, |out, text| match is_document && is_object_or_list(text) {
                 true => out.extend_from_slice(text.as_bytes()),
                 false => append_string(out, text),
             });
@@ -157,11 +158,12 @@ fn write_json(column: &Column, is_document: bool, block: Block, written: &mut Wr
         Values::Binary(values) => {
             let values = range.map(|row| Some(row).filter(is_some).map(|row| values.value(row)));
             // that they are UTF-8 was looked at before
-            written
+            return written
                 .append(values, NULL, |out, bytes| append_string(out, std::str::from_utf8(bytes).unwrap_or_default()));
         }
-        _ => write_values(column, block, NULL, written),
+        _ => return write_values(column, block, NULL, written),
     }
+    Ok(())
 }
 
 fn put_float(region: &mut Region, printed: &str, is_finite: bool) {

@@ -3,6 +3,8 @@
 
 /// The widest store. Regions, and texts that are copied from, have so many bytes more than they need.
 pub(crate) const SLACK: usize = 40;
+/// What [`Region::put_word`] stores: a region that nothing wider is written to needs so many bytes more.
+pub(crate) const WORD: usize = 8;
 /// The longest text that is copied as one store.
 const WIDE: usize = 32;
 
@@ -31,7 +33,7 @@ impl<'a> Region<'a> {
     /// Writes the first bytes of a word, at most 8, the lowest first.
     #[inline(always)]
     pub(crate) fn put_word(&mut self, word: u64, len: usize) {
-        self.rest[..8].copy_from_slice(&word.to_le_bytes());
+        self.rest[..WORD].copy_from_slice(&word.to_le_bytes());
         self.advance(len);
     }
 
@@ -80,7 +82,7 @@ impl<'a> Region<'a> {
     }
 }
 
-/// Appends to a vector what a function writes, which is at most `N` bytes with [`SLACK`].
+/// Appends to a vector what a function writes, which is at most `N` bytes with [`WORD`].
 pub(crate) fn append_text<const N: usize>(out: &mut Vec<u8>, put: impl FnOnce(&mut Region)) {
     let mut text = [0; N];
     let mut region = Region::new(&mut text);

@@ -1,7 +1,7 @@
 //! Days and times as text, by hand: `2024-08-07`, `12:34:56`, `2024-08-07 12:34:56[.ffffff]`.
 
 use super::digits::put_padded;
-use super::region::{Region, SLACK, append_text};
+use super::region::{Region, WORD, append_text};
 
 /// Microseconds of a day.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -111,18 +111,18 @@ pub(crate) fn put_timestamp(region: &mut Region, micros: i64) {
 
 /// Appends a day since 1970; years are those from 0 to 9999.
 pub fn append_date(out: &mut Vec<u8>, days: i32) {
-    append_text::<{ TIMESTAMP_BYTES + SLACK }>(out, |region| put_date(region, days));
+    append_text::<{ TIMESTAMP_BYTES + WORD }>(out, |region| put_date(region, days));
 }
 
 /// Appends a wall-clock time in microseconds since 1970; six digits of a second unless they are all zero.
 pub fn append_timestamp(out: &mut Vec<u8>, micros: i64) {
-    append_text::<{ TIMESTAMP_BYTES + SLACK }>(out, |region| put_timestamp(region, micros));
+    append_text::<{ TIMESTAMP_BYTES + WORD }>(out, |region| put_timestamp(region, micros));
 }
 
 /// Appends a time of day in nanoseconds; digits below a microsecond are not kept.
 pub fn append_time(out: &mut Vec<u8>, nanos: i64) {
     let micros = (nanos / 1000).rem_euclid(MICROS_PER_DAY);
-    append_text::<{ TIMESTAMP_BYTES + SLACK }>(out, |region| {
+    append_text::<{ TIMESTAMP_BYTES + WORD }>(out, |region| {
         put_time(region, (micros / 1_000_000) as u32);
         put_micros(region, (micros % 1_000_000) as u32);
     });

@@ -10,6 +10,7 @@ use super::column::{Column, Values};
 use super::decimal::{put_decimal128, put_decimal256};
 use super::digits::{put_i64, put_u64};
 use super::temporal::{put_date, put_timestamp};
+use crate::error::Result;
 
 /// About how many bytes of rows are made at once: with what they are made of, they stay in a core's caches. 8 to 64 KB take the same time.
 const BLOCK_BYTES: usize = 16 << 10;
@@ -60,19 +61,19 @@ impl<'a> Texts<'a> {
 pub(crate) fn encode_blocks(
     columns: &mut [Texts],
     rows: usize,
-    mut write: impl FnMut(usize, &Column, Block, &mut WrittenCells),
+    mut write: impl FnMut(usize, &Column, Block, &mut WrittenCells) -> Result<()>,
     mut join: impl FnMut(&[Cells], usize),
-) {
+) -> Result<()> {
     let row_bytes =
         columns.iter().map(|texts| texts.column.fixed_bytes + texts.column.text_bytes / rows.max(1)).sum::<usize>();
-    let block_rows = (BLOCK_BYTES / row_bytes.max(1)).clamp(16, 1024);
+    let block_rows = (BLOCK_BYTES / row_bytes.max(1)).clamp(1, 1024);
     let mut spare = Vec::with_capacity(columns.len());
     let mut first = 0;
     while first < rows {
         let block = Block { first, rows: block_rows.min(rows - first) };
         for (index, texts) in columns.iter_mut().enumerate() {
             if !texts.is_direct {
-                write(index, &texts.column, block, &mut texts.written);
+                write(index, &texts.column, block, &mut texts.written)?;
             }
         }
         let mut cells = emptied(spare);
@@ -81,6 +82,7 @@ pub(crate) fn encode_blocks(
         spare = emptied(cells);
         first += block.rows;
     }
+    Ok(())
 }
 
 /// The vector without its cells, for cells of another lifetime; its memory stays, since collecting does not allocate where types are of one size.
@@ -103,7 +105,7 @@ impl Block {
 }
 
 /// Writes the values of a column that is no text, as CSV has them.
-pub(crate) fn write_values(column: &Column, block: Block, null: &[u8], written: &mut WrittenCells) {
+pub(crate) fn write_values(column: &Column, block: Block, null: &[u8], written: &mut WrittenCells) -> Result<()> {
     let nulls = column.nulls_of(block);
     let (range, max) = (block.range(), column.fixed_bytes);
     macro_rules! signed {
@@ -154,14 +156,15 @@ pub(crate) fn write_values(column: &Column, block: Block, null: &[u8], written: 
         }),
         Values::Text(values) => {
             let values = range.map(|row| (!column.is_null(row)).then(|| values.value(row).as_bytes()));
-            written.append(values, null, |out, text| out.extend_from_slice(text));
+            return written.append(values, null, |out, text| out.extend_from_slice(text));
         }
         Values::Binary(values) => {
             let values = range.map(|row| (!column.is_null(row)).then(|| values.value(row)));
-            written.append(values, null, append_base64);
+            return written.append(values, null, append_base64);
         }
         Values::Null => written.write(range, None, null, max, |region, _| region.put_slice(null)),
     }
+    Ok(())
 }
 
 /// Appends bytes in base64.
