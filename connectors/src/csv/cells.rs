@@ -13,7 +13,7 @@ pub(crate) struct Cells<'a> {
     pub(crate) bytes: &'a [u8],
     /// Where each text begins, and where the last one ends: one more than there are rows.
     pub(crate) offsets: &'a [i32],
-    /// What stands for the rows that are NULL; `first` is the first row's place in the bitmap.
+    /// Which rows are NULL, and the first row's place in that bitmap.
     pub(crate) nulls: Option<(&'a NullBuffer, usize)>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Cells<'a> {
         Self { bytes: texts.value_data(), offsets, nulls }
     }
 
-    /// Where the row's text begins and ends. Offsets of Arrow are never negative.
+    /// Where the row's text begins and ends. Offsets are never negative: above 2 GB, which quotes may bring, they are read as unsigned.
     #[inline(always)]
     pub(crate) fn ends(&self, row: usize) -> [u32; 2] {
         let pair = &self.offsets[row..row + 2];
@@ -42,7 +42,7 @@ impl<'a> Cells<'a> {
     /// The bytes of all texts.
     pub(crate) fn all(&self) -> &'a [u8] {
         match (self.offsets.first(), self.offsets.last()) {
-            (Some(first), Some(last)) => &self.bytes[*first as usize..*last as usize],
+            (Some(first), Some(last)) => &self.bytes[*first as u32 as usize..*last as u32 as usize],
             _ => &[],
         }
     }

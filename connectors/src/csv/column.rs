@@ -16,7 +16,7 @@ pub(crate) struct Column<'a> {
     pub(crate) values: Values<'a>,
     /// Which values are NULL, if any is.
     nulls: Option<&'a NullBuffer>,
-    /// The most bytes a value takes, text and bytes aside.
+    /// The most bytes a value of its type takes, text and bytes aside.
     pub(crate) fixed_bytes: usize,
     /// The bytes of all text.
     pub(crate) text_bytes: usize,
@@ -46,14 +46,11 @@ pub(crate) enum Values<'a> {
     Binary(&'a BinaryArray),
 }
 
-/// The longest decimal: sign, zero, point and 76 digits. Values of more digits than their type says are no reason to panic.
-pub(crate) const DECIMAL_BYTES: usize = 79;
-
 impl<'a> Column<'a> {
     /// An error for a type that no target has behind the conversion.
     pub(crate) fn new(array: &'a ArrayRef) -> Result<Self> {
         let mut text_bytes = 0;
-        // the longest text of each type: -9223372036854775808, a float's 24 signs
+        // the longest text of each type: -9223372036854775808, a float's 24 signs, a decimal's digits, sign, point and zero
         let (values, fixed_bytes) = match array.data_type() {
             DataType::Null => (Values::Null, NULL.len()),
             DataType::Boolean => (Values::Boolean(array.as_boolean()), 5),
@@ -69,11 +66,12 @@ impl<'a> Column<'a> {
             DataType::Float64 => (Values::Float64(array.as_primitive::<Float64Type>().values()), 24),
             DataType::Decimal128(precision, scale @ 0..) => (
                 Values::Decimal128(array.as_primitive::<Decimal128Type>().values(), *precision, scale_of(*scale)),
-                DECIMAL_BYTES,
+                usize::from(*precision) + 3,
             ),
-            DataType::Decimal256(_, scale @ 0..) => {
-                (Values::Decimal256(array.as_primitive::<Decimal256Type>().values(), scale_of(*scale)), DECIMAL_BYTES)
-            }
+            DataType::Decimal256(precision, scale @ 0..) => (
+                Values::Decimal256(array.as_primitive::<Decimal256Type>().values(), scale_of(*scale)),
+                usize::from(*precision) + 3,
+            ),
             DataType::Date32 => (Values::Date(array.as_primitive::<Date32Type>().values()), 10),
             DataType::Timestamp(TimeUnit::Microsecond, None) => {
                 (Values::Timestamp(array.as_primitive::<TimestampMicrosecondType>().values()), 26)

@@ -2,12 +2,14 @@
 
 use arrow::datatypes::i256;
 
-use super::column::DECIMAL_BYTES;
 use super::digits::{EIGHT_DIGITS, ZEROS, eight_digits, put_padded, put_sign, put_u64};
 use super::region::{Region, WORD, append_text};
 
 /// Zeros in front of a fraction; no decimal has more digits behind its point.
 const MANY_ZEROS: [u8; 76] = [b'0'; 76];
+
+/// The longest decimal: sign, zero, point and 76 digits. A value may have more digits than its type says, since arithmetic does not look.
+pub(crate) const DECIMAL_BYTES: usize = 79;
 
 /// Appends a decimal of up to 38 digits.
 pub(crate) fn append_decimal128(out: &mut Vec<u8>, value: i128, scale: usize) {

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use super::carry::Uncarried;
 use super::cells::{Cells, WrittenCells};
 use super::column::{Column, Values};
-use super::decimal::{put_decimal128, put_decimal256};
+use super::decimal::{DECIMAL_BYTES, put_decimal128, put_decimal256};
 use super::region::Region;
 use super::rows::{Literals, join_by_literals};
 use super::temporal::{put_date, put_timestamp};
@@ -130,13 +130,15 @@ fn write_json(column: &Column, is_document: bool, block: Block, written: &mut Wr
             put_float(region, zmij::Buffer::new().format(*value), value.is_finite());
         }),
         Values::Decimal128(values, precision, scale) if *precision > MAX_NUMBER_DIGITS => {
-            written.write(values[range].iter(), nulls, NULL, max, |region, value| {
+            written.write(values[range].iter(), nulls, NULL, DECIMAL_BYTES + 2, |region, value| {
                 put_quoted(region, |region| put_decimal128(region, *value, *scale));
             });
         }
-        Values::Decimal256(values, scale) => written.write(values[range].iter(), nulls, NULL, max, |region, value| {
-            put_quoted(region, |region| put_decimal256(region, *value, *scale));
-        }),
+        Values::Decimal256(values, scale) => {
+            written.write(values[range].iter(), nulls, NULL, DECIMAL_BYTES + 2, |region, value| {
+                put_quoted(region, |region| put_decimal256(region, *value, *scale));
+            })
+        }
         Values::Date(values) => written.write(values[range].iter(), nulls, NULL, max, |region, days| {
             put_quoted(region, |region| put_date(region, *days));
         }),

@@ -1,13 +1,12 @@
 //! Columns of a batch as texts, block by block: how each column is written is chosen once per batch.
 
+use arrow::array::StringArray;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use arrow::array::StringArray;
-
 use super::cells::{Cells, WrittenCells};
 use super::column::{Column, Values};
-use super::decimal::{put_decimal128, put_decimal256};
+use super::decimal::{DECIMAL_BYTES, put_decimal128, put_decimal256};
 use super::digits::{put_i64, put_u64};
 use super::temporal::{put_date, put_timestamp};
 use crate::error::Result;
@@ -104,7 +103,10 @@ impl Block {
     }
 }
 
-/// Writes the values of a column that is no text, as CSV has them.
+/// Writes the values of a column as CSV has them.
+///
+/// # Errors
+/// Where texts or bytes are larger than a block can be.
 pub(crate) fn write_values(column: &Column, block: Block, null: &[u8], written: &mut WrittenCells) -> Result<()> {
     let nulls = column.nulls_of(block);
     let (range, max) = (block.range(), column.fixed_bytes);
@@ -137,12 +139,14 @@ pub(crate) fn write_values(column: &Column, block: Block, null: &[u8], written: 
         Values::Float32(values) => float!(values),
         Values::Float64(values) => float!(values),
         Values::Decimal128(values, _, scale) => {
-            written
-                .write(values[range].iter(), nulls, null, max, |region, value| put_decimal128(region, *value, *scale));
+            written.write(values[range].iter(), nulls, null, DECIMAL_BYTES, |region, value| {
+                put_decimal128(region, *value, *scale)
+            });
         }
         Values::Decimal256(values, scale) => {
-            written
-                .write(values[range].iter(), nulls, null, max, |region, value| put_decimal256(region, *value, *scale));
+            written.write(values[range].iter(), nulls, null, DECIMAL_BYTES, |region, value| {
+                put_decimal256(region, *value, *scale)
+            });
         }
         Values::Date(values) => {
             written.write(values[range].iter(), nulls, null, max, |region, days| put_date(region, *days));
