@@ -33,11 +33,8 @@ pub mod split_queue;
 pub mod starrocks;
 pub mod tables;
 pub mod text;
-<<<<<<< HEAD
-pub mod wall_clock;
-=======
 pub mod throttle;
->>>>>>> refs/heads/snapshot
+pub mod wall_clock;
 
 pub use catalog::{Catalog, CatalogKind, FileCatalog, RemoteCatalog};
 pub use error::{ConnectorError, Result};

@@ -8,13 +8,15 @@ use arrow::datatypes::{
 };
 
 use super::carry::NULL;
+use super::texts::Block;
 use crate::error::{ConnectorError, Result};
 
 /// A column of one batch, seen once.
 pub(crate) struct Column<'a> {
     pub(crate) values: Values<'a>,
+    /// Which values are NULL, if any is.
     nulls: Option<&'a NullBuffer>,
-    /// The most bytes a value takes, text and bytes aside.
+    /// The most bytes a value of its type takes, text and bytes aside.
     pub(crate) fixed_bytes: usize,
     /// The bytes of all text.
     pub(crate) text_bytes: usize,
@@ -94,6 +96,11 @@ impl<'a> Column<'a> {
     #[inline]
     pub(crate) fn is_null(&self, row: usize) -> bool {
         self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    /// Which values of a block are NULL, if any of the column is, and the place of the block's first row in the bitmap.
+    pub(crate) fn nulls_of(&self, block: Block) -> Option<(&'a NullBuffer, usize)> {
+        self.nulls.map(|nulls| (nulls, block.first))
     }
 }
 

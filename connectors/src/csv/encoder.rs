@@ -1,15 +1,15 @@
-//! The CSV encoder: one look at each column per batch, then row by row into one buffer.
+//! The CSV encoder: each column's texts, block by block, then row by row into one buffer.
 
+use arrow::array::StringArray;
 use arrow::record_batch::RecordBatch;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use memchr::{memchr_iter, memchr3};
 
 use super::carry::{Carry, NULL};
+use super::cells::WrittenCells;
 use super::column::{Column, Values};
-use super::decimal::{append_decimal128, append_decimal256};
 use super::options::CsvFormat;
-use super::temporal::{append_date, append_timestamp};
+use super::rows::{Literals, join_by_bytes, join_by_literals};
+use super::texts::{Block, Texts, append_base64, encode_blocks, write_values};
 use crate::error::Result;
 use crate::sink::{TargetColumn, TargetType};
 
@@ -58,103 +58,86 @@ impl CsvEncoder {
         Carry::of(batch, &self.format, &self.nested, self.is_enclosed)
     }
 
-    /// Appends all rows of a batch to `out`, which grows once, by what the batch can need at most.
+    /// Appends all rows of a batch to `out`, which grows at once by what the batch needs for sure, and then where it has to.
     pub fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
-        let Some((last, first)) = columns.split_last() else { return Ok(()) };
-        let separator = self.format.column_separator();
-        let delimiter = self.format.row_delimiter();
-        let row_bytes = columns.iter().map(|column| column.fixed_bytes).sum::<usize>()
-            + separator.len() * first.len()
-            + delimiter.len();
-        let text_bytes = columns.iter().map(|column| column.text_bytes).sum::<usize>();
-        out.reserve(row_bytes * batch.num_rows() + text_bytes);
-        if self.is_enclosed {
-            for row in 0..batch.num_rows() {
-                for column in first {
-                    column.append_enclosed(row, &self.format, out);
-                    out.extend_from_slice(separator);
-                }
-                last.append_enclosed(row, &self.format, out);
-                out.extend_from_slice(delimiter);
-            }
-            return Ok(());
+        let rows = batch.num_rows();
+        let (separator, delimiter) = (self.format.column_separator(), self.format.row_delimiter());
+        let mut columns = Vec::with_capacity(batch.num_columns());
+        let mut bytes = (separator.len() * batch.num_columns() + delimiter.len()) * rows;
+        for array in batch.columns() {
+            let column = Column::new(array)?;
+            bytes += column.text_bytes;
+            columns.push(match &column.values {
+                Values::Text(texts) if self.is_enclosed && self.may_quote(texts) => Texts::written(column),
+                _ => Texts::direct(column),
+            });
         }
-        match (separator, delimiter) {
-            ([separator], [delimiter]) => {
-                for row in 0..batch.num_rows() {
-                    for column in first {
-                        column.append(row, out);
-                        out.push(*separator);
-                    }
-                    last.append(row, out);
-                    out.push(*delimiter);
-                }
-            }
-            _ => {
-                for row in 0..batch.num_rows() {
-                    for column in first {
-                        column.append(row, out);
-                        out.extend_from_slice(separator);
-                    }
-                    last.append(row, out);
-                    out.extend_from_slice(delimiter);
-                }
-            }
+        out.reserve(bytes);
+        let write = |_, column: &Column, block, written: &mut WrittenCells| match self.is_enclosed {
+            true => self.write_enclosed(column, block, written),
+            false => write_values(column, block, NULL, written),
+        };
+        if let [texts] = columns.as_slice()
+            && let Some(lines) = texts.long_texts(rows)
+        {
+            append_lines(lines, delimiter, out);
+            Ok(())
+        } else if let ([separator], [delimiter]) = (separator, delimiter) {
+            encode_blocks(&mut columns, rows, write, |cells, rows| {
+                join_by_bytes(cells, rows, [*separator, *delimiter], NULL, out);
+            })
+        } else {
+            let between = std::iter::repeat_n(separator, batch.num_columns().saturating_sub(1));
+            let literals = Literals::new(std::iter::once(&b""[..]).chain(between).chain([delimiter]));
+            encode_blocks(&mut columns, rows, write, |cells, rows| join_by_literals(cells, rows, &literals, NULL, out))
         }
-        Ok(())
     }
-}
 
-impl Column<'_> {
-    /// Appends a value, in quotes if the server would read it as something else without.
-    fn append_enclosed(&self, row: usize, format: &CsvFormat, out: &mut Vec<u8>) {
-        match &self.values {
-            _ if self.is_null(row) => out.extend_from_slice(NULL),
-            Values::Text(values) => append_enclosed_text(out, values.value(row).as_bytes(), format),
+    /// Whether one of these texts needs quotes.
+    fn may_quote(&self, texts: &StringArray) -> bool {
+        let offsets = texts.value_offsets();
+        let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return false };
+        let [quote, separator, delimiter] = self.marks();
+        memchr3(quote, separator, delimiter, &texts.value_data()[*first as usize..*last as usize]).is_some()
+            || texts.iter().flatten().any(|text| matches!(text.as_bytes(), [] | [b' ', ..]))
+    }
+
+    /// What texts are quoted for.
+    fn marks(&self) -> [u8; 3] {
+        [b'"', self.format.column_separator()[0], self.format.row_delimiter()[0]]
+    }
+
+    /// Writes values, in quotes if the server would read them as something else without.
+    fn write_enclosed(&self, column: &Column, block: Block, written: &mut WrittenCells) -> Result<()> {
+        match &column.values {
+            Values::Text(texts) => {
+                let values = block.range().map(|row| (!column.is_null(row)).then(|| texts.value(row).as_bytes()));
+                written.append(values, NULL, |out, text| append_enclosed(out, text, self.marks()))
+            }
             // An empty row of one column would be skipped; base64 itself needs no quotes.
-            Values::Binary(values) if values.value(row).is_empty() => out.extend_from_slice(b"\"\""),
-            _ => self.append(row, out),
-        }
-    }
-
-    #[inline]
-    fn append(&self, row: usize, out: &mut Vec<u8>) {
-        if self.is_null(row) {
-            out.extend_from_slice(NULL);
-            return;
-        }
-        match &self.values {
-            Values::Text(values) => out.extend_from_slice(values.value(row).as_bytes()),
-            Values::Int64(values) => append_integer(out, values[row]),
-            Values::Decimal128(values, _, scale) => append_decimal128(out, values[row], *scale),
-            Values::Timestamp(values) => append_timestamp(out, values[row]),
-            Values::Date(values) => append_date(out, values[row]),
-            Values::Int32(values) => append_integer(out, values[row]),
-            Values::Int16(values) => append_integer(out, values[row]),
-            Values::Int8(values) => append_integer(out, values[row]),
-            Values::UInt64(values) => append_integer(out, values[row]),
-            Values::UInt32(values) => append_integer(out, values[row]),
-            Values::UInt16(values) => append_integer(out, values[row]),
-            Values::UInt8(values) => append_integer(out, values[row]),
-            Values::Float64(values) => out.extend_from_slice(zmij::Buffer::new().format(values[row]).as_bytes()),
-            Values::Float32(values) => out.extend_from_slice(zmij::Buffer::new().format(values[row]).as_bytes()),
-            Values::Boolean(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
-            Values::Decimal256(values, scale) => append_decimal256(out, values[row], *scale),
-            Values::Binary(values) => append_base64(out, values.value(row)),
-            Values::Null => out.extend_from_slice(NULL),
+            Values::Binary(values) => {
+                let values = block.range().map(|row| (!column.is_null(row)).then(|| values.value(row)));
+                written.append(values, NULL, |out, bytes| match bytes {
+                    [] => out.extend_from_slice(b"\"\""),
+                    _ => append_base64(out, bytes),
+                })
+            }
+            _ => write_values(column, block, NULL, written),
         }
     }
 }
 
-fn append_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+/// Appends each text and a delimiter: one copy, straight from the batch.
+fn append_lines(texts: &StringArray, delimiter: &[u8], out: &mut Vec<u8>) {
+    for text in texts {
+        out.extend_from_slice(text.map_or(NULL, str::as_bytes));
+        out.extend_from_slice(delimiter);
+    }
 }
 
 /// Quotes are doubled inside of quotes. A text without quotes, delimiters and a space in front is as it is.
-fn append_enclosed_text(out: &mut Vec<u8>, text: &[u8], format: &CsvFormat) {
-    let marks = (b'"', format.column_separator()[0], format.row_delimiter()[0]);
-    let is_plain = !matches!(text.first(), None | Some(b' ')) && memchr3(marks.0, marks.1, marks.2, text).is_none();
+fn append_enclosed(out: &mut Vec<u8>, text: &[u8], [quote, separator, delimiter]: [u8; 3]) {
+    let is_plain = !matches!(text, [] | [b' ', ..]) && memchr3(quote, separator, delimiter, text).is_none();
     if is_plain {
         out.extend_from_slice(text);
         return;
@@ -168,12 +151,4 @@ fn append_enclosed_text(out: &mut Vec<u8>, text: &[u8], format: &CsvFormat) {
     }
     out.extend_from_slice(&text[copied..]);
     out.push(b'"');
-}
-
-fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    // the slice has exactly the length that padded base64 has
-    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
-    out.truncate(start + written);
 }

@@ -5,9 +5,13 @@ use arrow::record_batch::RecordBatch;
 use serde::de::IgnoredAny;
 
 use super::carry::Uncarried;
+use super::cells::{Cells, WrittenCells};
 use super::column::{Column, Values};
-use super::decimal::{append_decimal128, append_decimal256};
-use super::temporal::{append_date, append_timestamp};
+use super::decimal::{DECIMAL_BYTES, put_decimal128, put_decimal256};
+use super::region::Region;
+use super::rows::{Literals, join_by_literals};
+use super::temporal::{put_date, put_timestamp};
+use super::texts::{Block, Texts, encode_blocks, write_values};
 use crate::error::{ConnectorError, Result};
 use crate::sink::{TargetColumn, TargetType};
 
@@ -21,29 +25,28 @@ const MAX_NUMBER_DIGITS: u8 = 15;
 /// or a list is sent as such, other text as a string: as StarRocks does with CSV.
 #[derive(Debug, Clone)]
 pub struct JsonEncoder {
-    columns: Vec<JsonColumn>,
-}
-
-#[derive(Debug, Clone)]
-struct JsonColumn {
-    /// `"name":`
-    key: Vec<u8>,
-    is_document: bool,
+    /// Whether each column holds documents.
+    is_document: Vec<bool>,
+    /// What stands before each value and behind the last.
+    literals: Literals,
 }
 
 impl JsonEncoder {
     /// An encoder for batches with these columns, in order.
     pub fn new(columns: &[TargetColumn]) -> Self {
-        let columns = columns
-            .iter()
-            .map(|column| {
-                let mut key = Vec::new();
-                append_string(&mut key, &column.name);
-                key.push(b':');
-                JsonColumn { key, is_document: matches!(column.kind, TargetType::Json | TargetType::Other) }
-            })
-            .collect();
-        Self { columns }
+        let mut literals = Vec::with_capacity(columns.len() + 1);
+        for column in columns {
+            let mut literal = vec![if literals.is_empty() { b'{' } else { b',' }];
+            append_string(&mut literal, &column.name);
+            literal.push(b':');
+            literals.push(literal);
+        }
+        literals.push(b"},".to_vec());
+        let is_document = |column: &TargetColumn| matches!(column.kind, TargetType::Json | TargetType::Other);
+        Self {
+            is_document: columns.iter().map(is_document).collect(),
+            literals: Literals::new(literals.iter().map(Vec::as_slice)),
+        }
     }
 
     /// The rows of a batch that JSON cannot carry: bytes that are not UTF-8.
@@ -78,85 +81,115 @@ impl JsonEncoder {
 
     /// Appends all rows of a batch as objects with commas between them; `is_first` says that no row stands in front of them in the array.
     pub fn encode(&self, batch: &RecordBatch, is_first: bool, out: &mut Vec<u8>) -> Result<()> {
-        if batch.num_columns() != self.columns.len() {
+        if batch.num_columns() != self.is_document.len() || self.is_document.is_empty() {
             return Err(ConnectorError::internal("a batch has other columns than the JSON encoder"));
         }
-        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
-        for row in 0..batch.num_rows() {
-            if row > 0 || !is_first {
-                out.push(b',');
-            }
-            out.push(b'{');
-            for (index, (target, column)) in self.columns.iter().zip(&columns).enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(&target.key);
-                append_value(out, column, row, target.is_document)?;
-            }
-            out.push(b'}');
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return Ok(());
         }
+        let mut columns = Vec::with_capacity(batch.num_columns());
+        let mut bytes = self.literals.len() * rows;
+        for array in batch.columns() {
+            let column = Column::new(array)?;
+            if let Values::Binary(values) = &column.values
+                && values.iter().flatten().any(|bytes| std::str::from_utf8(bytes).is_err())
+            {
+                return Err(ConnectorError::internal("bytes that are not UTF-8 reached the JSON encoder"));
+            }
+            bytes += column.text_bytes;
+            columns.push(Texts::written(column));
+        }
+        out.reserve(bytes);
+        if !is_first {
+            out.push(b',');
+        }
+        encode_blocks(
+            &mut columns,
+            rows,
+            |index, column, block, written| write_json(column, self.is_document[index], block, written),
+            |cells, rows| join_by_literals(cells, rows, &self.literals, NULL, out),
+        )?;
+        // the comma behind the last row
+        out.pop();
         Ok(())
     }
 }
 
-fn append_value(out: &mut Vec<u8>, column: &Column, row: usize, is_document: bool) -> Result<()> {
-    if column.is_null(row) {
-        out.extend_from_slice(b"null");
-        return Ok(());
-    }
+const NULL: &[u8] = b"null";
+
+/// Writes values as JSON has them.
+fn write_json(column: &Column, is_document: bool, block: Block, written: &mut WrittenCells) -> Result<()> {
+    let (range, nulls, max) = (block.range(), column.nulls_of(block), column.fixed_bytes + 2);
+    let is_some = |row: &usize| !column.is_null(*row);
     match &column.values {
-        Values::Null => out.extend_from_slice(b"null"),
-        Values::Boolean(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
-        Values::Int8(values) => append_integer(out, values[row]),
-        Values::Int16(values) => append_integer(out, values[row]),
-        Values::Int32(values) => append_integer(out, values[row]),
-        Values::Int64(values) => append_integer(out, values[row]),
-        Values::UInt8(values) => append_integer(out, values[row]),
-        Values::UInt16(values) => append_integer(out, values[row]),
-        Values::UInt32(values) => append_integer(out, values[row]),
-        Values::UInt64(values) => append_integer(out, values[row]),
-        Values::Float32(values) => append_float(out, zmij::Buffer::new().format(values[row]), values[row].is_finite()),
-        Values::Float64(values) => append_float(out, zmij::Buffer::new().format(values[row]), values[row].is_finite()),
-        Values::Decimal128(values, precision, scale) if *precision <= MAX_NUMBER_DIGITS => {
-            append_decimal128(out, values[row], *scale);
+        Values::Float32(values) => written.write(values[range].iter(), nulls, NULL, max, |region, value| {
+            put_float(region, zmij::Buffer::new().format(*value), value.is_finite());
+        }),
+        Values::Float64(values) => written.write(values[range].iter(), nulls, NULL, max, |region, value| {
+            put_float(region, zmij::Buffer::new().format(*value), value.is_finite());
+        }),
+        Values::Decimal128(values, precision, scale) if *precision > MAX_NUMBER_DIGITS => {
+            written.write(values[range].iter(), nulls, NULL, DECIMAL_BYTES + 2, |region, value| {
+                put_quoted(region, |region| put_decimal128(region, *value, *scale));
+            });
         }
-        Values::Decimal128(values, _, scale) => quoted(out, |out| append_decimal128(out, values[row], *scale)),
-        Values::Decimal256(values, scale) => quoted(out, |out| append_decimal256(out, values[row], *scale)),
-        Values::Date(values) => quoted(out, |out| append_date(out, values[row])),
-        Values::Timestamp(values) => quoted(out, |out| append_timestamp(out, values[row])),
-        Values::Text(values) => {
-            let text = values.value(row);
-            if is_document && is_object_or_list(text) {
-                out.extend_from_slice(text.as_bytes());
-            } else {
-                append_string(out, text);
+        Values::Decimal256(values, scale) => {
+            written.write(values[range].iter(), nulls, NULL, DECIMAL_BYTES + 2, |region, value| {
+                put_quoted(region, |region| put_decimal256(region, *value, *scale));
+            })
+        }
+        Values::Date(values) => written.write(values[range].iter(), nulls, NULL, max, |region, days| {
+            put_quoted(region, |region| put_date(region, *days));
+        }),
+        Values::Timestamp(values) => written.write(values[range].iter(), nulls, NULL, max, |region, micros| {
+            put_quoted(region, |region| put_timestamp(region, *micros));
+        }),
+        Values::Text(texts) => {
+            let cells = Cells::of(texts, nulls, block);
+            if !is_document && !needs_escape(cells.all()) {
+                written.quote(&cells, NULL);
+                return Ok(());
             }
+            let values = range.map(|row| Some(row).filter(is_some).map(|row| texts.value(row)));
+            return written.append(values, NULL, |out, text| match is_document && is_object_or_list(text) {
+                true => out.extend_from_slice(text.as_bytes()),
+                false => append_string(out, text),
+            });
         }
-        Values::Binary(values) => match std::str::from_utf8(values.value(row)) {
-            Ok(text) => append_string(out, text),
-            Err(_) => return Err(ConnectorError::internal("bytes that are not UTF-8 reached the JSON encoder")),
-        },
+        Values::Binary(values) => {
+            let values = range.map(|row| Some(row).filter(is_some).map(|row| values.value(row)));
+            // that they are UTF-8 was looked at before
+            return written
+                .append(values, NULL, |out, bytes| append_string(out, std::str::from_utf8(bytes).unwrap_or_default()));
+        }
+        _ => return write_values(column, block, NULL, written),
     }
     Ok(())
 }
 
-fn append_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn append_float(out: &mut Vec<u8>, printed: &str, is_finite: bool) {
+fn put_float(region: &mut Region, printed: &str, is_finite: bool) {
     if is_finite {
-        out.extend_from_slice(printed.as_bytes());
+        region.put_slice(printed.as_bytes());
     } else {
-        quoted(out, |out| out.extend_from_slice(printed.as_bytes()));
+        put_quoted(region, |region| region.put_slice(printed.as_bytes()));
     }
 }
 
-fn quoted(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) {
-    out.push(b'"');
-    append(out);
-    out.push(b'"');
+#[inline(always)]
+fn put_quoted(region: &mut Region, put: impl FnOnce(&mut Region)) {
+    region.put_byte(b'"');
+    put(region);
+    region.put_byte(b'"');
+}
+
+/// Looks at all bytes, without a branch for each, so that many are looked at at once.
+fn needs_escape(bytes: &[u8]) -> bool {
+    bytes.chunks(256).any(|chunk| chunk.iter().fold(false, |found, byte| found | is_escaped(*byte)))
+}
+
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 fn is_object_or_list(text: &str) -> bool {
@@ -169,7 +202,7 @@ pub(crate) fn append_string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     for (index, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+        if !is_escaped(*byte) {
             continue;
         }
         out.extend_from_slice(&bytes[copied..index]);

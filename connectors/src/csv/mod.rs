@@ -8,12 +8,17 @@
 
 pub mod arrow_stream;
 pub mod carry;
+pub(crate) mod cells;
 pub(crate) mod column;
 pub(crate) mod decimal;
+pub(crate) mod digits;
 pub mod encoder;
 pub mod json;
 pub mod options;
+pub(crate) mod region;
+pub(crate) mod rows;
 pub mod temporal;
+pub(crate) mod texts;
 
 #[cfg(test)]
 mod tests;

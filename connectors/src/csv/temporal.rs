@@ -1,26 +1,14 @@
 //! Days and times as text, by hand: `2024-08-07`, `12:34:56`, `2024-08-07 12:34:56[.ffffff]`.
 
+use super::digits::put_padded;
+use super::region::{Region, WORD, append_text};
+
 /// Microseconds of a day.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_EPOCH: i64 = 719_468;
 /// Days of 400 years.
 const DAYS_PER_ERA: i64 = 146_097;
-/// `00` to `99`.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[b'0'; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
-    }
-    pairs
-};
-
-/// The two digits of a number below 100.
-pub(crate) fn pair(number: u32) -> [u8; 2] {
-    PAIRS[(number % 100) as usize]
-}
 
 /// Year, month and day of a day since 1970, by counting years from March (Howard Hinnant's `civil_from_days`).
 pub(crate) fn civil(days: i32) -> (i64, u32, u32) {
@@ -36,54 +24,108 @@ pub(crate) fn civil(days: i32) -> (i64, u32, u32) {
     (year, month, day)
 }
 
-fn date_text(days: i32) -> [u8; 10] {
-    let (year, month, day) = civil(days);
-    // the conversion keeps years within four digits
-    let year = year.clamp(0, 9999) as u32;
-    let [a, b] = pair(year / 100);
-    let [c, d] = pair(year);
-    let [e, f] = pair(month);
-    let [g, h] = pair(day);
-    [a, b, c, d, b'-', e, f, b'-', g, h]
-}
+/// The longest text of a time: `2024-08-07 12:34:56.000120`.
+const TIMESTAMP_BYTES: usize = 26;
+/// The days of the years 0 to 9999.
+const DAYS: std::ops::RangeInclusive<i32> = -719_528..=2_932_896;
 
-fn time_text(seconds: u32) -> [u8; 8] {
-    let [a, b] = pair(seconds / 3600);
-    let [c, d] = pair(seconds / 60 % 60);
-    let [e, f] = pair(seconds % 60);
-    [a, b, b':', c, d, b':', e, f]
-}
-
-fn append_micros(out: &mut Vec<u8>, micros: u32) {
-    if micros != 0 {
-        let [a, b] = pair(micros / 10_000);
-        let [c, d] = pair(micros / 100);
-        let [e, f] = pair(micros);
-        out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
+/// `00` to `99` as words, the first digit lowest; 128 of them, so that seven bits are an index that needs no check.
+const PAIRS: [u16; 128] = {
+    let mut pairs = [0; 128];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = u16::from_le_bytes([b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
+        number += 1;
     }
+    pairs
+};
+
+/// The two digits of a number below 100.
+#[inline(always)]
+fn pair(number: u32) -> u64 {
+    u64::from(PAIRS[(number & 127) as usize])
+}
+
+/// Century, year of the century, month and day of a day in [`DAYS`], by multiplications alone (Neri and Schneider, "Euclidean affine functions
+/// and their application to calendar algorithms", 2022).
+#[inline(always)]
+fn calendar(days: i32) -> [u32; 4] {
+    // one period of 400 years more, so that January and February of the year 0 are not negative
+    let shifted = (i64::from(days) + DAYS_TO_EPOCH + DAYS_PER_ERA) as u32;
+    let quarters = 4 * shifted + 3;
+    let century = quarters / DAYS_PER_ERA as u32;
+    let day_of_century = quarters % DAYS_PER_ERA as u32 / 4;
+    let product = 2_939_745 * u64::from(4 * day_of_century + 3);
+    let year_of_century = (product >> 32) as u32;
+    let day_of_year = product as u32 / 2_939_745 / 4;
+    let month_and_day = 2141 * day_of_year + 197_913;
+    let is_next_year = u32::from(day_of_year >= 306);
+    let month = (month_and_day >> 16) - 12 * is_next_year;
+    let day = (month_and_day & 0xffff) / 2141 + 1;
+    // years are counted from March until here
+    let year = 100 * century + year_of_century + is_next_year - 400;
+    [year / 100, year % 100, month, day]
+}
+
+/// Writes a day since 1970 as ten bytes; days outside of the years 0 to 9999, which the conversion keeps out, as the nearest year has them.
+#[inline(always)]
+pub(crate) fn put_date(region: &mut Region, days: i32) {
+    let [century, year, month, day] = if DAYS.contains(&days) { calendar(days) } else { nearest(days) };
+    let dashes = u64::from(b'-') << 32 | u64::from(b'-') << 56;
+    region.put_word(pair(century) | pair(year) << 16 | pair(month) << 40 | dashes, 8);
+    region.put_word(pair(day), 2);
+}
+
+#[cold]
+fn nearest(days: i32) -> [u32; 4] {
+    let (year, month, day) = civil(days);
+    let year = year.clamp(0, 9999) as u32;
+    [year / 100, year % 100, month, day]
+}
+
+#[inline(always)]
+fn put_time(region: &mut Region, seconds: u32) {
+    let (hours, minutes) = (seconds / 3600, seconds / 60);
+    let colons = u64::from(b':') << 16 | u64::from(b':') << 40;
+    region.put_word(pair(hours) | pair(minutes - hours * 60) << 24 | pair(seconds - minutes * 60) << 48 | colons, 8);
+}
+
+#[inline(always)]
+fn put_micros(region: &mut Region, micros: u32) {
+    if micros != 0 {
+        region.put_byte(b'.');
+        put_padded(region, micros, 6);
+    }
+}
+
+/// Writes a wall-clock time in microseconds since 1970, as [`append_timestamp`] does.
+#[inline(always)]
+pub(crate) fn put_timestamp(region: &mut Region, micros: i64) {
+    let days = micros.div_euclid(MICROS_PER_DAY);
+    let of_day = micros.rem_euclid(MICROS_PER_DAY);
+    put_date(region, i32::try_from(days).unwrap_or(i32::MAX));
+    region.put_byte(b' ');
+    put_time(region, (of_day / 1_000_000) as u32);
+    put_micros(region, (of_day % 1_000_000) as u32);
 }
 
 /// Appends a day since 1970; years are those from 0 to 9999.
 pub fn append_date(out: &mut Vec<u8>, days: i32) {
-    out.extend_from_slice(&date_text(days));
+    append_text::<{ TIMESTAMP_BYTES + WORD }>(out, |region| put_date(region, days));
 }
 
 /// Appends a wall-clock time in microseconds since 1970; six digits of a second unless they are all zero.
 pub fn append_timestamp(out: &mut Vec<u8>, micros: i64) {
-    let days = micros.div_euclid(MICROS_PER_DAY);
-    let of_day = micros.rem_euclid(MICROS_PER_DAY);
-    let mut text = [b' '; 19];
-    text[..10].copy_from_slice(&date_text(i32::try_from(days).unwrap_or(i32::MAX)));
-    text[11..].copy_from_slice(&time_text((of_day / 1_000_000) as u32));
-    out.extend_from_slice(&text);
-    append_micros(out, (of_day % 1_000_000) as u32);
+    append_text::<{ TIMESTAMP_BYTES + WORD }>(out, |region| put_timestamp(region, micros));
 }
 
 /// Appends a time of day in nanoseconds; digits below a microsecond are not kept.
 pub fn append_time(out: &mut Vec<u8>, nanos: i64) {
     let micros = (nanos / 1000).rem_euclid(MICROS_PER_DAY);
-    out.extend_from_slice(&time_text((micros / 1_000_000) as u32));
-    append_micros(out, (micros % 1_000_000) as u32);
+    append_text::<{ TIMESTAMP_BYTES + WORD }>(out, |region| {
+        put_time(region, (micros / 1_000_000) as u32);
+        put_micros(region, (micros % 1_000_000) as u32);
+    });
 }
 
 /// The seconds of an offset such as `+08:00`, `-0330`, `+8`, or of `UTC` and `Z`; None for anything else.

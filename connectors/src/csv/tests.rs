@@ -11,6 +11,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::*;
 use crate::sink::{TargetColumn, TargetType};
 
+mod allocations;
+mod reference;
+
 fn runner(cases: u32) -> TestRunner {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
@@ -204,6 +207,16 @@ fn every_type_has_its_text_in_csv() {
             "",
         ])
     );
+}
+
+#[test]
+fn a_decimal_of_more_digits_than_its_type_says_is_written_whole() {
+    let type_of = |values: Decimal128Array| values.with_precision_and_scale(2, 1).unwrap();
+    let wide: ArrayRef = Arc::new(type_of(Decimal128Array::from(vec![i128::MAX; 3000])));
+    let batch = RecordBatch::try_from_iter([("d", wide)]).unwrap();
+    let mut out = Vec::new();
+    CsvEncoder::default().encode(&batch, &mut out).unwrap();
+    assert_eq!(out, "17014118346046923173168730371588410572.7\u{2}".repeat(3000).into_bytes());
 }
 
 #[test]
