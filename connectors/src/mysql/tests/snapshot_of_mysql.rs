@@ -53,7 +53,7 @@ impl Client {
     }
 
     fn greet(&mut self) {
-        let mut greeting = b"\x0a8.4.0\0\x07\0\0\012345678\0".to_vec();
+        let mut greeting = b"\x0a8.4.0\0\x07\0\0\x0012345678\0".to_vec();
         greeting.extend_from_slice(&(OFFERED as u16).to_le_bytes());
         greeting.extend_from_slice(&[45, 2, 0]);
         greeting.extend_from_slice(&((OFFERED >> 16) as u16).to_le_bytes());
