@@ -138,10 +138,10 @@ pub(crate) fn remote_statements_called(query: &Query) -> Vec<String> {
 }
 
 /// The catalogs whose tables a query finds with `TABLES`.
-pub(crate) fn catalogs_of_patterns(query: &Query) -> Vec<String> {
+pub(crate) fn catalogs_of_patterns(scope: &Scope, query: &Query) -> Vec<String> {
     let of_call = |call| match call {
         TableCall::RemoteQuery { .. } => Vec::new(),
-        TableCall::Tables(patterns) => tables::catalogs(&patterns),
+        TableCall::Tables(patterns) => tables::catalogs(scope, &patterns),
     };
     calls(query).flat_map(of_call).collect()
 }

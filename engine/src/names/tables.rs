@@ -38,21 +38,27 @@ pub(super) async fn provider(scope: &Scope, patterns: &[String]) -> Result<Arc<d
     Ok(Arc::new(Tables::try_new(tables)?))
 }
 
-/// The catalogs that the patterns name, as far as they are names of catalogs.
-pub(super) fn catalogs(patterns: &[String]) -> Vec<String> {
-    let names = patterns.iter().filter_map(|pattern| expand(pattern).ok());
-    let first = |name: String| name.split('.').next().map(str::to_owned);
-    let mut names: Vec<String> = names.flatten().filter_map(first).collect();
-    names.dedup();
-    names
+/// The catalogs that the patterns name, as far as they name any.
+pub(super) fn catalogs(scope: &Scope, patterns: &[String]) -> Vec<String> {
+    let names = patterns.iter().filter_map(|pattern| expand(pattern).ok()).flatten();
+    let catalog = |name: String| match place_of_table(scope, &parts_of(&name)) {
+        Ok(TablePlace::Remote { catalog, .. } | TablePlace::Either { catalog, .. }) => Some(catalog),
+        Ok(TablePlace::Session(_)) | Err(_) => None,
+    };
+    let mut catalogs: Vec<String> = names.filter_map(catalog).collect();
+    catalogs.dedup();
+    catalogs
+}
+
+fn parts_of(name: &str) -> Vec<String> {
+    name.split('.').map(|part| part.trim_matches('`').to_owned()).collect()
 }
 
 /// The tables that a pattern names: each number of a range must be there, and `*` stands for at least one table.
 async fn tables_of(scope: &Scope, pattern: &str) -> Result<Vec<(String, String, String)>> {
     let mut found = Vec::new();
     for name in expand(pattern)? {
-        let parts: Vec<String> = name.split('.').map(|part| part.trim_matches('`').to_owned()).collect();
-        let (catalog, database, table) = match place_of_table(scope, &parts)? {
+        let (catalog, database, table) = match place_of_table(scope, &parts_of(&name))? {
             TablePlace::Remote { catalog, database, table } | TablePlace::Either { catalog, database, table } => {
                 (catalog, database, table)
             }

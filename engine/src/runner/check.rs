@@ -510,7 +510,8 @@ async fn check_query(
 ) -> Result<std::result::Result<names::PlannedQuery, String>> {
     let table = query.tables.iter().find_map(|table| changes.may_concern(scope, &table.parts));
     let called = || names::remote_catalogs_called(query).iter().find_map(|catalog| changes.in_catalog(catalog));
-    let by_pattern = || names::catalogs_of_patterns(query).iter().find_map(|catalog| changes.of_any_table(catalog));
+    let by_pattern =
+        || names::catalogs_of_patterns(scope, query).iter().find_map(|catalog| changes.of_any_table(catalog));
     if let Some(why) = table.or_else(called).or_else(by_pattern) {
         return Ok(Err(why));
     }

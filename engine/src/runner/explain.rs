@@ -41,7 +41,7 @@ pub(super) async fn run(
             };
             let names_nothing = query.tables.is_empty()
                 && names::remote_catalogs_called(query).is_empty()
-                && names::catalogs_of_patterns(query).is_empty();
+                && names::catalogs_of_patterns(&context.scope, query).is_empty();
             let why = if names_nothing {
                 "it names no catalog, so Syncline runs it"
             } else {
