@@ -82,7 +82,7 @@ impl Transfers {
                 turn += 1;
                 // from one end of the table to the other, so that the halves are in different splits
                 let (from, to) = (1 + turn * 7 % 500, 501 + turn * 13 % 500);
-                let (from, to) = if turn % 2 == 0 { (from, to) } else { (to, from) };
+                let (from, to) = if turn.is_multiple_of(2) { (from, to) } else { (to, from) };
                 conn.query_drop("BEGIN").await.unwrap();
                 conn.query_drop(format!("UPDATE t SET amount = amount - 5 WHERE id = {from}")).await.unwrap();
                 conn.query_drop(format!("UPDATE t SET amount = amount + 5 WHERE id = {to}")).await.unwrap();
