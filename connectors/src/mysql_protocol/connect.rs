@@ -27,7 +27,7 @@ const IDLE_CONNECTIONS: usize = 4;
 /// How long a kept connection is trusted to live; servers and firewalls drop silent ones.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long a small question (a name, a definition, a variable) may take.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// A target slower than the source makes the server wait; by default it cuts the connection after 60 s. One day.
 const NET_WRITE_TIMEOUT_S: u32 = 86_400;
 /// StarRocks cuts a statement after 300 s by default, and reading a large table takes longer. One day; a session variable of the catalog wins.
