@@ -426,7 +426,7 @@ async fn begin(connections: &mut [Connection], asks_for_proof: bool) -> Result<S
     }))
     .await?;
     let Some(first) = connections.first_mut() else { return Ok(Seen::default()) };
-    let is_mariadb = positions::is_mariadb(first);
+    let is_mariadb = first.is_mariadb();
     let untraced = if asks_for_proof { Untraced::ask(first).await? } else { Untraced::default() };
     let before = if is_mariadb { None } else { positions::of_server(first).await? };
     let begun = join_all(

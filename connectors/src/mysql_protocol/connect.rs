@@ -211,7 +211,7 @@ impl ConnectionPool {
                 );
                 connection.execute(&session).await?;
                 // MariaDB has limits of its own for sessions that are idle in a transaction; before 10.3 it had none.
-                if connection.version().contains("MariaDB") {
+                if connection.is_mariadb() {
                     let idle = format!(
                         "SET SESSION idle_transaction_timeout = {WAIT_TIMEOUT_S}, \
                          SESSION idle_readonly_transaction_timeout = {WAIT_TIMEOUT_S}"
@@ -325,6 +325,11 @@ impl Connection {
     /// The server's version as it tells it; empty if it does not.
     pub fn version(&self) -> &str {
         &self.facts.version
+    }
+
+    /// Whether the server is MariaDB.
+    pub fn is_mariadb(&self) -> bool {
+        self.facts.version.contains("MariaDB")
     }
 
     /// Whether the connection is encrypted.

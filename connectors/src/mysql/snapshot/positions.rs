@@ -5,11 +5,6 @@ use mysql_common::{Row, Value};
 use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::connect::Connection;
 
-/// Whether the server is MariaDB, which tells the position of each transaction.
-pub(super) fn is_mariadb(connection: &Connection) -> bool {
-    connection.version().contains("MariaDB")
-}
-
 /// The place in the binary log that a transaction of MariaDB sees; None if the server writes none.
 ///
 /// # Errors
@@ -89,7 +84,7 @@ impl Untraced {
             return why("its binary log leaves databases out (binlog_do_db, binlog_ignore_db)");
         }
         // MySQL counts what it applies among its GTIDs
-        if !is_mariadb(connection) || is_on("log_slave_updates") {
+        if !connection.is_mariadb() || is_on("log_slave_updates") {
             return Ok(Self::default());
         }
         let threads = ask(connection, "SHOW GLOBAL STATUS LIKE 'Slaves_running'").await?;
@@ -111,7 +106,7 @@ impl Untraced {
 async fn log_status(connection: &mut Connection) -> Result<Option<Row>> {
     // the first is the name that the statement has in MySQL since 8.2
     let statements = ["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"];
-    for sql in &statements[usize::from(is_mariadb(connection))..] {
+    for sql in &statements[usize::from(connection.is_mariadb())..] {
         if let Some(row) = ask(connection, sql).await?.and_then(|rows| rows.into_iter().next()) {
             return Ok(Some(row));
         }
