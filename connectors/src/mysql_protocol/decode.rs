@@ -13,6 +13,7 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{Reject, RejectLog};
 
 use super::column_builder::ColumnBuilder;
+use super::described::{is_read_as, read_column};
 use super::value::{DateTimeParts, ZeroDates, write_time};
 use super::wire::Protocol;
 use super::wire::cell::{self, Cell, Form};
@@ -226,7 +227,8 @@ impl BatchBuilder {
     /// Says what the next rows are like: the server's description of their columns, once per answer.
     ///
     /// # Errors
-    /// Internal if there is another number of columns.
+    /// Internal if there is another number of columns; Remote, retryable, if one is of another type than it was when the table was looked
+    /// up, so that its values would lose something.
     pub fn expect(&mut self, described: &[Described], protocol: Protocol) -> Result<()> {
         if described.len() != self.columns.len() {
             return Err(ConnectorError::internal(format!(
@@ -235,6 +237,20 @@ impl BatchBuilder {
                 described.len(),
                 self.columns.len()
             )));
+        }
+        if let Some((column, described)) =
+            self.columns.iter().zip(described).find(|(column, described)| !is_read_as(described, column.reading))
+        {
+            return Err(ConnectorError::retryable(
+                ErrorCode::Remote,
+                format!(
+                    "{}, column {}: the table was changed meanwhile: the column was looked up as {:?}, and the server now sends {:?}; run the statement again",
+                    self.origin,
+                    column.name,
+                    column.reading,
+                    read_column(described, false).reading
+                ),
+            ));
         }
         self.protocol = protocol;
         for (column, described) in self.columns.iter_mut().zip(described) {
@@ -436,8 +452,10 @@ fn append_binary(column: &mut Column, fields: &mut Fields<'_>, zero_dates: ZeroD
         }
         ColumnBuilder::Text(builder) => {
             let length = fields.string_length().ok_or(Trouble::Malformed)?;
-            builder.append_first(length, fields.0).ok_or_else(too_much)?;
+            let from_here = fields.0;
+            // Behind the text first, which says that it is all there, and from where the next field is read even if this one is refused.
             fields.take(length).ok_or(Trouble::Malformed)?;
+            builder.append_first(length, from_here).ok_or_else(too_much)?;
         }
         ColumnBuilder::Bytes(builder) => builder.append_value(fields.string().ok_or(Trouble::Malformed)?),
     }
@@ -588,36 +606,38 @@ fn zero_date<T>(
 fn unscaled(value: Cell<'_>, reading: Reading) -> Result<(bool, String), Refused> {
     let number_text;
     let text = match value {
-        Cell::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| unexpected(value))?,
+        Cell::Bytes(bytes) => bytes,
         Cell::Int(number) => {
             number_text = number.to_string();
-            &number_text
+            number_text.as_bytes()
         }
         Cell::UInt(number) => {
             number_text = number.to_string();
-            &number_text
+            number_text.as_bytes()
         }
         other => return Err(unexpected(other)),
     };
     let Reading::Decimal { scale, .. } = reading else { return Err(unexpected(value)) };
-    let (negative, text) = match text.strip_prefix('-') {
+    let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if whole.is_empty() && fraction.is_empty() {
+    let point = memchr::memchr(b'.', text);
+    let (whole, fraction) = point.map_or((text, &[][..]), |point| (&text[..point], &text[point + 1..]));
+    // Looked at before anything is cut: what is no digit may be a part of a character.
+    if !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
         return Err(unexpected(value));
     }
     let scale = usize::from(scale);
-    let beyond = fraction.get(scale..).unwrap_or("");
-    if !beyond.bytes().all(|digit| digit == b'0') {
+    let (kept, beyond) = fraction.split_at(fraction.len().min(scale));
+    if beyond.iter().any(|digit| *digit != b'0') {
         return Err(Refused { value: shown(value), reason: "the decimal has more digits than the column".into() });
     }
-    let fraction = &fraction[..fraction.len().min(scale)];
-    let digits = format!("{whole}{fraction}{:0<width$}", "", width = scale - fraction.len());
-    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+    if whole.is_empty() && (fraction.is_empty() || scale == 0) {
         return Err(unexpected(value));
     }
+    let mut digits: String = whole.iter().chain(kept).map(|digit| char::from(*digit)).collect();
+    digits.extend(std::iter::repeat_n('0', scale - kept.len()));
     Ok((negative, digits))
 }
 

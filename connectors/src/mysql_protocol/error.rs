@@ -36,6 +36,12 @@ pub fn from_wire(config: &ConnectionConfig, error: WireError) -> ConnectorError 
             ),
         ),
         WireError::TooLarge => too_large(config),
+        WireError::AnswerTooLarge => ConnectorError::new(
+            ErrorCode::Remote,
+            format!(
+                "{place}: the server's answer to a small question has more than 100,000 rows or 64 MB, the most that is kept in memory"
+            ),
+        ),
         WireError::Login(way) => ConnectorError::new(
             ErrorCode::Login,
             format!("{place}: the server asks for a way to log in that is not supported: {}", plain(&way)),

@@ -3,11 +3,12 @@
 //!
 //! A connector reads its catalog's options into a [`ConnectionConfig`](options::ConnectionConfig), makes a
 //! [`ConnectionPool`](connect::ConnectionPool) of it, and gets a [`Connection`](connect::Connection) for each read or statement.
-//! A connection that is dropped instead of given back is cut at once, so that a stream that nobody reads any more costs nothing.
+//! A connection that is dropped instead of given back is cut at once. The server notices when it next sends something.
 
 pub(crate) mod column_builder;
 pub mod connect;
 pub mod decode;
+pub mod described;
 pub mod error;
 pub mod jdbc;
 pub mod options;

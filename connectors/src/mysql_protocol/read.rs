@@ -6,8 +6,6 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::unfold;
 use mysql_common::Value;
-use mysql_common::constants::{ColumnFlags, ColumnType};
-use mysql_common::packets::Column;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -15,7 +13,8 @@ use crate::batch_queue::{BatchReceiver, BatchSender, batch_queue};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 use super::connect::Connection;
-use super::decode::{BatchBuilder, ReadColumn, Reading, schema_of};
+use super::decode::{BatchBuilder, ReadColumn, schema_of};
+use super::described::read_column;
 use super::error::{from_wire, timed_out};
 use super::options::ConnectionConfig;
 use super::wire::{Answer, Step, WireConnection, WireError};
@@ -282,56 +281,6 @@ fn answer(started: &mut Option<oneshot::Sender<Result<Started>>>, what: Started)
         // Nobody waits for a statement that was cancelled.
         drop(started.send(Ok(what)));
     }
-}
-
-/// The charset number of bytes that are no text.
-const BINARY_CHARSET: u16 = 63;
-
-/// How the values of a described column are read (MySQL: "Column Definition" of the client/server protocol).
-pub fn read_column(column: &Column, tinyint1_is_bit: bool) -> ReadColumn {
-    let flags = column.flags();
-    let signed = !flags.contains(ColumnFlags::UNSIGNED_FLAG);
-    let integer = |bits| Reading::Integer { bits, signed };
-    let is_text =
-        column.character_set() != BINARY_CHARSET || flags.intersects(ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG);
-    let reading = match column.column_type() {
-        ColumnType::MYSQL_TYPE_TINY if tinyint1_is_bit && signed && column.column_length() == 1 => Reading::Boolean,
-        ColumnType::MYSQL_TYPE_TINY => integer(8),
-        ColumnType::MYSQL_TYPE_SHORT => integer(16),
-        ColumnType::MYSQL_TYPE_YEAR => Reading::Integer { bits: 16, signed: true },
-        ColumnType::MYSQL_TYPE_INT24 | ColumnType::MYSQL_TYPE_LONG => integer(32),
-        ColumnType::MYSQL_TYPE_LONGLONG => integer(64),
-        ColumnType::MYSQL_TYPE_FLOAT => Reading::Float32,
-        ColumnType::MYSQL_TYPE_DOUBLE => Reading::Float64,
-        ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL => decimal(column, signed),
-        ColumnType::MYSQL_TYPE_BIT => Reading::Bits,
-        ColumnType::MYSQL_TYPE_DATE | ColumnType::MYSQL_TYPE_NEWDATE => Reading::Date,
-        ColumnType::MYSQL_TYPE_DATETIME
-        | ColumnType::MYSQL_TYPE_DATETIME2
-        | ColumnType::MYSQL_TYPE_TIMESTAMP
-        | ColumnType::MYSQL_TYPE_TIMESTAMP2 => Reading::DateTime,
-        ColumnType::MYSQL_TYPE_TIME | ColumnType::MYSQL_TYPE_TIME2 => {
-            Reading::Time { fraction_digits: column.decimals().min(6) }
-        }
-        ColumnType::MYSQL_TYPE_JSON
-        | ColumnType::MYSQL_TYPE_ENUM
-        | ColumnType::MYSQL_TYPE_SET
-        | ColumnType::MYSQL_TYPE_NULL => Reading::Text,
-        ColumnType::MYSQL_TYPE_GEOMETRY | ColumnType::MYSQL_TYPE_VECTOR => Reading::Bytes,
-        _ if is_text => Reading::Text,
-        _ => Reading::Bytes,
-    };
-    // The text protocol marks NOT NULL columns; what an outer join or a view makes of them is not told, so NULL is let through.
-    ReadColumn { name: column.name_str().into_owned(), reading, nullable: true }
-}
-
-/// The length counts sign and point: `decimal(10,2)` has 12.
-fn decimal(column: &Column, signed: bool) -> Reading {
-    let scale = column.decimals().min(38);
-    let marks = u32::from(signed) + u32::from(scale > 0);
-    let digits = column.column_length().saturating_sub(marks);
-    let precision = u8::try_from(digits).unwrap_or(65).clamp(1, 65).max(scale);
-    Reading::Decimal { precision, scale }
 }
 
 #[cfg(test)]

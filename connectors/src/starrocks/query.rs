@@ -135,7 +135,8 @@ async fn converse(
     let columns = match answer {
         Answer::Rows(columns) => columns,
         Answer::Done { rows_affected, info } => {
-            let ended = conn.finish().await.map_err(|error| from_wire(&config, error));
+            let ended = within(limit, conn.finish(), silent).await;
+            let ended = ended.and_then(|ended| ended.map_err(|error| from_wire(&config, error)));
             let _ = start.send(ended.map(|_| Start::Done { rows_affected, info }));
             return Ok(());
         }
@@ -183,7 +184,8 @@ async fn converse(
             }
         }
         if ended {
-            return conn.finish().await.map(|_| ()).map_err(|error| from_wire(&config, error));
+            within(limit, conn.finish(), silent).await?.map_err(|error| from_wire(&config, error))?;
+            return Ok(());
         }
     }
 }
@@ -231,7 +233,60 @@ fn field_in(info: &str, field: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use futures::TryStreamExt;
+    use mysql_common::constants::ColumnType;
+
     use super::*;
+    use crate::mysql_protocol::connect::Dialect;
+    use crate::mysql_protocol::wire::scripted_server::{Script, serve};
+
+    /// The last packet of an answer, OK or end of rows, that says that another answer follows.
+    const MORE_FOLLOWS: [u8; 6] = [0, 0, 8, 0, 0, 0];
+
+    /// Runs a statement on a server that lets a session begin and answers to the statement with what a test says. It is silent then.
+    async fn answered(answer: impl Fn(&mut Script) + Send + 'static) -> Result<NativeResult> {
+        let (config, _) = serve(move |script| {
+            script.greet("mysql_native_password");
+            script.receive();
+            script.ok();
+            while let Some(command) = script.receive() {
+                let text = String::from_utf8_lossy(&command[1..]).into_owned();
+                if text.contains("@@version") {
+                    script.columns(&[Column::new(ColumnType::MYSQL_TYPE_VAR_STRING)]);
+                    script.send(b"\x055.1.0");
+                    script.end();
+                } else if text.starts_with("SET ") {
+                    script.ok();
+                } else {
+                    answer(script);
+                }
+            }
+        });
+        let pool = ConnectionPool::new(config, Dialect::StarRocks);
+        timeout(Duration::from_secs(10), run(&pool, None, "SELECT 1".to_owned(), None))
+            .await
+            .expect("it waits for ever")
+    }
+
+    fn assert_is_silence(error: &ConnectorError) {
+        assert_eq!((error.code(), error.is_retryable()), (ErrorCode::Connection, true), "{error}");
+        assert!(error.message().contains("the server was silent for 0 s"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_announces_another_answer_and_is_silent_is_given_up() {
+        let done = answered(|script| script.send(&[&[0][..], &MORE_FOLLOWS].concat())).await;
+        assert_is_silence(&done.err().expect("a statement that is taken as done"));
+
+        let rows = answered(|script| {
+            script.columns(&[Column::new(ColumnType::MYSQL_TYPE_LONGLONG)]);
+            script.send(b"\x017");
+            script.send(&[&[0xfe][..], &MORE_FOLLOWS].concat());
+        });
+        let NativeResult::Rows(rows) = rows.await.unwrap() else { panic!("no rows") };
+        let read = timeout(Duration::from_secs(10), rows.try_collect::<Vec<_>>()).await.expect("it waits for ever");
+        assert_is_silence(&ConnectorError::from_datafusion(read.unwrap_err()));
+    }
 
     #[test]
     fn the_label_is_read_from_the_info_of_an_insert() {

@@ -167,6 +167,62 @@ async fn a_view_and_a_generated_column_are_read() {
     assert_eq!(column(&query(&session, "SELECT * FROM w WHERE id IN (3, 4) ORDER BY id").await), ["3|NULL", "4|8"]);
 }
 
+#[tokio::test]
+async fn a_column_whose_type_was_changed_since_it_was_looked_up_is_an_error_and_nothing_is_cut() {
+    for (before, after, value) in [
+        ("DATE", "DATETIME", "'2024-08-07 12:34:56'"),
+        ("TIME", "TIME(6)", "'12:34:56.789'"),
+        ("DATETIME", "VARCHAR(40)", "'2024-08-07'"),
+        ("DOUBLE", "DECIMAL(65,20)", "1234567890123456789.123"),
+        ("INT", "VARCHAR(20)", "'7'"),
+        ("BIT(8)", "VARBINARY(4)", "'abc'"),
+    ] {
+        let database = TestDatabase::new().await;
+        database.run(&[&format!("CREATE TABLE t (id INT PRIMARY KEY, v {before})")]).await;
+        let session = database.session(&["t"]).await;
+        database
+            .run(&[&format!("ALTER TABLE t MODIFY v {after}"), &format!("INSERT INTO t VALUES (1, {value})")])
+            .await;
+        let error = session.sql("SELECT v FROM t").await.unwrap().collect().await.unwrap_err();
+        let error = ConnectorError::from_datafusion(error);
+        assert!(error.is_retryable(), "{before} to {after}: {error}");
+        assert!(error.message().contains("column v: the table was changed meanwhile"), "{before} to {after}: {error}");
+        // Looked up again.
+        let session = database.session(&["t"]).await;
+        assert_eq!(query(&session, "SELECT v FROM t").await.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_columns_of_a_view_are_of_the_types_that_the_server_tells_beforehand() {
+    let database = TestDatabase::new().await;
+    database
+        .run(&[
+            "CREATE TABLE t (i INT, b BIGINT UNSIGNED, f FLOAT, n DECIMAL(10,2), d DATE, dt DATETIME(3), ts TIMESTAMP NULL, \
+             tm TIME(2), y YEAR, x BIT(5), s VARCHAR(20), e ENUM('a','b'), r VARBINARY(9), j JSON, flag TINYINT(1))",
+            "INSERT INTO t VALUES (1, 2, 1.5, 2.25, '2024-08-07', '2024-08-07 01:02:03.5', '2024-08-07 01:02:03', '12:13:14.15', \
+             2024, b'101', 's', 'b', X'00ff', '[1]', 1)",
+            "CREATE VIEW v AS SELECT i + 1 AS c1, b * 2 AS c2, f * 2 AS c3, n / 3 AS c4, d + INTERVAL 1 DAY AS c5, \
+             d + INTERVAL 1 SECOND AS c6, DATE(dt) AS c7, TIME(dt) AS c8, SEC_TO_TIME(i) AS c9, TIMEDIFF(tm, '01:00:00') AS c10, \
+             YEAR(d) AS c11, x + 0 AS c12, CONCAT(s, i) AS c13, UPPER(e) AS c14, HEX(r) AS c15, JSON_EXTRACT(j, '$[0]') AS c16, \
+             i = 1 AS c17, NULL AS c18, COALESCE(dt, NOW()) AS c19, NOW() AS c20, CURDATE() AS c21, CURTIME(6) AS c22, \
+             IFNULL(tm, '00:00:00') AS c23, IF(i, flag, flag) AS c24, DATE '2024-01-01' AS c25, TIMESTAMP '2024-01-01 00:00:00' AS c26, \
+             1.50 AS c27, 7 AS c28, 12345678901 AS c29, 'text' AS c30, X'41' AS c31, STR_TO_DATE('2024', '%Y') AS c32, \
+             STR_TO_DATE('10', '%H') AS c33, MAKETIME(1, 2, 3.5) AS c34, CAST(s AS BINARY) AS c35, UUID() AS c36, \
+             GREATEST(d, dt) AS c37, COALESCE(i, n) AS c38, COALESCE(f, 1) AS c39, UNIX_TIMESTAMP(dt) AS c40 FROM t",
+            "CREATE VIEW w AS SELECT MAX(i) AS a1, SUM(i) AS a2, AVG(i) AS a3, COUNT(*) AS a4, MIN(d) AS a5, MAX(dt) AS a6, \
+             MAX(tm) AS a7, MAX(f) AS a8, SUM(f) AS a9, MAX(y) AS a10, BIT_OR(x) AS a11, MAX(x) AS a12, MIN(e) AS a13, \
+             GROUP_CONCAT(s) AS a14, MAX(flag) AS a15, MAX(r) AS a16, SUM(n) AS a17, MAX(ts) AS a18 FROM t",
+            "CREATE VIEW u AS SELECT i AS k, d AS d, s AS s FROM t UNION ALL SELECT b, dt, i FROM t",
+        ])
+        .await;
+    let session = database.session(&["v", "w", "u"]).await;
+    for (view, rows) in [("v", 1), ("w", 1), ("u", 2)] {
+        let read = query(&session, &format!("SELECT * FROM {view}")).await;
+        assert_eq!(read.iter().map(|batch| batch.num_rows()).sum::<usize>(), rows, "{view}");
+    }
+}
+
 /// Remembers rejects.
 #[derive(Debug, Default)]
 struct Remembered(Mutex<Vec<Reject>>);

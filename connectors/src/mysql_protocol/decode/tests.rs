@@ -82,8 +82,17 @@ fn decimals_are_exact_in_every_form() {
         ("1.2.3", 10, 1, None),
         ("12x45", 5, 2, None),
         ("+1", 3, 0, None),
+        ("--1", 3, 0, None),
+        // A scale that ends within a character.
+        ("1.é", 10, 1, None),
+        ("é.1", 10, 1, None),
+        ("-é", 10, 1, None),
+        ("1.0é", 10, 1, None),
+        ("٣.٣", 10, 1, None),
     ] {
         assert_eq!(decimal(text, precision, scale).ok(), expected, "{text}");
+        let wide = decimal256(Cell::Bytes(text.as_bytes()), Reading::Decimal { precision, scale });
+        assert_eq!(wide.ok(), expected.map(i256::from_i128), "{text}");
     }
 }
 
@@ -101,7 +110,7 @@ fn decimals_of_more_than_38_digits_are_exact() {
 #[test]
 fn a_value_out_of_range_or_of_another_form_is_refused_with_its_text() {
     let column = ReadColumn { name: "v".into(), reading: Reading::Integer { bits: 8, signed: true }, nullable: true };
-    for value in [Value::Int(128), Value::UInt(u64::MAX), Value::Bytes(b"x".to_vec()), Value::Double(1.0)] {
+    for value in [Value::Int(128), Value::UInt(u64::MAX)] {
         let mut batches = BatchBuilder::new(std::slice::from_ref(&column), "table t", ZeroDates::Reject, None, 10);
         batches.expect(&[described(&Value::Int(1))], Protocol::Binary).unwrap();
         batches.push(&binary_row(&[described(&Value::Int(1))], &[Value::Int(1)])).unwrap();
@@ -112,6 +121,16 @@ fn a_value_out_of_range_or_of_another_form_is_refused_with_its_text() {
         assert_eq!(error.code(), ErrorCode::Value);
         assert!(error.message().starts_with("table t, column v, row 2: "), "{error}");
     }
+}
+
+#[test]
+fn a_column_that_was_changed_since_it_was_looked_up_is_an_error_before_its_rows_are_read() {
+    let column = ReadColumn { name: "day".into(), reading: Reading::Date, nullable: true };
+    let mut batches = BatchBuilder::new(&[column], "catalog shop, table d.t", ZeroDates::Reject, None, 10);
+    batches.expect(&[Described::new(ColumnType::MYSQL_TYPE_DATE)], Protocol::Binary).unwrap();
+    let error = batches.expect(&[Described::new(ColumnType::MYSQL_TYPE_DATETIME)], Protocol::Binary).unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), (ErrorCode::Remote, true), "{error}");
+    assert!(error.message().starts_with("catalog shop, table d.t, column day: the table was changed"), "{error}");
 }
 
 #[test]
@@ -128,7 +147,7 @@ fn text_that_is_no_utf8_is_refused() {
 #[test]
 fn the_first_row_that_cannot_be_read_is_named_whatever_is_wrong_with_it() {
     let column = |name: &str, reading| ReadColumn { name: name.into(), reading, nullable: true };
-    let columns = [column("day", Reading::Date), column("v", Reading::Text)];
+    let columns = [column("day", Reading::DateTime), column("v", Reading::Text)];
     let good = Value::Date(2024, 8, 7, 0, 0, 0, 0);
     let described = [described(&good), described(&Value::Bytes(Vec::new()))];
     let mut batches = BatchBuilder::new(&columns, "t", ZeroDates::Reject, None, 10);

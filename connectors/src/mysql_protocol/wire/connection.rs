@@ -17,6 +17,12 @@ use crate::mysql_protocol::options::ConnectionConfig;
 
 /// Columns of one result at most: the protocol counts those of prepared statements with 16 bits.
 const MOST_COLUMNS: u64 = u16::MAX as u64;
+/// Bytes of all descriptions of a result's columns at most. The 4096 columns that a table may have need 5 MB.
+const MOST_DESCRIPTION_BYTES: usize = 64 << 20;
+/// Rows at most of an answer that is kept as a whole: a partition, a table, a column or an index has one.
+const MOST_ROWS: usize = 100_000;
+/// Bytes of memory at most of an answer that is kept as a whole.
+const MOST_ROW_BYTES: usize = 64 << 20;
 
 /// What a statement answers first.
 #[derive(Debug, Clone)]
@@ -48,7 +54,6 @@ pub enum Step<'a> {
 #[derive(Debug)]
 pub struct WireConnection {
     channel: Channel,
-    id: u32,
     has_eof: bool,
     phase: Phase,
     /// How the rows of the last statement are written; those of all results of a procedure alike.
@@ -94,17 +99,11 @@ impl WireConnection {
         let logged_in = greeting::connect(config).await?;
         Ok(Self {
             channel: logged_in.channel,
-            id: logged_in.id,
             has_eof: logged_in.has_eof,
             phase: Phase::Ready,
             protocol: Protocol::Text,
             prepared: None,
         })
-    }
-
-    /// The server's number of the connection, for KILL.
-    pub fn id(&self) -> u32 {
-        self.id
     }
 
     /// Whether the connection is encrypted.
@@ -258,14 +257,22 @@ impl WireConnection {
     /// The rows of a small answer, all of them; later answers to the same text are read for their errors.
     ///
     /// # Errors
-    /// As [`step`](Self::step); Malformed for a row that is none.
+    /// As [`step`](Self::step); Malformed for a row that is none; AnswerTooLarge for more than 100,000 rows or 64 MB of memory.
     pub async fn rows_of(&mut self, answer: Answer) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         if let Answer::Rows(columns) = answer {
             let protocol = self.protocol;
+            let values_bytes = columns.len() * size_of::<Value>();
+            let mut bytes = 0;
             while self.phase == Phase::Rows {
                 match self.step()? {
-                    Step::Row(row) => rows.push(new_row(values(row, &columns, protocol)?, Arc::clone(&columns))),
+                    Step::Row(row) => {
+                        bytes += row.len() + values_bytes;
+                        if rows.len() == MOST_ROWS || bytes > MOST_ROW_BYTES {
+                            return Err(WireError::AnswerTooLarge);
+                        }
+                        rows.push(new_row(values(row, &columns, protocol)?, Arc::clone(&columns)));
+                    }
                     Step::End => {}
                     Step::Wait => self.fill().await?,
                 }
@@ -350,9 +357,14 @@ impl WireConnection {
 
     async fn columns(&mut self, count: u64) -> Result<Arc<[Column]>> {
         let mut columns = Vec::new();
+        let mut bytes = 0;
         for _ in 0..count {
             let packet = self.channel.packet().await?;
             let packet = self.channel.buffer.bytes(packet);
+            bytes += packet.len();
+            if bytes > MOST_DESCRIPTION_BYTES {
+                return Err(WireError::Malformed("descriptions of columns that have no end"));
+            }
             let column = ParseBuf(packet).parse::<Column>(());
             columns.push(column.map_err(|_| WireError::Malformed("the description of a column"))?);
         }

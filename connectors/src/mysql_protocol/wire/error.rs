@@ -34,6 +34,9 @@ pub enum WireError {
     /// A packet is larger than `max_allowed_packet`.
     #[error("a packet is too large")]
     TooLarge,
+    /// An answer that is kept as a whole is larger than any that is asked for.
+    #[error("an answer is too large")]
+    AnswerTooLarge,
     /// The server asks for a way to log in that is not supported.
     #[error("{0}")]
     Login(String),

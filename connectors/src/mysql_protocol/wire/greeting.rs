@@ -34,8 +34,6 @@ const CAPABILITIES: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
 #[derive(Debug)]
 pub(super) struct LoggedIn {
     pub(super) channel: Channel,
-    /// The server's number of the connection.
-    pub(super) id: u32,
     /// Whether the server ends rows and column descriptions with an EOF packet, as all did before MySQL 5.7.5.
     pub(super) has_eof: bool,
 }
@@ -79,7 +77,7 @@ pub(super) async fn connect(config: &ConnectionConfig) -> Result<LoggedIn> {
     login::finish(&mut channel, &mut credentials).await?;
     channel.buffer.set_limit(config.max_allowed_packet);
     let has_eof = !capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF);
-    Ok(LoggedIn { channel, id: greeting.id, has_eof })
+    Ok(LoggedIn { channel, has_eof })
 }
 
 fn serialized(packet: &impl MySerialize) -> Vec<u8> {
@@ -91,7 +89,6 @@ fn serialized(packet: &impl MySerialize) -> Vec<u8> {
 /// The server's first packet (MySQL: "Protocol::HandshakeV10").
 #[derive(Debug)]
 struct Greeting {
-    id: u32,
     capabilities: CapabilityFlags,
     /// Random bytes that the password is mixed with.
     challenge: Vec<u8>,
@@ -111,7 +108,7 @@ impl Greeting {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let _version = fields.byte()?;
         let _server_version = fields.text_to_nul()?;
-        let id = fields.u32()?;
+        let _connection_id = fields.u32()?;
         let mut challenge = fields.take(8)?.to_vec();
         let _filler = fields.byte()?;
         let low = fields.u16()?;
@@ -133,7 +130,7 @@ impl Greeting {
             AuthPlugin::CachingSha2Password => AuthPlugin::CachingSha2Password,
             _ => AuthPlugin::MysqlNativePassword,
         };
-        Some(Self { id, capabilities, challenge, plugin })
+        Some(Self { capabilities, challenge, plugin })
     }
 }
 
@@ -150,9 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_tells_number_challenge_and_way_to_log_in() {
+    fn a_greeting_tells_challenge_and_way_to_log_in() {
         let greeting = Greeting::parse(&greeting()).unwrap();
-        assert_eq!((greeting.id, &greeting.challenge[..]), (7, &b"12345678abcdefghijkl"[..]));
+        assert_eq!(greeting.challenge, b"12345678abcdefghijkl");
         assert_eq!(greeting.plugin, AuthPlugin::CachingSha2Password);
         assert!(greeting.capabilities.contains(CAPABILITIES));
     }

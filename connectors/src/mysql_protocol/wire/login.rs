@@ -1,5 +1,9 @@
 //! Who we are, by whatever way the server asks for (MySQL: "Authentication Methods"). A password never leaves this machine as it is but
 //! through TLS.
+//!
+//! Without TLS nothing shows who the other side is: where it asks for the password itself (caching_sha2_password, full authentication), it
+//! gets it encrypted with whatever key it sends. That keeps the password from who only listens, not from who answers in the server's place;
+//! the modes `required`, `verify_ca` and `verify_identity` never come here without TLS, and the last two know the server.
 
 use mysql_common::packets::AuthPlugin;
 

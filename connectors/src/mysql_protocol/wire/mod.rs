@@ -32,6 +32,6 @@ pub use connection::{Answer, Protocol, Step, WireConnection};
 pub use error::WireError;
 
 #[cfg(test)]
-mod scripted_server;
+pub(crate) mod scripted_server;
 #[cfg(test)]
 mod tests;

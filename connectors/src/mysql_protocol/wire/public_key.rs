@@ -1,4 +1,5 @@
 //! A password for a server without TLS, encrypted with the server's key (MySQL: "caching_sha2_password", full authentication).
+//! The key comes from whoever answers: see `login` for what that protects from.
 //!
 //! `mysql_common` encrypts, and panics on keys that it does not like, so that a key is checked here first.
 

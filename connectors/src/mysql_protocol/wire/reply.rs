@@ -35,7 +35,9 @@ pub(super) fn ok(packet: &[u8]) -> Result<OkReply> {
         Some((affected_rows, status))
     };
     let Some((affected_rows, status)) = read(&mut fields) else { return Err(short) };
-    // A string with its length by the documentation of newer servers, all that is left by that of older ones; servers do both.
+    // By the documentation a length stands before it only with CLIENT_SESSION_TRACK, which is not asked for, and it is all that is left
+    // without. But MySQL, MariaDB and StarRocks write the length always, and MySQL's own client reads it so; what has no length, from a
+    // server that keeps to the letter, is known by not being as long as its first byte says.
     let mut with_length = fields;
     let info = match with_length.string() {
         Some(info) if with_length.is_empty() => info,
@@ -90,6 +92,18 @@ mod tests {
         }
         for length in 0..head.len() {
             assert!(matches!(ok(&head[..length]), Err(WireError::Malformed(_))), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn the_info_of_a_load_has_its_length_before_it_however_long_it_is() {
+        // As StarRocks sends it without CLIENT_SESSION_TRACK. At 123 bytes the length is the byte of "{", at 251 it has three bytes.
+        for length in [16, 122, 123, 124, 125, 250, 251, 300] {
+            let info = format!("{{'label':'{}'}}", "x".repeat(length - 12));
+            assert_eq!(info.len(), length);
+            let mut packet = vec![0, 3, 0, 2, 0, 0, 0];
+            mysql_common::proto::MySerialize::serialize(&mysql_common::Value::Bytes(info.clone().into()), &mut packet);
+            assert_eq!(ok(&packet).unwrap().info, info, "{length} bytes");
         }
     }
 

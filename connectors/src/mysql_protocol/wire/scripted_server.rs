@@ -19,24 +19,38 @@ const EXECUTE: u8 = 0x17;
 const QUERY: u8 = 0x03;
 
 /// What came from the client: the payloads of its packets, in order.
-pub(super) type Received = Arc<Mutex<Vec<Vec<u8>>>>;
+pub(crate) type Received = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// A connection's end on the server's side.
-pub(super) struct Script {
-    pub(super) stream: TcpStream,
-    pub(super) sequence: u8,
+pub(crate) struct Script {
+    pub(crate) stream: TcpStream,
+    pub(crate) sequence: u8,
     received: Received,
 }
 
 impl Script {
-    pub(super) fn send(&mut self, payload: &[u8]) {
+    pub(crate) fn send(&mut self, payload: &[u8]) {
         let mut bytes = Vec::new();
         self.sequence = frame(payload, self.sequence, &mut bytes);
         // A client that has seen enough goes away.
         drop(self.stream.write_all(&bytes));
     }
 
-    pub(super) fn receive(&mut self) -> Option<Vec<u8>> {
+    /// How many columns there are, and a description of each.
+    pub(crate) fn columns(&mut self, columns: &[Column]) {
+        self.send(&[columns.len() as u8]);
+        self.describe(columns);
+    }
+
+    fn describe(&mut self, columns: &[Column]) {
+        for column in columns {
+            let mut description = Vec::new();
+            column.serialize(&mut description);
+            self.send(&description);
+        }
+    }
+
+    pub(crate) fn receive(&mut self) -> Option<Vec<u8>> {
         let mut header = [0; 4];
         self.stream.read_exact(&mut header).ok()?;
         let mut payload = vec![0; u32::from_le_bytes([header[0], header[1], header[2], 0]) as usize];
@@ -46,7 +60,7 @@ impl Script {
         Some(payload)
     }
 
-    pub(super) fn greet(&mut self, plugin: &str) {
+    pub(crate) fn greet(&mut self, plugin: &str) {
         let mut greeting = b"\x0a8.0.99\0\x07\0\0\x0012345678\0".to_vec();
         greeting.extend_from_slice(&(OFFERED as u16).to_le_bytes());
         greeting.extend_from_slice(&[45, 2, 0]);
@@ -60,18 +74,18 @@ impl Script {
         self.send(&greeting);
     }
 
-    pub(super) fn ok(&mut self) {
+    pub(crate) fn ok(&mut self) {
         self.send(&[0, 0, 0, 2, 0, 0, 0]);
     }
 
     /// The packet behind the last row.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.send(&[0xfe, 0, 0, 2, 0, 0, 0]);
     }
 }
 
 /// Serves one connection; `play` has it from its first byte on.
-pub(super) fn serve(play: impl FnOnce(&mut Script) + Send + 'static) -> (ConnectionConfig, Received) {
+pub(crate) fn serve(play: impl FnOnce(&mut Script) + Send + 'static) -> (ConnectionConfig, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("mysql://root:hunter2@127.0.0.1:{}/d", listener.local_addr().unwrap().port());
     let options = [("url", url.as_str()), ("ssl_mode", "disabled"), ("read_timeout", "300ms")].into_iter().collect();
@@ -88,7 +102,7 @@ pub(super) fn serve(play: impl FnOnce(&mut Script) + Send + 'static) -> (Connect
 }
 
 /// Serves one connection, where each statement that is run has rows of these columns; `rows` sends them.
-pub(super) fn serve_rows(
+pub(crate) fn serve_rows(
     columns: Vec<Column>,
     rows: impl Fn(&mut Script) + Send + 'static,
 ) -> (ConnectionConfig, Received) {
@@ -105,11 +119,7 @@ pub(super) fn serve_rows(
                 Some(&(EXECUTE | QUERY)) => script.send(&[columns.len() as u8]),
                 _ => continue,
             }
-            for column in &columns {
-                let mut description = Vec::new();
-                column.serialize(&mut description);
-                script.send(&description);
-            }
+            script.describe(&columns);
             if command[0] != PREPARE {
                 rows(script);
             }

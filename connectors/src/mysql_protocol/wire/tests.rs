@@ -1,6 +1,7 @@
 //! Servers that break off, stall, lie and ask for secrets.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::AsArray;
@@ -18,6 +19,7 @@ use crate::mysql_protocol::error::{from_handshake, from_wire};
 use crate::mysql_protocol::options::ConnectionConfig;
 use crate::mysql_protocol::read::{read_rows, step};
 use crate::mysql_protocol::value::ZeroDates;
+use crate::sink::{ErrorLimit, Reject, RejectLog};
 use crate::throttle::Throttles;
 
 fn columns() -> Vec<Column> {
@@ -34,12 +36,24 @@ fn row(id: i64, bytes: &[u8]) -> Vec<u8> {
 
 /// Reads what a server sends for a statement, as a scan does.
 async fn read(config: &ConnectionConfig) -> Result<Vec<RecordBatch>, ConnectorError> {
+    read_as(config, &[BIGINT, Reading::Bytes], None).await
+}
+
+const BIGINT: Reading = Reading::Integer { bits: 64, signed: true };
+
+/// As [`read`], with rejects where they are taken.
+async fn read_as(
+    config: &ConnectionConfig,
+    readings: &[Reading],
+    rejects: Option<Arc<dyn RejectLog>>,
+) -> Result<Vec<RecordBatch>, ConnectorError> {
     let mut conn = WireConnection::connect(config).await.map_err(|error| from_handshake(config, error))?;
     let answer = step(config, conn.query_bound("SELECT id, raw FROM t", &[])).await?;
     let Answer::Rows(described) = answer else { panic!("no rows") };
-    let read = [("id", Reading::Integer { bits: 64, signed: true }), ("raw", Reading::Bytes)]
-        .map(|(name, reading)| ReadColumn { name: name.into(), reading, nullable: true });
-    let mut batches = BatchBuilder::new(&read, "catalog shop, table d.t", ZeroDates::Reject, None, 100);
+    let column =
+        |(index, reading): (usize, &Reading)| ReadColumn { name: index.to_string(), reading: *reading, nullable: true };
+    let read: Vec<ReadColumn> = readings.iter().enumerate().map(column).collect();
+    let mut batches = BatchBuilder::new(&read, "catalog shop, table d.t", ZeroDates::Reject, rejects, 100);
     batches.expect(&described, conn.protocol())?;
     let (sender, mut receiver) = batch_queue(Throttles::default(), None);
     let reading = async {
@@ -150,6 +164,146 @@ async fn rows_that_lie_about_their_lengths_are_refused_and_never_shortened() {
         script.send(&row(0, b""));
     });
     assert!(disorder.await.message().contains("out of order"));
+}
+
+/// Takes no rejects: each of them fails the test.
+#[derive(Debug)]
+struct NoRejects;
+
+impl RejectLog for NoRejects {
+    fn reject(&self, reject: Reject) -> Result<(), ConnectorError> {
+        panic!("a reject: {reject:?}")
+    }
+    fn reject_unnamed(&self, _: u64) -> Result<(), ConnectorError> {
+        panic!("a reject")
+    }
+    fn set_limit(&self, _: ErrorLimit) {}
+    fn count(&self) -> u64 {
+        0
+    }
+    fn check(&self, _: u64) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    fn warn(&self, _: &str, _: u64, _: &str) {}
+}
+
+#[tokio::test]
+async fn a_length_that_lies_is_malformed_in_every_kind_of_column_and_never_a_reject() {
+    let decimal = |precision, scale| Reading::Decimal { precision, scale };
+    let strings: &[&[u8]] = &[
+        &[1],
+        &[5],
+        &[200],
+        &[200, b'1', b'2'],
+        &[2, b'1', b'2', b'3'],
+        &[0xfb],
+        &[0xff],
+        &[0xfc],
+        &[0xfc, 0xff, 0xff, b'1'],
+        &[0xfd, 0xff, 0xff, 0xff, b'1'],
+        &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b'1'],
+        &[0xfe, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0],
+    ];
+    let dates: &[&[u8]] = &[
+        &[4],
+        &[4, 0xe8, 7, 8],
+        &[7, 0xe8, 7, 8, 7],
+        &[11, 0xe8, 7, 8, 7],
+        &[11, 0xe8, 7, 8, 7, 1, 2, 3],
+        &[4, 0xe8, 7, 8, 7, 1, 2, 3],
+        &[3, 0xe8, 7, 8],
+        &[200, 0xe8, 7, 8, 7],
+        &[0xff],
+    ];
+    let times: &[&[u8]] = &[&[8], &[8, 0, 0, 0, 0, 0, 1, 2], &[12, 0, 0, 0, 0, 0, 1, 2, 3], &[9, 0], &[0xfc, 1, 0]];
+    let numbers: &[&[u8]] = &[&[], &[1, 2, 3, 4, 5, 6, 7], &[1, 2, 3, 4, 5, 6, 7, 8, 9]];
+    for (kind, reading, lies) in [
+        (ColumnType::MYSQL_TYPE_VAR_STRING, Reading::Text, strings),
+        (ColumnType::MYSQL_TYPE_BLOB, Reading::Bytes, strings),
+        (ColumnType::MYSQL_TYPE_BIT, Reading::Bits, strings),
+        (ColumnType::MYSQL_TYPE_NEWDECIMAL, decimal(10, 2), strings),
+        (ColumnType::MYSQL_TYPE_NEWDECIMAL, decimal(60, 2), strings),
+        (ColumnType::MYSQL_TYPE_DATE, Reading::Date, dates),
+        (ColumnType::MYSQL_TYPE_DATETIME, Reading::DateTime, dates),
+        (ColumnType::MYSQL_TYPE_TIME, Reading::Time { fraction_digits: 6 }, times),
+        (ColumnType::MYSQL_TYPE_LONGLONG, BIGINT, numbers),
+        (ColumnType::MYSQL_TYPE_DOUBLE, Reading::Float64, numbers),
+    ] {
+        for (lie, has_field_behind) in lies.iter().flat_map(|lie| [(*lie, false), (*lie, true)]) {
+            let mut kinds = vec![ColumnType::MYSQL_TYPE_LONGLONG, kind];
+            let mut readings = vec![BIGINT, reading];
+            let mut row = vec![0, 0];
+            row.extend_from_slice(&7_i64.to_le_bytes());
+            row.extend_from_slice(lie);
+            if has_field_behind {
+                kinds.push(ColumnType::MYSQL_TYPE_LONGLONG);
+                readings.push(BIGINT);
+                row.extend_from_slice(&9_i64.to_le_bytes());
+            }
+            let (config, _) = serve_rows(kinds.into_iter().map(Column::new).collect(), move |script| {
+                script.send(&row);
+                script.end();
+            });
+            let read = read_as(&config, &readings, Some(Arc::new(NoRejects))).await;
+            let error = read.expect_err(&format!("{reading:?} of {lie:?} was taken"));
+            assert_eq!(error.code(), ErrorCode::Connection, "{reading:?} of {lie:?}: {error}");
+            assert!(error.message().contains("row 1: the row does not follow MySQL's protocol"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn marks_of_null_that_are_too_few_are_malformed() {
+    // Two bytes of marks for eight columns.
+    for row in [vec![], vec![0], vec![0, 0xff], vec![1, 0xff, 0xff], vec![0, 0xfc, 0x03, 1], vec![0, 0xfc, 0x01]] {
+        let (config, _) = serve_rows(vec![Column::new(ColumnType::MYSQL_TYPE_LONGLONG); 8], move |script| {
+            script.send(&row);
+            script.end();
+        });
+        let error = read_as(&config, &[BIGINT; 8], Some(Arc::new(NoRejects))).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Connection, "{error}");
+        assert!(error.message().contains("does not follow MySQL's protocol"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_kept_as_a_whole_is_bounded_by_rows_and_by_memory() {
+    for (columns, rows, is_taken) in [(1, 100_000, true), (1, 100_001, false), (250, 5_000, true), (250, 20_000, false)]
+    {
+        let (config, _) = serve_rows(vec![Column::new(ColumnType::MYSQL_TYPE_VAR_STRING); columns], move |script| {
+            // NULL costs one byte on the way and much more in memory.
+            (0..rows).for_each(|_| script.send(&vec![0xfb; columns]));
+            script.end();
+        });
+        let mut conn = WireConnection::connect(&config).await.unwrap();
+        let answer = conn.query("SELECT 1").await.unwrap();
+        let read = conn.rows_of(answer).await;
+        assert_eq!(read.as_ref().ok().map(Vec::len), is_taken.then_some(rows), "{columns} columns, {rows} rows");
+        assert_eq!(conn.is_ready(), is_taken);
+        if let Err(error) = read {
+            let error = from_wire(&config, error);
+            assert!(error.message().contains("more than 100,000 rows or 64 MB"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn descriptions_of_columns_are_bounded_in_all() {
+    let (config, _) = serve(|script| {
+        script.greet("mysql_native_password");
+        script.receive();
+        script.ok();
+        script.receive();
+        script.send(&[0xfd, 0xff, 0xff, 0]);
+        let mut description = Vec::new();
+        let column = Column::new(ColumnType::MYSQL_TYPE_LONG).with_name(&vec![b'x'; 1 << 20]);
+        mysql_common::proto::MySerialize::serialize(&column, &mut description);
+        (0..70).for_each(|_| script.send(&description));
+        script.receive();
+    });
+    let mut conn = WireConnection::connect(&config).await.unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(20), conn.query("SELECT 1")).await.unwrap().unwrap_err();
+    assert!(matches!(error, WireError::Malformed("descriptions of columns that have no end")), "{error}");
 }
 
 #[tokio::test]

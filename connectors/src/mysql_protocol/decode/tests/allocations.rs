@@ -32,7 +32,15 @@ fn users() -> (Vec<ReadColumn>, Vec<Value>) {
 /// Allocations of decoding so many rows into one batch, after a first batch of the same size.
 fn allocations(rows: usize) -> u64 {
     let (columns, values) = users();
-    let described: Vec<_> = values.iter().map(described).collect();
+    let described: Vec<_> = columns
+        .iter()
+        .zip(&values)
+        .map(|(column, value)| match column.reading {
+            Reading::Decimal { .. } => Described::new(ColumnType::MYSQL_TYPE_NEWDECIMAL),
+            Reading::Date => Described::new(ColumnType::MYSQL_TYPE_DATE),
+            _ => described(value),
+        })
+        .collect();
     let row = binary_row(&described, &values);
     let mut batches = BatchBuilder::new(&columns, "t", ZeroDates::Reject, None, ROWS);
     batches.expect(&described, Protocol::Binary).unwrap();
