@@ -116,6 +116,10 @@ pub trait RemoteCatalog: Catalog {
     async fn databases(&self) -> Result<Vec<String>>;
     /// Names of all tables and views of a database; an error of code Name if there is no such database.
     async fn tables(&self, database: &str) -> Result<Vec<String>>;
+    /// Names of the tables of a database that hold rows themselves, without views; an error of code Name if there is no such database.
+    async fn base_tables(&self, database: &str) -> Result<Vec<String>>;
+    /// The settings of reads that stand on the catalog.
+    fn scan_settings(&self) -> &Options;
     /// A table by its exact name, or None. The provider streams, and pushes projection, filters and limit down.
     async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>>;
     /// Runs one statement in the system's own dialect, as text, in `database` if one is given. Never retried after it was sent.

@@ -16,10 +16,13 @@ pub struct SnapshotNote {
     pub table: String,
     /// How many connections read.
     pub connections: usize,
-    /// Whether all of them saw the same state of the table: true if the server showed it, false if not, null where nothing tells.
+    /// Whether all of them saw the same state of the table: true if the server showed it, false if not, null where nothing tells. Changes of
+    /// sessions with `sql_log_bin = 0`, and those of databases that a filter of the binary log leaves out which the user may not see, show
+    /// nowhere: of them true tells nothing.
     pub one_snapshot: Option<bool>,
     /// The server's position at that state: a place in its binary log (`mysql-bin.000007:1234`) or a set of GTIDs. The first connection's
-    /// where they differ.
+    /// where they differ. A read of changes can go on from it if `one_snapshot` is true, of MySQL without GTIDs
+    /// only if there was a lock.
     pub position: Option<String>,
     /// How often transactions were begun until they saw one state; 0 where none were.
     pub attempts: u32,

@@ -14,7 +14,7 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::table_name;
 use crate::mysql_protocol::read::{Native, run_native};
-use crate::options::nearest;
+use crate::options::{Options, nearest};
 use crate::sink::{PlannedWrite, WriteRequest};
 
 use super::definition::{self, ColumnDetails};
@@ -102,6 +102,11 @@ fn positive(rows: &Value) -> Option<u64> {
     rows.filter(|rows| *rows > 0)
 }
 
+/// Whether the server's name for a kind of table means one that holds rows itself; MariaDB keeps the history of some.
+fn is_base_table(kind: &str) -> bool {
+    ["BASE TABLE", "SYSTEM VERSIONED"].iter().any(|base| kind.eq_ignore_ascii_case(base))
+}
+
 /// Schema, table, name, data type, column type, nullable, precision, scale, fraction digits, collation.
 type ColumnRow =
     (String, String, String, String, String, String, Option<u64>, Option<u64>, Option<u64>, Option<String>);
@@ -182,6 +187,21 @@ impl MySqlCatalog {
         Ok(format!("{} tables are visible in database {database}", tables.len()))
     }
 
+    /// The tables and views of a database, each with the server's name for its kind.
+    async fn tables_and_types(&self, database: &str) -> Result<Vec<(String, String)>> {
+        let mut tables = Vec::new();
+        for row in self.ask(TABLES, &[database]).await? {
+            let (found, table, kind): (String, String, String) = self.read(row)?;
+            if found == database {
+                tables.push((table, kind));
+            }
+        }
+        if tables.is_empty() && !self.databases().await?.iter().any(|known| known == database) {
+            return Err(self.no_database(database).await);
+        }
+        Ok(tables)
+    }
+
     /// The error of a database that does not exist, with the nearest name.
     async fn no_database(&self, database: &str) -> ConnectorError {
         let known = self.databases().await.unwrap_or_default();
@@ -203,17 +223,16 @@ impl RemoteCatalog for MySqlCatalog {
     }
 
     async fn tables(&self, database: &str) -> Result<Vec<String>> {
-        let mut tables = Vec::new();
-        for row in self.ask(TABLES, &[database]).await? {
-            let (found, table, _): (String, String, String) = self.read(row)?;
-            if found == database {
-                tables.push(table);
-            }
-        }
-        if tables.is_empty() && !self.databases().await?.iter().any(|known| known == database) {
-            return Err(self.no_database(database).await);
-        }
-        Ok(tables)
+        Ok(self.tables_and_types(database).await?.into_iter().map(|(table, _)| table).collect())
+    }
+
+    async fn base_tables(&self, database: &str) -> Result<Vec<String>> {
+        let tables = self.tables_and_types(database).await?.into_iter();
+        Ok(tables.filter(|(_, kind)| is_base_table(kind)).map(|(table, _)| table).collect())
+    }
+
+    fn scan_settings(&self) -> &Options {
+        &self.pool.config().scan_settings
     }
 
     async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {

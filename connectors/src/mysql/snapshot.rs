@@ -2,9 +2,12 @@
 //!
 //! All connections are opened before the first row is read, and each begins a transaction WITH CONSISTENT SNAPSHOT. A transaction sees the
 //! state at its beginning; that all see the same state is known by the position in the server's log. MariaDB tells each transaction's own
-//! (`binlog_snapshot_file` and `binlog_snapshot_position`); MySQL tells where the server is (`gtid_executed`, or the binary log's end), and
-//! if that is the same before the first transaction and after the last, nothing was committed in between. If positions differ all begin
-//! again. A read lock on the table, if the user allows it, is held only while the transactions begin.
+//! (`binlog_snapshot_file` and `binlog_snapshot_position`); MySQL tells where the server is (`gtid_executed`), and if that is the same before
+//! the first transaction and after the last, nothing was committed in between. If positions differ all begin again. Where the server may
+//! commit what its positions do not show, equal ones are no proof, and none is claimed. A read lock on the table, if the user allows it, is
+//! held only while the transactions begin.
+
+mod positions;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -12,15 +15,17 @@ use std::time::Duration;
 
 use datafusion::execution::TaskContext;
 use futures::future::{join_all, try_join_all};
-use mysql_common::{Row, Value};
 use parking_lot::Mutex;
 use rand::Rng;
+use tokio::time::timeout;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::quote::table_name;
 use crate::scan_notes::{ScanNotes, SnapshotNote};
 use crate::scan_settings::SnapshotMode;
+
+use positions::{Place, Untraced};
 
 /// How often transactions are begun: a server that is written to all the time may never show one state.
 const ATTEMPTS: u32 = 5;
@@ -29,6 +34,10 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long the read lock is waited for, in seconds: whoever writes to the table meanwhile waits behind it.
 const LOCK_WAIT_S: u32 = 2;
+/// How long the read lock is held at most: writers stand still meanwhile, and transactions begin within milliseconds.
+const LOCK_HELD: Duration = Duration::from_secs(5);
+/// How long the server keeps the lock of a client that is gone without a word, in seconds.
+const LOCK_IDLE_S: u32 = 30;
 /// How long MySQL may take from a commit that others see to its place in `gtid_executed`: both are in one group commit.
 const COMMIT_LAG: Duration = Duration::from_millis(5);
 /// Storage engines that keep no earlier versions of rows, so that a transaction does not see one state (MySQL and MariaDB: "Storage Engines").
@@ -241,11 +250,19 @@ impl Snapshot {
             }
             SnapshotMode::Lock => {
                 let lock = self.lock().await?;
-                let begun = begin(&mut connections).await;
+                let begun = timeout(LOCK_HELD, begin(&mut connections, false)).await;
                 // Closing the connection would unlock too, but only when the server notices.
-                let unlocked = unlock(lock).await;
-                let seen = begun?;
-                unlocked?;
+                let unlocked = timeout(LOCK_HELD, unlock(lock)).await;
+                let late = |what: &str| {
+                    let limit = LOCK_HELD.as_secs();
+                    let message = format!(
+                        "{whom}: {what} under the read lock took more than {limit} s, and the lock was given up; run again, \
+                         or SET syncline.snapshot = 'auto', which locks nothing"
+                    );
+                    ConnectorError::retryable(ErrorCode::Connection, message)
+                };
+                let seen = begun.unwrap_or_else(|_| Err(late("beginning the transactions")))?;
+                unlocked.unwrap_or_else(|_| Err(late("UNLOCK TABLES")))?;
                 if let Some(trouble) = seen.refused {
                     return Err(ConnectorError::new(
                         ErrorCode::Unsupported,
@@ -280,11 +297,13 @@ impl Snapshot {
         let locks: Vec<String> = names.map(|name| Ok(format!("{} READ", name?))).collect::<Result<_>>()?;
         let mut connection = self.pool.get().await?;
         let taken = async {
-            connection.query(&format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_S}")).await?;
+            let session =
+                format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_S}, SESSION wait_timeout = {LOCK_IDLE_S}");
+            connection.query(&session).await?;
             connection.query(&format!("LOCK TABLES {}", locks.join(", "))).await
         };
         // the server counts its own seconds; this bounds a server that does not
-        let taken = match tokio::time::timeout(Duration::from_secs(5 * u64::from(LOCK_WAIT_S)), taken).await {
+        let taken = match timeout(Duration::from_secs(5 * u64::from(LOCK_WAIT_S)), taken).await {
             Ok(taken) => taken,
             Err(_) => Err(ConnectorError::new(ErrorCode::Remote, "no answer")),
         };
@@ -334,7 +353,7 @@ pub(super) struct Seen {
     pub(super) attempts: u32,
     /// Why the server begins no such transaction.
     refused: Option<String>,
-    /// Why there are no positions.
+    /// Why there are no positions, or why they prove nothing.
     pub(super) trouble: Option<String>,
 }
 
@@ -347,6 +366,17 @@ impl Seen {
             }
             _ => Self::default(),
         }
+    }
+
+    /// Takes back a proof that is none.
+    fn doubted(mut self, doubt: Option<&str>) -> Self {
+        if self.is_one == Some(true)
+            && let Some(doubt) = doubt
+        {
+            self.is_one = None;
+            self.trouble = Some(doubt.to_owned());
+        }
+        self
     }
 
     pub(super) fn position(&self) -> Option<String> {
@@ -366,14 +396,15 @@ impl Seen {
 pub(super) async fn begin_until_equal(connections: &mut [Connection]) -> Result<Seen> {
     let mut attempts = 1;
     loop {
-        let mut seen = begin(connections).await?;
+        // one connection sees one state, whatever others commit meanwhile
+        let is_alone = connections.len() == 1;
+        let mut seen = begin(connections, !is_alone).await?;
         seen.attempts = attempts;
         if let Some(refused) = seen.refused.take() {
             seen.trouble = Some(format!("it begins no transaction with a snapshot: {refused}"));
             return Ok(seen);
         }
-        // one connection sees one state, whatever others commit meanwhile
-        if let [_] = connections {
+        if is_alone {
             seen.is_one = Some(true);
         }
         if seen.is_one != Some(false) || attempts == ATTEMPTS {
@@ -386,16 +417,18 @@ pub(super) async fn begin_until_equal(connections: &mut [Connection]) -> Result<
     }
 }
 
-/// Begins a transaction on every connection at the same time and reads where they are.
-async fn begin(connections: &mut [Connection]) -> Result<Seen> {
-    let is_mariadb = connections.first().is_some_and(|connection| connection.version().contains("MariaDB"));
+/// Begins a transaction on every connection at the same time and reads where they are, and whether that proves something if it is asked for.
+async fn begin(connections: &mut [Connection], asks_for_proof: bool) -> Result<Seen> {
     // so that what follows is nothing but the beginning: the isolation of the next transaction is set outside of one
     try_join_all(connections.iter_mut().map(|connection| async move {
         connection.query("ROLLBACK").await?;
         connection.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await
     }))
     .await?;
-    let before = if is_mariadb { None } else { server_position(connections).await? };
+    let Some(first) = connections.first_mut() else { return Ok(Seen::default()) };
+    let is_mariadb = first.is_mariadb();
+    let untraced = if asks_for_proof { Untraced::ask(first).await? } else { Untraced::default() };
+    let before = if is_mariadb { None } else { positions::of_server(first).await? };
     let begun = join_all(
         connections
             .iter_mut()
@@ -410,64 +443,25 @@ async fn begin(connections: &mut [Connection]) -> Result<Seen> {
         }
     }
     if is_mariadb {
-        let positions = try_join_all(connections.iter_mut().map(|connection| async move {
-            let rows = connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
-            Ok::<_, ConnectorError>(mariadb_position(&rows))
-        }));
-        return Ok(Seen::of(positions.await?));
+        let seen = Seen::of(try_join_all(connections.iter_mut().map(positions::of_transaction)).await?);
+        let still_untraced = match connections.first_mut() {
+            Some(first) if asks_for_proof => Untraced::ask(first).await?,
+            _ => Untraced::default(),
+        };
+        return Ok(seen.doubted(untraced.doubt(&still_untraced)));
     }
-    if before.is_some() {
-        tokio::time::sleep(COMMIT_LAG).await;
-    }
-    let after = if before.is_some() { server_position(connections).await? } else { None };
-    Ok(Seen::of(vec![before, after]))
-}
-
-/// The place in the binary log that a transaction of MariaDB sees; None if the server writes none.
-fn mariadb_position(rows: &[Row]) -> Option<String> {
-    let value = |name: &str| {
-        let row = rows.iter().find(|row| text(row, 0).is_some_and(|found| found.eq_ignore_ascii_case(name)))?;
-        text(row, 1).filter(|value| !value.is_empty())
+    let (Some(before), Some(first)) = (before, connections.first_mut()) else { return Ok(Seen::default()) };
+    tokio::time::sleep(COMMIT_LAG).await;
+    let after = positions::of_server(first).await?;
+    let of_log = "it keeps no GTIDs, and the end of its binary log is no proof, as it moves before a change is seen";
+    let doubt = match &before {
+        Place::Gtids(_) => untraced.doubt(&untraced),
+        Place::Log(_) => Some(of_log),
     };
-    Some(format!("{}:{}", value("binlog_snapshot_file")?, value("binlog_snapshot_position")?))
-}
-
-/// Where a server of MySQL is: the GTIDs that it has executed, else the end of its binary log, which not every user may see. None where
-/// neither is kept.
-async fn server_position(connections: &mut [Connection]) -> Result<Option<String>> {
-    let Some(connection) = connections.first_mut() else { return Ok(None) };
-    // a server without the variable, or a user without the right, tells nothing
-    let mut ask = async |sql: &str, columns: usize| match connection.query(sql).await {
-        Ok(rows) => {
-            let row = rows.first();
-            let values =
-                (0..columns).map(|column| row.and_then(|row| text(row, column)).filter(|text| !text.is_empty()));
-            Ok(values.collect::<Option<Vec<String>>>())
-        }
-        Err(error) if error.is_retryable() => Err(error),
-        Err(_) => Ok(None),
+    let text = |place| match place {
+        Place::Gtids(text) | Place::Log(text) => text,
     };
-    // GTIDs of a time before they were turned off stay in the set, which then stands still
-    let is_on = ask("SELECT @@GLOBAL.gtid_mode", 1).await?.is_some_and(|mode| mode[0].eq_ignore_ascii_case("ON"));
-    if is_on && let Some(gtids) = ask("SELECT @@GLOBAL.gtid_executed", 1).await? {
-        return Ok(Some(gtids[0].replace(char::is_whitespace, "")));
-    }
-    // the second is the name that the statement had before MySQL 8.2
-    for sql in ["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"] {
-        if let Some(place) = ask(sql, 2).await? {
-            return Ok(Some(place.join(":")));
-        }
-    }
-    Ok(None)
-}
-
-fn text(row: &Row, column: usize) -> Option<String> {
-    match row.as_ref(column)? {
-        Value::Bytes(bytes) => String::from_utf8(bytes.clone()).ok(),
-        Value::Int(number) => Some(number.to_string()),
-        Value::UInt(number) => Some(number.to_string()),
-        _ => None,
-    }
+    Ok(Seen::of(vec![Some(text(before)), after.map(text)]).doubted(doubt))
 }
 
 #[cfg(test)]
@@ -482,6 +476,9 @@ mod tests {
         assert_eq!((two.is_one, two.places().as_str()), (Some(false), "a:1, a:2"));
         assert_eq!(Seen::of(vec![some("a:1"), None]), Seen::default());
         assert_eq!(Seen::of(Vec::new()).is_one, None);
+        let doubted = |second| Seen::of(vec![some("a:1"), some(second)]).doubted(Some("no log"));
+        assert_eq!((doubted("a:1").is_one, doubted("a:1").trouble), (None, some("no log")));
+        assert_eq!(doubted("a:2").is_one, Some(false), "they differ, whatever the log leaves out");
     }
 
     #[test]

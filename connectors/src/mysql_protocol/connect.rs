@@ -27,9 +27,11 @@ const IDLE_CONNECTIONS: usize = 4;
 /// How long a kept connection is trusted to live; servers and firewalls drop silent ones.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long a small question (a name, a definition, a variable) may take.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// A target slower than the source makes the server wait; by default it cuts the connection after 60 s. One day.
 const NET_WRITE_TIMEOUT_S: u32 = 86_400;
+/// Between two pieces of a read a slow target leaves the session idle within its transaction; managed servers allow that for minutes. One day.
+const WAIT_TIMEOUT_S: u32 = 86_400;
 /// StarRocks cuts a statement after 300 s by default, and reading a large table takes longer. One day; a session variable of the catalog wins.
 const QUERY_TIMEOUT_S: u32 = 86_400;
 
@@ -204,9 +206,21 @@ impl ConnectionPool {
                 // Without autocommit a statement's changes would be lost with its connection; sql_select_limit cuts results in silence.
                 let session = format!(
                     "SET NAMES utf8mb4, SESSION sql_mode = {modes}, SESSION autocommit = 1, \
-                     SESSION sql_select_limit = 18446744073709551615, SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}"
+                     SESSION sql_select_limit = 18446744073709551615, SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}, \
+                     SESSION wait_timeout = {WAIT_TIMEOUT_S}"
                 );
                 connection.execute(&session).await?;
+                // MariaDB has limits of its own for sessions that are idle in a transaction; before 10.3 it had none.
+                if connection.is_mariadb() {
+                    let idle = format!(
+                        "SET SESSION idle_transaction_timeout = {WAIT_TIMEOUT_S}, \
+                         SESSION idle_readonly_transaction_timeout = {WAIT_TIMEOUT_S}"
+                    );
+                    match connection.execute(&idle).await {
+                        Err(error) if error.is_retryable() => return Err(error),
+                        _ => {}
+                    }
+                }
                 // It makes IS NULL find the last inserted row. A server that has no such variable has no such quirk.
                 match connection.execute("SET SESSION sql_auto_is_null = 0").await {
                     Err(error) if error.is_retryable() => return Err(error),
@@ -311,6 +325,11 @@ impl Connection {
     /// The server's version as it tells it; empty if it does not.
     pub fn version(&self) -> &str {
         &self.facts.version
+    }
+
+    /// Whether the server is MariaDB.
+    pub fn is_mariadb(&self) -> bool {
+        self.facts.version.contains("MariaDB")
     }
 
     /// Whether the connection is encrypted.

@@ -26,7 +26,7 @@ use crate::definition::{TableClauses, TableDefinition};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::{table_name, text_literal};
-use crate::options::nearest;
+use crate::options::{Options, nearest};
 use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
 /// Grants that `check` prints at most.
@@ -52,6 +52,28 @@ impl fmt::Debug for StarrocksCatalog {
 }
 
 impl StarrocksCatalog {
+    /// The tables and views of a database, each with the server's name for its kind.
+    async fn tables_and_types(&self, database: &str) -> Result<Vec<(String, String)>> {
+        let mut connection = self.pool.get().await?;
+        let sql = format!(
+            "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.tables WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME",
+            text_literal(database)
+        );
+        let rows = connection.query(&sql).await?;
+        connection.release();
+        if rows.is_empty() {
+            let known = self.databases().await?;
+            if !known.iter().any(|name| name == database) {
+                let hint = match nearest(database, known.iter().map(String::as_str)) {
+                    Some(name) => format!("; did you mean {name}?"),
+                    None => String::new(),
+                };
+                return Err(self.name_error(format!("there is no database {database}{hint}")));
+            }
+        }
+        Ok(rows.iter().filter_map(|row| Some((text_at(row, 0)?, text_at(row, 1).unwrap_or_default()))).collect())
+    }
+
     /// Parses the options; does no I/O.
     pub fn new(config: &CatalogConfig) -> Result<Self> {
         let options = StarrocksOptions::parse(config)?;
@@ -269,24 +291,16 @@ impl RemoteCatalog for StarrocksCatalog {
     }
 
     async fn tables(&self, database: &str) -> Result<Vec<String>> {
-        let mut connection = self.pool.get().await?;
-        let sql = format!(
-            "SELECT TABLE_NAME FROM information_schema.tables WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME",
-            text_literal(database)
-        );
-        let rows = connection.query(&sql).await?;
-        connection.release();
-        if rows.is_empty() {
-            let known = self.databases().await?;
-            if !known.iter().any(|name| name == database) {
-                let hint = match nearest(database, known.iter().map(String::as_str)) {
-                    Some(name) => format!("; did you mean {name}?"),
-                    None => String::new(),
-                };
-                return Err(self.name_error(format!("there is no database {database}{hint}")));
-            }
-        }
-        Ok(rows.iter().filter_map(first_text).collect())
+        Ok(self.tables_and_types(database).await?.into_iter().map(|(table, _)| table).collect())
+    }
+
+    async fn base_tables(&self, database: &str) -> Result<Vec<String>> {
+        let tables = self.tables_and_types(database).await?.into_iter();
+        Ok(tables.filter(|(_, kind)| kind == "BASE TABLE").map(|(table, _)| table).collect())
+    }
+
+    fn scan_settings(&self) -> &Options {
+        &self.options.scan_settings
     }
 
     async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {

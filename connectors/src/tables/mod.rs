@@ -35,6 +35,8 @@ pub struct NamedTable {
     pub name: String,
     /// The table.
     pub provider: Arc<dyn TableProvider>,
+    /// The settings of reads that stand on its catalog.
+    pub settings: Arc<Options>,
 }
 
 /// Several tables as one.
@@ -171,8 +173,12 @@ impl TableProvider for Tables {
         }
         let settings = state.config().get_extension::<SessionScanSettings>();
         let settings = settings.map(|settings| settings.0.as_ref().clone()).unwrap_or_default();
-        // As many as a read of one table has.
-        let read_connections = match ScanSettings::parse(&settings, &Options::new())?.read_connections {
+        // As many as a read of one table has, where the catalogs differ of the one that allows fewest.
+        let mut fewest = usize::MAX;
+        for table in &tables {
+            fewest = fewest.min(ScanSettings::parse(&settings, &table.settings)?.read_connections);
+        }
+        let read_connections = match fewest {
             1 => 1,
             several => several.min(state.config().target_partitions()).max(2),
         };

@@ -18,7 +18,7 @@ fn table(name: &str, fields: Vec<Field>, first: i32, rows: i32) -> NamedTable {
     let columns = schema.fields().iter().map(column).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
     let provider = MemTable::try_new(schema, vec![vec![batch.clone()], vec![batch.slice(0, 0)]]).unwrap();
-    NamedTable { name: name.to_owned(), provider: Arc::new(provider) }
+    NamedTable { name: name.to_owned(), provider: Arc::new(provider), settings: Arc::default() }
 }
 
 fn id() -> Field {
@@ -110,4 +110,33 @@ fn connections_are_shared_by_the_tables() {
     assert_eq!(connections(8, 3), (3, 2));
     assert_eq!(connections(4, 1), (1, 4));
     assert_eq!(connections(1, 9), (1, 1));
+}
+
+#[tokio::test]
+async fn the_smallest_limit_of_the_tables_catalogs_holds() {
+    let of = |name: &str, settings: &[(&str, &str)]| NamedTable {
+        settings: Arc::new(settings.iter().copied().collect()),
+        ..table(name, vec![id()], 0, 1)
+    };
+    let at_a_time = async |of_catalogs: [&[(&str, &str)]; 2], of_session: &[(&str, &str)], sql: &str| {
+        let [first, second] = of_catalogs;
+        let tables = (0..8).map(|n| of(&format!("c{}.d.t{n}", n % 2), if n % 2 == 0 { first } else { second }));
+        let settings = SessionScanSettings(Arc::new(of_session.iter().copied().collect()));
+        let config = SessionConfig::new().with_target_partitions(16).with_extension(Arc::new(settings));
+        let session = SessionContext::new_with_config(config);
+        session.register_table("t", Arc::new(Tables::try_new(tables.collect()).unwrap())).unwrap();
+        let plan = session.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+        let text = datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
+        let (_, behind) = text.split_once("at_a_time=").unwrap();
+        behind.lines().next().unwrap().to_owned()
+    };
+    let all = "SELECT id FROM t";
+    assert_eq!(at_a_time([&[], &[]], &[], all).await, "4");
+    assert_eq!(at_a_time([&[], &[("max_connections", "2")]], &[], all).await, "2");
+    assert_eq!(at_a_time([&[("max_connections", "3")], &[("max_connections", "1")]], &[], all).await, "1");
+    let session = [("read_connections", "6")];
+    assert_eq!(at_a_time([&[], &[]], &session, all).await, "6");
+    assert_eq!(at_a_time([&[("concurrent", "3")], &[]], &session, all).await, "3");
+    let of_others = "SELECT id FROM t WHERE _table LIKE 'c1.%'";
+    assert_eq!(at_a_time([&[("max_connections", "1")], &[]], &[], of_others).await, "4", "its tables are not read");
 }

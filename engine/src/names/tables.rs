@@ -1,14 +1,16 @@
 //! `SELECT … FROM TABLES('catalog.database.orders_[0-99]', 'catalog.database.orders_2024*')`: tables of one structure as one.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use futures::{StreamExt, TryStreamExt, stream};
 use syncline_connectors::ConnectorError;
 use syncline_connectors::error::ErrorCode;
+use syncline_connectors::options::Options;
 use syncline_connectors::tables::{NamedTable, Tables};
 
-use super::{ResolvedTable, TablePlace, place_of_table, remote_table};
+use super::{ResolvedTable, TableKey, TablePlace, place_of_table, remote_table};
 use crate::error::{Result, SynclineError};
 use crate::scope::Scope;
 
@@ -17,12 +19,22 @@ const MOST_TABLES: usize = 10_000;
 /// Tables that are looked up at the same time.
 const LOOKUPS: usize = 8;
 
+/// A table that a pattern stands for, by its name as written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
+    catalog: String,
+    database: String,
+    table: String,
+    /// Whether it is one of a range's, which stands for tables and not for views.
+    is_of_range: bool,
+}
+
 /// A table over those that the patterns name, each once, in order.
 pub(super) async fn provider(scope: &Scope, patterns: &[String]) -> Result<Arc<dyn TableProvider>> {
-    let mut places: Vec<(String, String, String)> = Vec::new();
+    let (mut places, mut written) = (Vec::new(), HashSet::new());
     for pattern in patterns {
         for place in tables_of(scope, pattern).await? {
-            if !places.contains(&place) {
+            if written.insert(place.clone()) {
                 places.push(place);
             }
         }
@@ -30,12 +42,54 @@ pub(super) async fn provider(scope: &Scope, patterns: &[String]) -> Result<Arc<d
             return Err(too_many(pattern));
         }
     }
-    let look_up = |(catalog, database, table): (String, String, String)| async move {
-        let ResolvedTable { key, provider } = remote_table(scope, &catalog, &database, &table).await?;
-        Ok::<_, SynclineError>(NamedTable { name: key.to_string(), provider })
+    let look_up = |place: Place| async move {
+        let table = remote_table(scope, &place.catalog, &place.database, &place.table).await?;
+        Ok::<_, SynclineError>((table, place.is_of_range))
     };
-    let tables = stream::iter(places.into_iter().map(look_up)).buffered(LOOKUPS).try_collect().await?;
+    let found: Vec<_> = stream::iter(places.into_iter().map(look_up)).buffered(LOOKUPS).try_collect().await?;
+    let exact: HashSet<TableKey> =
+        found.iter().filter(|(_, is_of_range)| !is_of_range).map(|(table, _)| table.key.clone()).collect();
+    let of_ranges: Vec<&TableKey> =
+        found.iter().map(|(table, _)| &table.key).filter(|key| !exact.contains(*key)).collect();
+    refuse_views(scope, &of_ranges).await?;
+    // One table may be written in several ways.
+    let mut known = HashSet::new();
+    let mut settings: HashMap<String, Arc<Options>> = HashMap::new();
+    let mut tables = Vec::new();
+    for (ResolvedTable { key, provider }, _) in found {
+        if !known.insert(key.clone()) {
+            continue;
+        }
+        let settings = match settings.get(&key.catalog) {
+            Some(settings) => Arc::clone(settings),
+            None => {
+                let of_catalog = Arc::new(scope.remote(&key.catalog)?.scan_settings().clone());
+                settings.insert(key.catalog.clone(), Arc::clone(&of_catalog));
+                of_catalog
+            }
+        };
+        tables.push(NamedTable { name: key.to_string(), provider, settings });
+    }
     Ok(Arc::new(Tables::try_new(tables)?))
+}
+
+/// Refuses tables of a range that are views: a view over the others would double their rows.
+async fn refuse_views(scope: &Scope, tables: &[&TableKey]) -> Result<()> {
+    let mut databases: BTreeMap<(String, String), Vec<TableKey>> = BTreeMap::new();
+    for key in tables {
+        databases.entry((key.catalog.clone(), key.database.clone())).or_default().push((*key).clone());
+    }
+    let look_up = |((catalog, database), keys): ((String, String), Vec<TableKey>)| async move {
+        let base: HashSet<String> = scope.remote(&catalog)?.base_tables(&database).await?.into_iter().collect();
+        match keys.into_iter().find(|key| !base.contains(&key.table)) {
+            None => Ok(()),
+            Some(view) => Err(SynclineError::from(ConnectorError::option(format!(
+                "{view} is a view, and a range of TABLES stands for tables"
+            )))
+            .hint("a view that is meant is named in full")),
+        }
+    };
+    stream::iter(databases.into_iter().map(look_up)).buffered(LOOKUPS).try_collect::<()>().await
 }
 
 /// The catalogs that the patterns name, as far as they name any.
@@ -54,8 +108,9 @@ fn parts_of(name: &str) -> Vec<String> {
     name.split('.').map(|part| part.trim_matches('`').to_owned()).collect()
 }
 
-/// The tables that a pattern names: each number of a range must be there, and `*` stands for at least one table.
-async fn tables_of(scope: &Scope, pattern: &str) -> Result<Vec<(String, String, String)>> {
+/// The tables that a pattern names: each number of a range must be there, and `*` stands for at least one table, and for no view.
+async fn tables_of(scope: &Scope, pattern: &str) -> Result<Vec<Place>> {
+    let is_of_range = pattern.contains('[');
     let mut found = Vec::new();
     for name in expand(pattern)? {
         let (catalog, database, table) = match place_of_table(scope, &parts_of(&name))? {
@@ -77,22 +132,28 @@ async fn tables_of(scope: &Scope, pattern: &str) -> Result<Vec<(String, String, 
             .hint("name each catalog and database, or a range such as db_[0-3]"));
         }
         if !is_wild(&table) {
-            found.push((catalog, database, table));
+            found.push(Place { catalog, database, table, is_of_range });
             continue;
         }
         let remote = scope.remote(&catalog)?;
         let database = super::find_database(remote.as_ref(), &database).await?;
         let before = found.len();
-        for name in remote.tables(&database).await? {
+        for name in remote.base_tables(&database).await? {
             if matches(&table, &name) {
-                found.push((catalog.clone(), database.clone(), name));
+                found.push(Place {
+                    catalog: catalog.clone(),
+                    database: database.clone(),
+                    table: name,
+                    is_of_range: false,
+                });
             }
         }
         if found.len() == before {
             return Err(SynclineError::new(
                 ErrorCode::Name.code(),
                 format!("the pattern '{pattern}' matches no table of {catalog}.{database}"),
-            ));
+            )
+            .hint("* and ? stand for parts of the names of tables, not of views"));
         }
     }
     Ok(found)

@@ -1,7 +1,10 @@
 //! Cutting the keys of a table into ranges of few rows, by what the server estimates.
 //!
 //! Ranges with too many rows are cut further, wherever they are: so keys may be dense, sparse, or in clusters at far ends. What the cuts
-//! are does not matter for what is read, only that they rise in the server's order, which the server is asked about at the end.
+//! are does not matter for what is read, only that they rise in the server's order, which is checked at the end
+//! ([`rising`](super::rising)).
+
+use std::cmp::Ordering;
 
 use super::candidates::{ATTEMPTS, Alphabet, common_length, equal_cuts, guesses};
 use super::key::Key;
@@ -136,7 +139,14 @@ async fn find_cuts(
     for (place, wanted, candidates) in guessed {
         let ranked = candidates.into_iter().zip(ranks.by_ref()).map(|(candidate, rank)| (candidate.cut, rank as f64));
         let ends = leaves[place].ends.as_ref();
-        let found = choose(ranked.filter(|(_, rank)| *rank > 0.0).collect(), leaves[place].weight, wanted);
+        // What the estimate says of a cut that is not between the ends does not matter.
+        let is_inside = |cut: &Key| {
+            ends.is_none_or(|(low, high)| {
+                low.order(cut).is_none_or(Ordering::is_lt) && cut.order(high).is_none_or(Ordering::is_le)
+            })
+        };
+        let inside = ranked.filter(|(cut, rank)| *rank > 0.0 && is_inside(cut));
+        let found = choose(inside.collect(), leaves[place].weight, wanted);
         if let Some((low, _)) = ends {
             found.iter().for_each(|cut| alphabet.learn(low, cut));
         }
@@ -146,11 +156,13 @@ async fn find_cuts(
     Ok(cuts)
 }
 
-/// Some of the cuts with about as many rows between one and the next, in the order of their ranks.
+/// Some of the cuts with about as many rows between one and the next, in order where we know it, else in the order of their ranks.
 fn choose(ranked: Vec<(Key, f64)>, rows: f64, wanted: usize) -> Vec<Key> {
     let mut ranked = ranked;
-    // Of several with one rank one is as good as another. InnoDB never estimates more than half of a table, so that beyond it all have one.
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1));
+    // Ranks are estimates, and none of them says which of two keys comes first. Of several with one rank one is as good as another:
+    // InnoDB never estimates more than half of a table, so that beyond it all have one.
+    ranked.sort_by(|(a, of_a), (b, of_b)| a.order(b).unwrap_or_else(|| of_a.total_cmp(of_b)));
+    ranked.dedup_by(|(a, _), (b, _)| a == b);
     let step = rows / wanted as f64;
     let mut last = 0.0;
     let mut chosen = Vec::new();
@@ -281,4 +293,4 @@ pub(super) fn groups(leaves: &[Leaf], target: f64) -> Vec<std::ops::Range<usize>
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,11 +13,18 @@ use crate::scan_settings::SplitColumn;
 pub(super) struct KeyColumn {
     pub(super) name: String,
     pub(super) kind: KeyKind,
-    pub(super) nullable: bool,
     /// An index that begins with the column.
     pub(super) index: String,
     /// Why this column: `primary key`.
     pub(super) reason: String,
+}
+
+impl KeyColumn {
+    /// Whether rows without a value must be read too. Only a primary key never has any: another column may have been made nullable since
+    /// it was looked up, or may be while it is read, and asking for rows that are not there costs next to nothing.
+    pub(super) fn may_hold_null(&self) -> bool {
+        self.index != PRIMARY
+    }
 }
 
 /// The first column of an index that can be searched by it.
@@ -60,7 +67,6 @@ pub(super) async fn choose(
         KeyKind::of(column, &zone).map(|kind| KeyColumn {
             name: column.name.clone(),
             kind,
-            nullable: column.nullable,
             index: index.index.clone(),
             reason,
         })

@@ -1,5 +1,7 @@
 //! Values of a split column: which types have an order that can be cut, and how a value is written in SQL.
 
+use std::cmp::Ordering;
+
 use mysql_common::Value;
 
 use super::super::types::ColumnDescription;
@@ -18,6 +20,17 @@ pub(super) enum Key {
     Text(String),
     /// Bytes, in the order of bytes.
     Bytes(Vec<u8>),
+}
+
+impl Key {
+    /// Which of two keys comes first; None for text, whose order only the server knows.
+    pub(super) fn order(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => Some(one.cmp(other)),
+            (Self::Bytes(one), Self::Bytes(other)) => Some(one.cmp(other)),
+            _ => None,
+        }
+    }
 }
 
 /// What the values of a split column are.
@@ -73,11 +86,6 @@ impl KeyKind {
             "enum" | "set" => Err(format!("{}, whose index has another order than its text", column.data_type)),
             other => Err(other.to_owned()),
         }
-    }
-
-    /// Whether only the server knows the order.
-    pub(super) fn is_ordered_by_server(&self) -> bool {
-        matches!(self, Self::Text { .. })
     }
 
     /// What the server sent as text. A day that no calendar has counts as the first day.

@@ -1,36 +1,43 @@
 //! Cutting a table into splits: pieces of its rows by ranges of one column, each read by a query of its own.
 //!
 //! Which column is chosen in [`column`]; where it is cut is found by [`bisect`], which asks the server ([`server`]) for its estimates and
-//! never for rows but the ends of ranges. The first range and the last are open, neighbours share a bound, rows without a value are a
-//! piece of their own: so every row is in exactly one split whatever is written meanwhile, and any bounds that rise in the server's own
-//! order are right.
+//! never for rows but the ends of ranges. The first range and the last are open, neighbours share a bound that rises ([`rising`]), rows
+//! without a value are a piece of their own: so every row is in exactly one split whatever is written meanwhile, and any bounds that rise
+//! in the server's own order are right.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::scan::ScanDescription;
 use super::types::ColumnDescription;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::mysql_protocol::connect::{Connection, ConnectionPool};
+use crate::mysql_protocol::connect::{Connection, ConnectionPool, LOOKUP_TIMEOUT};
 use crate::mysql_protocol::split::{SizedSplit, Split};
 use crate::scan_settings::ScanSettings;
 
 use bisect::{Leaf, groups};
 use column::KeyColumn;
 use key::Key;
-use server::{KeyRange, KeyServer, Spent, SqlKeyServer};
+use rising::{RisingPieces, Rows};
+use server::{KeyServer, Spent, SqlKeyServer};
 
 mod bisect;
 mod candidates;
 mod column;
 mod key;
+mod rising;
 mod server;
 
 /// Splits for each connection: estimates are rough, and a connection that is done takes another split.
 const SPLITS_PER_CONNECTION: usize = 8;
 /// Tables of fewer rows are one split, without a question: a query reads them in the time that a few questions take.
 const SMALL_TABLE: u64 = 20_000;
+/// How long planning may take in all, so that a large table is read soon whatever the server is busy with. Less than what a single
+/// question may take ([`LOOKUP_TIMEOUT`]): one that nobody answers ends the planning and not the read.
+const PLANNING_TIME: Duration = Duration::from_secs(45);
+const _: () = assert!(PLANNING_TIME.as_secs() < LOOKUP_TIMEOUT.as_secs());
 
 /// How a table is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +89,6 @@ pub(super) async fn plan(
         return Ok(SplitPlan::whole("a small table"));
     }
     let mut connection = pool.get().await?;
-    let limit = pool.config().read_timeout;
     let planning = async {
         let named = (scan.database.as_str(), scan.table.as_str());
         match column::choose(&mut connection, named, table.columns, wanted).await? {
@@ -91,13 +97,7 @@ pub(super) async fn plan(
             Ok(column) => by_column(&mut connection, scan, &column, settings, connections).await,
         }
     };
-    let planned = match timeout(limit, planning).await {
-        Ok(planned) => planned,
-        Err(_) => Err(ConnectorError::new(
-            ErrorCode::Remote,
-            format!("the server did not say within {} s how its rows are spread", limit.as_secs()),
-        )),
-    };
+    let planned = in_time(planning_time(pool.config().read_timeout), planning).await;
     match planned {
         Ok(plan) => {
             connection.release();
@@ -119,6 +119,21 @@ pub(super) async fn plan(
     }
 }
 
+/// How long planning may take where an answer may take so long.
+fn planning_time(read_timeout: Duration) -> Duration {
+    read_timeout.min(PLANNING_TIME)
+}
+
+/// What the planning comes to, or that it took too long, which is no trouble of the connection's.
+async fn in_time<T>(limit: Duration, planning: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, planning).await.unwrap_or_else(|_| {
+        Err(ConnectorError::new(
+            ErrorCode::Remote,
+            format!("the server did not say within {} s how its rows are spread", limit.as_secs()),
+        ))
+    })
+}
+
 async fn by_column(
     connection: &mut Connection,
     scan: &ScanDescription,
@@ -137,8 +152,10 @@ async fn by_column(
     let Some(leaves) = bisect::leaves(&mut server, rows, wanted).await? else {
         return Ok(SplitPlan::whole(format!("no row has a value in {}", column.name)));
     };
-    let pieces = join(&leaves, wanted);
-    let pieces = in_order(&mut server, column, pieces).await?;
+    let Some((first, others)) = join(&leaves, wanted) else {
+        return Err(ConnectorError::internal("a table was cut into nothing"));
+    };
+    let pieces = RisingPieces::check(&mut server, first, others).await?;
     let spent = server.spent();
     if pieces.len() < 2 {
         return Ok(SplitPlan::whole(format!("no value cuts {}", column.name)));
@@ -157,59 +174,31 @@ async fn estimate(connection: &mut Connection, scan: &ScanDescription) -> Result
     Ok((rows, wanted))
 }
 
-/// Some rows of a table that are read together.
-#[derive(Debug, Clone, PartialEq)]
-struct Piece {
-    range: KeyRange,
-    weight: f64,
-    /// Whether it is one value, or cannot be cut for another reason.
-    is_solid: bool,
-}
-
-/// Neighbouring leaves as pieces of about as many rows.
-fn join(leaves: &[Leaf], wanted: usize) -> Vec<Piece> {
+/// Neighbouring leaves as pieces of about as many rows: those of the first, and where each of the others begins.
+fn join(leaves: &[Leaf], wanted: usize) -> Option<(Rows, Vec<(Key, Rows)>)> {
     let total: f64 = leaves.iter().map(|leaf| leaf.weight).sum();
-    let piece = |places: std::ops::Range<usize>| {
+    let rows = |places: std::ops::Range<usize>| {
         let some = &leaves[places];
-        Some(Piece {
-            range: KeyRange { from: some.first()?.range.from.clone(), to: some.last()?.range.to.clone() },
-            weight: some.iter().map(|leaf| leaf.weight).sum(),
-            is_solid: some.len() == 1 && some[0].is_solid(),
-        })
+        Rows { weight: some.iter().map(|leaf| leaf.weight).sum(), is_solid: some.len() == 1 && some[0].is_solid() }
     };
-    groups(leaves, total / wanted as f64).into_iter().filter_map(piece).collect()
-}
-
-/// The pieces whose bounds rise in the server's order: what does not is joined with its neighbour.
-async fn in_order(server: &mut impl KeyServer, column: &KeyColumn, pieces: Vec<Piece>) -> Result<Vec<Piece>> {
-    let mut pieces = pieces;
-    if !column.kind.is_ordered_by_server() {
-        return Ok(pieces);
-    }
-    loop {
-        let bounds: Vec<Key> = pieces.iter().skip(1).filter_map(|piece| piece.range.from.clone()).collect();
-        let rising = server.rising(&bounds).await?;
-        let Some(wrong) = rising.iter().position(|is_rising| !is_rising) else { return Ok(pieces) };
-        // The bound behind the first is the beginning of the third piece.
-        let later = pieces.remove(wrong + 2);
-        let earlier = &mut pieces[wrong + 1];
-        earlier.range.to = later.range.to;
-        earlier.weight += later.weight;
-    }
+    let mut groups = groups(leaves, total / wanted as f64).into_iter();
+    let first = rows(groups.next()?);
+    let others = groups.map(|places| Some((leaves[places.start].range.from.clone()?, rows(places))));
+    Some((first, others.collect::<Option<_>>()?))
 }
 
 /// The splits, and for EXPLAIN how they were found.
-fn described(column: &KeyColumn, pieces: &[Piece], rows: u64, spent: Spent) -> Result<SplitPlan> {
-    let total: f64 = pieces.iter().map(|piece| piece.weight).sum();
-    let rows_of = |piece: &Piece| (piece.weight / total * rows as f64).round() as u64;
+fn described(column: &KeyColumn, pieces: &RisingPieces, rows: u64, spent: Spent) -> Result<SplitPlan> {
+    let total: f64 = pieces.rows().map(|piece| piece.weight).sum();
+    let rows_of = |piece: &Rows| (piece.weight / total * rows as f64).round() as u64;
     let mut splits = Vec::with_capacity(pieces.len() + 1);
-    for piece in pieces {
+    for (range, piece) in pieces.ranges().zip(pieces.rows()) {
         let constant = |key: &Option<Key>| key.as_ref().map(|key| column.kind.constant(key)).transpose();
-        let (from, to) = (constant(&piece.range.from)?, constant(&piece.range.to)?);
+        let (from, to) = (constant(&range.from)?, constant(&range.to)?);
         let split = Split::Range { column: column.name.clone(), from, to, with_null: false };
-        splits.push(SizedSplit { split, rows: Some(rows_of(piece)) });
+        splits.push(SizedSplit { split, rows: Some(rows_of(&piece)) });
     }
-    if column.nullable {
+    if column.may_hold_null() {
         splits.push(SizedSplit { split: Split::Null { column: column.name.clone() }, rows: None });
     }
     let mean = rows / pieces.len().max(1) as u64;
@@ -223,11 +212,11 @@ fn described(column: &KeyColumn, pieces: &[Piece], rows: u64, spent: Spent) -> R
         spent.rows_read
     );
     let solid =
-        pieces.iter().filter(|piece| piece.is_solid && rows_of(piece) > 2 * mean).max_by_key(|piece| rows_of(piece));
+        pieces.rows().filter(|piece| piece.is_solid && rows_of(piece) > 2 * mean).max_by_key(|piece| rows_of(piece));
     if let Some(solid) = solid {
         // Writing to a String does not fail.
         let _ =
-            write!(how, "; one value has about {} rows and cannot be cut by this column", with_commas(rows_of(solid)));
+            write!(how, "; one value has about {} rows and cannot be cut by this column", with_commas(rows_of(&solid)));
     }
     Ok(SplitPlan { splits, how })
 }
@@ -253,5 +242,20 @@ mod tests {
     fn numbers_of_rows_are_easy_to_read() {
         let shown: Vec<String> = [0, 999, 1000, 65_000, 1_234_567].into_iter().map(with_commas).collect();
         assert_eq!(shown, ["0", "999", "1,000", "65,000", "1,234,567"]);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_nobody_answers_ends_the_planning_and_not_the_read() {
+        // A question gives up with the code of a connection that is lost, which fails the read.
+        let question = async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Err::<(), _>(ConnectorError::retryable(ErrorCode::Connection, "no answer"))
+        };
+        let error = in_time(Duration::from_millis(10), question).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Remote, "{error}");
+        for seconds in [1, 45, 60, 300, 86_400] {
+            let limit = planning_time(Duration::from_secs(seconds));
+            assert!(limit < LOOKUP_TIMEOUT && limit.as_secs() <= seconds, "{limit:?}");
+        }
     }
 }

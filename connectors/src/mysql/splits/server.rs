@@ -58,6 +58,8 @@ pub(super) struct Spent {
 const EXPLAIN: &str = "EXPLAIN FORMAT=TRADITIONAL";
 /// Branches of one statement: each opens the table once more, of which a server keeps 2000 open (`table_open_cache`).
 const BRANCHES: usize = 32;
+/// Comparisons of constants in one statement; a server gives back 4096 columns.
+const COMPARISONS: usize = 1000;
 /// The longest statement in bytes; `max_allowed_packet` is 1 MB at least.
 const LONGEST_STATEMENT: usize = 256 << 10;
 
@@ -121,7 +123,7 @@ impl<'a> SqlKeyServer<'a> {
     /// The rows that the server estimates for each of these conditions.
     async fn estimates(&mut self, conditions: &[String]) -> Result<Vec<u64>> {
         let mut estimates = Vec::with_capacity(conditions.len());
-        for some in chunks(conditions) {
+        for some in chunks(conditions, BRANCHES) {
             let branches: Vec<String> = some.iter().map(|condition| self.select("1", condition)).collect();
             let rows = self.ask(&format!("{EXPLAIN} {}", branches.join(" UNION ALL "))).await?;
             self.spent.dives += u32::try_from(some.len()).unwrap_or(u32::MAX);
@@ -153,7 +155,7 @@ impl KeyServer for SqlKeyServer<'_> {
             questions.push(format!("({select} ORDER BY {} DESC LIMIT 1)", self.column));
         }
         let mut ends = Vec::with_capacity(ranges.len());
-        for some in chunks(&questions) {
+        for some in chunks(&questions, BRANCHES) {
             let numbered: Vec<String> = some
                 .iter()
                 .enumerate()
@@ -195,7 +197,7 @@ impl KeyServer for SqlKeyServer<'_> {
             comparisons.push(format!("{} < {}", self.literal(&pair[0])?, self.literal(&pair[1])?));
         }
         let mut answers = Vec::with_capacity(comparisons.len());
-        for some in chunks(&comparisons) {
+        for some in chunks(&comparisons, COMPARISONS) {
             let row = self.ask(&format!("SELECT {}", some.join(", "))).await?.into_iter().next();
             let row = row.ok_or_else(unexpected)?.unwrap();
             answers.extend(row.iter().map(|value| matches!(value, Value::Bytes(text) if text == b"1")));
@@ -222,13 +224,13 @@ pub(super) async fn estimate_of(connection: &mut Connection, select: &str) -> Re
     Ok(rows.iter().filter_map(|row| text(row, "rows")?.parse::<u64>().ok()).max().unwrap_or(0))
 }
 
-/// Parts of a statement, in as many statements as its limits need. An even number in each, as some come in pairs.
-fn chunks(parts: &[String]) -> Vec<&[String]> {
+/// Parts of a statement, at most so many in each, in as many statements as its limits need. An even number in each, as some come in pairs.
+fn chunks(parts: &[String], most: usize) -> Vec<&[String]> {
     let mut chunks = Vec::new();
     let mut rest = parts;
     while !rest.is_empty() {
         let longest = rest.iter().map(String::len).max().unwrap_or(1).max(1);
-        let count = (LONGEST_STATEMENT / longest / 2 * 2).clamp(2, BRANCHES).min(rest.len());
+        let count = (LONGEST_STATEMENT / longest / 2 * 2).clamp(2, most).min(rest.len());
         let (some, others) = rest.split_at(count);
         chunks.push(some);
         rest = others;

@@ -150,8 +150,12 @@ async fn session_variables_are_set_and_a_wrong_one_is_named() {
 async fn the_session_is_the_same_on_every_server() {
     let database = TestDatabase::new().await;
     let sql = "SELECT @@character_set_results, @@autocommit, @@sql_auto_is_null, @@time_zone, \
-               @@sql_select_limit = 18446744073709551615, @@net_write_timeout, DATABASE()";
-    assert_eq!(column(&database.native(sql).await), [format!("utf8mb4|1|0|+08:00|1|86400|{}", database.name)]);
+               @@sql_select_limit = 18446744073709551615, @@net_write_timeout, @@wait_timeout, @@idle_transaction_timeout, \
+               @@idle_readonly_transaction_timeout, DATABASE()";
+    assert_eq!(
+        column(&database.native(sql).await),
+        [format!("utf8mb4|1|0|+08:00|1|86400|86400|86400|86400|{}", database.name)]
+    );
 }
 
 /// The server's global modes, put back at the end.

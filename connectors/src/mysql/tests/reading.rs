@@ -47,7 +47,7 @@ fn range(from: Option<i64>, to: Option<i64>) -> Split {
 #[tokio::test]
 async fn splits_in_groups_read_every_row_once_and_again_when_executed_again() {
     let database = numbers(1000).await;
-    let splits = vec![
+    let splits = [
         range(None, Some(100)),
         range(Some(100), Some(101)),
         range(Some(101), Some(600)),

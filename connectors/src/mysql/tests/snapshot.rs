@@ -11,6 +11,7 @@ use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use mysql_async::prelude::Queryable;
 
+use super::super::catalog::MySqlCatalog;
 use super::super::scan::MySqlExec;
 use super::super::table::MySqlTable;
 use super::{TestDatabase, driver_connection, rows};
@@ -54,6 +55,58 @@ fn context() -> Arc<TaskContext> {
     Arc::new(TaskContext::default().with_session_config(config))
 }
 
+/// A user who may only read one database, until it is dropped.
+struct Reader {
+    name: String,
+    catalog: Arc<MySqlCatalog>,
+}
+
+impl Reader {
+    async fn new(database: &TestDatabase) -> Self {
+        let name = format!("reader_{}", database.name.rsplit('_').next().unwrap());
+        let mut root = driver_connection().await;
+        root.query_drop(format!("CREATE OR REPLACE USER {name}@'%' IDENTIFIED BY 'pw'")).await.unwrap();
+        root.query_drop(format!("GRANT SELECT ON `{}`.* TO {name}@'%'", database.name)).await.unwrap();
+        let catalog = super::catalog(&[("user", &name), ("password", "pw")]);
+        Self { name, catalog }
+    }
+
+    /// A read of the accounts in eight splits by four connections of this user.
+    async fn scan(&self, database: &TestDatabase, mode: SnapshotMode) -> Arc<dyn ExecutionPlan> {
+        let scan = scan(database, 4, mode, "InnoDB").await;
+        let scan: &MySqlExec = (scan.as_ref() as &dyn std::any::Any).downcast_ref().unwrap();
+        let own = MySqlExec::new(scan.description().clone(), scan.groups().to_vec(), self.catalog.pool().clone());
+        Arc::new(own.with_snapshot(mode, None))
+    }
+
+    /// How many transactions this user has open.
+    async fn transactions(&self) -> u64 {
+        let open = format!(
+            "SELECT COUNT(*) FROM information_schema.innodb_trx x JOIN information_schema.processlist p \
+             ON p.id = x.trx_mysql_thread_id WHERE p.user = '{}'",
+            self.name
+        );
+        driver_connection().await.query_first(open).await.unwrap().unwrap()
+    }
+
+    /// Waits until so many of its transactions are open: a server needs a moment to notice that a connection was cut.
+    async fn has_transactions(&self, wanted: u64) {
+        let began = Instant::now();
+        loop {
+            let open = self.transactions().await;
+            if open == wanted {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{open} transactions are open, not {wanted}");
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    }
+
+    async fn leave(self) {
+        driver_connection().await.query_drop(format!("DROP USER {}@'%'", self.name)).await.unwrap();
+    }
+}
+
 /// The sum of all amounts, the number of rows, and what the scan told.
 async fn sum(plan: &Arc<dyn ExecutionPlan>) -> Result<(i64, usize, SnapshotNote), ConnectorError> {
     let context = context();
@@ -82,7 +135,7 @@ impl Transfers {
                 turn += 1;
                 // from one end of the table to the other, so that the halves are in different splits
                 let (from, to) = (1 + turn * 7 % 500, 501 + turn * 13 % 500);
-                let (from, to) = if turn % 2 == 0 { (from, to) } else { (to, from) };
+                let (from, to) = if turn.is_multiple_of(2) { (from, to) } else { (to, from) };
                 conn.query_drop("BEGIN").await.unwrap();
                 conn.query_drop(format!("UPDATE t SET amount = amount - 5 WHERE id = {from}")).await.unwrap();
                 conn.query_drop(format!("UPDATE t SET amount = amount + 5 WHERE id = {to}")).await.unwrap();
@@ -235,27 +288,14 @@ async fn a_lock_that_is_not_had_within_two_seconds_is_an_error_with_the_way_out(
 #[tokio::test]
 async fn a_user_who_may_not_lock_is_told_which_right_it_takes() {
     let database = accounts("InnoDB").await;
-    let user = format!("reader_{}", database.name.rsplit('_').next().unwrap());
-    let mut root = driver_connection().await;
-    root.query_drop(format!("CREATE OR REPLACE USER {user}@'%' IDENTIFIED BY 'pw'")).await.unwrap();
-    root.query_drop(format!("GRANT SELECT ON `{}`.* TO {user}@'%'", database.name)).await.unwrap();
-    let reader = super::catalog(&[("user", &user), ("password", "pw")]);
-    let plan = |mode| {
-        let reader = Arc::clone(&reader);
-        let database = &database;
-        async move {
-            let own = scan(database, 4, mode, "InnoDB").await;
-            let own: &MySqlExec = (own.as_ref() as &dyn std::any::Any).downcast_ref().unwrap();
-            let scan = MySqlExec::new(own.description().clone(), own.groups().to_vec(), reader.pool().clone());
-            Arc::new(scan.with_snapshot(mode, None)) as Arc<dyn ExecutionPlan>
-        }
-    };
+    let reader = Reader::new(&database).await;
+    let plan = |mode| reader.scan(&database, mode);
     let error = sum(&plan(SnapshotMode::Lock).await).await.unwrap_err();
     assert!(error.message().contains("grant the user LOCK TABLES"), "{error}");
     let (amount, _, note) = sum(&plan(SnapshotMode::Auto).await).await.unwrap();
     assert_eq!(amount, 100_000, "one snapshot needs no right but SELECT: {note:?}");
     assert!(note.one_snapshot.is_some() && note.position.is_some());
-    root.query_drop(format!("DROP USER {user}@'%'")).await.unwrap();
+    reader.leave().await;
 }
 
 #[tokio::test]
@@ -290,7 +330,8 @@ async fn an_engine_without_versions_is_named_in_explain_and_in_the_report() {
 #[tokio::test]
 async fn partitions_that_are_not_started_or_not_read_hold_nothing_up_and_leave_nothing() {
     let database = accounts("InnoDB").await;
-    let plan = scan(&database, 4, SnapshotMode::Auto, "InnoDB").await;
+    let reader = Reader::new(&database).await;
+    let plan = reader.scan(&database, SnapshotMode::Auto).await;
     let context = context();
     let mut only = plan.execute(2, Arc::clone(&context)).unwrap();
     let mut count = 0;
@@ -298,6 +339,8 @@ async fn partitions_that_are_not_started_or_not_read_hold_nothing_up_and_leave_n
         count += batch.unwrap().num_rows();
     }
     assert_eq!(count, 250, "its own two splits");
+    // those that others may still take; its own has ended
+    reader.has_transactions(3).await;
     // the others, later, still see the same state
     database.run(&["UPDATE t SET amount = 0"]).await;
     let mut second = plan.execute(1, Arc::clone(&context)).unwrap();
@@ -306,12 +349,8 @@ async fn partitions_that_are_not_started_or_not_read_hold_nothing_up_and_leave_n
     }
     let unread = plan.execute(0, Arc::clone(&context)).unwrap();
     drop((unread, only, second, plan));
-    let mut conn = driver_connection().await;
-    let open = "SELECT COUNT(*) FROM information_schema.innodb_trx x JOIN information_schema.processlist p \
-                ON p.id = x.trx_mysql_thread_id WHERE p.info IS NULL AND p.db IS NULL AND x.trx_query IS NULL \
-                AND x.trx_started < NOW() - INTERVAL 60 SECOND";
-    let left: u64 = conn.query_first(open).await.unwrap().unwrap();
-    assert_eq!(left, 0);
+    reader.has_transactions(0).await;
+    reader.leave().await;
 }
 
 #[tokio::test]
@@ -343,4 +382,37 @@ async fn a_read_that_is_dropped_while_it_waits_for_the_lock_takes_none() {
     let began = Instant::now();
     database.run(&["UPDATE t SET amount = amount + 1 WHERE id = 1"]).await;
     assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_of_the_target_between_two_splits_costs_no_connection_where_the_server_waits_one_second() {
+    let database = accounts("InnoDB").await;
+    let reader = Reader::new(&database).await;
+    let mut root = driver_connection().await;
+    // as a managed server has it, but for this test's user only; every other user gets what it had
+    let begins = format!(
+        "SET SESSION wait_timeout = IF(CURRENT_USER() LIKE '{0}@%', 1, @@SESSION.wait_timeout), \
+         SESSION idle_transaction_timeout = IF(CURRENT_USER() LIKE '{0}@%', 1, 0), \
+         SESSION idle_readonly_transaction_timeout = IF(CURRENT_USER() LIKE '{0}@%', 1, 0)",
+        reader.name
+    );
+    root.exec_drop("SET GLOBAL init_connect = ?", (begins,)).await.unwrap();
+    let plan = reader.scan(&database, SnapshotMode::Auto).await;
+    let config = SessionConfig::new().with_batch_size(10).with_extension(Arc::new(ScanNotes::default()));
+    let context = Arc::new(TaskContext::default().with_session_config(config));
+    let mut streams = execute_stream_partitioned(plan, context).unwrap();
+    let mut count = 0;
+    for stream in &mut streams {
+        count += stream.next().await.unwrap().unwrap().num_rows();
+    }
+    root.query_drop("SET GLOBAL init_connect = ''").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    for stream in &mut streams {
+        while let Some(batch) = stream.next().await {
+            count += batch.expect("the connection lives").num_rows();
+        }
+    }
+    assert_eq!(count, 1000);
+    drop(streams);
+    reader.leave().await;
 }

@@ -385,6 +385,7 @@ async fn a_session_has_time_for_long_scans_and_the_catalogs_own_limits_win() {
     let has = |text: &str| statements.iter().any(|statement| statement.contains(text));
     assert!(has("SET SESSION query_timeout = 86400"), "{statements:?}");
     assert!(has("SESSION net_write_timeout = 86400"), "{statements:?}");
+    assert!(!has(" wait_timeout"), "idle limits are MySQL's: {statements:?}");
     for options in [("query_timeout", "20m"), ("session.query_timeout", "1200")] {
         let statements = session(&[options, ("session.net_write_timeout", "60")]).await;
         let last = |name: &str| statements.iter().rfind(|statement| statement.contains(name)).unwrap().clone();

@@ -106,3 +106,36 @@ async fn settings_of_speed_and_snapshots_with_bad_values_are_found_before_anythi
         assert!(error_of(&report).1.contains(message), "{script}: {:?}", report.error);
     }
 }
+
+#[tokio::test]
+async fn patterns_of_tables_stand_for_no_views_and_one_table_is_read_once() {
+    let world = World::new().await;
+    let database = format!("engine_{:08x}", rand::random::<u32>());
+    let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
+    let engine = world.builder().catalog("maria", options).build().await.unwrap();
+    let session = engine.session();
+    let script = format!(
+        "CREATE DATABASE maria.{database};
+         USE maria.{database};
+         CREATE TABLE maria.{database}.orders_1 (id INT);
+         CREATE TABLE maria.{database}.orders_2 (id INT) WITH SYSTEM VERSIONING;
+         INSERT INTO maria.{database}.orders_1 VALUES (1);
+         INSERT INTO maria.{database}.orders_2 VALUES (2);
+         CALL remote_execute('maria', 'CREATE VIEW {database}.orders_3 AS SELECT id FROM {database}.orders_1 UNION ALL SELECT id FROM {database}.orders_2');
+         SELECT count(*) FROM TABLES('maria.{database}.orders_*');
+         SELECT count(*) FROM TABLES('maria.{database}.orders_?', 'maria.{database}.orders_3');
+         SELECT count(*) FROM TABLES('maria.{database}.orders_3', 'maria.{database}.orders_[1-3]');
+         SELECT count(*) FROM TABLES('maria.{database}.orders_1', 'maria.{database}.Orders_1', 'maria.{database}.orders_[1-2]')"
+    );
+    let (report, events) = run(&session, script.as_str()).await;
+    let (of_range, _) = run(&session, format!("SELECT id FROM TABLES('maria.{database}.orders_[1-3]')").as_str()).await;
+    let (of_view, _) = run(&session, format!("SELECT id FROM TABLES('maria.{database}.*_3')").as_str()).await;
+    let (dropped, _) = run(&session, format!("DROP DATABASE maria.{database}").as_str()).await;
+    assert_eq!(dropped.status, RunStatus::Succeeded, "{:?}", dropped.error);
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    assert_eq!(rows_of(&events), ["2", "4", "4", "2"]);
+    let message = of_range.error.unwrap().message;
+    assert!(message.contains(&format!("maria.{database}.orders_3 is a view, and a range of TABLES")), "{message}");
+    let message = of_view.error.unwrap().message;
+    assert!(message.contains("matches no table of maria"), "{message}");
+}

@@ -41,14 +41,15 @@ async fn tables_of_one_structure_are_read_as_one() {
     let world = World::new().await;
     let session = world.engine().await.session();
     let script = world.script(
-        "CREATE TABLE source.workshop.orders_00 (id INT PRIMARY KEY, v VARCHAR(10));
-         CREATE TABLE source.workshop.orders_01 (id INT PRIMARY KEY, v VARCHAR(10));
-         CREATE TABLE source.workshop.orders_2024 (v VARCHAR(10), id INT PRIMARY KEY);
+        "CREATE TABLE source.workshop.orders_00 (id INT, v VARCHAR(10)) DUPLICATE KEY(id);
+         CREATE TABLE source.workshop.orders_01 (id INT, v VARCHAR(10)) DUPLICATE KEY(id);
+         CREATE TABLE source.workshop.orders_2024 (v VARCHAR(10), id INT) DUPLICATE KEY(v);
          INSERT INTO source.workshop.orders_00 VALUES (1, 'a'), (2, 'b');
          INSERT INTO source.workshop.orders_01 VALUES (3, 'c');
          INSERT INTO source.workshop.orders_2024 VALUES ('d', 4);
          SELECT _table, id, v FROM TABLES('source.workshop.orders_[00-01]', 'source.workshop.orders_2*') ORDER BY id;
-         SELECT count(*) FROM TABLES('source.workshop.orders_*', 'source.workshop.orders_00') t WHERE t._table LIKE '%_0%';
+         SELECT count(*) FROM TABLES('source.workshop.orders_*', 'source.workshop.orders_00') t WHERE t._table LIKE '%orders_0%';
+         SELECT count(*) FROM TABLES('source.workshop.orders_00', 'SOURCE.Workshop.ORDERS_00', 'source.workshop.Orders_[00-01]');
          USE source.workshop;
          SELECT sum(id) FROM tables('orders_[00-01]');
          INSERT INTO target.ods.users (uid, dt) SELECT id, '2024-08-07' FROM TABLES('orders_*');
@@ -63,6 +64,7 @@ async fn tables_of_one_structure_are_read_as_one() {
             "source.workshop.orders_00|2|b",
             "source.workshop.orders_01|3|c",
             "source.workshop.orders_2024|4|d",
+            "3",
             "3",
             "6",
             "4"

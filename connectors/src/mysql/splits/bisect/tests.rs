@@ -1,14 +1,18 @@
 //! The bisection against a server in memory, which has an order and estimates of its own.
 
 use super::*;
+use crate::mysql::splits::join;
+use crate::mysql::splits::rising::RisingPieces;
 use crate::mysql::splits::server::Spent;
 
 /// Sorted keys, compared as a server does that knows no case; estimates are doubled beyond a few pages, and never over half of the table.
-struct MemoryServer {
+pub(in crate::mysql::splits) struct MemoryServer {
     keys: Vec<Key>,
     /// What the server compares them by.
     weights: Vec<(Vec<u32>, i128)>,
     exact_below: usize,
+    /// Makes each estimate up to 30 % wrong, so that a range may have fewer rows than one inside it.
+    noise: Option<Numbers>,
     spent: Spent,
 }
 
@@ -28,10 +32,14 @@ fn weight(key: &Key) -> (Vec<u32>, i128) {
 }
 
 impl MemoryServer {
-    fn new(mut keys: Vec<Key>) -> Self {
+    pub(in crate::mysql::splits) fn new(mut keys: Vec<Key>) -> Self {
         keys.sort_by_cached_key(weight);
         let weights = keys.iter().map(weight).collect();
-        Self { keys, weights, exact_below: 1000, spent: Spent::default() }
+        Self { keys, weights, exact_below: 1000, noise: None, spent: Spent::default() }
+    }
+
+    fn noisy(keys: Vec<Key>, seed: u64) -> Self {
+        Self { noise: Some(Numbers(seed)), ..Self::new(keys) }
     }
 
     fn place(&self, key: &Key) -> usize {
@@ -42,14 +50,14 @@ impl MemoryServer {
     fn places(&self, range: &KeyRange) -> std::ops::Range<usize> {
         let from = range.from.as_ref().map_or(0, |from| self.place(from));
         let to = range.to.as_ref().map_or(self.keys.len(), |to| self.place(to));
-        from..to
+        from..to.max(from)
     }
 
     fn count(&self, range: &KeyRange) -> usize {
         self.places(range).len()
     }
 
-    fn estimate(&self, range: &KeyRange) -> u64 {
+    fn estimate(&mut self, range: &KeyRange) -> u64 {
         if let (Some(from), Some(to)) = (&range.from, &range.to)
             && weight(from) >= weight(to)
         {
@@ -57,7 +65,8 @@ impl MemoryServer {
         }
         let rows = self.count(range).max(1);
         let estimate = if rows < self.exact_below { rows } else { (2 * rows).min((self.keys.len() / 2).max(1)) };
-        estimate as u64
+        let percent = self.noise.as_mut().map_or(100, |noise| 70 + noise.next() as usize % 61);
+        (estimate * percent / 100).max(1) as u64
     }
 
     fn dive(&mut self, dives: usize) {
@@ -116,29 +125,36 @@ impl Numbers {
     }
 }
 
-/// Rows of the splits that are planned, in order; checks that the leaves are neighbours, that their bounds rise and what it cost.
+/// Rows of the splits that are planned, in order; checks that the leaves' bounds rise, that every key is in one split and what it cost.
 async fn sizes(keys: Vec<Key>, splits: usize) -> Vec<usize> {
     let mut server = MemoryServer::new(keys);
     let rows = server.keys.len() as u64;
     let leaves = leaves(&mut server, rows, splits).await.unwrap().unwrap();
+    let bounds: Vec<_> = leaves.iter().filter_map(|leaf| leaf.range.from.as_ref()).map(weight).collect();
+    assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]), "the bounds do not rise");
+    sizes_of_pieces(server, &leaves, splits).await
+}
+
+/// As [`sizes`], of a server whose estimates are noisy.
+async fn noisy_sizes(keys: Vec<Key>, splits: usize, seed: u64) -> Vec<usize> {
+    let mut server = MemoryServer::noisy(keys, seed);
+    let rows = server.keys.len() as u64;
+    let leaves = leaves(&mut server, rows, splits).await.unwrap().unwrap();
+    sizes_of_pieces(server, &leaves, splits).await
+}
+
+async fn sizes_of_pieces(mut server: MemoryServer, leaves: &[Leaf], splits: usize) -> Vec<usize> {
     assert_eq!(leaves[0].range.from, None);
     assert_eq!(leaves[leaves.len() - 1].range.to, None);
     for pair in leaves.windows(2) {
         assert_eq!(pair[0].range.to, pair[1].range.from);
         assert!(pair[0].range.to.is_some());
     }
-    let bounds: Vec<_> = leaves.iter().filter_map(|leaf| leaf.range.from.as_ref()).map(weight).collect();
-    assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]), "the bounds do not rise");
+    let (first, others) = join(leaves, splits).unwrap();
+    let pieces = RisingPieces::check(&mut server, first, others).await.unwrap();
     let spent = server.spent();
-    assert!(spent.statements <= 195 && spent.rows_read <= 1000, "{spent:?}");
-    let total: f64 = leaves.iter().map(|leaf| leaf.weight).sum();
-    let groups = groups(&leaves, total / splits as f64);
-    let size = |places: std::ops::Range<usize>| {
-        let range =
-            KeyRange { from: leaves[places.start].range.from.clone(), to: leaves[places.end - 1].range.to.clone() };
-        server.count(&range)
-    };
-    let sizes: Vec<usize> = groups.into_iter().map(size).collect();
+    assert!(spent.statements <= 198 && spent.rows_read <= 1000, "{spent:?}");
+    let sizes: Vec<usize> = pieces.ranges().map(|range| server.count(&range)).collect();
     assert_eq!(sizes.iter().sum::<usize>(), server.keys.len(), "a key is in no split, or in two");
     sizes
 }
@@ -287,5 +303,31 @@ async fn text_of_any_spread_is_in_one_split_each() {
         };
         let keys = (0..30_000).map(|_| key()).collect();
         assert_any_spread(keys, 2 + seed as usize % 15, &format!("seed {seed}")).await;
+    }
+}
+
+/// A split more or less even is all that estimates decide: with any of them every key is in one split.
+#[tokio::test]
+async fn estimates_that_do_not_rise_with_the_range_double_no_row() {
+    for seed in 0..20 {
+        let mut random = Numbers(seed);
+        let kinds: [(&str, Vec<Key>); 5] = [
+            ("numbers", numbers((0..20_000).map(|_| i128::from(random.next().cast_signed())))),
+            ("bytes", (0..20_000).map(|_| Key::Bytes(random.next().to_be_bytes().to_vec())).collect()),
+            (
+                "bytes of any length",
+                (0..20_000)
+                    .map(|n| Key::Bytes(random.next().to_be_bytes()[..1 + n % 8].iter().map(|byte| byte % 7).collect()))
+                    .collect(),
+            ),
+            ("text", (0..20_000).map(|_| Key::Text(format!("{:016x}", random.next()))).collect()),
+            ("numbers as text", (0..20_000).map(|n| Key::Text(format!("order/{n}"))).collect()),
+        ];
+        for (kind, keys) in kinds {
+            let sizes = noisy_sizes(keys, 32, seed + 100).await;
+            assert!(sizes.len() >= 8, "{kind}, seed {seed}: {sizes:?}");
+            let most = sizes.iter().max().unwrap();
+            assert!(*most <= 5_000, "{kind}, seed {seed}: {sizes:?}");
+        }
     }
 }

@@ -142,3 +142,23 @@ async fn what_the_server_refuses_to_tell_makes_one_split() {
     assert!(text.contains("splits=1 (cannot find out how to split it: "), "{text}");
     assert_eq!(column(&query(&session, "SELECT count(*), sum(id) FROM t").await), ["20000|200010000"]);
 }
+
+#[tokio::test]
+async fn a_server_that_does_not_say_in_time_makes_one_split() {
+    let database = TestDatabase::with_options(&[("read_timeout", "1s")]).await;
+    database
+        .run(&[
+            "CREATE TABLE t (k INT PRIMARY KEY, id INT)",
+            "INSERT INTO t SELECT seq, seq FROM seq_1_to_20000",
+            "ANALYZE TABLE t",
+        ])
+        .await;
+    let session = session(&database, "t", &[SETTINGS]).await;
+    let mut connection = driver_connection().await;
+    connection.query_drop(format!("LOCK TABLES `{}`.t WRITE", database.name)).await.unwrap();
+    let (text, splits) = planned(&session, "SELECT * FROM t").await;
+    connection.disconnect().await.unwrap();
+    assert_eq!(splits.len(), 1);
+    assert!(text.contains("cannot find out how to split it: the server did not say within 1 s"), "{text}");
+    assert_eq!(column(&query(&session, "SELECT count(*), sum(id) FROM t").await), ["20000|200010000"]);
+}
