@@ -207,7 +207,7 @@ async fn the_columns_of_a_view_are_of_the_types_that_the_server_tells_beforehand
              YEAR(d) AS c11, x + 0 AS c12, CONCAT(s, i) AS c13, UPPER(e) AS c14, HEX(r) AS c15, JSON_EXTRACT(j, '$[0]') AS c16, \
              i = 1 AS c17, NULL AS c18, COALESCE(dt, NOW()) AS c19, NOW() AS c20, CURDATE() AS c21, CURTIME(6) AS c22, \
              IFNULL(tm, '00:00:00') AS c23, IF(i, flag, flag) AS c24, DATE '2024-01-01' AS c25, TIMESTAMP '2024-01-01 00:00:00' AS c26, \
-             1.50 AS c27, 7 AS c28, 12345678901 AS c29, 'text' AS c30, X'41' AS c31, STR_TO_DATE('2024', '%Y') AS c32, \
+             1.50 AS c27, 7 AS c28, 12345678901 AS c29, 'text' AS c30, X'41' AS c31, STR_TO_DATE('2024-08-07', '%Y-%m-%d') AS c32, \
              STR_TO_DATE('10', '%H') AS c33, MAKETIME(1, 2, 3.5) AS c34, CAST(s AS BINARY) AS c35, UUID() AS c36, \
              GREATEST(d, dt) AS c37, COALESCE(i, n) AS c38, COALESCE(f, 1) AS c39, UNIX_TIMESTAMP(dt) AS c40 FROM t",
             "CREATE VIEW w AS SELECT MAX(i) AS a1, SUM(i) AS a2, AVG(i) AS a3, COUNT(*) AS a4, MIN(d) AS a5, MAX(dt) AS a6, \
