@@ -12,8 +12,8 @@ use mysql_async::prelude::Queryable;
 use syncline_connectors::catalog::CatalogConfig;
 use syncline_connectors::mysql_protocol::connect::{ConnectionPool, Dialect};
 use syncline_connectors::mysql_protocol::decode::{BatchBuilder, ReadColumn};
-use syncline_connectors::mysql_protocol::options::ConnectionConfig;
 use syncline_connectors::mysql_protocol::described::read_column;
+use syncline_connectors::mysql_protocol::options::ConnectionConfig;
 use syncline_connectors::mysql_protocol::wire::{Answer, Step};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
