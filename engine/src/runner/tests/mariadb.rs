@@ -11,13 +11,17 @@ fn server() -> String {
         .expect("SYNCLINE_TEST_MYSQL names no server; run the tests with tests/run, which starts one")
 }
 
+/// A world whose session has the server as catalog `maria`, and the name of a database that nobody else makes there.
+async fn world_with_maria() -> (World, Session, String) {
+    let world = World::new().await;
+    let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
+    let session = world.builder().catalog("maria", options).build().await.unwrap().session();
+    (world, session, format!("engine_{:08x}", rand::random::<u32>()))
+}
+
 #[tokio::test]
 async fn rows_of_a_real_server_arrive_and_a_native_statement_can_be_stopped() {
-    let world = World::new().await;
-    let database = format!("engine_{:08x}", rand::random::<u32>());
-    let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
-    let engine = world.builder().catalog("maria", options).build().await.unwrap();
-    let session = engine.session();
+    let (world, session, database) = world_with_maria().await;
     let script = format!(
         "CREATE DATABASE maria.{database};
          CREATE TABLE maria.{database}.people (uid VARCHAR(20), gender VARCHAR(10), age INT, dt DATE);
@@ -46,11 +50,7 @@ async fn rows_of_a_real_server_arrive_and_a_native_statement_can_be_stopped() {
 
 #[tokio::test]
 async fn the_report_says_as_of_when_a_table_was_read_by_several_connections() {
-    let world = World::new().await;
-    let database = format!("engine_{:08x}", rand::random::<u32>());
-    let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
-    let engine = world.builder().catalog("maria", options).build().await.unwrap();
-    let session = engine.session();
+    let (_world, session, database) = world_with_maria().await;
     let people: Vec<String> = (0..20_000).map(|uid| format!("({uid}, 'x', 1, '2024-08-07')")).collect();
     let people = people.join(", ");
     let script = format!(
@@ -109,11 +109,7 @@ async fn settings_of_speed_and_snapshots_with_bad_values_are_found_before_anythi
 
 #[tokio::test]
 async fn patterns_of_tables_stand_for_no_views_and_one_table_is_read_once() {
-    let world = World::new().await;
-    let database = format!("engine_{:08x}", rand::random::<u32>());
-    let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
-    let engine = world.builder().catalog("maria", options).build().await.unwrap();
-    let session = engine.session();
+    let (_world, session, database) = world_with_maria().await;
     let script = format!(
         "CREATE DATABASE maria.{database};
          USE maria.{database};
