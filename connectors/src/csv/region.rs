@@ -37,6 +37,16 @@ impl<'a> Region<'a> {
         self.advance(len);
     }
 
+    /// Writes the first bytes of three words, at most 24.
+    #[inline(always)]
+    pub(crate) fn put_words(&mut self, words: [u64; 3], len: usize) {
+        let room = &mut self.rest[..3 * WORD];
+        for (room, word) in room.chunks_exact_mut(WORD).zip(words) {
+            room.copy_from_slice(&word.to_le_bytes());
+        }
+        self.advance(len);
+    }
+
     #[inline(always)]
     pub(crate) fn put_byte(&mut self, byte: u8) {
         self.rest[0] = byte;
