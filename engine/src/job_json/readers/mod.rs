@@ -3,6 +3,7 @@
 mod database;
 mod mysql;
 mod starrocks;
+mod stream;
 
 use super::context::Context;
 use super::model::Plugin;
@@ -11,7 +12,7 @@ use super::plan::Source;
 use crate::error::Result;
 
 /// Readers that are built.
-const KNOWN: &[&str] = &["mysql", "starrocks"];
+const KNOWN: &[&str] = &["mysql", "starrocks", "stream"];
 
 /// The source of a reader.
 pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Source> {
@@ -19,6 +20,7 @@ pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Source>
     match plugin.name.as_str() {
         "mysql" => mysql::plan(parameters, context),
         "starrocks" => starrocks::plan(parameters, context),
+        "stream" => stream::plan(parameters, context),
         name => Err(unknown(&plugin.path, "reader", name, KNOWN)),
     }
 }
