@@ -30,8 +30,16 @@ pub(super) enum Effect {
 }
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
-const WRITE_SETTINGS: &[&str] =
-    &["write_mode", "load_bytes", "load_rows", "load_parallelism", "visible_timeout", "error_limit", "max_line_bytes"];
+const WRITE_SETTINGS: &[&str] = &[
+    "write_mode",
+    "load_bytes",
+    "load_rows",
+    "load_parallelism",
+    "visible_timeout",
+    "error_limit",
+    "strategy_on_error",
+    "max_line_bytes",
+];
 
 /// The names of all settings that an engine or a connector reads.
 fn settings() -> impl Iterator<Item = &'static str> {
