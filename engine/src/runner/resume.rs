@@ -365,7 +365,7 @@ impl Resumed {
             }
             report.statements.push(statement);
         }
-        report.status = super::run_status(&report.statements);
+        report.status = super::run::run_status(&report.statements);
         report.can_resume = is_possible(report);
     }
 }
