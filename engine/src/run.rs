@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -38,6 +39,12 @@ impl Script {
     pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
+    }
+
+    /// The name without folders and without `.sql`: a job's name by default, and `$nodeid`.
+    pub(crate) fn short_name(&self) -> &str {
+        let file = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
+        file.strip_suffix(".sql").unwrap_or(file)
     }
 }
 
@@ -132,7 +139,8 @@ impl RunOptions {
         self
     }
 
-    /// The planned time, `YYYY-MM-DD hh:mm:ss` or `yyyymmddhh24miss`, in the run's zone.
+    /// The planned time, `YYYY-MM-DD hh:mm:ss` or `yyyymmddhh24miss`, in the run's zone; a time of day alone, `hh:mm:ss`, is that of the day
+    /// after the business date, or of today if none is given.
     #[must_use]
     pub fn cyctime(mut self, cyctime: impl Into<String>) -> Self {
         self.cyctime = Some(cyctime.into());
@@ -228,6 +236,12 @@ pub enum RunEvent {
         bytes_written: u64,
         /// The part of the input that is read, 0 to 1, by the sources' own estimates; None where one has none.
         done: Option<f64>,
+        /// Rows left out.
+        rows_rejected: u64,
+        /// How long writers have waited for rows, over all of them; None in a query.
+        wait_reader: Option<Duration>,
+        /// How long tasks that read have waited for somebody to take their rows, over all of them; None where no scan measures it.
+        wait_writer: Option<Duration>,
     },
     /// A result set begins.
     ResultSchema {
@@ -352,6 +366,10 @@ impl Drop for Run {
 pub struct RunStopper(CancellationToken);
 
 impl RunStopper {
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self(stop)
+    }
+
     /// Stops the run. Does nothing if it has ended.
     pub fn stop(&self) {
         self.0.cancel();

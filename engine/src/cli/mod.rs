@@ -4,6 +4,7 @@
 //! looks at the working directory.
 
 mod args;
+mod backfill;
 mod check;
 mod demo;
 mod drive;
@@ -16,6 +17,7 @@ mod report;
 mod run;
 mod setup;
 mod signals;
+mod waits;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 mod check;
 mod context;
 mod create_table;
+mod emptied_tables;
 mod events;
 mod explain;
 mod native;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use syncline_sql::{Clocks, Statement};
+use syncline_sql::{Clocks, RunNames, Statement};
 use tokio_util::sync::CancellationToken;
 
 use super::check::{self, Reader};
 use super::context::Context;
+use super::emptied_tables::{self, Warning};
 use super::events::Events;
 use super::recorder::Recorder;
 use super::resume::{self, EarlierRun, Resumed};
@@ -80,11 +81,7 @@ impl Runner {
     }
 
     fn job(&self) -> String {
-        let of_script = || {
-            let name = self.request.scripts.first().map_or("query", |script| script.name.as_str());
-            let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
-            file.strip_suffix(".sql").unwrap_or(file).to_owned()
-        };
+        let of_script = || self.request.scripts.first().map_or("query", Script::short_name).to_owned();
         self.request.options.job_name.clone().unwrap_or_else(of_script)
     }
 
@@ -143,6 +140,12 @@ impl Runner {
             return Err(error);
         }
         self.check_names(&mut steps, &scopes, &resumed, report).await?;
+        if !options.interactive {
+            for Warning { step, message } in emptied_tables::warnings(&steps, &scopes) {
+                self.events.warn(step, message.clone()).await;
+                report.warnings.push(message);
+            }
+        }
         if options.dry_run {
             report.statements = steps.iter().map(|step| resumed.dry_report(step)).collect();
             report.status = RunStatus::Succeeded;
@@ -207,12 +210,18 @@ impl Runner {
         let mut begin = self.request.session.scope();
         begin.load_tables()?;
         begin.begin_run(clocks, options)?;
-        let scopes: Vec<Scope> = self.request.scripts.iter().map(|_| begin.clone()).collect();
+        let scope_of = |script: &Script| {
+            let mut scope = begin.clone();
+            let (node, task) = (script.short_name().to_owned(), self.run_id.clone());
+            scope.parameters.set_run(RunNames { job: report.job.clone(), node, task });
+            scope
+        };
+        let scopes: Vec<Scope> = self.request.scripts.iter().map(scope_of).collect();
 
         let mut reader = Reader::new(resumed);
         let mut read = Ok(());
-        for (job, script) in self.request.scripts.iter().enumerate() {
-            read = reader.read_job(job, script, &mut begin.clone());
+        for (job, (script, scope)) in self.request.scripts.iter().zip(&scopes).enumerate() {
+            read = reader.read_job(job, script, &mut scope.clone());
             if read.is_err() {
                 break;
             }
