@@ -215,6 +215,27 @@ fn where_is_evaluated_by_mysql_and_limits_and_sessions_are_kept() {
     ));
     assert!(expected.0 > 50, "{expected:?}");
     assert_eq!(found, expected);
+    // the condition stands in every statement of the scan, and with splits as well
+    let query =
+        "FROM TABLES('user_behavior_analysis_mysql.ods_user_info_d', where => 'gender = ''MALE'' -- in any case')";
+    let explained = world.cli.run(&["query", &format!("EXPLAIN SELECT id {query} WHERE id > 5")]);
+    assert!(
+        explained.stdout.contains("MySqlExec") && explained.stdout.contains("(gender = 'MALE' -- in any case ) AND ("),
+        "{explained:?}"
+    );
+    assert!(!explained.stdout.contains("TablesExec"), "{explained:?}");
+    let settings =
+        "SET syncline.split_rows = '1'; SET syncline.read_connections = '3'; SET syncline.split_column = 'id';";
+    let rows = world.cli.rows(&format!("{settings} SELECT count(*) AS n {query} WHERE id > 5"));
+    let expected = world.source.rows("SELECT id FROM ods_user_info_d WHERE gender = 'MALE' AND id > 5").len();
+    assert_eq!(rows[0]["n"], expected);
+    for bad in ["a) or (b", "a; b", "", "gender = ?", "(SELECT 1"] {
+        let ran = world.cli.run(&[
+            "query",
+            &format!("SELECT 1 FROM TABLES('user_behavior_analysis_mysql.ods_user_info_d', where => '{bad}')"),
+        ]);
+        assert_eq!(ran.code, 2, "{bad}: {ran:?}");
+    }
     // the value of a parameter cannot leave the condition
     let ran = world.run("datax_mysql_to_starrocks.json", &["-p", "from=x') or ('1' = '1"]);
     assert_eq!(ran.code, 2, "{ran:?}");
@@ -244,6 +265,16 @@ fn shards_are_read_as_one_table() {
         .collect();
     assert_eq!(found, world.digest_of_source(&all.join(" UNION ALL ")));
     assert_eq!(found.0, 120);
+    // a condition of StarRocks, beside a filter, a projection and a limit of ours
+    let tables = "TABLES('Doc_StarRocks_Storage_Compute_Tightly_01.ods.all_orders', where => 'price > 3 and customer is not null')";
+    let rows = world.cli.rows(&format!("SELECT count(*) AS n FROM {tables}"));
+    let expected: Vec<String> = ["orders_0", "orders_1", "orders_2", "orders_03"]
+        .iter()
+        .map(|table| format!("SELECT order_id FROM {table} WHERE price > 3 AND customer IS NOT NULL"))
+        .collect();
+    assert_eq!(rows[0]["n"], world.source.rows(&expected.join(" UNION ALL ")).len());
+    let rows = world.cli.rows(&format!("SELECT order_id FROM {tables} WHERE order_id < 10 ORDER BY order_id LIMIT 1"));
+    assert_eq!(rows, [serde_json::json!({"order_id": 9})]);
 }
 
 #[test]
