@@ -33,6 +33,7 @@ use crate::error::{Result, SynclineError, codes};
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE, Scope};
 pub(crate) use rewrite::TableKey;
 use rewrite::{BadCall, TableCall};
+pub(crate) use tables::expand as tables_of_range;
 
 /// A table that a name means.
 pub(crate) struct ResolvedTable {

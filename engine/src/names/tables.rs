@@ -164,7 +164,7 @@ fn is_wild(name: &str) -> bool {
 }
 
 /// The names that ranges such as `orders_[0-99]` or `orders_[00-31]` stand for; without a range the text itself.
-fn expand(pattern: &str) -> Result<Vec<String>> {
+pub(crate) fn expand(pattern: &str) -> Result<Vec<String>> {
     let mut names = vec![String::new()];
     let mut rest = pattern;
     while let Some((before, behind)) = rest.split_once('[') {
