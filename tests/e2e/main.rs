@@ -11,6 +11,7 @@ mod faults;
 mod file_resume;
 mod file_writes;
 mod job;
+mod json_file_jobs;
 mod loads;
 mod partitions;
 mod resume;

@@ -81,7 +81,9 @@ fn method(name: &str, value: &str) -> Result<Method> {
 fn unknown(name: &str, short: &str) -> ConnectorError {
     let hint = match nearest(short, KNOWN.iter().copied().filter(|known| !known.ends_with('.'))) {
         Some(known) => format!("did you mean \"{TABLE_OPTION}{known}\"?"),
-        None => "known are http.method, http.body, http.header.NAME, http.connect_timeout, http.read_timeout".to_owned(),
+        None => {
+            "known are http.method, http.body, http.header.NAME, http.connect_timeout, http.read_timeout".to_owned()
+        }
     };
     ConnectorError::option(format!("unknown property \"{}\"; {hint}", name.escape_debug()))
 }

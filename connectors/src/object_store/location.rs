@@ -76,7 +76,8 @@ impl FileLocation {
     /// # Errors
     /// Code Option for values that are none, and where there is no HTTP server.
     pub fn with_http_options(self, options: &Options) -> Result<Self> {
-        let is_http = |name: &str| name.get(..TABLE_OPTION.len()).is_some_and(|it| it.eq_ignore_ascii_case(TABLE_OPTION));
+        let is_http =
+            |name: &str| name.get(..TABLE_OPTION.len()).is_some_and(|it| it.eq_ignore_ascii_case(TABLE_OPTION));
         let Some((name, _)) = options.iter().find(|(name, _)| is_http(name)) else { return Ok(self) };
         match self {
             Self::Http { client, url } => Ok(Self::Http { client: client.for_table(options)?, url }),

@@ -175,7 +175,8 @@ impl CsvRecords {
         let is_datax = self.syntax.dialect == CsvDialect::DataX;
         // its jobs name some fields of a row, and nobody minds the others
         let more = !is_datax && self.fields.len() > self.columns.len();
-        if is_datax && self.on_bad != OnBad::Null
+        if is_datax
+            && self.on_bad != OnBad::Null
             && let Some(reason) = self.dirt(end)
         {
             return match self.on_bad {
@@ -220,7 +221,9 @@ impl CsvRecords {
     fn dirt(&self, end: End) -> Option<String> {
         let (fields, columns) = (self.fields.len(), self.columns.len());
         if end == End::Open {
-            return Some("the quotes that open in this line do not end; set \"quote\" = '' if quotes are data".to_owned());
+            return Some(
+                "the quotes that open in this line do not end; set \"quote\" = '' if quotes are data".to_owned(),
+            );
         }
         if self.fields.has_loose_text() {
             return Some("has text behind a closing quote; set \"quote\" = '' if quotes are data".to_owned());

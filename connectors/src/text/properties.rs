@@ -339,7 +339,9 @@ fn compression(name: &str, value: &str) -> Result<Compression> {
         other @ ("xz" | "snappy" | "lz4" | "lzo" | "brotli") => {
             Err(super::decompress::not_built_yet(&format!("\"{name}\" = \"{other}\"")))
         }
-        _ => Err(ConnectorError::option(format!("property \"{name}\" is auto, none, gzip, zstd, bzip2, deflate or zip"))),
+        _ => {
+            Err(ConnectorError::option(format!("property \"{name}\" is auto, none, gzip, zstd, bzip2, deflate or zip")))
+        }
     }
 }
 

@@ -180,9 +180,8 @@ impl ZipFile {
 
     /// A descriptor has a signature or has none, and sizes of 4 or 8 bytes; what follows it tells which.
     fn read_descriptor(&mut self, rest: &[u8], sum: u32) -> Result<usize> {
-        let follows = |at: usize, head: &[u8]| {
-            head.get(at..at + 4).is_some_and(|next| next == DIRECTORY || next == LOCAL_HEADER)
-        };
+        let follows =
+            |at: usize, head: &[u8]| head.get(at..at + 4).is_some_and(|next| next == DIRECTORY || next == LOCAL_HEADER);
         let taken = self.collect(rest, DESCRIPTOR_BYTES + LOCAL_HEADER.len());
         let start = if self.head.starts_with(DESCRIPTOR) { DESCRIPTOR.len() } else { 0 };
         let found = [start + 12, start + 20].into_iter().find(|end| follows(*end, &self.head));

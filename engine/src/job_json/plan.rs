@@ -115,7 +115,7 @@ pub(crate) fn statements(context: &mut Context, source: Source, sink: Sink, cata
         Target::Table { table, columns, properties } => {
             let mut text = format!("INSERT INTO {table}");
             if !columns.is_empty() {
-                text = in_parentheses(&format!("{text} "), &columns);
+                text = script::in_parentheses(&format!("{text} "), &columns);
             }
             let properties: Vec<(String, String)> = properties.into_iter().chain(quoted).collect();
             if !properties.is_empty() {
@@ -157,10 +157,4 @@ pub(crate) fn statements(context: &mut Context, source: Source, sink: Sink, cata
 
 fn select(columns: &[String], from: &str) -> String {
     format!("{}\nFROM {from}", script::list("SELECT ", columns))
-}
-
-/// `before (a, b)`, broken like a list.
-fn in_parentheses(before: &str, items: &[String]) -> String {
-    let line = items.join(", ");
-    if before.len() + line.len() < 100 { format!("{before}({line})") } else { format!("{before}(\n  {}\n)", items.join(",\n  ")) }
 }

@@ -94,6 +94,12 @@ pub(crate) fn list(before: &str, items: &[String]) -> String {
     format!("{}\n  {}", before.trim_end(), items.join(",\n  "))
 }
 
+/// `before (a, b)`, broken like a list.
+pub(crate) fn in_parentheses(before: &str, items: &[String]) -> String {
+    let line = items.join(", ");
+    if before.len() + line.len() < 100 { format!("{before}({line})") } else { format!("{before}(\n  {}\n)", items.join(",\n  ")) }
+}
+
 /// A comment of one line or more, safe whatever the text holds.
 pub(crate) fn comment(text: &str) -> String {
     let clean = |line: &str| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();

@@ -203,7 +203,12 @@ async fn the_dialect_of_datax_trims_doubles_quotes_and_has_no_null() {
     // the text for NULL is so in quotes too, and after the blanks are gone
     let (rows, _) = datax(ABC, &[("nullValue", "null")], " null ,\"null\",NULL\n").await;
     assert_eq!(rows, ["∅¦∅¦NULL"]);
-    let plain = [("quote", ""), ("multiLine", "false"), ("ignoreLeadingWhiteSpace", "false"), ("ignoreTrailingWhiteSpace", "false")];
+    let plain = [
+        ("quote", ""),
+        ("multiLine", "false"),
+        ("ignoreLeadingWhiteSpace", "false"),
+        ("ignoreTrailingWhiteSpace", "false"),
+    ];
     let (rows, _) = datax(ABC, &plain, " \"a,b\",c \n").await;
     assert_eq!(rows, [" \"a¦b\"¦c "]);
     let (rows, _) = datax("a STRING", &[("skipEmptyRecords", "false")], "a\n\nb\n").await;
@@ -227,13 +232,7 @@ async fn what_is_dirty_in_datax_is_a_reject() {
         "9,\"2024-08-07\"x,1,true\n",
     );
     let (rows, rejects) = datax(columns, &[], text).await;
-    assert_eq!(
-        rows,
-        [
-            "1¦2024-08-07T12:34:56¦1.5¦true",
-            "3¦2024-08-07T00:00:00¦1000.0¦true"
-        ]
-    );
+    assert_eq!(rows, ["1¦2024-08-07T12:34:56¦1.5¦true", "3¦2024-08-07T00:00:00¦1000.0¦true"]);
     assert_eq!(
         rejects,
         [
@@ -250,10 +249,15 @@ async fn what_is_dirty_in_datax_is_a_reject() {
     );
     // quotes that stay open swallow no other row where a line is a row
     let lines = [("multiLine", "false"), ("timestampFormat.at", "yyyy/MM/dd"), ("timestampFormat", "dd.MM.yyyy")];
-    let (rows, rejects) = datax("s STRING;at TIMESTAMP;b TIMESTAMP", &lines, "\"a,b,c\nd,2024/08/07,07.08.2024\n").await;
+    let (rows, rejects) =
+        datax("s STRING;at TIMESTAMP;b TIMESTAMP", &lines, "\"a,b,c\nd,2024/08/07,07.08.2024\n").await;
     assert_eq!(rows, ["d¦2024-08-07T00:00:00¦2024-08-07T00:00:00"]);
     assert_eq!(rejects, ["1: the quotes that open in this line do not end; set \"quote\" = '' if quotes are data"]);
-    for properties in [&[("dialect", "opencsv")][..], &[("dialect", "datax"), ("escape", "\\\\")], &[("dialect", "datax"), ("timestampFormat.x", "y")]] {
+    for properties in [
+        &[("dialect", "opencsv")][..],
+        &[("dialect", "datax"), ("escape", "\\\\")],
+        &[("dialect", "datax"), ("timestampFormat.x", "y")],
+    ] {
         let options = TextTableOptions::of(TextPreset::Csv, super::columns(ABC));
         let options = options.with_properties(&properties.iter().copied().collect());
         assert!(options.and_then(|(options, _)| options.check()).is_err(), "{properties:?}");

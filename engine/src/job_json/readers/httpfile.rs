@@ -39,7 +39,12 @@ fn request(parameters: &Parameters<'_>, context: &mut Context) -> Result<Vec<(St
         "POST" | "PUT" => {
             put("method", format!("\"{method}\""));
             if let Some(body) = parameters.text("requestBody")?.filter(|body| !body.is_empty()) {
-                put("body", context.write.quoted(&body)?);
+                // `${name}` within it is put in by the script, which a reference cannot do
+                let written = match is_secret(&body) && !body.contains('$') {
+                    true => context.catalogs.secret(&format!("{}_request_body", context.job), &body),
+                    false => context.write.quoted(&body)?,
+                };
+                put("body", written);
             }
         }
         _ => return Err(parameters.wrong("requestMethod", "is one of GET, POST and PUT")),

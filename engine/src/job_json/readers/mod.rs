@@ -1,8 +1,11 @@
 //! Readers: each plugin's parameters as a [`Source`].
 
 mod database;
+mod httpfile;
 mod mysql;
+mod oss;
 mod starrocks;
+mod txtfile;
 
 use super::context::Context;
 use super::model::Plugin;
@@ -11,12 +14,15 @@ use super::plan::Source;
 use crate::error::Result;
 
 /// Readers that are built.
-const KNOWN: &[&str] = &["mysql", "starrocks"];
+const KNOWN: &[&str] = &["mysql", "starrocks", "httpfile", "oss", "txtfile"];
 
 /// The source of a reader.
 pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Source> {
     let parameters = &plugin.parameters;
     match plugin.name.as_str() {
+        "httpfile" => httpfile::plan(parameters, context),
+        "oss" => oss::plan(parameters, context),
+        "txtfile" => txtfile::plan(parameters, context),
         "mysql" => mysql::plan(parameters, context),
         "starrocks" => starrocks::plan(parameters, context),
         name => Err(unknown(&plugin.path, "reader", name, KNOWN)),

@@ -1,6 +1,8 @@
 //! Writers: each plugin's parameters as a [`Sink`].
 
+mod oss;
 mod starrocks;
+mod txtfile;
 
 use super::context::Context;
 use super::model::Plugin;
@@ -9,12 +11,14 @@ use super::readers::unknown;
 use crate::error::Result;
 
 /// Writers that are built.
-const KNOWN: &[&str] = &["starrocks"];
+const KNOWN: &[&str] = &["starrocks", "oss", "txtfile"];
 
 /// The sink of a writer.
 pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Sink> {
     let parameters = &plugin.parameters;
     match plugin.name.as_str() {
+        "oss" => oss::plan(parameters, context),
+        "txtfile" => txtfile::plan(parameters, context),
         "starrocks" => starrocks::plan(parameters, context),
         name => Err(unknown(&plugin.path, "writer", name, KNOWN)),
     }
