@@ -134,8 +134,7 @@ type Columns = Vec<(String, DataType)>;
 
 /// The columns that the files hold, and those that become folders.
 fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
-    let mut columns: Columns =
-        source.fields().iter().map(|field| (field.name().clone(), file_type(field.data_type()))).collect();
+    let mut columns = columns_of(source);
     let mut partition_columns = Columns::new();
     for wanted in &files.partition_columns {
         let name = wanted.parts.concat();
@@ -157,6 +156,7 @@ fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
     Ok((columns, partition_columns))
 }
 
+<<<<<<< HEAD
 /// Columns are matched by position, so there must be as many; those that become folders have no place in a list of all.
 fn check_schema(files: &FilesTarget, schema: &Columns, columns: &Columns, partition_columns: &Columns) -> Result<()> {
     let message = match (schema.len(), columns.len()) {
@@ -167,6 +167,11 @@ fn check_schema(files: &FilesTarget, schema: &Columns, columns: &Columns, partit
         _ => return Ok(()),
     };
     Err(SynclineError::from(ConnectorError::option(message)).at(files.position.clone()))
+=======
+/// A query's columns with the types that files have for them.
+pub(crate) fn columns_of(source: &Schema) -> Vec<(String, DataType)> {
+    source.fields().iter().map(|field| (field.name().clone(), file_type(field.data_type()))).collect()
+>>>>>>> refs/heads/jobs
 }
 
 /// The type of a query's column as files have it: those of Hive, which has no unsigned numbers, and no type for a time of day.

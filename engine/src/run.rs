@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
+use syncline_connectors::Secret;
 use syncline_connectors::sink::Reject;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -25,18 +26,30 @@ pub struct Script {
     pub text: String,
     /// Where relative paths (`SOURCE`, `LOCATION`, `${file:…}`) start; None refuses them.
     pub folder: Option<PathBuf>,
+    /// What `${env:NAME}` reads in catalogs that this script defines, before the environment.
+    pub secrets: Vec<(String, Secret)>,
 }
 
 impl Script {
     /// Names a text; relative paths in it are refused until [`folder`](Script::folder) is set.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), folder: None }
+        Self { name: name.into(), text: text.into(), folder: None, secrets: Vec::new() }
     }
 
     /// Sets the folder that relative paths start from.
     #[must_use]
     pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+}
+
+impl Script {
+    /// Sets what `${env:NAME}` reads in catalogs that this script defines, whatever the environment holds and permits. So a password that is
+    /// known to the program never stands in the script's text.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: impl IntoIterator<Item = (String, Secret)>) -> Self {
+        self.secrets.extend(secrets);
         self
     }
 }

@@ -44,6 +44,16 @@ impl Login {
         })
     }
 
+    /// The variables of `session`, as `session.NAME` properties.
+    pub(crate) fn session(&self) -> &[(String, String)] {
+        &self.session
+    }
+
+    /// The login alone, where the variables are set otherwise.
+    pub(crate) fn without_session(&self) -> Self {
+        Self { session: Vec::new(), ..self.clone() }
+    }
+
     /// The variables of `session` cannot be set on a data source that the config defines.
     pub(crate) fn refuse_session(&self, parameters: &Parameters<'_>) -> Result<()> {
         match self.session.first() {

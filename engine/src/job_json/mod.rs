@@ -113,9 +113,9 @@ fn convert_value(file: &str, root: &Value, variables: Variables) -> Result<Conve
     };
     let source = readers::plan(&job.reader, &mut context)?;
     job.reader.parameters.finish(&mut context.notes);
-    let source = transformers::apply(source, &job.transformers, &mut context)?;
     let sink = writers::plan(&job.writer, &mut context)?;
     job.writer.parameters.finish(&mut context.notes);
+    let source = transformers::apply(source, &job.transformers, sink.target.count(), &mut context)?;
     plan::check_columns(&job, &source, &sink)?;
     let (catalogs, secrets) = context.catalogs.statements(&context.write)?;
     let groups = plan::statements(&mut context, source, sink, catalogs)?;

@@ -38,11 +38,6 @@ impl<'a> Parameters<'a> {
         Self { path: path.into(), object: Cow::Owned(Map::new()), read: RefCell::default() }
     }
 
-    /// The JSON path of the object.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
-    }
-
     /// The JSON path of a key.
     pub(crate) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
@@ -176,7 +171,8 @@ impl<'a> Parameters<'a> {
 
     /// Parameters that the consoles write for themselves.
     pub(crate) fn skip(&self, keys: &[&str]) {
-        keys.iter().for_each(|key| drop(self.value(key)));
+        let mut read = self.read.borrow_mut();
+        read.extend(keys.iter().map(|key| (*key).to_owned()));
     }
 
     /// Notes what nobody has read.

@@ -16,6 +16,8 @@ pub(crate) struct Source {
     pub(crate) from: String,
     /// What is selected.
     pub(crate) columns: Columns,
+    /// What must hold of a row, all of it.
+    pub(crate) conditions: Vec<String>,
     /// Settings of the read, such as `split_column`, for the statement that reads. Values are not quoted yet.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -75,7 +77,7 @@ pub(crate) enum Target {
 
 impl Target {
     /// How many columns the writer takes, where the job tells.
-    fn count(&self) -> Option<usize> {
+    pub(crate) fn count(&self) -> Option<usize> {
         let listed = match self {
             Self::Table { columns, .. } => columns.len(),
             Self::Files { names, .. } => names.len(),
@@ -101,7 +103,7 @@ pub(crate) fn check_columns(job: &Job<'_>, source: &Source, sink: &Sink) -> Resu
 pub(crate) fn statements(context: &mut Context, source: Source, sink: Sink, catalogs: Vec<String>) -> Result<Vec<Vec<String>>> {
     let setting = context.setting.clone();
     let mut set: Vec<String> = setting.set.iter().map(|(name, value)| format!("SET syncline.{name} = '{value}'")).collect();
-    let Source { before, after, from, columns, settings } = source;
+    let Source { before, after, from, columns, conditions, settings } = source;
     let mut quoted = Vec::with_capacity(settings.len());
     for (name, value) in &settings {
         quoted.push((name.clone(), context.write.string(value)?));
@@ -122,7 +124,7 @@ pub(crate) fn statements(context: &mut Context, source: Source, sink: Sink, cata
                 text.push('\n');
                 text.push_str(&script::properties("PROPERTIES", &properties));
             }
-            format!("{text}\n{}", select(&selected, &from))
+            format!("{text}\n{}", select(&selected, &from, &conditions))
         }
         Target::Files { location, clauses, options, names } => {
             if !is_all && names.len() == selected.len() {
@@ -132,7 +134,7 @@ pub(crate) fn statements(context: &mut Context, source: Source, sink: Sink, cata
                     }
                 }
             }
-            let query = select(&selected, &from).replace('\n', "\n  ");
+            let query = select(&selected, &from, &conditions).replace('\n', "\n  ");
             let mut text = format!("COPY (\n  {query}\n) TO {location}");
             for clause in clauses {
                 text.push('\n');
@@ -148,13 +150,18 @@ pub(crate) fn statements(context: &mut Context, source: Source, sink: Sink, cata
         Target::Print => {
             // a query has no properties of its own
             set.extend(quoted.into_iter().map(|(name, value)| format!("SET syncline.{name} = {value}")));
-            select(&selected, &from)
+            select(&selected, &from, &conditions)
         }
     };
     let groups = vec![catalogs, set, before, sink.before, vec![write], sink.after, after];
     Ok(groups.into_iter().filter(|group| !group.is_empty()).collect())
 }
 
-fn select(columns: &[String], from: &str) -> String {
-    format!("{}\nFROM {from}", script::list("SELECT ", columns))
+/// `SELECT columns FROM from WHERE conditions`, a clause to a line.
+pub(crate) fn select(columns: &[String], from: &str, conditions: &[String]) -> String {
+    let mut text = format!("{}\nFROM {from}", script::list("SELECT ", columns));
+    if !conditions.is_empty() {
+        text.push_str(&format!("\nWHERE {}", conditions.join("\n  AND ")));
+    }
+    text
 }

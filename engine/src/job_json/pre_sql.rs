@@ -41,8 +41,8 @@ fn statement_of(statement: &str, place: &Place<'_>, context: &Context) -> Result
             context.write.string(statement)?
         );
         // the statement's names are of the database that the job names
-        let chosen = place.database.map(|database| Ok(format!("USE {catalog}.{}", context.write.name(database)?)));
-        return Ok(chosen.transpose()?.into_iter().chain([call]).collect());
+        let database = place.database.map(|database| context.write.name(database)).transpose()?;
+        return Ok(database.map(|database| format!("USE {catalog}.{database}")).into_iter().chain([call]).collect());
     };
     let (before, table, behind) = (&statement[..at.start], &statement[at.clone()], &statement[at.end..]);
     let mut prefix = format!("{catalog}.");

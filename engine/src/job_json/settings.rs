@@ -43,7 +43,7 @@ pub(crate) fn read(form: Form, setting: &Parameters<'_>, core: Option<&Parameter
         setting.ignore(key, "there is no Java machine to give memory to", notes);
     }
     if let Some(common) = setting.object("common")? {
-        for column in common.object("column")? {
+        if let Some(column) = common.object("column")? {
             let zone = "run it with --timezone, or give a catalog the property timezone";
             column.ignore("timeZone", zone, notes);
             for key in ["encoding", "dateFormat", "timeFormat", "datetimeFormat", "extraFormats"] {

@@ -288,12 +288,12 @@ impl Runner {
         let mut begin = self.request.session.scope();
         begin.load_tables()?;
         begin.begin_run(clocks, options)?;
-        let scopes: Vec<Scope> = self.request.scripts.iter().map(|_| begin.clone()).collect();
+        let scopes: Vec<Scope> = self.request.scripts.iter().map(|script| begin.for_script(script)).collect();
 
         let mut reader = check::Reader::new(resumed);
         let mut read = Ok(());
-        for (job, script) in self.request.scripts.iter().enumerate() {
-            read = reader.read_job(job, script, &mut begin.clone());
+        for (job, (script, scope)) in self.request.scripts.iter().zip(&scopes).enumerate() {
+            read = reader.read_job(job, script, &mut scope.clone());
             if read.is_err() {
                 break;
             }

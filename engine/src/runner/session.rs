@@ -120,7 +120,7 @@ fn create_catalog(
     folder: Option<&Path>,
     scope: &mut Scope,
 ) -> Result<Vec<String>> {
-    let mut options = options_of(properties);
+    let mut options = options_of(properties, scope);
     if let Some(comment) = comment {
         options.retain(|(known, _)| !known.eq_ignore_ascii_case("comment"));
         options.push(("comment".to_owned(), OptionValue::Text(Secret::new(comment))));
@@ -166,7 +166,7 @@ fn alter_catalog(
     let text = name.parts.join(".");
     let handle = scope.catalogs.get(&text).ok_or_else(|| scope.catalogs.unknown(&text).at(name.position.clone()))?;
     let mut definition = handle.definition.clone();
-    for (key, value) in options_of(properties) {
+    for (key, value) in options_of(properties, scope) {
         if key.eq_ignore_ascii_case("type") {
             return Err(SynclineError::from(ConnectorError::option("a catalog's type cannot be changed"))
                 .hint("DROP CATALOG, then CREATE it anew")
@@ -187,11 +187,11 @@ fn alter_catalog(
     Ok(Vec::new())
 }
 
-fn options_of(properties: &[Property]) -> Vec<(String, OptionValue)> {
+fn options_of(properties: &[Property], scope: &Scope) -> Vec<(String, OptionValue)> {
     let mut options: Vec<(String, OptionValue)> = Vec::with_capacity(properties.len());
     for property in properties {
         options.retain(|(known, _)| !known.eq_ignore_ascii_case(&property.name));
-        options.push((property.name.clone(), OptionValue::from(property)));
+        options.push((property.name.clone(), scope.with_secret(OptionValue::from(property))));
     }
     options
 }

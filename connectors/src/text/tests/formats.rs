@@ -239,7 +239,7 @@ async fn what_is_dirty_in_datax_is_a_reject() {
             "2: price 0x1 is not exactly a value of type Float64",
             "4: the row has 3 fields, and 4 are read",
             "5: id x is not exactly a value of type Int64",
-            "6: id is not exactly a value of type Int64",
+            "6: id  is not exactly a value of type Int64",
             "7: id 5.5 is not exactly a value of type Int64",
             "8: at 2024-02-30 is not exactly a value of type Timestamp(µs)",
             "9: at 12:34:56 is not exactly a value of type Timestamp(µs)",

@@ -5,7 +5,11 @@ mod httpfile;
 mod mysql;
 mod oss;
 mod starrocks;
+<<<<<<< HEAD
 mod txtfile;
+=======
+mod stream;
+>>>>>>> refs/heads/jobs
 
 use super::context::Context;
 use super::model::Plugin;
@@ -14,7 +18,11 @@ use super::plan::Source;
 use crate::error::Result;
 
 /// Readers that are built.
+<<<<<<< HEAD
 const KNOWN: &[&str] = &["mysql", "starrocks", "httpfile", "oss", "txtfile"];
+=======
+const KNOWN: &[&str] = &["mysql", "starrocks", "stream"];
+>>>>>>> refs/heads/jobs
 
 /// The source of a reader.
 pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Source> {
@@ -25,6 +33,7 @@ pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Source>
         "txtfile" => txtfile::plan(parameters, context),
         "mysql" => mysql::plan(parameters, context),
         "starrocks" => starrocks::plan(parameters, context),
+        "stream" => stream::plan(parameters, context),
         name => Err(unknown(&plugin.path, "reader", name, KNOWN)),
     }
 }
