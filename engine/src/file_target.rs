@@ -156,7 +156,6 @@ fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
     Ok((columns, partition_columns))
 }
 
-<<<<<<< HEAD
 /// Columns are matched by position, so there must be as many; those that become folders have no place in a list of all.
 fn check_schema(files: &FilesTarget, schema: &Columns, columns: &Columns, partition_columns: &Columns) -> Result<()> {
     let message = match (schema.len(), columns.len()) {
@@ -167,11 +166,11 @@ fn check_schema(files: &FilesTarget, schema: &Columns, columns: &Columns, partit
         _ => return Ok(()),
     };
     Err(SynclineError::from(ConnectorError::option(message)).at(files.position.clone()))
-=======
+}
+
 /// A query's columns with the types that files have for them.
 pub(crate) fn columns_of(source: &Schema) -> Vec<(String, DataType)> {
     source.fields().iter().map(|field| (field.name().clone(), file_type(field.data_type()))).collect()
->>>>>>> refs/heads/jobs
 }
 
 /// The type of a query's column as files have it: those of Hive, which has no unsigned numbers, and no type for a time of day.

@@ -56,7 +56,7 @@ pub(super) fn read(
     for (at, item) in items.iter().enumerate() {
         let path = format!("{}[{at}]", parameters.path_of("column"));
         let column = match item {
-            Value::Object(object) => read_item(&Parameters::new(&path, object), null_text, context)?,
+            Value::Object(object) => read_item(&path, &Parameters::new(&path, object), null_text, context)?,
             // a bare number or name, as some write it
             Value::Number(number) => match number.as_u64().and_then(|index| usize::try_from(index).ok()) {
                 Some(index) => FileColumn::Index(index, Field::string()),
@@ -72,7 +72,12 @@ pub(super) fn read(
     Ok(Some(columns))
 }
 
-fn read_item(item: &Parameters<'_>, null_text: Option<&str>, context: &Context) -> Result<FileColumn> {
+fn read_item(
+    path: &str,
+    item: &Parameters<'_>,
+    null_text: Option<&str>,
+    context: &Context,
+) -> Result<FileColumn> {
     let kind = item.text_if_any("type")?.unwrap_or_else(|| "string".to_owned());
     let data_type = sql_type(&kind).ok_or_else(|| {
         item.wrong("type", format!("there is no type {kind}")).hint("it is string, long, double, boolean, date or bytes")
@@ -85,7 +90,7 @@ fn read_item(item: &Parameters<'_>, null_text: Option<&str>, context: &Context) 
     let name = item.text_if_any("name")?;
     let field = || Field { data_type, pattern: pattern.clone().filter(|_| data_type == "TIMESTAMP") };
     match (index, value, name) {
-        (Some(_), Some(_), _) => Err(wrong(item.path(), "has both index and value; a column is one of them")),
+        (Some(_), Some(_), _) => Err(wrong(path, "has both index and value; a column is one of them")),
         (Some(index), None, _) => match usize::try_from(index).ok().filter(|index| *index < MOST_FIELDS) {
             Some(index) => Ok(FileColumn::Index(index, field())),
             None => Err(item.wrong("index", format!("a line has no more than {MOST_FIELDS} fields"))),
@@ -96,7 +101,7 @@ fn read_item(item: &Parameters<'_>, null_text: Option<&str>, context: &Context) 
         },
         (None, None, Some(name)) => Ok(FileColumn::Name(name, field())),
         (None, None, None) => {
-            Err(wrong(item.path(), "has neither index nor value").hint("the first field of a line has the index 0"))
+            Err(wrong(path, "has neither index nor value").hint("the first field of a line has the index 0"))
         }
     }
 }

@@ -5,11 +5,8 @@ mod httpfile;
 mod mysql;
 mod oss;
 mod starrocks;
-<<<<<<< HEAD
-mod txtfile;
-=======
 mod stream;
->>>>>>> refs/heads/jobs
+mod txtfile;
 
 use super::context::Context;
 use super::model::Plugin;
@@ -18,11 +15,7 @@ use super::plan::Source;
 use crate::error::Result;
 
 /// Readers that are built.
-<<<<<<< HEAD
-const KNOWN: &[&str] = &["mysql", "starrocks", "httpfile", "oss", "txtfile"];
-=======
-const KNOWN: &[&str] = &["mysql", "starrocks", "stream"];
->>>>>>> refs/heads/jobs
+const KNOWN: &[&str] = &["mysql", "starrocks", "httpfile", "oss", "txtfile", "stream"];
 
 /// The source of a reader.
 pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Source> {
