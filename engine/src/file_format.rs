@@ -99,7 +99,8 @@ impl FormatOf<'_> {
         Ok((FileFormat::Text(Box::new(options)), warnings))
     }
 
-    fn properties(&self, scope: &Scope) -> Result<Options> {
+    /// The properties as readers take them, references resolved.
+    pub(crate) fn properties(&self, scope: &Scope) -> Result<Options> {
         let rules = &scope.engine.shared.rules;
         let resolver = Resolver {
             allow_env: &rules.env,

@@ -17,7 +17,7 @@ pub(crate) enum Side {
 
 impl Side {
     /// The name of the catalog of a connection that has none: `mysql_source`.
-    fn catalog(self, kind: CatalogKind) -> String {
+    pub(super) fn catalog(self, kind: CatalogKind) -> String {
         match self {
             Self::Source => format!("{}_source", kind.name()),
             Self::Target => format!("{}_target", kind.name()),

@@ -218,7 +218,9 @@ fn create_external_table(
     }
     let entry = ExternalTableEntry::new(table.clone(), folder.map(Path::to_owned));
     let warnings = entry.check(scope).map_err(|error| error.at(table.name.position.clone()))?;
-    if let Some(known) = scope.tables.get(&name) {
+    // a temporary table stands before a kept one, whose definition stays as it is
+    let stands = |known: &&Arc<ExternalTableEntry>| !(table.is_temporary && (table.or_replace || known.is_stored));
+    if let Some(known) = scope.tables.get(&name).filter(stands) {
         if !table.if_not_exists {
             return Err(exists("an external table", &name)
                 .hint("DROP TABLE it first, or write IF NOT EXISTS")

@@ -253,6 +253,7 @@ fn after_use_what_names_nothing_else_goes_there() {
         ("DROP TABLE user_log", "session DropTable"),
         ("CREATE VIEW v AS SELECT * FROM user_log", "session CreateView"),
         ("CREATE EXTERNAL TABLE f (a INT) LOCATION 'x'", "session CreateExternalTable"),
+        ("CREATE OR REPLACE TEMPORARY EXTERNAL TABLE f (a INT) LOCATION 'x'", "session CreateExternalTable"),
         ("INSERT INTO t SELECT * FROM user_log", "sync t <- user_log"),
         ("INSERT INTO t SELECT * FROM mysql.u", "sync t <- mysql.u"),
         ("SELECT * FROM t JOIN mysql.u", "query t, mysql.u"),
