@@ -278,6 +278,51 @@ fn shards_are_read_as_one_table() {
 }
 
 #[test]
+fn starrocks_is_read_into_mysql_and_rows_of_a_key_are_updated() {
+    let world = World::start();
+    let values = |order: i64| {
+        let customer = if order % 4 == 0 { "NULL".to_owned() } else { format!("'c{order}'") };
+        format!("({order}, {customer}, {}.50)", order % 7)
+    };
+    let rows: Vec<String> = (1..=500).map(values).collect();
+    world.target.execute(&[&format!("INSERT INTO ods.all_orders VALUES {}", rows.join(", "))]);
+    // it keeps its customer, which is not among the columns that are updated
+    world.source.execute(&["INSERT INTO orders_copy VALUES (3, 'old', 1, 'old', 0)"]);
+    let found = world.both("starrocks_to_mysql", &[], |world| {
+        world.digest_of_source("SELECT order_id, customer, price, dt, checked FROM orders_copy ORDER BY order_id")
+    });
+    let mut expected: Vec<Vec<Option<String>>> = Vec::new();
+    for order in (1..=500).filter(|order| order % 7 >= 2 && order % 4 != 0) {
+        let row = [
+            order.to_string(),
+            format!("c{order}"),
+            format!("{}.50", order % 7),
+            "20240807".to_owned(),
+            "1".to_owned(),
+        ];
+        expected.push(row.map(Some).to_vec());
+    }
+    assert_eq!(found, traps::digest(expected.iter().map(Vec::as_slice)));
+}
+
+#[test]
+fn variables_are_those_of_datax_by_an_option() {
+    let cli = Cli::bare();
+    let job = r#"{"job": {"content": [{"reader": {"name": "streamreader", "parameter": {"sliceRecordCount": 1,
+        "column": [{"value": "$day ${day} $other ${other} $bizdate"}]}}, "writer": {"name": "streamwriter"}}]}}"#;
+    let arguments = ["run", "-", "--bizdate", "20240807", "-p", "-Dday=x -Dunused=1", "--format", "csv"];
+    let ran = cli.run_with_input(&[&arguments[..], &["--datax-variables"]].concat(), job);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.stdout.lines().last(), Some("x x $other ${other} 20240807"), "{ran:?}");
+    // without it a name needs its braces and a value
+    let ran = cli.run_with_input(&arguments, job);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("the parameter other is not defined"), "{ran:?}");
+    let converted = cli.run_with_input(&["convert", "-", "--datax-variables", "-D", "day=x"], job);
+    assert!(converted.stdout.contains("'${day} ${day} $other $${other} ${bizdate}'"), "{converted:?}");
+}
+
+#[test]
 fn expressions_are_evaluated_by_the_server() {
     let world = World::start();
     let found =

@@ -72,15 +72,11 @@ pub(super) fn read(
     Ok(Some(columns))
 }
 
-fn read_item(
-    path: &str,
-    item: &Parameters<'_>,
-    null_text: Option<&str>,
-    context: &Context,
-) -> Result<FileColumn> {
+fn read_item(path: &str, item: &Parameters<'_>, null_text: Option<&str>, context: &Context) -> Result<FileColumn> {
     let kind = item.text_if_any("type")?.unwrap_or_else(|| "string".to_owned());
     let data_type = sql_type(&kind).ok_or_else(|| {
-        item.wrong("type", format!("there is no type {kind}")).hint("it is string, long, double, boolean, date or bytes")
+        item.wrong("type", format!("there is no type {kind}"))
+            .hint("it is string, long, double, boolean, date or bytes")
     })?;
     let pattern = item.text_if_any("format")?;
     if let Some(pattern) = &pattern {

@@ -280,7 +280,15 @@ fn columnar(parameters: &Parameters<'_>, context: &mut Context, format: &str) ->
             }
         }
     }
-    for key in ["compress", "encoding", "nullFormat", "fieldDelimiter", "fieldDelimiterOrigin", "skipHeader", "csvReaderConfig"] {
+    for key in [
+        "compress",
+        "encoding",
+        "nullFormat",
+        "fieldDelimiter",
+        "fieldDelimiterOrigin",
+        "skipHeader",
+        "csvReaderConfig",
+    ] {
         parameters.ignore(key, &format!("files of {format} say it themselves, or have none"), &mut context.notes);
     }
     Ok(table)
@@ -299,7 +307,9 @@ fn compression(parameters: &Parameters<'_>, table: &mut FileTable) -> Result<()>
     let Some(name) = parameters.text_if_any("compress")? else { return Ok(()) };
     match name.to_ascii_lowercase().as_str() {
         "none" => {}
-        known @ ("gzip" | "bzip2" | "zip" | "zstd" | "deflate") => table.property("compression", format!("\"{known}\"")),
+        known @ ("gzip" | "bzip2" | "zip" | "zstd" | "deflate") => {
+            table.property("compression", format!("\"{known}\""))
+        }
         other => {
             let error = parameters.wrong("compress", format!("is not supported: {other} is not read"));
             return Err(error.hint("it is gzip, bzip2, zip, zstd or deflate; write the files anew with one of them"));
