@@ -89,7 +89,7 @@ pub use error::{Result, SynclineError};
 pub use permission::Permission;
 pub use run::{ListedParameter, Run, RunEvent, RunOptions, RunStopper, Script, WriteOptions};
 pub use session::Session;
-pub use syncline_connectors::{CatalogKind, Options, Secret};
 pub use syncline_connectors::catalog::CheckItem;
 pub use syncline_connectors::sink::{FoundBy, Reject};
+pub use syncline_connectors::{CatalogKind, Options, Secret};
 pub use syncline_sql::ParameterSource;

@@ -221,9 +221,17 @@ mod tests {
         for good in ["a = 1", "a = ';' and (b or c)", "a = 1 -- x", "a = '/*! )'", "a = '?'", "a /* ) */ = 1"] {
             check_condition(good).unwrap();
         }
-        for bad in
-            ["", "  -- x", "a = 1) or (b = 2", "(a = 1", "a = 1; drop table t", "a = 'x", "a /* b", "a /*! ) or ( */ = 1", "a = ?"]
-        {
+        for bad in [
+            "",
+            "  -- x",
+            "a = 1) or (b = 2",
+            "(a = 1",
+            "a = 1; drop table t",
+            "a = 'x",
+            "a /* b",
+            "a /*! ) or ( */ = 1",
+            "a = ?",
+        ] {
             assert!(check_condition(bad).is_err(), "{bad}");
         }
     }

@@ -257,11 +257,7 @@ struct TableWords {
 }
 
 /// `CREATE [EXTERNAL] TABLE`: a table of the catalog that its name leads to, made there or after one of another system, or an external table.
-fn create_table(
-    cursor: &mut Cursor<'_>,
-    tokens: Range<usize>,
-    words: TableWords,
-) -> Result<Statement, SqlError> {
+fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, words: TableWords) -> Result<Statement, SqlError> {
     let TableWords { or_replace, is_external, is_temporary } = words;
     let statement = cursor.statement;
     let route = route(statement, tokens.clone());
@@ -299,7 +295,11 @@ fn create_table(
     if is_external || is_over_files || has_spark_format {
         if or_replace && !is_temporary {
             return Err(statement
-                .error(ErrorCode::Syntax, "OR REPLACE is of temporary tables: the definition of any other is kept", cursor.at)
+                .error(
+                    ErrorCode::Syntax,
+                    "OR REPLACE is of temporary tables: the definition of any other is kept",
+                    cursor.at,
+                )
                 .hint("write CREATE OR REPLACE TEMPORARY EXTERNAL TABLE, or DROP TABLE it first"));
         }
         let table = ExternalTable { or_replace, is_temporary, ..grammar::external_table(cursor, tokens.start)? };

@@ -59,11 +59,7 @@ pub(crate) fn route(statement: &StatementText<'_>, tokens: Range<usize>) -> Rout
         in_use,
         has_cte,
         has_range: table_functions.iter().any(|(name, _)| name == "range"),
-        patterns: table_functions
-            .iter()
-            .filter(|(name, _)| name == "tables")
-            .map(|(_, at)| offset + at)
-            .collect(),
+        patterns: table_functions.iter().filter(|(name, _)| name == "tables").map(|(_, at)| offset + at).collect(),
         remote_queries: table_functions
             .iter()
             .filter(|(name, _)| name == "remote_query")
@@ -173,7 +169,10 @@ impl Route {
     pub(crate) fn check_remote_queries(&self, statement: &StatementText<'_>) -> Result<(), SqlError> {
         // remote_query ( 'catalog' , 'sql' )
         self.remote_queries.iter().try_for_each(|at| check_sql_argument(statement, at + 4))?;
-        self.patterns.iter().filter_map(|at| condition_of(statement, *at)).try_for_each(|at| check_sql_argument(statement, at))
+        self.patterns
+            .iter()
+            .filter_map(|at| condition_of(statement, *at))
+            .try_for_each(|at| check_sql_argument(statement, at))
     }
 
     /// The tables, each once, in order.

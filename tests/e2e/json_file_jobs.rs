@@ -34,7 +34,12 @@ impl World {
             bucket.endpoint()
         );
         target.execute(&["CREATE DATABASE ods"]);
-        Self { web, target, bucket, cli: Cli::new(&config) }
+        // what the converted scripts refer to
+        let cli = Cli::new(&config)
+            .env("HTTPFILE_CSV_POST_TO_STARROCKS_X_TOKEN", "hunter2")
+            .env("OSS_TARGET_ACCESS_KEY_ID", "AKIDFORTESTS")
+            .env("OSS_TARGET_ACCESS_KEY_SECRET", KEY_SECRET);
+        Self { web, target, bucket, cli }
     }
 
     /// Runs a job as JSON, and as the script that it converts to, each with the same `arguments` after `reset`. Gives what `result` finds, which
@@ -100,8 +105,7 @@ fn stable(name: &str) -> String {
 
 /// Through gzip, with such arguments.
 fn gzip(arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut child =
-        Command::new("gzip").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("gzip").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     child.wait_with_output().unwrap().stdout
 }
@@ -109,7 +113,9 @@ fn gzip(arguments: &[&str], input: &[u8]) -> Vec<u8> {
 #[test]
 fn the_script_of_the_tutorial_runs_as_printed() {
     let world = World::new("");
-    world.target.execute(&["CREATE TABLE ods.ods_raw_log_d_starrocks (col STRING, dt DATE NOT NULL) DUPLICATE KEY(col) \
+    world
+        .target
+        .execute(&["CREATE TABLE ods.ods_raw_log_d_starrocks (col STRING, dt DATE NOT NULL) DUPLICATE KEY(col) \
          PARTITION BY(dt) PROPERTIES ('replication_num' = '1')"]);
     let lines = ["GET /a|b", "10.0.0.1 - \"quoted\" text", "tab\there", "日本語"];
     world.web.put("user_log.txt", lines.join("\n"));
@@ -120,7 +126,10 @@ fn the_script_of_the_tutorial_runs_as_printed() {
         |world| world.rows("SELECT col, dt FROM ods.ods_raw_log_d_starrocks ORDER BY col"),
     );
     // run twice it has the rows once: preSql drops the partition. As in DataX the line ends at the delimiter.
-    assert_eq!(rows, ["10.0.0.1 - \"quoted\" text¦2024-08-07", "GET /a¦2024-08-07", "tab\there¦2024-08-07", "日本語¦2024-08-07"]);
+    assert_eq!(
+        rows,
+        ["10.0.0.1 - \"quoted\" text¦2024-08-07", "GET /a¦2024-08-07", "tab\there¦2024-08-07", "日本語¦2024-08-07"]
+    );
 }
 
 #[test]
@@ -166,7 +175,8 @@ fn json_lines_become_one_object_with_a_header() {
     let world = World::new("");
     let lines = "{\"id\": 1, \"at\": \"2024-08-07 12:34:56\", \"text\": \"a, b\"}\n{\"text\": null, \"id\": \"2\"}\n{\"id\": 3, \"text\": \"\"}\n";
     world.web.put("events.jsonl", lines);
-    let found = world.run_both("httpfile_jsonl_to_oss", &["--bizdate", "20240807"], |_| {}, |world| world.objects("events/"));
+    let found =
+        world.run_both("httpfile_jsonl_to_oss", &["--bizdate", "20240807"], |_| {}, |world| world.objects("events/"));
     let text = "id,at,text\n1,20240807 123456,\"a, b\"\n2,,\n3,,\"\"\n";
     assert_eq!(found, BTreeMap::from([("events/20240807/events.csv".to_owned(), text.to_owned())]));
 }
@@ -180,7 +190,11 @@ fn objects_of_several_folders_are_read_and_dirty_rows_are_left_out() {
         text.bytes().flat_map(|byte| if byte == 1 { vec![0xD5, 0xC5] } else { vec![byte] }).collect()
     };
     world.bucket.put("lake", "in/20240807/a.csv", &gbk("id,name,active,since\n1,\u{1}a ,true,2024-08-07\n\n2,\\N,FALSE,2024-08-07 01:02:03\nx,bad,true,2024-08-07\n"));
-    world.bucket.put("lake", "in/20240807/deep/b.csv", &gbk("id,name,active,since\n3,\"c,\"\"d\"\"\",true,20240101,more\n4,short\n"));
+    world.bucket.put(
+        "lake",
+        "in/20240807/deep/b.csv",
+        &gbk("id,name,active,since\n3,\"c,\"\"d\"\"\",true,20240101,more\n4,short\n"),
+    );
     world.bucket.put("lake", "in/late.csv", &gbk("id,name,active,since\n5,,\\N,\\N\n"));
     world.bucket.put("lake", "in/20240808/a.csv", &gbk("id,name,active,since\n9,no,true,2024-08-07\n"));
     let rows = world.run_both(
@@ -215,8 +229,11 @@ fn files_here_become_objects_of_a_bucket_that_stands_in_the_job() {
         &["-p", &format!("endpoint={}", world.bucket.endpoint()), "--allow-concurrent"],
         |_| {},
         |world| {
-            let mut lines: Vec<String> =
-                world.objects("users/").into_values().flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+            let mut lines: Vec<String> = world
+                .objects("users/")
+                .into_values()
+                .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+                .collect();
             lines.sort();
             lines.dedup();
             (world.objects("users/").into_keys().collect::<Vec<_>>(), lines)
@@ -253,11 +270,21 @@ fn tables_are_written_as_objects_in_each_write_mode() {
     // truncate: what an earlier run wrote goes, others of the beginning stay
     world.bucket.put("lake", "ods/users_20240807/users__old.txt", b"old\n");
     world.bucket.put("lake", "ods/users_20240807/users2.txt", b"other\n");
-    let found = world.run_both("mysql_to_oss", &["--bizdate", "20240807"], |_| {}, |world| lines(world, "ods/users_20240807/users__"));
+    let found = world.run_both(
+        "mysql_to_oss",
+        &["--bizdate", "20240807"],
+        |_| {},
+        |world| lines(world, "ods/users_20240807/users__"),
+    );
     assert_eq!(found, expected);
     assert_eq!(lines(&world, "ods/users_20240807/users2"), ["other"]);
     // append: each run adds files
-    world.run_both("mysql_to_oss_append", &[], |world| world.clear("ods/appended/"), |world| lines(world, "ods/appended/"));
+    world.run_both(
+        "mysql_to_oss_append",
+        &[],
+        |world| world.clear("ods/appended/"),
+        |world| lines(world, "ods/appended/"),
+    );
     let ran = world.cli.run(&["run", "mysql_to_oss_append.json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let keys = world.bucket.keys("lake").into_iter().filter(|key| key.starts_with("ods/appended/")).count();
@@ -291,7 +318,10 @@ fn an_object_becomes_a_csv_here_with_quotes_as_they_are() {
         }
     };
     let found = world.run_both("oss_to_txtfile", &[], reset, |_| {
-        files(&out).into_iter().map(|(name, bytes)| (stable(&name), String::from_utf8(bytes).unwrap())).collect::<Vec<_>>()
+        files(&out)
+            .into_iter()
+            .map(|(name, bytes)| (stable(&name), String::from_utf8(bytes).unwrap()))
+            .collect::<Vec<_>>()
     });
     assert_eq!(found, [("users__*.csv".to_owned(), "\"\"\"ann\"\" \",1\n,2\n\"\",3\n".to_owned())]);
     // nonConflict
@@ -306,16 +336,18 @@ fn parquet_has_the_columns_of_its_schema() {
         "CREATE TABLE ods.members (id BIGINT, name STRING, is_active BOOLEAN, since DATETIME, source STRING) DUPLICATE KEY(id)",
         "INSERT INTO ods.members VALUES (1, 'ann', true, '2024-08-07 01:02:03', 'x'), (2, NULL, NULL, NULL, 'x'), (3, '', false, '2024-08-07 00:00:00', 'x')",
     ]);
-    let keys = world.run_both("starrocks_to_oss_parquet", &[], |_| {}, |world| world.objects("parquet/").into_keys().collect::<Vec<_>>());
-    assert_eq!(keys, ["parquet/members__*.parquet"]);
+    let keys = world.run_both(
+        "starrocks_to_oss_parquet",
+        &[],
+        |_| {},
+        |world| world.objects("parquet/").into_keys().collect::<Vec<_>>(),
+    );
+    assert_eq!(keys, ["parquet/members__*.snappy.parquet"]);
     let rows = world.run_both(
         "oss_parquet_to_starrocks",
         &[],
         |world| world.target.execute(&["TRUNCATE TABLE ods.members"]),
         |world| world.rows("SELECT * FROM ods.members ORDER BY id"),
     );
-    assert_eq!(
-        rows,
-        ["1¦ann¦1¦2024-08-07 01:02:03¦parquet", "2¦∅¦∅¦∅¦parquet", "3¦¦0¦2024-08-07 00:00:00¦parquet"]
-    );
+    assert_eq!(rows, ["1¦ann¦1¦2024-08-07 01:02:03¦parquet", "2¦∅¦∅¦∅¦parquet", "3¦¦0¦2024-08-07 00:00:00¦parquet"]);
 }

@@ -83,7 +83,9 @@ impl World {
             source.config("user_behavior_analysis_mysql"),
             target.config("Doc_StarRocks_Storage_Compute_Tightly_01", "ods")
         );
-        let cli = Cli::new(&config).env("MYSQL_SOURCE_PASSWORD", READER_PASSWORD).env("MYSQL_SOURCE_2_PASSWORD", READER_PASSWORD);
+        let cli = Cli::new(&config)
+            .env("MYSQL_SOURCE_PASSWORD", READER_PASSWORD)
+            .env("MYSQL_SOURCE_2_PASSWORD", READER_PASSWORD);
         Self { source, target, cli, reader }
     }
 
@@ -219,7 +221,8 @@ fn where_is_evaluated_by_mysql_and_limits_and_sessions_are_kept() {
 #[test]
 fn a_query_is_the_servers_own() {
     let world = World::start();
-    let found = world.both("query_sql", &[], |world| world.digest_of_target("SELECT gender, users, note FROM ods.users_by_gender"));
+    let found = world
+        .both("query_sql", &[], |world| world.digest_of_target("SELECT gender, users, note FROM ods.users_by_gender"));
     let expected = world.digest_of_source(
         "SELECT gender, cast(count(*) AS char), max('it''s 20240807') FROM ods_user_info_d WHERE created < '2024-08-20' GROUP BY gender",
     );
@@ -229,10 +232,13 @@ fn a_query_is_the_servers_own() {
 #[test]
 fn shards_are_read_as_one_table() {
     let world = World::start();
-    let found = world.both("shards", &[], |world| world.digest_of_target("SELECT order_id, customer, price FROM ods.all_orders"));
+    let found = world
+        .both("shards", &[], |world| world.digest_of_target("SELECT order_id, customer, price FROM ods.all_orders"));
     let all: Vec<String> = ["orders_0", "orders_1", "orders_2", "orders_03"]
         .iter()
-        .map(|table| format!("SELECT cast(order_id AS char), customer, cast(price AS char) FROM {table} WHERE price > 1"))
+        .map(|table| {
+            format!("SELECT cast(order_id AS char), customer, cast(price AS char) FROM {table} WHERE price > 1")
+        })
         .collect();
     assert_eq!(found, world.digest_of_source(&all.join(" UNION ALL ")));
     assert_eq!(found.0, 120);
@@ -241,7 +247,8 @@ fn shards_are_read_as_one_table() {
 #[test]
 fn expressions_are_evaluated_by_the_server() {
     let world = World::start();
-    let found = world.both("expressions", &[], |world| world.digest_of_target("SELECT id, who, month, dt FROM ods.computed"));
+    let found =
+        world.both("expressions", &[], |world| world.digest_of_target("SELECT id, who, month, dt FROM ods.computed"));
     let expected = world.digest_of_source(
         "SELECT cast(id AS char), upper(concat(gender, '-', age_range)), date_format(created, '%Y%m'), '20240807' FROM ods_user_info_d WHERE id % 3 = 0",
     );
@@ -356,5 +363,8 @@ fn the_parameters_of_a_job_are_listed_and_a_dry_run_runs_nothing() {
     assert_eq!(world.target.number("SELECT count(*) FROM ods.ods_user_info_d_starrocks"), 0);
     let missing = world.run("a.json", &[]);
     assert_eq!(missing.code, 2, "{missing:?}");
-    assert!(missing.stderr.contains("the parameter var is not defined") && missing.stderr.contains("a.json (as SQL):"), "{missing:?}");
+    assert!(
+        missing.stderr.contains("the parameter var is not defined") && missing.stderr.contains("a.json (as SQL):"),
+        "{missing:?}"
+    );
 }

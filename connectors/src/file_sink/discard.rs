@@ -9,9 +9,7 @@ use async_trait::async_trait;
 use super::plan::target_column;
 use crate::error::{ConnectorError, Result};
 use crate::options::Options;
-use crate::sink::{
-    CommitToken, PlannedWrite, Sink, WriteRequest, WriteSettings, WriteSummary, Writer, map_columns,
-};
+use crate::sink::{CommitToken, PlannedWrite, Sink, WriteRequest, WriteSettings, WriteSummary, Writer, map_columns};
 use crate::throttle::Throttles;
 
 /// The location that means it.

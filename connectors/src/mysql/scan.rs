@@ -278,7 +278,8 @@ impl ExecutionPlan for MySqlExec {
     ) -> DataFusionResult<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema);
         let description = &self.description;
-        let is_whole = description.predicate.is_none() && description.condition.is_none() && description.limit.is_none();
+        let is_whole =
+            description.predicate.is_none() && description.condition.is_none() && description.limit.is_none();
         // What one group of several has is not known.
         if is_whole && (args.partition().is_none() || self.groups().len() == 1) {
             let rows = self.row_estimate.and_then(|rows| usize::try_from(rows).ok());

@@ -258,7 +258,10 @@ mod tests {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let params = vec![pair("a", "1"), name_and_value("-Dday=2024 -Dtable=t_1 -Dempty=").unwrap()];
         let session = SessionOptions { params, ..SessionOptions::default() };
-        assert_eq!(session.all_params(), [pair("a", "1"), pair("day", "2024"), pair("table", "t_1"), pair("empty", "")]);
+        assert_eq!(
+            session.all_params(),
+            [pair("a", "1"), pair("day", "2024"), pair("table", "t_1"), pair("empty", "")]
+        );
     }
 
     #[test]

@@ -37,8 +37,11 @@ impl Jobs {
             read.scripts.push(script.in_folder(folder));
         }
         if read.is_dry_run && jobs.len() > 1 {
-            return Err(SynclineError::new(codes::JOB, "one of these jobs is a dry run (setting.dryRun), and the others are not")
-                .hint("run it alone, or all of them with --dry-run"));
+            return Err(SynclineError::new(
+                codes::JOB,
+                "one of these jobs is a dry run (setting.dryRun), and the others are not",
+            )
+            .hint("run it alone, or all of them with --dry-run"));
         }
         read.folder = read.scripts.first().and_then(|script| script.folder.clone()).unwrap_or_default();
         Ok(read)

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::ParamArgs;
-use super::output::visible;
 use super::jobs::{self, Jobs};
+use super::output::visible;
 use super::{say, setup};
 use crate::{ListedParameter, ParameterSource, Result};
 

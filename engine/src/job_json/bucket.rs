@@ -22,11 +22,9 @@ pub(super) fn catalog(parameters: &Parameters<'_>, context: &mut Context, side: 
         ("bucket".to_owned(), CatalogValue::Text(parameters.required_text("bucket")?)),
         ("endpoint".to_owned(), CatalogValue::Text(parameters.required_text("endpoint")?)),
     ];
-    for (key, property) in [
-        ("accessId", "access_key_id"),
-        ("accessKey", "access_key_secret"),
-        ("securityToken", "security_token"),
-    ] {
+    for (key, property) in
+        [("accessId", "access_key_id"), ("accessKey", "access_key_secret"), ("securityToken", "security_token")]
+    {
         if let Some(text) = parameters.text_if_any(key)? {
             properties.push((property.to_owned(), CatalogValue::secret(text)));
         }

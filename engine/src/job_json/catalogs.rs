@@ -28,13 +28,20 @@ impl NeededCatalog {
         let message = format!("{}: there is no catalog \"{name}\" for this data source", self.path);
         let bare = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         let key = if bare { name.clone() } else { format!("\"{name}\"") };
-        SynclineError::new(codes::JOB, message).hint(format!("add to syncline.toml:\n[catalogs.{key}]\ntype = \"{kind}\"\n{}", example(kind)))
+        SynclineError::new(codes::JOB, message)
+            .hint(format!("add to syncline.toml:\n[catalogs.{key}]\ntype = \"{kind}\"\n{}", example(kind)))
     }
 
     /// The error if the catalog is of another type.
     pub fn of_other_kind(&self, kind: CatalogKind) -> SynclineError {
         let wanted: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
-        let message = format!("{}: the catalog \"{}\" is of type {}, and the plugin needs {}", self.path, self.name, kind.name(), wanted.join(" or "));
+        let message = format!(
+            "{}: the catalog \"{}\" is of type {}, and the plugin needs {}",
+            self.path,
+            self.name,
+            kind.name(),
+            wanted.join(" or ")
+        );
         SynclineError::new(codes::JOB, message)
     }
 }
@@ -47,7 +54,9 @@ fn example(kind: &str) -> &'static str {
             "url = \"jdbc:mysql://HOST:9030/DATABASE\"\nload_url = \"HOST:8030\"\nuser = \"USER\"\npassword = \"${env:PASSWORD}\""
         }
         "http" => "url = \"https://HOST\"",
-        _ => "bucket = \"BUCKET\"\nendpoint = \"ENDPOINT\"\naccess_key_id = \"${env:ACCESS_KEY_ID}\"\naccess_key_secret = \"${env:ACCESS_KEY_SECRET}\"",
+        _ => {
+            "bucket = \"BUCKET\"\nendpoint = \"ENDPOINT\"\naccess_key_id = \"${env:ACCESS_KEY_ID}\"\naccess_key_secret = \"${env:ACCESS_KEY_SECRET}\""
+        }
     }
 }
 
@@ -92,7 +101,12 @@ impl Catalogs {
     }
 
     /// Defines a catalog and returns its name: `wanted`, or with a number behind it. The same connection is the same catalog.
-    pub(crate) fn define(&mut self, wanted: &str, kind: CatalogKind, properties: Vec<(String, CatalogValue)>) -> String {
+    pub(crate) fn define(
+        &mut self,
+        wanted: &str,
+        kind: CatalogKind,
+        properties: Vec<(String, CatalogValue)>,
+    ) -> String {
         let same = |known: &&NewCatalog| known.kind == kind && known.properties == properties;
         if let Some(known) = self.new.iter().find(same) {
             return known.name.clone();
@@ -123,7 +137,9 @@ impl Catalogs {
                     CatalogValue::Text(text) => writer.quoted(text)?,
                     CatalogValue::Secret(secret) if secret.is_empty() => "\"\"".to_owned(),
                     // a variable, or a reference, is no secret itself
-                    CatalogValue::Secret(secret) if is_variable(secret.expose()) => format!("\"{}\"", secret.expose().trim()),
+                    CatalogValue::Secret(secret) if is_variable(secret.expose()) => {
+                        format!("\"{}\"", secret.expose().trim())
+                    }
                     CatalogValue::Secret(secret) => {
                         let variable = variable(&catalog.name, name);
                         secrets.push((variable.clone(), secret.clone()));

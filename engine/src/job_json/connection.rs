@@ -76,7 +76,9 @@ pub(crate) fn define(
 ) -> String {
     let url = split_url(url);
     for name in &url.dropped {
-        context.notes.ignored(&format!("{path} option {name}"), "it may hold a secret, which does not stand in a script");
+        context
+            .notes
+            .ignored(&format!("{path} option {name}"), "it may hold a secret, which does not stand in a script");
     }
     let mut properties = vec![("url".to_owned(), CatalogValue::Text(url.url))];
     if let Some(user) = login.user.clone().or(url.user) {
@@ -208,7 +210,10 @@ mod tests {
 
     #[test]
     fn session_statements_are_properties() {
-        let object = serde_json::from_str(r#"{"session": ["set session sql_mode='ANSI'", "SET wait_timeout = 10;", "set @@session.a=1"]}"#).unwrap();
+        let object = serde_json::from_str(
+            r#"{"session": ["set session sql_mode='ANSI'", "SET wait_timeout = 10;", "set @@session.a=1"]}"#,
+        )
+        .unwrap();
         let variables = session_variables(&Parameters::new("p", &object)).unwrap();
         let expected = [("session.sql_mode", "ANSI"), ("session.wait_timeout", "10"), ("session.a", "1")];
         assert_eq!(variables, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -36,7 +36,8 @@ pub(super) fn plan(
         };
         let codec = codec.to_ascii_lowercase();
         if !known.contains(&codec.as_str()) {
-            let why = format!("is not supported: {codec} of {format} is not written; it is one of {}", known.join(", "));
+            let why =
+                format!("is not supported: {codec} of {format} is not written; it is one of {}", known.join(", "));
             return Err(parameters.wrong("compress", why));
         }
         files.option("compress", format!("'{codec}'"));
@@ -44,12 +45,15 @@ pub(super) fn plan(
     if let Some(megabytes) = parameters.number("maxFileSize")?.filter(|_| !is_single) {
         files.option("maxFileSize", format!("'{megabytes}'"));
     }
-    if let Some(flag) = parameters.flag("generateEmptyFile")? {
+    // a single object is never written without rows
+    if let Some(flag) = parameters.flag("generateEmptyFile")?.filter(|_| !is_single) {
         files.option("generateEmptyFile", format!("'{flag}'"));
     }
     if let Some(suffix) = parameters.text_if_any("suffix")? {
         match is_single {
-            true => return Err(parameters.wrong("suffix", "is of several files, and one of a name of its own is written")),
+            true => {
+                return Err(parameters.wrong("suffix", "is of several files, and one of a name of its own is written"));
+            }
             false => files.option("suffix", context.write.string(&suffix)?),
         }
     }
@@ -168,7 +172,8 @@ impl Files {
             }
             None => {}
         }
-        for key in ["fieldDelimiter", "lineDelimiter", "nullFormat", "encoding", "dateFormat", "writeHeader", "header"] {
+        for key in ["fieldDelimiter", "lineDelimiter", "nullFormat", "encoding", "dateFormat", "writeHeader", "header"]
+        {
             parameters.ignore(key, &format!("files of {format} have none"), &mut context.notes);
         }
         parameters.skip(&["fieldDelimiterOrigin"]);

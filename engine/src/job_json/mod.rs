@@ -79,7 +79,8 @@ pub fn is_json(text: &str) -> bool {
 /// # Errors
 /// [`codes::JOB`] with the place: line and column of what is no JSON, the JSON path of what cannot be done.
 pub fn convert(file: &str, text: &str, variables: Variables) -> Result<Converted> {
-    let root: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| syntax_error(file, &error))?;
+    let root: Value =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| syntax_error(file, &error))?;
     convert_value(file, &root, variables).map_err(|error| {
         let named = SynclineError::new(codes::JOB, format!("{file}: {}", error.message()));
         match error.hint_text() {
@@ -155,7 +156,13 @@ fn head(job: &Job<'_>, context: &Context, name: &str, secrets: &[(String, Secret
             .catalogs
             .needed
             .iter()
-            .map(|catalog| format!("{} ({})", catalog.name, catalog.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ")))
+            .map(|catalog| {
+                format!(
+                    "{} ({})",
+                    catalog.name,
+                    catalog.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ")
+                )
+            })
             .collect();
         lines.push(script::comment(&format!("Its data sources are catalogs of syncline.toml: {}.", named.join(", "))));
     }

@@ -106,7 +106,8 @@ fn refuse_processor(step: &Parameters<'_>) -> Result<()> {
     step.skip(&["stepType"]);
     let Some(parameter) = step.object("parameter")? else { return Ok(()) };
     for key in ["nodes", "edges", "groups"] {
-        parameter.refuse(key, "the wizard's transforms are not read; write them into the SELECT of the converted script")?;
+        parameter
+            .refuse(key, "the wizard's transforms are not read; write them into the SELECT of the converted script")?;
     }
     Ok(())
 }
@@ -119,7 +120,10 @@ fn check_order(top: &Parameters<'_>, reader: Option<&str>, writer: Option<&str>,
             if let (Some(written), Some(name)) = (hop.text_if_any(key)?, name)
                 && written != name
             {
-                return Err(hop.wrong(key, format!("\"{written}\" is not the step \"{name}\"; a job leads from its reader to its writer")));
+                return Err(hop.wrong(
+                    key,
+                    format!("\"{written}\" is not the step \"{name}\"; a job leads from its reader to its writer"),
+                ));
             }
         }
         hop.finish(notes);
@@ -136,7 +140,10 @@ fn data_x<'a>(root: &'a Map<String, Value>, job: &'a Map<String, Value>, notes: 
     top.finish(notes);
     let in_job = Parameters::new("job", job);
     for key in ["preHandler", "postHandler"] {
-        in_job.refuse(key, "a plugin of DataX would be called; write preSql or postSql, or a statement into the converted script")?;
+        in_job.refuse(
+            key,
+            "a plugin of DataX would be called; write preSql or postSql, or a statement into the converted script",
+        )?;
     }
     in_job.skip(&["content", "setting"]);
     in_job.finish(notes);
@@ -162,7 +169,9 @@ fn data_x<'a>(root: &'a Map<String, Value>, job: &'a Map<String, Value>, notes: 
             .enumerate()
             .map(|(at, item)| {
                 let path = format!("{path}.transformer[{at}]");
-                item.as_object().map(|object| Parameters::new(&path, object)).ok_or_else(|| wrong(&path, "an object is expected"))
+                item.as_object()
+                    .map(|object| Parameters::new(&path, object))
+                    .ok_or_else(|| wrong(&path, "an object is expected"))
             })
             .collect::<Result<_>>()?,
         Some(_) => return Err(wrong(&format!("{path}.transformer"), "a list is expected")),

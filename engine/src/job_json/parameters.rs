@@ -85,7 +85,9 @@ impl<'a> Parameters<'a> {
                 }
                 texts
             }
-            Some(value) => vec![text_of(value).ok_or_else(|| self.wrong(key, "a text or a list of texts is expected"))?],
+            Some(value) => {
+                vec![text_of(value).ok_or_else(|| self.wrong(key, "a text or a list of texts is expected"))?]
+            }
         };
         Ok(texts.into_iter().filter(|text| !text.trim().is_empty()).collect())
     }
@@ -179,10 +181,11 @@ impl<'a> Parameters<'a> {
     pub(crate) fn finish(&self, notes: &mut Notes) {
         let read = self.read.borrow();
         for key in self.object.keys().filter(|key| !read.contains(*key)) {
-            let hint = match nearest(key, read.iter().map(String::as_str).filter(|known| !self.object.contains_key(*known))) {
-                Some(known) => format!("; did you mean \"{known}\"?"),
-                None => String::new(),
-            };
+            let hint =
+                match nearest(key, read.iter().map(String::as_str).filter(|known| !self.object.contains_key(*known))) {
+                    Some(known) => format!("; did you mean \"{known}\"?"),
+                    None => String::new(),
+                };
             notes.unknown(&self.path_of(key), &hint);
         }
     }
@@ -218,7 +221,8 @@ mod tests {
 
     #[test]
     fn texts_numbers_and_booleans_are_alike() {
-        let object = object(r#"{"a": "0", "b": 0, "c": "true", "d": true, "e": ["x", 1], "f": "x", "g": null, "h": -1}"#);
+        let object =
+            object(r#"{"a": "0", "b": 0, "c": "true", "d": true, "e": ["x", 1], "f": "x", "g": null, "h": -1}"#);
         let parameters = Parameters::new("p", &object);
         assert_eq!((parameters.number("a").unwrap(), parameters.number("b").unwrap()), (Some(0), Some(0)));
         assert_eq!((parameters.flag("c").unwrap(), parameters.flag("d").unwrap()), (Some(true), Some(true)));

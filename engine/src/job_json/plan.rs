@@ -100,9 +100,15 @@ pub(crate) fn check_columns(job: &Job<'_>, source: &Source, sink: &Sink) -> Resu
 }
 
 /// The statements of the script, in order, without `;`.
-pub(crate) fn statements(context: &mut Context, source: Source, sink: Sink, catalogs: Vec<String>) -> Result<Vec<Vec<String>>> {
+pub(crate) fn statements(
+    context: &mut Context,
+    source: Source,
+    sink: Sink,
+    catalogs: Vec<String>,
+) -> Result<Vec<Vec<String>>> {
     let setting = context.setting.clone();
-    let mut set: Vec<String> = setting.set.iter().map(|(name, value)| format!("SET syncline.{name} = '{value}'")).collect();
+    let mut set: Vec<String> =
+        setting.set.iter().map(|(name, value)| format!("SET syncline.{name} = '{value}'")).collect();
     let Source { before, after, from, columns, conditions, settings } = source;
     let mut quoted = Vec::with_capacity(settings.len());
     for (name, value) in &settings {

@@ -19,7 +19,12 @@ pub(crate) struct Place<'a> {
 
 /// The statements of a key, which is a text or a list, each with several between `;`. What names one table in a place that we know is written
 /// as a native statement about the catalog's table; anything else goes there as it stands.
-pub(crate) fn statements(parameters: &Parameters<'_>, key: &str, place: &Place<'_>, context: &mut Context) -> Result<Vec<String>> {
+pub(crate) fn statements(
+    parameters: &Parameters<'_>,
+    key: &str,
+    place: &Place<'_>,
+    context: &mut Context,
+) -> Result<Vec<String>> {
     let mut written = Vec::new();
     for text in parameters.texts(key)? {
         let pieces = split(&SourceFile::new(key, text)).map_err(|error| parameters.wrong(key, error.message))?;

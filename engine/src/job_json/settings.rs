@@ -26,7 +26,12 @@ pub(crate) struct Setting {
 }
 
 /// Reads `setting`, and `core`, which a DataX job may bring along.
-pub(crate) fn read(form: Form, setting: &Parameters<'_>, core: Option<&Parameters<'_>>, notes: &mut Notes) -> Result<Setting> {
+pub(crate) fn read(
+    form: Form,
+    setting: &Parameters<'_>,
+    core: Option<&Parameters<'_>>,
+    notes: &mut Notes,
+) -> Result<Setting> {
     let mut read = Setting { channels: 1, ..Setting::default() };
     let per_channel = core.map_or_else(|| Ok(PerChannel::default()), |core| PerChannel::read(core, notes))?;
     if let Some(speed) = setting.object("speed")? {
@@ -73,15 +78,26 @@ impl PerChannel {
         if let Some(transport) = core.object("transport")? {
             if let Some(channel) = transport.object("channel")? {
                 if let Some(speed) = channel.object("speed")? {
-                    found = Self { bytes: speed.number("byte")?.filter(|n| *n > 0), records: speed.number("record")?.filter(|n| *n > 0) };
+                    found = Self {
+                        bytes: speed.number("byte")?.filter(|n| *n > 0),
+                        records: speed.number("record")?.filter(|n| *n > 0),
+                    };
                     speed.finish(notes);
                 }
                 for key in ["class", "capacity", "byteCapacity", "flowControlInterval"] {
-                    channel.ignore(key, "how much is held between reader and writer follows from the memory that there is", notes);
+                    channel.ignore(
+                        key,
+                        "how much is held between reader and writer follows from the memory that there is",
+                        notes,
+                    );
                 }
                 channel.finish(notes);
             }
-            transport.ignore("exchanger", "how much is held between reader and writer follows from the memory that there is", notes);
+            transport.ignore(
+                "exchanger",
+                "how much is held between reader and writer follows from the memory that there is",
+                notes,
+            );
             transport.finish(notes);
         }
         for key in ["container", "dataXServer", "statistics"] {
@@ -116,7 +132,9 @@ fn read_speed(
     if let Some(channels) = channels {
         let most = channels.min(MOST_CONNECTIONS);
         if channels > MOST_CONNECTIONS {
-            notes.warn(format!("{channels} channels become {MOST_CONNECTIONS} connections, the most that a statement has"));
+            notes.warn(format!(
+                "{channels} channels become {MOST_CONNECTIONS} connections, the most that a statement has"
+            ));
         }
         read.set.push(("max_connections", most.to_string()));
         if most > USUAL_READ_CONNECTIONS {

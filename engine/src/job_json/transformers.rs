@@ -65,7 +65,9 @@ impl Step {
         const KNOWN: &[&str] = &["dx_substr", "dx_pad", "dx_replace", "dx_filter", "dx_digest"];
         if !KNOWN.contains(&lower.as_str()) {
             let what = format!("there is no transformer {name}");
-            return Err(transformer.wrong("name", what).hint(format!("transformers that there are: {}", KNOWN.join(", "))));
+            return Err(transformer
+                .wrong("name", what)
+                .hint(format!("transformers that there are: {}", KNOWN.join(", "))));
         }
         let Some(parameter) = transformer.object("parameter")? else {
             return Err(transformer.wrong("parameter", "is missing"));
@@ -198,7 +200,9 @@ fn within(start: u64, text: &str, part: String, name: &str) -> String {
     if start == 0 {
         return part;
     }
-    format!("CASE WHEN char_length({text}) < {start} THEN raise_error('{name}: a text is shorter than {start}') ELSE {part} END")
+    format!(
+        "CASE WHEN char_length({text}) < {start} THEN raise_error('{name}: a text is shorter than {start}') ELSE {part} END"
+    )
 }
 
 /// A source whose columns are listed, and of which this one is a plain name or a constant, so that a transformer can repeat it.
@@ -219,8 +223,12 @@ fn with_names(source: Source, column: usize, transformer: &Parameters<'_>, writt
             let mut names = Vec::with_capacity(columns.len());
             let mut selected = Vec::with_capacity(columns.len());
             for (at, column) in columns.iter().enumerate() {
-                let is_name = column.starts_with('`') || column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '{' | '}'));
-                let is_name = is_name && !column.starts_with(|c: char| c.is_ascii_digit()) && column != "NULL" && !names.contains(column);
+                let is_name = column.starts_with('`')
+                    || column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '{' | '}'));
+                let is_name = is_name
+                    && !column.starts_with(|c: char| c.is_ascii_digit())
+                    && column != "NULL"
+                    && !names.contains(column);
                 if is_name {
                     names.push(column.clone());
                     selected.push(column.clone());
@@ -247,7 +255,9 @@ impl Paras<'_> {
         if self.texts.len() == count {
             return Ok(());
         }
-        Err(self.parameter.wrong("paras", format!("{} takes {count} of them, and there are {}", self.name, self.texts.len())))
+        Err(self
+            .parameter
+            .wrong("paras", format!("{} takes {count} of them, and there are {}", self.name, self.texts.len())))
     }
 
     fn text(&self, at: usize) -> String {

@@ -31,7 +31,8 @@ impl Variables {
             let length = match self.variable(rest) {
                 Some((length, name)) => {
                     if written.ends_with('$') {
-                        let message = format!("a dollar sign before the variable ${{{name}}} cannot be written in a script");
+                        let message =
+                            format!("a dollar sign before the variable ${{{name}}} cannot be written in a script");
                         return Err(SynclineError::new(codes::JOB, message)
                             .hint("give the variable a value that begins with the dollar sign"));
                     }
@@ -96,6 +97,9 @@ mod tests {
     #[test]
     fn with_the_rule_of_datax_defined_names_need_no_braces_and_others_stay() {
         let variables = Variables::Defined(["day".to_owned(), "t".to_owned()].into());
-        assert_eq!(variables.in_script("$day ${day} $days ${other} t_$t").unwrap(), "${day} ${day} $days $${other} t_${t}");
+        assert_eq!(
+            variables.in_script("$day ${day} $days ${other} t_$t").unwrap(),
+            "${day} ${day} $days $${other} t_${t}"
+        );
     }
 }

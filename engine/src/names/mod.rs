@@ -58,12 +58,10 @@ pub(crate) async fn plan_query(
     let place = |span: Span| place_of(query, span);
     let sources = rewrite::collect(&query.ast).map_err(|BadCall { function, span }| {
         let (what, hint) = match function {
-            rewrite::TABLES => {
-                (
+            rewrite::TABLES => (
                 "TABLES takes names of tables as texts, and at most one condition",
                 "write TABLES('catalog.database.orders_[0-99]', where => 'price > 0')",
-            )
-            }
+            ),
             _ => {
                 ("remote_query takes two texts: a catalog and a statement", "write remote_query('catalog', 'SELECT …')")
             }
@@ -81,9 +79,7 @@ pub(crate) async fn plan_query(
     for (number, (call, span)) in sources.calls.into_iter().enumerate() {
         let provider = match &call {
             TableCall::RemoteQuery { catalog, sql } => remote_query::provider(scope, catalog, sql).await,
-            TableCall::Tables { patterns, condition } => {
-                tables::provider(scope, patterns, condition.as_deref()).await
-            }
+            TableCall::Tables { patterns, condition } => tables::provider(scope, patterns, condition.as_deref()).await,
         };
         let provider = provider.map_err(|error| error.at(place(span)))?;
         let key = TableKey {

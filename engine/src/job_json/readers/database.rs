@@ -26,7 +26,8 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context, kind: Cat
         for key in ["column", "where", "splitPk"] {
             parameters.ignore(key, "querySql is read as it stands", &mut context.notes);
         }
-        let queries = shards.iter().flat_map(|shard| shard.queries.iter().map(|query| (shard.catalog.as_str(), query.clone())));
+        let queries =
+            shards.iter().flat_map(|shard| shard.queries.iter().map(|query| (shard.catalog.as_str(), query.clone())));
         return remote(context, queries.collect(), Columns::default());
     }
     if shards.iter().all(|shard| shard.tables.is_empty()) {
@@ -58,7 +59,9 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context, kind: Cat
     let mut source = Source { columns, ..Source::default() };
     source.settings.extend(split.map(|column| ("split_column".to_owned(), column)));
     source.from = match (names.as_slice(), &condition) {
-        ([one], None) if !one.iter().any(|part| part.contains('[')) => context.write.dotted(one.iter().map(String::as_str))?,
+        ([one], None) if !one.iter().any(|part| part.contains('[')) => {
+            context.write.dotted(one.iter().map(String::as_str))?
+        }
         _ => {
             let mut arguments = Vec::new();
             for parts in &names {
@@ -115,7 +118,11 @@ fn shards(parameters: &Parameters<'_>, context: &mut Context, kind: CatalogKind)
             only.queries.extend(queries);
         }
         _ if tables.is_empty() && queries.is_empty() => {}
-        _ => return Err(parameters.wrong("table", "stands beside several connections; each entry of connection has its own")),
+        _ => {
+            return Err(
+                parameters.wrong("table", "stands beside several connections; each entry of connection has its own")
+            );
+        }
     }
     Ok(shards)
 }
@@ -127,7 +134,10 @@ fn connected(entry: &Parameters<'_>, context: &mut Context, kind: CatalogKind, l
     let path = entry.path_of("jdbcUrl");
     if urls.len() > 1 {
         let count = urls.len() - 1;
-        context.notes.warn(format!("{path} names {} servers; the first is read, and the other {count} are not tried", urls.len()));
+        context.notes.warn(format!(
+            "{path} names {} servers; the first is read, and the other {count} are not tried",
+            urls.len()
+        ));
     }
     Ok(connection::define(context, Side::Source, kind, (first, &path), login, Vec::new()))
 }
@@ -177,7 +187,9 @@ fn column_texts(parameters: &Parameters<'_>) -> Result<Vec<(String, String)>> {
 fn name_parts(table: &str, parameters: &Parameters<'_>) -> Result<Vec<String>> {
     let parts: Vec<String> = table.trim().split('.').map(|part| part.trim().trim_matches('`').to_owned()).collect();
     if parts.len() > 2 || parts.iter().any(String::is_empty) {
-        return Err(parameters.wrong("table", format!("\"{table}\" is no name of a table; write table, or database.table")));
+        return Err(
+            parameters.wrong("table", format!("\"{table}\" is no name of a table; write table, or database.table"))
+        );
     }
     Ok(parts)
 }

@@ -19,7 +19,12 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
 }
 
 /// One location of all paths, below `root`. A `*` goes through folders, as in DataX.
-pub(super) fn file_table_location(parameters: &Parameters<'_>, key: &str, paths: &[String], root: &str) -> Result<String> {
+pub(super) fn file_table_location(
+    parameters: &Parameters<'_>,
+    key: &str,
+    paths: &[String],
+    root: &str,
+) -> Result<String> {
     let deep = |path: &String| {
         let path = path.trim();
         let path = if root.is_empty() { path } else { path.trim_start_matches('/') };

@@ -72,12 +72,16 @@ fn constant(item: &Parameters<'_>, kind: &str, value: &str, context: &Context) -
 /// `"1,10"`: whole numbers and lengths of texts from the first to the second, both included.
 fn random_value(item: &Parameters<'_>, kind: &str, random: &str, context: &mut Context) -> Result<String> {
     let wrong = |what: &str| item.wrong("random", what);
-    let (from, to) = random.split_once(',').ok_or_else(|| wrong("is two values with a comma between them, such as 1,10"))?;
+    let (from, to) =
+        random.split_once(',').ok_or_else(|| wrong("is two values with a comma between them, such as 1,10"))?;
     let (from, to) = (from.trim(), to.trim());
     if kind == "date" {
-        let seconds = |text: &str| Ok::<_, crate::SynclineError>(format!("unix_timestamp({})", context.write.string(text)?));
+        let seconds =
+            |text: &str| Ok::<_, crate::SynclineError>(format!("unix_timestamp({})", context.write.string(text)?));
         let (from, to) = (seconds(from)?, seconds(to)?);
-        return Ok(format!("CAST(from_unixtime({from} + CAST(floor(random() * ({to} - {from} + 1)) AS BIGINT)) AS DATETIME)"));
+        return Ok(format!(
+            "CAST(from_unixtime({from} + CAST(floor(random() * ({to} - {from} + 1)) AS BIGINT)) AS DATETIME)"
+        ));
     }
     let number = |text: &str| text.parse::<i64>().map_err(|_| wrong("is two whole numbers with a comma between them"));
     let (from, to) = (number(from)?, number(to)?);
@@ -89,7 +93,9 @@ fn random_value(item: &Parameters<'_>, kind: &str, random: &str, context: &mut C
         "double" => format!("{from} + random() * {width}"),
         "bool" | "boolean" => "random() < 0.5".to_owned(),
         "string" | "bytes" => {
-            let Some(longest) = u64::try_from(to).ok().filter(|_| from >= 0) else { return Err(wrong("is a length below 0")) };
+            let Some(longest) = u64::try_from(to).ok().filter(|_| from >= 0) else {
+                return Err(wrong("is a length below 0"));
+            };
             context.notes.comment(format!("{}: random texts are of the digits 0-9 and a-f.", item.path_of("random")));
             let digits = "replace(uuid(), '-', '')";
             let digits = match longest.div_ceil(DIGITS) {

@@ -12,7 +12,10 @@ use crate::error::Result;
 
 pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result<Sink> {
     for key in ["dbRule", "dbNamePattern", "tableRule", "tableNamePattern"] {
-        parameters.refuse(key, "rows are not spread over tables by a rule in Java; write one INSERT with a WHERE for each table")?;
+        parameters.refuse(
+            key,
+            "rows are not spread over tables by a rule in Java; write one INSERT with a WHERE for each table",
+        )?;
     }
     let connections = parameters.objects("connection")?;
     if connections.len() > 1 {
@@ -34,7 +37,14 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
                 return Err(parameters.wrong("datasource", "is missing, and there is no jdbcUrl"));
             };
             let path = entry.path_of("jdbcUrl");
-            connection::define(context, Side::Target, CatalogKind::Mysql, (url, &path), &login.without_session(), Vec::new())
+            connection::define(
+                context,
+                Side::Target,
+                CatalogKind::Mysql,
+                (url, &path),
+                &login.without_session(),
+                Vec::new(),
+            )
         }
     };
     let mut tables = entry.texts("table")?;
@@ -47,7 +57,9 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
     }
     let parts: Vec<&str> = table.trim().split('.').map(|part| part.trim().trim_matches('`')).collect();
     if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
-        return Err(parameters.wrong("table", format!("\"{table}\" is no name of a table; write table, or database.table")));
+        return Err(
+            parameters.wrong("table", format!("\"{table}\" is no name of a table; write table, or database.table"))
+        );
     }
     let place = Place { catalog: &catalog, database: None, table };
     let before = pre_sql::statements(parameters, "preSql", &place, context)?;
@@ -57,7 +69,9 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
         "insert" => {}
         "update" | "replace" => properties.push(("write_mode".to_owned(), format!("'{mode}'"))),
         // ON DUPLICATE KEY UPDATE, in words of its own
-        other if other.starts_with("on duplicate key") => properties.push(("write_mode".to_owned(), "'update'".to_owned())),
+        other if other.starts_with("on duplicate key") => {
+            properties.push(("write_mode".to_owned(), "'update'".to_owned()))
+        }
         _ => return Err(parameters.wrong("writeMode", "is one of insert, update and replace")),
     }
     for (key, property) in [("updateColumn", "update_column"), ("skipNullColumn", "skip_null_column")] {
@@ -79,7 +93,11 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
     }
     let notes = &mut context.notes;
     if parameters.text_if_any("encoding")?.is_some_and(|name| !name.to_ascii_lowercase().starts_with("utf")) {
-        parameters.ignore("encoding", "texts are sent as UTF-8, which the server converts to each column's character set", notes);
+        parameters.ignore(
+            "encoding",
+            "texts are sent as UTF-8, which the server converts to each column's character set",
+            notes,
+        );
     }
     parameters.ignore("socketTimeout", "it is the catalog's property read_timeout", notes);
     parameters.skip(&["envType", "tableComment", "guid"]);

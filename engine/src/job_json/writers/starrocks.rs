@@ -29,7 +29,9 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
     let [table] = tables.as_slice() else { return Err(parameters.wrong("table", "one table is expected")) };
     let mut parts: Vec<String> = table.trim().split('.').map(|part| part.trim().trim_matches('`').to_owned()).collect();
     if parts.len() > 2 || parts.iter().any(String::is_empty) {
-        return Err(parameters.wrong("table", format!("\"{table}\" is no name of a table; write table, or database.table")));
+        return Err(
+            parameters.wrong("table", format!("\"{table}\" is no name of a table; write table, or database.table"))
+        );
     }
     if let (1, Some(database)) = (parts.len(), &database) {
         parts.insert(0, database.clone());
@@ -92,7 +94,8 @@ fn properties(parameters: &Parameters<'_>, context: &mut Context) -> Result<Vec<
     let mut properties = Vec::new();
     if let Some(load) = parameters.object("loadProps")? {
         let all = load.all_texts()?;
-        let find = |name: &str| all.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        let find =
+            |name: &str| all.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
         let is_csv = find("format").is_none_or(|format| format.eq_ignore_ascii_case("csv"));
         for (name, value) in &all {
             let name = name.to_ascii_lowercase();

@@ -19,7 +19,8 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
     let target = match (path, print) {
         (Some(path), _) => {
             let file = file.ok_or_else(|| parameters.wrong("fileName", "is missing beside path"))?;
-            let bytes = syncline_sql::delimiter(&delimiter).map_err(|error| parameters.wrong("fieldDelimiter", error.message))?;
+            let bytes = syncline_sql::delimiter(&delimiter)
+                .map_err(|error| parameters.wrong("fieldDelimiter", error.message))?;
             let null = context.write.string(&null.unwrap_or_else(|| "null".to_owned()))?;
             let options = [("format", "'text'".to_owned()), ("delimiter", script::delimiter(&bytes)), ("null", null)];
             Target::Files {

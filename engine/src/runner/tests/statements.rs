@@ -151,7 +151,8 @@ async fn a_temporary_table_hides_a_kept_one_and_is_never_stored() {
     let kept = "CREATE EXTERNAL TABLE numbers (n INT) LOCATION 'a.txt'";
     let (report, _) = run(&session, world.script(kept)).await;
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
-    let temporary = "CREATE OR REPLACE TEMPORARY EXTERNAL TABLE numbers (n INT) LOCATION 'b.txt'; SELECT sum(n) FROM numbers";
+    let temporary =
+        "CREATE OR REPLACE TEMPORARY EXTERNAL TABLE numbers (n INT) LOCATION 'b.txt'; SELECT sum(n) FROM numbers";
     for _ in 0..2 {
         let (report, events) = run(&session, world.script(temporary)).await;
         assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
