@@ -34,6 +34,7 @@ pub mod starrocks;
 pub mod tables;
 pub mod text;
 pub mod throttle;
+pub mod wait_times;
 pub mod wall_clock;
 
 pub use catalog::{Catalog, CatalogKind, FileCatalog, RemoteCatalog};

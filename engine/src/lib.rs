@@ -48,6 +48,7 @@
 //! | `functions/`, `operators.rs`, `datetime_text.rs` | functions, operators, types and casts as MySQL has them |
 //! | `planning.rs` | the one function that builds a DataFusion session state |
 //! | `job_json/` | jobs of DataWorks and DataX as SQL scripts |
+//! | `backfill.rs` | a job once for each business day of a range |
 //! | `runner/` | checks before anything runs, then statement after statement |
 //! | `external_table.rs` | tables over files |
 //! | `state/` | what outlives a session: external tables, runs, labels and decisions, locks |
@@ -59,6 +60,7 @@ pub mod error;
 pub mod job_json;
 pub mod report;
 
+mod backfill;
 mod bucket_location;
 mod catalogs;
 mod clock;
@@ -84,6 +86,9 @@ mod session;
 mod sql_front;
 mod state;
 
+pub use backfill::{
+    Backfill, BackfillEvent, BackfillOptions, BackfillReport, BusinessDays, DayReport, DaysReport, OnFailure,
+};
 pub use engine::{CatalogCheck, Engine, EngineBuilder};
 pub use error::{Result, SynclineError};
 pub use permission::Permission;

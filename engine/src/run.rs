@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -42,9 +43,17 @@ impl Script {
         self.folder = Some(folder.into());
         self
     }
-}
 
-impl Script {
+    /// The name without folders and without `.sql`, of a job as JSON (`job.json (as SQL)`) without all of that: a job's name by default, and
+    /// `$nodeid`.
+    pub(crate) fn short_name(&self) -> &str {
+        let file = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
+        if let Some(job) = file.strip_suffix(" (as SQL)") {
+            return job.strip_suffix(".json").unwrap_or(job);
+        }
+        file.strip_suffix(".sql").unwrap_or(file)
+    }
+
     /// Sets what `${env:NAME}` reads in catalogs that this script defines, whatever the environment holds and permits. So a password that is
     /// known to the program never stands in the script's text.
     #[must_use]
@@ -145,7 +154,8 @@ impl RunOptions {
         self
     }
 
-    /// The planned time, `YYYY-MM-DD hh:mm:ss` or `yyyymmddhh24miss`, in the run's zone.
+    /// The planned time, `YYYY-MM-DD hh:mm:ss` or `yyyymmddhh24miss`, in the run's zone; a time of day alone, `hh:mm:ss`, is that of the day
+    /// after the business date, or of today if none is given.
     #[must_use]
     pub fn cyctime(mut self, cyctime: impl Into<String>) -> Self {
         self.cyctime = Some(cyctime.into());
@@ -241,6 +251,12 @@ pub enum RunEvent {
         bytes_written: u64,
         /// The part of the input that is read, 0 to 1, by the sources' own estimates; None where one has none.
         done: Option<f64>,
+        /// Rows left out.
+        rows_rejected: u64,
+        /// How long writers have waited for rows, over all of them; None in a query.
+        wait_reader: Option<Duration>,
+        /// How long tasks that read have waited for somebody to take their rows, over all of them; None where no scan measures it.
+        wait_writer: Option<Duration>,
     },
     /// A result set begins.
     ResultSchema {
@@ -365,6 +381,10 @@ impl Drop for Run {
 pub struct RunStopper(CancellationToken);
 
 impl RunStopper {
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self(stop)
+    }
+
     /// Stops the run. Does nothing if it has ended.
     pub fn stop(&self) {
         self.0.cancel();

@@ -117,6 +117,7 @@ impl Scope {
         for (name, value) in &options.raw_params {
             parameters.set_raw(name, value, ParameterSource::Run)?;
         }
+        parameters.set_catalogs(self.catalogs.names());
         self.parameters = parameters;
         self.started = jiff::Timestamp::now();
         Ok(())

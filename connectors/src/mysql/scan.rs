@@ -20,7 +20,7 @@ use mysql_common::Value;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::{Snapshot, SnapshotPlan, Snapshots};
-use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of};
+use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of, wait_metric};
 use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
@@ -262,7 +262,8 @@ impl ExecutionPlan for MySqlExec {
             bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
         };
         // Dropping the stream aborts the task, which drops the connection, which is then cut.
-        let queue = batch_queue(throttles, Some(scan_memory(&context, "MySqlExec", partition)));
+        let (sender, receiver) = batch_queue(throttles, Some(scan_memory(&context, "MySqlExec", partition)));
+        let queue = (sender.counting_waits(wait_metric(&self.metrics, partition)), receiver);
         let read = |sender: BatchSender| async move { reader.read(&sender).await.map_err(DataFusionError::from) };
         Ok(stream_of(Arc::clone(&self.schema), queue, read))
     }

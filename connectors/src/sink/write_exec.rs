@@ -10,7 +10,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements, PlanProperties,
@@ -21,6 +21,7 @@ use super::convert::{Converter, RejectedRow};
 use super::{CommitToken, Sink, Writer};
 use crate::text::places::RangedFiles;
 use crate::throttle::Throttles;
+use crate::wait_times::WAIT_READER;
 
 /// How often a writer says how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -157,6 +158,7 @@ impl ExecutionPlan for WriteExec {
             rows_written: MetricBuilder::new(&self.metrics).counter("rows_written", partition),
             rows_rejected: MetricBuilder::new(&self.metrics).counter("rows_rejected", partition),
             bytes_written: MetricBuilder::new(&self.metrics).counter("bytes_written", partition),
+            waited: MetricBuilder::new(&self.metrics).subset_time(WAIT_READER, partition),
         };
         let task = WriterTask {
             input: stream::select_all(input),
@@ -195,6 +197,8 @@ struct Counters {
     rows_written: Count,
     rows_rejected: Count,
     bytes_written: Count,
+    /// For the next batch.
+    waited: Time,
 }
 
 /// One writer at work. Dropping it drops the sink's writer, which leaves nothing visible.
@@ -218,8 +222,11 @@ impl WriterTask {
             Some(writer) => writer,
             None => self.sink.open(self.token.writer, self.token.writers).await?,
         };
-        while let Some(batch) = self.input.next().await {
-            let batch = batch?;
+        loop {
+            let asked = Instant::now();
+            let batch = self.input.next().await;
+            self.counters.waited.add_duration(asked.elapsed());
+            let Some(batch) = batch.transpose()? else { break };
             let (checked, rejected) = self.converter.split(&batch, self.rows_seen + 1)?;
             for RejectedRow { mut reject, line } in rejected {
                 if let (Some(file), Some(line)) = (&reject.file, line) {

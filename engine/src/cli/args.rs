@@ -51,10 +51,10 @@ pub(crate) struct SessionOptions {
     /// Set a parameter whose value may be any SQL
     #[arg(long = "raw", value_name = "NAME=SQL", value_parser = name_and_value)]
     pub(crate) raw: Vec<(String, String)>,
-    /// The business date, YYYYMMDD [default: the day before the planned time]
+    /// The business date, YYYYMMDD; for run also a range, YYYYMMDD..YYYYMMDD [default: the day before the planned time]
     #[arg(long, value_name = "DATE")]
     pub(crate) bizdate: Option<String>,
-    /// The planned time, YYYYMMDDHHMMSS [default: now]
+    /// The planned time, YYYYMMDDHHMMSS, or its time of day, HH:MM:SS [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) cyctime: Option<String>,
     /// The run's time zone, such as Asia/Shanghai
@@ -129,6 +129,15 @@ pub(crate) struct RunArgs {
     /// Run although the same job runs for the same business date
     #[arg(long)]
     pub(crate) allow_concurrent: bool,
+    /// Of a range of business dates: how many days run at a time, 1 to 64 [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) parallel: Option<u8>,
+    /// Of a range of business dates: run the last day first
+    #[arg(long)]
+    pub(crate) descending: bool,
+    /// Of a range of business dates: what becomes of the other days when one fails [default: stop]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) on_failure: Option<OnFailureArg>,
     /// How the run report is printed
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub(crate) report: ReportFormat,
@@ -224,6 +233,15 @@ pub(crate) struct MinirocksArgs {
     /// Say more on standard error
     #[arg(short = 'v', long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// What becomes of the other days of a range when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnFailureArg {
+    /// Days that are running end, others are not begun
+    Stop,
+    /// All days are run
+    Continue,
 }
 
 /// The forms of the run report.

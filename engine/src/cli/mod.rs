@@ -4,6 +4,7 @@
 //! looks at the working directory.
 
 mod args;
+mod backfill;
 mod check;
 mod demo;
 mod drive;
@@ -17,6 +18,7 @@ mod report;
 mod run;
 mod setup;
 mod signals;
+mod waits;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -53,6 +53,7 @@ async fn list(job: &Path, args: &ParamArgs) -> Result<String> {
 fn source_name(source: Option<ParameterSource>) -> &'static str {
     match source {
         None => "built in",
+        Some(ParameterSource::Catalog) => "catalog",
         Some(ParameterSource::Script) => "script",
         Some(ParameterSource::Config) => "config",
         Some(ParameterSource::Environment) => "environment",

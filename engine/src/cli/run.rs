@@ -6,7 +6,7 @@ use super::args::{QueryArgs, ReportFormat, ResultOptions, RunArgs, SessionOption
 use super::drive::{self, Drive};
 use super::jobs::{self, Jobs};
 use super::output::visible;
-use super::{report, say, setup};
+use super::{backfill, report, say, setup};
 use crate::error::codes;
 use crate::report::RunReport;
 use crate::{Result, Script, SynclineError};
@@ -14,8 +14,17 @@ use crate::{Result, Script, SynclineError};
 /// Runs jobs and reports.
 pub(super) async fn run(mut args: RunArgs) -> u8 {
     args.session.params.append(&mut args.job.define);
-    let drive = Drive::for_run(&args.result, args.report);
     let name = job_name(&args.jobs[0]);
+    match backfill::days(&args) {
+        Ok(Some(days)) => return backfill::run(&args, &name, days).await,
+        Ok(None) => {}
+        Err(error) => {
+            let report = report::before_start(&name, &args.session, &error);
+            report::print(&report, args.report, None);
+            return report.exit_code();
+        }
+    }
+    let drive = Drive::for_run(&args.result, args.report);
     let ended = match start(&args).await {
         Ok(started) => drive::follow(started, drive).await,
         Err(error) => drive::Ended::before_start(report::before_start(&name, &args.session, &error)),
@@ -79,7 +88,7 @@ fn check_output(result: &ResultOptions) -> Result<()> {
 }
 
 /// The job's name in report, labels and lock: the file's name without its suffix.
-fn job_name(job: &Path) -> String {
+pub(super) fn job_name(job: &Path) -> String {
     if job == Path::new("-") {
         return "stdin".to_owned();
     }
@@ -92,13 +101,17 @@ pub(super) fn lost(name: &str, error: &SynclineError) -> RunReport {
 }
 
 /// The command line that goes on with a run: what it was started with, less what the run itself knows.
-fn resume_command(args: &RunArgs, run_id: &str) -> String {
+pub(super) fn resume_command(args: &RunArgs, run_id: &str) -> String {
+    command_again(args, &["--resume".to_owned(), run_id.to_owned()])
+}
+
+/// The command line that a run was started with, but for its clock, and with some options more.
+pub(super) fn command_again(args: &RunArgs, options: &[String]) -> String {
     let session = &args.session;
     let mut words = vec!["syncline".to_owned(), "run".to_owned()];
     words.extend(args.jobs.iter().map(|job| job.display().to_string()));
-    words.extend(["--resume".to_owned(), run_id.to_owned()]);
+    words.extend_from_slice(options);
     words.extend(args.job.datax_variables.then(|| "--datax-variables".to_owned()));
-    // the clock is the run's own
     let pairs = |option: &str, pairs: &[(String, String)]| -> Vec<String> {
         let is_clock = |name: &str| name == "bizdate" || name == "cyctime";
         let given = pairs.iter().filter(|(name, _)| !is_clock(name));

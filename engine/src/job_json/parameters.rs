@@ -253,8 +253,10 @@ mod tests {
         let _ = (parameters.text("table"), parameters.text("splitPk"));
         let mut notes = Notes::default();
         parameters.finish(&mut notes);
+        let mut warnings = notes.warnings().to_vec();
+        warnings.sort();
         assert_eq!(
-            notes.warnings(),
+            warnings,
             [
                 "unknown parameter p.other is ignored",
                 "unknown parameter p.spiltPk is ignored; did you mean \"splitPk\"?"

@@ -216,6 +216,8 @@ fn statements_that_span_systems_are_planned_here() {
         ("INSERT INTO starrocks.a SELECT * FROM user_log", "sync starrocks.a <- user_log"),
         ("INSERT INTO starrocks.a SELECT * FROM remote_query('starrocks', 'SELECT 1')", "sync starrocks.a <- "),
         ("INSERT INTO starrocks.a SELECT * FROM TABLES('starrocks.d.t_[0-9]', 'mysql.d.t*')", "sync starrocks.a <- "),
+        ("INSERT INTO starrocks.a SELECT * FROM TABLES('starrocks.d.t', where => 'a > 1')", "sync starrocks.a <- "),
+        ("INSERT INTO starrocks.a SELECT 1 FROM range(0, 5)", "sync starrocks.a <- "),
         (
             "ASSERT (SELECT count(*) FROM starrocks.a) = (SELECT count(*) FROM mysql.b) AS 'x'",
             "assert query starrocks.a, mysql.b",
@@ -818,6 +820,10 @@ fn parameters_in_sql_inside_a_string_must_not_change_it() {
         ("CALL remote_execute('mysql', 'DELETE FROM t WHERE a = ${v}')", "", false),
         ("SELECT * FROM remote_query('mysql', 'SELECT ''${v}''')", "x y", true),
         ("SELECT * FROM remote_query('mysql', 'SELECT ''${v}''')", "x'' OR ''1", false),
+        ("SELECT * FROM TABLES('mysql.t', where => 'a = ''${v}''')", "x y", true),
+        ("SELECT * FROM TABLES('mysql.t', 'mysql.u', WHERE => 'a = ${v}') AS x", "-5", true),
+        ("SELECT * FROM TABLES('mysql.t', where => 'a = ''${v}''')", "x'' OR ''1", false),
+        ("SELECT * FROM TABLES('mysql.t', where => 'a = ${v}')", "1 OR 1", false),
     ] {
         let parsed = parse_with(sql, SqlDialect::Mysql, &[("v", value)]);
         assert_eq!(parsed.is_ok(), is_fine, "{sql} with {value}: {parsed:?}");
