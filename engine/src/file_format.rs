@@ -121,7 +121,7 @@ impl FormatOf<'_> {
                 PropertyValue::Text { raw, .. } if typed => raw.clone(),
                 _ => {
                     let whose = format!("{}, \"{}\"", self.name, property.name);
-                    resolver.resolve(&OptionValue::from(property), &whose)?.expose().to_owned()
+                    resolver.resolve(&scope.with_secret(OptionValue::from(property)), &whose)?.expose().to_owned()
                 }
             };
             options.set(&property.name, value);

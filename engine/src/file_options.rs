@@ -134,7 +134,7 @@ impl FileOptions {
         for property in properties {
             let at = |error: SynclineError| error.at(property.position.clone());
             let whose = format!("option \"{}\" of {}", property.name, without_password(&files.location));
-            let value = resolver.resolve(&OptionValue::from(property), &whose).map_err(at)?;
+            let value = resolver.resolve(&scope.with_secret(OptionValue::from(property)), &whose).map_err(at)?;
             let value = value.expose();
             match meaning(&property.name) {
                 None => {

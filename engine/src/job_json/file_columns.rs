@@ -39,7 +39,7 @@ impl Field {
 pub(super) fn read(
     parameters: &Parameters<'_>,
     null_text: Option<&str>,
-    context: &Context,
+    context: &mut Context,
 ) -> Result<Option<Vec<FileColumn>>> {
     let items = match parameters.value("column") {
         None => return Err(parameters.wrong("column", "is missing")),
@@ -56,7 +56,12 @@ pub(super) fn read(
     for (at, item) in items.iter().enumerate() {
         let path = format!("{}[{at}]", parameters.path_of("column"));
         let column = match item {
-            Value::Object(object) => read_item(&path, &Parameters::new(&path, object), null_text, context)?,
+            Value::Object(object) => {
+                let item = Parameters::new(&path, object);
+                let column = read_item(&path, &item, null_text, context)?;
+                item.finish(&mut context.notes);
+                column
+            }
             // a bare number or name, as some write it
             Value::Number(number) => match number.as_u64().and_then(|index| usize::try_from(index).ok()) {
                 Some(index) => FileColumn::Index(index, Field::string()),
@@ -152,7 +157,7 @@ mod tests {
 
     fn read_text(text: &str) -> Result<Option<Vec<FileColumn>>> {
         let object: Map<String, Value> = serde_json::from_str(&format!("{{\"column\": {text}}}")).unwrap();
-        read(&Parameters::new("p", &object), Some("NIL"), &Context::for_tests())
+        read(&Parameters::new("p", &object), Some("NIL"), &mut Context::for_tests())
     }
 
     #[test]

@@ -71,9 +71,11 @@ impl FileTable {
     }
 }
 
-/// The names of the fields up to the last one that is read, and what is selected. A field that is selected under a name of the target's has
-/// that name.
-fn fields(columns: &[FileColumn], context: &Context) -> Result<(Vec<(String, Field)>, Vec<String>)> {
+/// Fields by the names that the table has for them.
+type Fields = Vec<(String, Field)>;
+
+/// The fields up to the last one that is read, and what is selected. A field that goes to a named column of the target has that name.
+fn fields(columns: &[FileColumn], context: &Context) -> Result<(Fields, Vec<String>)> {
     let mut fields: Vec<Option<(Option<String>, Field)>> = Vec::new();
     let targets = context.target_columns.clone();
     let name_of = |at: usize| targets.get(at).filter(|_| targets.len() == columns.len()).cloned();
@@ -89,7 +91,7 @@ fn fields(columns: &[FileColumn], context: &Context) -> Result<(Vec<(String, Fie
             empty => *empty = Some((name_of(at), field.clone())),
         }
     }
-    let mut named: Vec<(String, Field)> = Vec::with_capacity(fields.len());
+    let mut named = Fields::with_capacity(fields.len());
     for (index, field) in fields.into_iter().enumerate() {
         let (wanted, field) = field.unwrap_or((None, Field::string()));
         let is_free = |name: &String| {
@@ -184,8 +186,8 @@ fn json(parameters: &Parameters<'_>, context: &mut Context) -> Result<FileTable>
     let mut table = FileTable { clauses: vec!["STORED AS JSON".to_owned()], ..FileTable::default() };
     table.property("bad_value", "\"error\"");
     table.property("mode", "\"FAILFAST\"");
-    for (name, field, written) in named(parameters, context, "JSON")? {
-        if let (Some(name), Some(field)) = (name, field) {
+    for NamedColumn { field, written } in named(parameters, context, "JSON")? {
+        if let Some((name, field)) = field {
             if let Some(pattern) = &field.pattern {
                 let known = table.properties.iter().find(|(known, _)| known == "timestampFormat");
                 let pattern = context.write.quoted(pattern)?;
@@ -211,12 +213,15 @@ fn json(parameters: &Parameters<'_>, context: &mut Context) -> Result<FileTable>
     Ok(table)
 }
 
-/// Columns by name: their names and fields (none of constants), and what is selected.
-fn named(
-    parameters: &Parameters<'_>,
-    context: &Context,
-    what: &str,
-) -> Result<Vec<(Option<String>, Option<Field>, String)>> {
+/// A column of files that have names for theirs.
+struct NamedColumn {
+    /// None of a constant.
+    field: Option<(String, Field)>,
+    /// What is selected.
+    written: String,
+}
+
+fn named(parameters: &Parameters<'_>, context: &mut Context, what: &str) -> Result<Vec<NamedColumn>> {
     let Some(columns) = file_columns::read(parameters, None, context)? else {
         return Err(parameters.wrong("column", format!("is *, and {what} is read by names; list them")));
     };
@@ -225,9 +230,9 @@ fn named(
         named.push(match column {
             FileColumn::Name(name, field) => {
                 let written = context.write.name(&name)?;
-                (Some(name), Some(field), written)
+                NamedColumn { field: Some((name, field)), written }
             }
-            FileColumn::Constant(constant) => (None, None, constant),
+            FileColumn::Constant(constant) => NamedColumn { field: None, written: constant },
             FileColumn::Index(index, _) => {
                 let error = parameters.wrong("column", format!("has an index, {index}, and {what} is read by names"));
                 return Err(error.hint("give the column's name: {\"name\": \"uid\", \"type\": \"string\"}"));
@@ -267,8 +272,8 @@ fn columnar(parameters: &Parameters<'_>, context: &mut Context, format: &str) ->
             table.columns = schema;
         }
         None => {
-            for (name, field, written) in named(parameters, context, format)? {
-                if let (Some(name), Some(field)) = (name, field)
+            for NamedColumn { field, written } in named(parameters, context, format)? {
+                if let Some((name, field)) = field
                     && !table.columns.iter().any(|(known, _)| *known == name)
                 {
                     table.columns.push((name, field.data_type.to_owned()));

@@ -45,7 +45,8 @@ pub(super) fn plan(
     if let Some(megabytes) = parameters.number("maxFileSize")?.filter(|_| !is_single) {
         files.option("maxFileSize", format!("'{megabytes}'"));
     }
-    if let Some(flag) = parameters.flag("generateEmptyFile")? {
+    // a single object is never written without rows
+    if let Some(flag) = parameters.flag("generateEmptyFile")?.filter(|_| !is_single) {
         files.option("generateEmptyFile", format!("'{flag}'"));
     }
     if let Some(suffix) = parameters.text_if_any("suffix")? {

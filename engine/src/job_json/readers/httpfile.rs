@@ -19,11 +19,16 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
     if let Some(query) = parameters.text_if_any("requestParam")? {
         location.push(if path.contains('?') { '&' } else { '?' });
         location.push_str(query.trim_start_matches(['?', '&']));
+        if is_secret(&query) {
+            context.notes.warn(format!(
+                "{} stands in the script as it is, and may hold a secret",
+                parameters.path_of("requestParam")
+            ));
+        }
     }
     let request = request(parameters, context)?;
-    let notes = &mut context.notes;
-    parameters.ignore("bufferByteSizeInKB", "a download is handed on as it comes, in pieces of its own size", notes);
-    parameters.skip(&["envType", "useLocalFile", "guid"]);
+    // how much of a download is held at a time is the engine's to choose; the console writes it into every job
+    parameters.skip(&["bufferByteSizeInKB", "envType", "guid"]);
     file_table::plan(parameters, context, &location, request)
 }
 
