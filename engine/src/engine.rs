@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use syncline_connectors::catalog::CheckItem;
 use syncline_connectors::sink::CleanUp;
-use syncline_connectors::{Catalog, Options};
+use syncline_connectors::{Catalog, CatalogKind, Options};
 use syncline_sql::Clocks;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -125,6 +125,11 @@ impl Engine {
     /// The names of the catalogs that the config and the builder define.
     pub fn catalog_names(&self) -> Vec<String> {
         self.shared.catalogs.names()
+    }
+
+    /// The type of a catalog that the config and the builder define; None if there is none of that name.
+    pub fn catalog_kind(&self, name: &str) -> Option<CatalogKind> {
+        self.shared.catalogs.get(name).map(|handle| handle.definition.kind)
     }
 
     /// Tries everything that a job needs of the named catalogs (all of them if none is named): reach, login, rights.

@@ -130,8 +130,7 @@ type Columns = Vec<(String, DataType)>;
 
 /// The columns that the files hold, and those that become folders.
 fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
-    let mut columns: Columns =
-        source.fields().iter().map(|field| (field.name().clone(), file_type(field.data_type()))).collect();
+    let mut columns = columns_of(source);
     let mut partition_columns = Columns::new();
     for wanted in &files.partition_columns {
         let name = wanted.parts.concat();
@@ -151,6 +150,11 @@ fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
         return Err(SynclineError::from(ConnectorError::option(message)).at(files.position.clone()));
     }
     Ok((columns, partition_columns))
+}
+
+/// A query's columns with the types that files have for them.
+pub(crate) fn columns_of(source: &Schema) -> Vec<(String, DataType)> {
+    source.fields().iter().map(|field| (field.name().clone(), file_type(field.data_type()))).collect()
 }
 
 /// The type of a query's column as files have it: those of Hive, which has no unsigned numbers, and no type for a time of day.

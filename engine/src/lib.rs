@@ -48,6 +48,7 @@
 //! | `functions/`, `operators.rs`, `datetime_text.rs` | functions, operators, types and casts as MySQL has them |
 //! | `planning.rs` | the one function that builds a DataFusion session state |
 //! | `backfill.rs` | a job once for each business day of a range |
+//! | `job_json/` | jobs of DataWorks and DataX as SQL scripts |
 //! | `runner/` | checks before anything runs, then statement after statement |
 //! | `external_table.rs` | tables over files |
 //! | `state/` | what outlives a session: external tables, runs, labels and decisions, locks |
@@ -56,6 +57,7 @@
 #[doc(hidden)]
 pub mod cli;
 pub mod error;
+pub mod job_json;
 pub mod report;
 
 mod backfill;
@@ -91,7 +93,7 @@ pub use error::{Result, SynclineError};
 pub use permission::Permission;
 pub use run::{ListedParameter, Run, RunEvent, RunOptions, RunStopper, Script, WriteOptions};
 pub use session::Session;
-pub use syncline_connectors::Options;
 pub use syncline_connectors::catalog::CheckItem;
 pub use syncline_connectors::sink::{FoundBy, Reject};
+pub use syncline_connectors::{CatalogKind, Options, Secret};
 pub use syncline_sql::ParameterSource;

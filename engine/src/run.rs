@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
+use syncline_connectors::Secret;
 use syncline_connectors::sink::Reject;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -26,12 +27,14 @@ pub struct Script {
     pub text: String,
     /// Where relative paths (`SOURCE`, `LOCATION`, `${file:…}`) start; None refuses them.
     pub folder: Option<PathBuf>,
+    /// What `${env:NAME}` reads in catalogs that this script defines, before the environment.
+    pub secrets: Vec<(String, Secret)>,
 }
 
 impl Script {
     /// Names a text; relative paths in it are refused until [`folder`](Script::folder) is set.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), folder: None }
+        Self { name: name.into(), text: text.into(), folder: None, secrets: Vec::new() }
     }
 
     /// Sets the folder that relative paths start from.
@@ -41,10 +44,22 @@ impl Script {
         self
     }
 
-    /// The name without folders and without `.sql`: a job's name by default, and `$nodeid`.
+    /// The name without folders and without `.sql` or `.json`: a job's name by default, and `$nodeid`.
     pub(crate) fn short_name(&self) -> &str {
         let file = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
-        file.strip_suffix(".sql").unwrap_or(file)
+        // a job as JSON is named for what it became
+        let file = file.strip_suffix(" (as SQL)").unwrap_or(file);
+        file.strip_suffix(".sql").or_else(|| file.strip_suffix(".json")).unwrap_or(file)
+    }
+}
+
+impl Script {
+    /// Sets what `${env:NAME}` reads in catalogs that this script defines, whatever the environment holds and permits. So a password that is
+    /// known to the program never stands in the script's text.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: impl IntoIterator<Item = (String, Secret)>) -> Self {
+        self.secrets.extend(secrets);
+        self
     }
 }
 

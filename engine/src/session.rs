@@ -159,7 +159,7 @@ impl Session {
     /// # Errors
     /// The script cannot be read, or a parameter is not defined or cannot be evaluated.
     pub fn list_parameters(&self, script: &Script, options: &RunOptions) -> Result<Vec<ListedParameter>> {
-        let mut scope = self.scope_of_run(options)?;
+        let mut scope = self.scope_of_run(options)?.for_script(script);
         scope.load_tables()?;
         runner::list_parameters(script, options.job_name.as_deref(), &mut scope)
     }

@@ -52,12 +52,14 @@
 //! | `names.rs`, `route.rs`, `scope.rs` | which tables a statement names, where they lead, and the cut of native text |
 //! | `remote_sql.rs` | what is sent must mean there what it means here |
 //! | `parse.rs` | step 3: which words go where |
+//! | `fragment.rs` | pieces of SQL that stand in other files |
 //! | `grammar/` | our own statements, read by hand |
 //! | `query.rs`, `parser_tokens.rs`, `query_dialect.rs` | queries: our tokens, sqlparser's grammar, MySQL's operators |
 //! | `statement.rs` | what comes out |
 //! | `render.rs`, `secrets.rs` | errors as a terminal shows them, without secrets |
 
 pub mod error;
+pub mod fragment;
 pub mod source;
 pub mod statement;
 

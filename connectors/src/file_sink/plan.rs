@@ -245,7 +245,7 @@ fn static_values(target: &FileTarget, items: &[PartitionItem]) -> Result<Vec<Opt
 }
 
 /// What the conversion makes of a column's values before they are written.
-fn target_column((name, data_type): &(String, DataType)) -> Result<TargetColumn> {
+pub(super) fn target_column((name, data_type): &(String, DataType)) -> Result<TargetColumn> {
     let integer = |bits, signed| TargetType::Integer { bits, signed };
     let kind = match data_type {
         DataType::Boolean => TargetType::Boolean,

@@ -212,30 +212,9 @@ impl MySqlCatalog {
     }
 }
 
-#[async_trait]
-impl RemoteCatalog for MySqlCatalog {
-    fn default_database(&self) -> Option<&str> {
-        self.pool.config().database.as_deref()
-    }
-
-    async fn databases(&self) -> Result<Vec<String>> {
-        self.ask(DATABASES, &[]).await?.into_iter().map(|row| self.read::<(String,)>(row).map(|(name,)| name)).collect()
-    }
-
-    async fn tables(&self, database: &str) -> Result<Vec<String>> {
-        Ok(self.tables_and_types(database).await?.into_iter().map(|(table, _)| table).collect())
-    }
-
-    async fn base_tables(&self, database: &str) -> Result<Vec<String>> {
-        let tables = self.tables_and_types(database).await?.into_iter();
-        Ok(tables.filter(|(_, kind)| is_base_table(kind)).map(|(table, _)| table).collect())
-    }
-
-    fn scan_settings(&self) -> &Options {
-        &self.pool.config().scan_settings
-    }
-
-    async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+impl MySqlCatalog {
+    /// A table by its exact name, or None.
+    async fn look_up(&self, database: &str, table: &str) -> Result<Option<MySqlTable>> {
         let columns = self.columns(database, table).await?;
         if columns.is_empty() {
             return Ok(None);
@@ -260,8 +239,45 @@ impl RemoteCatalog for MySqlCatalog {
         let zone = connection.zone().to_owned();
         connection.release();
         let table = MySqlTable::new(self.pool.clone(), database, table, table_type, &columns, &zone)?;
-        let table = table.with_row_estimate(row_estimate).with_engine(engine);
-        Ok(Some(Arc::new(table)))
+        Ok(Some(table.with_row_estimate(row_estimate).with_engine(engine)))
+    }
+}
+
+#[async_trait]
+impl RemoteCatalog for MySqlCatalog {
+    fn default_database(&self) -> Option<&str> {
+        self.pool.config().database.as_deref()
+    }
+
+    async fn databases(&self) -> Result<Vec<String>> {
+        self.ask(DATABASES, &[]).await?.into_iter().map(|row| self.read::<(String,)>(row).map(|(name,)| name)).collect()
+    }
+
+    async fn tables(&self, database: &str) -> Result<Vec<String>> {
+        Ok(self.tables_and_types(database).await?.into_iter().map(|(table, _)| table).collect())
+    }
+
+    async fn base_tables(&self, database: &str) -> Result<Vec<String>> {
+        let tables = self.tables_and_types(database).await?.into_iter();
+        Ok(tables.filter(|(_, kind)| is_base_table(kind)).map(|(table, _)| table).collect())
+    }
+
+    fn scan_settings(&self) -> &Options {
+        &self.pool.config().scan_settings
+    }
+
+    async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(self.look_up(database, table).await?.map(|table| Arc::new(table) as _))
+    }
+
+    async fn table_where(
+        &self,
+        database: &str,
+        table: &str,
+        condition: &str,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let table = self.look_up(database, table).await?;
+        Ok(table.map(|table| Arc::new(table.with_condition(condition)) as _))
     }
 
     async fn definition(&self, database: &str, table: &str) -> Result<Option<TableDefinition>> {

@@ -10,10 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{OnFailureArg, ReportFormat, RunArgs};
 use super::drive::CLEAN_UP;
+use super::jobs::{self, Jobs};
 use super::output::{self, Format, ResultWriter, visible};
 use super::progress::{self, PLAIN_EVERY};
 use super::report::{self, human_count};
-use super::run::{command_again, read_jobs, resume_command};
+use super::run::{command_again, resume_command};
 use super::signals::Signals;
 use super::{say, setup};
 use crate::error::codes;
@@ -80,14 +81,17 @@ async fn start(args: &RunArgs, job: &str, days: BusinessDays, backfill: Backfill
         )
         .hint("put {bizdate} into the file's name, such as --output 'check_{bizdate}.csv'"));
     }
-    let (scripts, folder) = read_jobs(&args.jobs)?;
-    let mut options =
-        setup::run_options(&args.session).job_name(job).dry_run(args.dry_run).allow_concurrent(args.allow_concurrent);
+    let read = Jobs::read(&args.jobs, &jobs::variables(&args.job, &args.session))?;
+    let mut options = setup::run_options(&args.session)
+        .job_name(job)
+        .dry_run(args.dry_run || read.is_dry_run)
+        .allow_concurrent(args.allow_concurrent);
     if let Some(run_id) = &args.resume {
         options = options.resume(run_id);
     }
-    let engine = setup::engine(&args.session, &folder).await?;
-    let backfill = engine.session().start_backfill(scripts, days, options, backfill)?;
+    let engine = setup::engine(&args.session, &read.folder).await?;
+    read.check_catalogs(&engine)?;
+    let backfill = engine.session().start_backfill(read.scripts, days, options, backfill)?;
     Ok((engine, backfill))
 }
 

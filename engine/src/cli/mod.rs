@@ -8,6 +8,7 @@ mod backfill;
 mod check;
 mod demo;
 mod drive;
+mod jobs;
 mod minirocks;
 mod output;
 mod param;
@@ -88,7 +89,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Some(Command::Demo) => demo::demo().await,
         Some(Command::Minirocks(args)) => minirocks::minirocks(args).await,
         Some(Command::Shell(_)) => not_yet("the interactive shell", "use syncline query 'SQL' or syncline run -"),
-        Some(Command::Convert(_)) => not_yet("syncline convert", "write the job as a SQL script; see docs/tutorial"),
+        Some(Command::Convert(args)) => jobs::convert(&args),
         None => match cli.statements {
             Some(statements) => run::query(QueryArgs { statements, result: cli.result, session: cli.session }).await,
             None if std::io::stdin().is_terminal() => {

@@ -219,7 +219,7 @@ fn remote_queries_are_found_and_their_arguments_checked() {
     }
     let sources = rewrite::collect(&parse("SELECT _table FROM tables('c.d.t_[0-9]', 'c.d.u*')").ast).unwrap();
     let patterns = vec!["c.d.t_[0-9]".to_owned(), "c.d.u*".to_owned()];
-    assert_eq!(sources.calls[0].0, rewrite::TableCall::Tables(patterns));
+    assert_eq!(sources.calls[0].0, rewrite::TableCall::Tables { patterns, condition: None });
     let mut ast = *parse("SELECT q.A FROM remote_query('c', 'SELECT 1') q").ast;
     let call = rewrite::TableCall::RemoteQuery { catalog: "c".into(), sql: "SELECT 1".into() };
     let key = TableKey { catalog: "syncline".into(), database: "remote_query".into(), table: "q1".into() };

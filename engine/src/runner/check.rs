@@ -16,7 +16,7 @@ use super::redact::redact;
 use super::resume::Resumed;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
-use super::write_target::WriteTarget;
+use super::write_target::{WriteTarget, is_discard};
 use super::{create_table, show, sync};
 use crate::error::{Result, SynclineError, codes};
 use crate::external_table::location_of;
@@ -219,6 +219,7 @@ fn open_catalogs(statement: &Statement, folder: Option<&Path>, scope: &Scope) ->
         Statement::Sync(insert) => {
             match &insert.target {
                 InsertTarget::Table(name) => place_in_catalog(scope, name)?,
+                InsertTarget::Files(files) if is_discard(files) => {}
                 InsertTarget::Files(files) => {
                     location_of(&files.location, folder, scope).map_err(|error| error.at(files.position.clone()))?;
                 }

@@ -211,7 +211,7 @@ impl Runner {
         begin.load_tables()?;
         begin.begin_run(clocks, options)?;
         let scope_of = |script: &Script| {
-            let mut scope = begin.clone();
+            let mut scope = begin.for_script(script);
             let (node, task) = (script.short_name().to_owned(), self.run_id.clone());
             scope.parameters.set_run(RunNames { job: report.job.clone(), node, task });
             scope

@@ -30,8 +30,16 @@ pub(super) enum Effect {
 }
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
-const WRITE_SETTINGS: &[&str] =
-    &["write_mode", "load_bytes", "load_rows", "load_parallelism", "visible_timeout", "error_limit", "max_line_bytes"];
+const WRITE_SETTINGS: &[&str] = &[
+    "write_mode",
+    "load_bytes",
+    "load_rows",
+    "load_parallelism",
+    "visible_timeout",
+    "error_limit",
+    "strategy_on_error",
+    "max_line_bytes",
+];
 
 /// The names of all settings that an engine or a connector reads.
 fn settings() -> impl Iterator<Item = &'static str> {
@@ -120,7 +128,7 @@ fn create_catalog(
     folder: Option<&Path>,
     scope: &mut Scope,
 ) -> Result<Vec<String>> {
-    let mut options = options_of(properties);
+    let mut options = options_of(properties, scope);
     if let Some(comment) = comment {
         options.retain(|(known, _)| !known.eq_ignore_ascii_case("comment"));
         options.push(("comment".to_owned(), OptionValue::Text(Secret::new(comment))));
@@ -166,7 +174,7 @@ fn alter_catalog(
     let text = name.parts.join(".");
     let handle = scope.catalogs.get(&text).ok_or_else(|| scope.catalogs.unknown(&text).at(name.position.clone()))?;
     let mut definition = handle.definition.clone();
-    for (key, value) in options_of(properties) {
+    for (key, value) in options_of(properties, scope) {
         if key.eq_ignore_ascii_case("type") {
             return Err(SynclineError::from(ConnectorError::option("a catalog's type cannot be changed"))
                 .hint("DROP CATALOG, then CREATE it anew")
@@ -187,11 +195,11 @@ fn alter_catalog(
     Ok(Vec::new())
 }
 
-fn options_of(properties: &[Property]) -> Vec<(String, OptionValue)> {
+fn options_of(properties: &[Property], scope: &Scope) -> Vec<(String, OptionValue)> {
     let mut options: Vec<(String, OptionValue)> = Vec::with_capacity(properties.len());
     for property in properties {
         options.retain(|(known, _)| !known.eq_ignore_ascii_case(&property.name));
-        options.push((property.name.clone(), OptionValue::from(property)));
+        options.push((property.name.clone(), scope.with_secret(OptionValue::from(property))));
     }
     options
 }
