@@ -122,6 +122,7 @@ impl TestWrite {
             id: self.id,
             journal: self.journal,
             rejects: Arc::clone(&log),
+            spill: Arc::default(),
             timezone: "+08:00".into(),
         };
         let write = database.catalog.plan_write(request).await?;
