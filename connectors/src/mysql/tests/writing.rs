@@ -21,7 +21,8 @@ use crate::options::Options;
 use crate::sink::conformance::{ColumnType, SinkUnderTest, run_all};
 use crate::sink::journal::NoJournal;
 use crate::sink::{
-    ColumnMapping, CommitJournal, PlannedInsert, PlannedWrite, RejectCollector, RejectLog, WriteId, WriteRequest, plan_insert,
+    ColumnMapping, CommitJournal, PlannedInsert, PlannedWrite, RejectCollector, RejectLog, WriteId, WriteRequest,
+    plan_insert,
 };
 
 struct MariaDb(TestDatabase);
