@@ -185,4 +185,6 @@ fn job_name(file: &str) -> &str {
 }
 
 #[cfg(test)]
+mod file_tests;
+#[cfg(test)]
 mod tests;
