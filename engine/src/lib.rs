@@ -47,8 +47,8 @@
 //! | `names/` | which table a name means; respelling; dates beside numbers; `remote_query` |
 //! | `functions/`, `operators.rs`, `datetime_text.rs` | functions, operators, types and casts as MySQL has them |
 //! | `planning.rs` | the one function that builds a DataFusion session state |
-//! | `job_json/` | jobs of DataWorks and DataX as SQL scripts |
 //! | `backfill.rs` | a job once for each business day of a range |
+//! | `job_json/` | jobs of DataWorks and DataX as SQL scripts |
 //! | `runner/` | checks before anything runs, then statement after statement |
 //! | `external_table.rs` | tables over files |
 //! | `state/` | what outlives a session: external tables, runs, labels and decisions, locks |

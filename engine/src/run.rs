@@ -44,14 +44,12 @@ impl Script {
         self
     }
 
-    /// The name without folders and without `.sql`, of a job as JSON (`job.json (as SQL)`) without all of that: a job's name by default, and
-    /// `$nodeid`.
+    /// The name without folders and without `.sql` or `.json`: a job's name by default, and `$nodeid`.
     pub(crate) fn short_name(&self) -> &str {
         let file = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
-        if let Some(job) = file.strip_suffix(" (as SQL)") {
-            return job.strip_suffix(".json").unwrap_or(job);
-        }
-        file.strip_suffix(".sql").unwrap_or(file)
+        // a job as JSON is named for what it became
+        let file = file.strip_suffix(" (as SQL)").unwrap_or(file);
+        file.strip_suffix(".sql").or_else(|| file.strip_suffix(".json")).unwrap_or(file)
     }
 
     /// Sets what `${env:NAME}` reads in catalogs that this script defines, whatever the environment holds and permits. So a password that is

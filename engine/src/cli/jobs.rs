@@ -119,7 +119,8 @@ pub(super) fn variables(job: &JobOptions, session: &SessionOptions) -> Variables
     let given = session.all_params().into_iter().chain(session.raw.iter().cloned()).chain(job.define.iter().cloned());
     let mut names: BTreeSet<String> = given.map(|(name, _)| name).collect();
     names.extend(setup::environment_params().map(|(name, _)| name));
-    names.extend(syncline_sql::Clocks::BUILTINS.iter().map(|name| (*name).to_owned()));
+    let built_in = syncline_sql::Clocks::BUILTINS.iter().chain(syncline_sql::RunNames::BUILTINS);
+    names.extend(built_in.map(|name| (*name).to_owned()));
     Variables::Defined(names)
 }
 
