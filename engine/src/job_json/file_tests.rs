@@ -44,7 +44,8 @@ fn an_http_file_is_a_table_with_its_request() {
     }
     // what is not said has no line
     assert!(!sql.contains("timeout") && !sql.contains("nullValue"), "{sql}");
-    let secret = format!(r#"{HTTP}, {COLUMN}, "requestMethod": "POST", "requestBody": "{{\"password\": \"hunter2\"}}""#);
+    let secret =
+        format!(r#"{HTTP}, {COLUMN}, "requestMethod": "POST", "requestBody": "{{\"password\": \"hunter2\"}}""#);
     let converted = job("httpfile", &secret, "stream", DISCARD).unwrap();
     assert!(converted.sql.contains("\"http.body\" = \"${env:A_REQUEST_BODY}\""), "{}", converted.sql);
     assert!(!converted.sql.contains("hunter2"));
@@ -70,7 +71,8 @@ fn delimiters_markers_and_quotes_are_as_people_write_them() {
         assert!(sql.contains(line), "{parameters}: {sql}");
     }
     // ends of lines that are ends anyway
-    let sql = read("httpfile", &format!(r#"{HTTP}, {COLUMN}, "lineDelimiter": "\r\n", "nullFormat": "", "compress": """#));
+    let sql =
+        read("httpfile", &format!(r#"{HTTP}, {COLUMN}, "lineDelimiter": "\r\n", "nullFormat": "", "compress": """#));
     assert!(!sql.contains("LINES") && !sql.contains("nullValue") && !sql.contains("compression"), "{sql}");
 }
 
@@ -107,7 +109,8 @@ fn all_fields_are_as_many_texts_as_the_writer_has_columns() {
     assert!(sql.contains("a_source (a STRING, b STRING, c2 STRING)"), "{sql}");
     assert!(sql.contains("SELECT a, b, c2\n"), "{sql}");
     // fields that are not read have names of their own, and one that is read as two types is a text
-    let columns = r#""column": [{"index": 3, "type": "long"}, {"index": 1, "type": "string"}, {"index": 1, "type": "long"}]"#;
+    let columns =
+        r#""column": [{"index": 3, "type": "long"}, {"index": 1, "type": "string"}, {"index": 1, "type": "long"}]"#;
     let sql = job("txtfile", &format!(r#""path": "in/x.csv", {columns}"#), "starrocks", writer).unwrap().sql;
     assert!(sql.contains("(c0 STRING, b STRING, c2 STRING, a BIGINT)"), "{sql}");
     assert!(sql.contains("SELECT a, b, b\n"), "{sql}");
@@ -124,10 +127,19 @@ fn a_writer_of_files_is_a_copy() {
     let sql = |writer: &str, parameters: &str| write(writer, parameters).unwrap().sql;
     let lake = r#""datasource": "lake", "writeMode": "truncate""#;
     for (parameters, lines) in [
-        (r#""object": "/a/b""#, &["TO 'lake:/a/b'\nSTORED AS CSV", "\"single\" = 'false'", r#""nullFormat" = '\\N'"#][..]),
+        (
+            r#""object": "/a/b""#,
+            &["TO 'lake:/a/b'\nSTORED AS CSV", "\"single\" = 'false'", r#""nullFormat" = '\\N'"#][..],
+        ),
         (r#""object": "a/""#, &["TO 'lake:/a/'"]),
-        (r#""object": "a.txt", "writeSingleObject": "true", "fileFormat": "text", "generateEmptyFile": true"#, &["STORED AS TEXTFILE", "\"fieldDelimiter\" = ','"]),
-        (r#""object": "a", "header": ["x"], "maxFileSize": "300", "compress": "gzip""#, &["c0 AS x", "\"header\" = 'true'", "\"maxFileSize\" = '300'", "\"compress\" = 'gzip'"]),
+        (
+            r#""object": "a.txt", "writeSingleObject": "true", "fileFormat": "text", "generateEmptyFile": true"#,
+            &["STORED AS TEXTFILE", "\"fieldDelimiter\" = ','"],
+        ),
+        (
+            r#""object": "a", "header": ["x"], "maxFileSize": "300", "compress": "gzip""#,
+            &["c0 AS x", "\"header\" = 'true'", "\"maxFileSize\" = '300'", "\"compress\" = 'gzip'"],
+        ),
         (r#""path": "/p/", "fileName": "f", "fileFormat": "orc""#, &["TO 'lake:/p/f'\nSTORED AS ORC"]),
     ] {
         let sql = sql("oss", &format!("{lake}, {parameters}"));
@@ -147,13 +159,22 @@ fn what_a_writer_of_files_cannot_do_is_refused_by_name() {
     for (parameters, message) in [
         (r#""object": "a""#, "steps[1].parameter.writeMode: is missing"),
         (r#""object": "a", "writeMode": "overwrite""#, "writeMode: is one of truncate, append and nonConflict"),
-        (r#""object": "a", "writeMode": "append", "writeSingleObject": true"#, "writeMode: is append, and a single object"),
+        (
+            r#""object": "a", "writeMode": "append", "writeSingleObject": true"#,
+            "writeMode: is append, and a single object",
+        ),
         (r#""writeMode": "append""#, "object: is missing"),
         (r#""object": "a", "writeMode": "append", "fileFormat": "jsonl""#, "fileFormat: jsonl is not written"),
         (r#""object": "a", "writeMode": "append", "compress": "lzo""#, "compress: is not supported"),
         (r#""object": "a", "writeMode": "append", "dateFormat": "EEE""#, "dateFormat: the pattern"),
-        (r#""object": "a", "writeMode": "append", "csvWriterConfig": {"forceQualifier": true}"#, "csvWriterConfig: is not supported"),
-        (r#""object": "a", "writeMode": "truncate", "writeSingleObject": true, "suffix": ".x""#, "suffix: is of several files"),
+        (
+            r#""object": "a", "writeMode": "append", "csvWriterConfig": {"forceQualifier": true}"#,
+            "csvWriterConfig: is not supported",
+        ),
+        (
+            r#""object": "a", "writeMode": "truncate", "writeSingleObject": true, "suffix": ".x""#,
+            "suffix: is of several files",
+        ),
     ] {
         let error = write("oss", &format!(r#""datasource": "lake", {parameters}"#)).unwrap_err();
         assert!(error.message().contains(message), "{parameters}: {}", error.message());
