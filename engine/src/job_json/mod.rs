@@ -186,4 +186,6 @@ fn job_name(file: &str) -> &str {
 }
 
 #[cfg(test)]
+mod file_tests;
+#[cfg(test)]
 mod tests;
