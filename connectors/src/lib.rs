@@ -29,6 +29,7 @@ pub mod registry;
 pub mod scan_notes;
 pub mod scan_settings;
 pub mod sink;
+pub mod spill;
 pub mod split_queue;
 pub mod starrocks;
 pub mod tables;

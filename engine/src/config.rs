@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) catalogs: Vec<CatalogDefinition>,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) timezone: Option<String>,
+    /// Where temporary files go.
+    pub(crate) spill_dir: Option<PathBuf>,
     profiles: Vec<Profile>,
     /// The file's name for messages.
     file: String,
@@ -45,12 +47,16 @@ impl Config {
                 "catalogs" => config.catalogs = reader.catalogs("catalogs", value)?,
                 "params" => config.params = reader.params("params", value)?,
                 "timezone" => config.timezone = Some(reader.text("timezone", value)?),
+                "spill_dir" => {
+                    let folder = PathBuf::from(reader.text("spill_dir", value)?);
+                    config.spill_dir = Some(base.map_or_else(|| folder.clone(), |base| base.join(&folder)));
+                }
                 "profiles" => {
                     for (name, value) in reader.table("profiles", value)? {
                         config.profiles.push(reader.profile(name, value)?);
                     }
                 }
-                _ => return Err(reader.unknown("", key, &["catalogs", "params", "timezone", "profiles"])),
+                _ => return Err(reader.unknown("", key, &["catalogs", "params", "timezone", "spill_dir", "profiles"])),
             }
         }
         Ok(config)

@@ -67,7 +67,11 @@ pub(crate) fn of_location(
     if files.statement == FilesStatement::Copy && layout != Layout::SingleFile {
         options.set_write_mode_if_none("nonConflict");
     }
-    let (columns, partition_columns) = columns(files, source)?;
+    let (mut columns, partition_columns) = columns(files, source)?;
+    if let Some(schema) = options.schema.take() {
+        check_schema(files, &schema, &columns, &partition_columns)?;
+        columns = schema;
+    }
     // the text of the one column is the line: nothing has to be told apart from it
     if let [_] = columns.as_slice() {
         options.drop_delimiter();
@@ -150,6 +154,18 @@ fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
         return Err(SynclineError::from(ConnectorError::option(message)).at(files.position.clone()));
     }
     Ok((columns, partition_columns))
+}
+
+/// Columns are matched by position, so there must be as many; those that become folders have no place in a list of all.
+fn check_schema(files: &FilesTarget, schema: &Columns, columns: &Columns, partition_columns: &Columns) -> Result<()> {
+    let message = match (schema.len(), columns.len()) {
+        _ if !partition_columns.is_empty() => "option \"schema\" is of files without PARTITIONED BY".to_owned(),
+        (named, selected) if named != selected => {
+            format!("option \"schema\" has {named} columns, and the query {selected}")
+        }
+        _ => return Ok(()),
+    };
+    Err(SynclineError::from(ConnectorError::option(message)).at(files.position.clone()))
 }
 
 /// A query's columns with the types that files have for them.

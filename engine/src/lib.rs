@@ -80,6 +80,7 @@ mod planning;
 mod reference;
 mod run;
 mod runner;
+mod schema_text;
 mod scope;
 mod session;
 mod sql_front;

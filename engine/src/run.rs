@@ -51,9 +51,7 @@ impl Script {
         let file = file.strip_suffix(" (as SQL)").unwrap_or(file);
         file.strip_suffix(".sql").or_else(|| file.strip_suffix(".json")).unwrap_or(file)
     }
-}
 
-impl Script {
     /// Sets what `${env:NAME}` reads in catalogs that this script defines, whatever the environment holds and permits. So a password that is
     /// known to the program never stands in the script's text.
     #[must_use]

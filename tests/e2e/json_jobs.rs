@@ -215,6 +215,27 @@ fn where_is_evaluated_by_mysql_and_limits_and_sessions_are_kept() {
     ));
     assert!(expected.0 > 50, "{expected:?}");
     assert_eq!(found, expected);
+    // the condition stands in every statement of the scan, and with splits as well
+    let query =
+        "FROM TABLES('user_behavior_analysis_mysql.ods_user_info_d', where => 'gender = ''MALE'' -- in any case')";
+    let explained = world.cli.run(&["query", &format!("EXPLAIN SELECT id {query} WHERE id > 5")]);
+    assert!(
+        explained.stdout.contains("MySqlExec") && explained.stdout.contains("(gender = 'MALE' -- in any case ) AND ("),
+        "{explained:?}"
+    );
+    assert!(!explained.stdout.contains("TablesExec"), "{explained:?}");
+    let settings =
+        "SET syncline.split_rows = '1'; SET syncline.read_connections = '3'; SET syncline.split_column = 'id';";
+    let rows = world.cli.rows(&format!("{settings} SELECT count(*) AS n {query} WHERE id > 5"));
+    let expected = world.source.rows("SELECT id FROM ods_user_info_d WHERE gender = 'MALE' AND id > 5").len();
+    assert_eq!(rows[0]["n"], expected);
+    for bad in ["a) or (b", "a; b", "", "gender = ?", "(SELECT 1"] {
+        let ran = world.cli.run(&[
+            "query",
+            &format!("SELECT 1 FROM TABLES('user_behavior_analysis_mysql.ods_user_info_d', where => '{bad}')"),
+        ]);
+        assert_eq!(ran.code, 2, "{bad}: {ran:?}");
+    }
     // the value of a parameter cannot leave the condition
     let ran = world.run("datax_mysql_to_starrocks.json", &["-p", "from=x') or ('1' = '1"]);
     assert_eq!(ran.code, 2, "{ran:?}");
@@ -244,6 +265,59 @@ fn shards_are_read_as_one_table() {
         .collect();
     assert_eq!(found, world.digest_of_source(&all.join(" UNION ALL ")));
     assert_eq!(found.0, 120);
+    // a condition of StarRocks, beside a filter, a projection and a limit of ours
+    let tables = "TABLES('Doc_StarRocks_Storage_Compute_Tightly_01.ods.all_orders', where => 'price > 3 and customer is not null')";
+    let rows = world.cli.rows(&format!("SELECT count(*) AS n FROM {tables}"));
+    let expected: Vec<String> = ["orders_0", "orders_1", "orders_2", "orders_03"]
+        .iter()
+        .map(|table| format!("SELECT order_id FROM {table} WHERE price > 3 AND customer IS NOT NULL"))
+        .collect();
+    assert_eq!(rows[0]["n"], world.source.rows(&expected.join(" UNION ALL ")).len());
+    let rows = world.cli.rows(&format!("SELECT order_id FROM {tables} WHERE order_id < 10 ORDER BY order_id LIMIT 1"));
+    assert_eq!(rows, [serde_json::json!({"order_id": 9})]);
+}
+
+#[test]
+fn starrocks_is_read_into_mysql_and_rows_of_a_key_are_updated() {
+    let world = World::start();
+    let values = |order: i64| {
+        let customer = if order % 4 == 0 { "NULL".to_owned() } else { format!("'c{order}'") };
+        format!("({order}, {customer}, {}.50)", order % 7)
+    };
+    let rows: Vec<String> = (1..=500).map(values).collect();
+    world.target.execute(&[&format!("INSERT INTO ods.all_orders VALUES {}", rows.join(", "))]);
+    let found = world.both("starrocks_to_mysql", &[], |world| {
+        world.digest_of_source("SELECT order_id, customer, price, dt, checked FROM orders_copy ORDER BY order_id")
+    });
+    let mut expected: Vec<Vec<Option<String>>> = Vec::new();
+    for order in (1..=500).filter(|order| order % 7 >= 2 && order % 4 != 0) {
+        let row = [
+            order.to_string(),
+            format!("c{order}"),
+            format!("{}.50", order % 7),
+            "20240807".to_owned(),
+            "1".to_owned(),
+        ];
+        expected.push(row.map(Some).to_vec());
+    }
+    assert_eq!(found, traps::digest(expected.iter().map(Vec::as_slice)));
+}
+
+#[test]
+fn variables_are_those_of_datax_by_an_option() {
+    let cli = Cli::bare();
+    let job = r#"{"job": {"content": [{"reader": {"name": "streamreader", "parameter": {"sliceRecordCount": 1,
+        "column": [{"value": "$day ${day} $other ${other} $bizdate"}]}}, "writer": {"name": "streamwriter"}}]}}"#;
+    let arguments = ["run", "-", "--bizdate", "20240807", "-p", "-Dday=x -Dunused=1", "--format", "csv"];
+    let ran = cli.run_with_input(&[&arguments[..], &["--datax-variables"]].concat(), job);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.stdout.lines().last(), Some("x x $other ${other} 20240807"), "{ran:?}");
+    // without it a name needs its braces and a value
+    let ran = cli.run_with_input(&arguments, job);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("the parameter other is not defined"), "{ran:?}");
+    let converted = cli.run_with_input(&["convert", "-", "--datax-variables", "-D", "day=x"], job);
+    assert!(converted.stdout.contains("'${day} ${day} $other $${other} ${bizdate}'"), "{converted:?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod faults;
 mod file_resume;
 mod file_writes;
 mod job;
+mod json_file_jobs;
 mod json_jobs;
 mod loads;
 mod partitions;

@@ -10,7 +10,7 @@ CREATE EXTERNAL CATALOG IF NOT EXISTS mysql_source PROPERTIES (
   "url" = "jdbc:mysql://mysql.example.com:3306/workshop?useSSL=false&characterEncoding=utf8",
   "user" = "jobs_reader",
   "password" = "${env:MYSQL_SOURCE_PASSWORD}",
-  "session.sql_mode" = "ANSI"
+  "session.group_concat_max_len" = "4096"
 );
 CREATE EXTERNAL CATALOG IF NOT EXISTS starrocks_target PROPERTIES (
   "type" = "starrocks",

@@ -7,11 +7,7 @@ SET syncline.max_connections = '2';
 ALTER TABLE Doc_StarRocks_Storage_Compute_Tightly_01.ods_user_info_d_starrocks DROP PARTITION IF EXISTS p${var} FORCE;
 
 INSERT INTO Doc_StarRocks_Storage_Compute_Tightly_01.ods_user_info_d_starrocks (
-  uid,
-  gender,
-  age_range,
-  zodiac,
-  dt
+  uid, gender, age_range, zodiac, dt
 )
 PROPERTIES (
   "row_delimiter" = '\x02',

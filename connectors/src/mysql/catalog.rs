@@ -15,10 +15,11 @@ use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::table_name;
 use crate::mysql_protocol::read::{Native, run_native};
 use crate::options::{Options, nearest};
-use crate::sink::{PlannedWrite, WriteRequest};
+use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
 use super::definition::{self, ColumnDetails};
 use super::options;
+use super::sink;
 use super::table::MySqlTable;
 use super::types::ColumnDescription;
 
@@ -26,6 +27,8 @@ use super::types::ColumnDescription;
 #[derive(Debug)]
 pub struct MySqlCatalog {
     pool: ConnectionPool,
+    /// Settings of writes that stand on the catalog.
+    write_settings: Options,
 }
 
 impl MySqlCatalog {
@@ -34,11 +37,16 @@ impl MySqlCatalog {
     /// # Errors
     /// [`ErrorCode::Option`] for options that are unknown, missing or have a bad value.
     pub fn new(config: &CatalogConfig) -> Result<Self> {
-        Ok(Self { pool: ConnectionPool::new(options::parse(config)?, Dialect::MySql) })
+        let (parsed, write_settings) = options::parse(config)?;
+        Ok(Self { pool: ConnectionPool::new(parsed, Dialect::MySql), write_settings })
     }
 
-    /// The connections, for tests of the scan.
-    #[cfg(test)]
+    /// Settings of writes that stand on the catalog.
+    pub(super) fn write_settings(&self) -> &Options {
+        &self.write_settings
+    }
+
+    /// The connections.
     pub(super) fn pool(&self) -> &ConnectionPool {
         &self.pool
     }
@@ -48,7 +56,7 @@ impl MySqlCatalog {
     }
 
     /// Asks a small question that changes nothing; a connection that was lost meanwhile is replaced once.
-    async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<Row>> {
+    pub(super) async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<Row>> {
         let values: Vec<Value> = values.iter().map(|value| Value::from(*value)).collect();
         let mut connection = self.pool.get().await?;
         let rows = match connection.query_bound(sql, &values).await {
@@ -60,6 +68,14 @@ impl MySqlCatalog {
         };
         connection.release();
         Ok(rows)
+    }
+
+    /// Whether the server is MariaDB.
+    pub(super) async fn is_mariadb(&self) -> Result<bool> {
+        let connection = self.pool.get().await?;
+        let is_mariadb = connection.is_mariadb();
+        connection.release();
+        Ok(is_mariadb)
     }
 
     async fn columns(&self, database: &str, table: &str) -> Result<Vec<ColumnDescription>> {
@@ -312,10 +328,11 @@ impl RemoteCatalog for MySqlCatalog {
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        Err(ConnectorError::new(
-            ErrorCode::Unsupported,
-            self.named(format!("writing to mysql is not built yet (table {}.{})", request.database, request.table)),
-        ))
+        sink::plan(self, request).await
+    }
+
+    async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
+        sink::recover(self, open).await
     }
 
     async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {

@@ -88,6 +88,8 @@ struct NewCatalog {
 pub(crate) struct Catalogs {
     pub(crate) needed: Vec<NeededCatalog>,
     new: Vec<NewCatalog>,
+    /// Secrets of tables, by the variables that their properties refer to.
+    of_tables: Vec<(String, Secret)>,
 }
 
 impl Catalogs {
@@ -116,9 +118,18 @@ impl Catalogs {
         name
     }
 
+    /// Keeps a secret of a table out of the script: the reference to it that stands there, with its quotes.
+    pub(crate) fn secret(&mut self, wanted: &str, value: &str) -> String {
+        let variable = variable_name(wanted);
+        if !self.of_tables.iter().any(|(known, _)| *known == variable) {
+            self.of_tables.push((variable.clone(), Secret::new(value)));
+        }
+        format!("\"${{env:{variable}}}\"")
+    }
+
     /// The statements that define the catalogs, and the secrets by the variables that they refer to.
     pub(crate) fn statements(&self, writer: &Writer) -> Result<(Vec<String>, Vec<(String, Secret)>)> {
-        let (mut statements, mut secrets) = (Vec::new(), Vec::new());
+        let (mut statements, mut secrets) = (Vec::new(), self.of_tables.clone());
         for catalog in &self.new {
             let mut properties = vec![("type".to_owned(), format!("\"{}\"", catalog.kind.name()))];
             for (name, value) in &catalog.properties {
@@ -146,5 +157,10 @@ impl Catalogs {
 
 /// The variable of the environment for a property of a catalog: `MYSQL_SOURCE_PASSWORD`.
 fn variable(catalog: &str, property: &str) -> String {
-    format!("{catalog}_{property}").to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+    variable_name(&format!("{catalog}_{property}"))
+}
+
+/// Capital letters, digits and `_`.
+fn variable_name(text: &str) -> String {
+    text.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }

@@ -4,7 +4,7 @@ use syncline_connectors::CatalogKind;
 
 use super::catalogs::CatalogValue;
 use super::context::Context;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, wrong};
 use crate::catalogs::is_secret;
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ pub(crate) enum Side {
 
 impl Side {
     /// The name of the catalog of a connection that has none: `mysql_source`.
-    fn catalog(self, kind: CatalogKind) -> String {
+    pub(super) fn catalog(self, kind: CatalogKind) -> String {
         match self {
             Self::Source => format!("{}_source", kind.name()),
             Self::Target => format!("{}_target", kind.name()),
@@ -66,6 +66,9 @@ impl Login {
 }
 
 /// Defines a catalog of a JDBC URL and a login. `more` are further properties.
+///
+/// # Errors
+/// A URL with a login in it that cannot be told apart.
 pub(crate) fn define(
     context: &mut Context,
     side: Side,
@@ -73,8 +76,16 @@ pub(crate) fn define(
     (url, path): (&str, &str),
     login: &Login,
     more: Vec<(String, CatalogValue)>,
-) -> String {
+) -> Result<String> {
     let url = split_url(url);
+    // such as jdbc:mysql://address=(host=h)(password=p)/
+    let lower = url.url.to_ascii_lowercase();
+    if lower.contains("password") || lower.contains('@') {
+        let what = "holds a login in a form that is not read";
+        return Err(
+            wrong(path, what).hint("write jdbc:mysql://host:port/database, and username and password beside it")
+        );
+    }
     for name in &url.dropped {
         context
             .notes
@@ -89,7 +100,7 @@ pub(crate) fn define(
     }
     properties.extend(login.session.iter().map(|(name, value)| (name.clone(), CatalogValue::Text(value.clone()))));
     properties.extend(more);
-    context.catalogs.define(&side.catalog(kind), kind, properties)
+    Ok(context.catalogs.define(&side.catalog(kind), kind, properties))
 }
 
 /// A JDBC URL without login and secrets.

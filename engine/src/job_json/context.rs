@@ -25,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) setting: Setting,
     /// The job's name, for tables that the script makes.
     pub(crate) job: String,
+    /// The names of the writer's columns, in order; empty where it lists none.
+    pub(crate) target_columns: Vec<String>,
 }
 
 impl Context {
@@ -34,5 +36,21 @@ impl Context {
         crate::catalogs::check_name(&name).map_err(|error| parameters.wrong("datasource", error.message()))?;
         self.catalogs.need(&name, kinds, parameters.path_of("datasource"));
         Ok(Some(name))
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// A DataWorks job named `job`.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            form: Form::DataWorks,
+            write: Writer::default(),
+            notes: Notes::default(),
+            catalogs: Catalogs::default(),
+            setting: Setting::default(),
+            job: "job".to_owned(),
+            target_columns: Vec::new(),
+        }
     }
 }

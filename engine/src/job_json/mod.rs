@@ -21,12 +21,17 @@
 //! for themselves. The caller ends with `finish`, which tells what nobody read. Whatever is put into SQL goes through `context.write`
 //! (`string`, `name`, `dotted`, `quoted`, `sql`), which keeps `${name}` a parameter.
 
+mod bucket;
 mod catalogs;
 mod connection;
 mod context;
+mod file_columns;
+mod file_table;
+mod file_write;
 mod model;
 mod notes;
 mod parameters;
+mod parquet_schema;
 mod plan;
 mod pre_sql;
 mod readers;
@@ -105,6 +110,7 @@ fn convert_value(file: &str, root: &Value, variables: Variables) -> Result<Conve
         catalogs: catalogs::Catalogs::default(),
         setting,
         job: name.to_owned(),
+        target_columns: target_columns(&job),
     };
     let source = readers::plan(&job.reader, &mut context)?;
     job.reader.parameters.finish(&mut context.notes);
@@ -126,6 +132,13 @@ fn convert_value(file: &str, root: &Value, variables: Variables) -> Result<Conve
         warnings: context.notes.warnings().to_vec(),
         dry_run,
     })
+}
+
+/// The names of the writer's columns, where it lists names.
+fn target_columns(job: &Job<'_>) -> Vec<String> {
+    let Some(Value::Array(items)) = job.writer.parameters.value("column") else { return Vec::new() };
+    let names: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+    names.unwrap_or_default().into_iter().filter(|name| name != "*").collect()
 }
 
 /// The comment that begins the script.

@@ -123,7 +123,7 @@ pub(crate) fn statements(
         Target::Table { table, columns, properties } => {
             let mut text = format!("INSERT INTO {table}");
             if !columns.is_empty() {
-                text = in_parentheses(&format!("{text} "), &columns);
+                text = script::in_parentheses(&format!("{text} "), &columns);
             }
             let properties: Vec<(String, String)> = properties.into_iter().chain(quoted).collect();
             if !properties.is_empty() {
@@ -170,14 +170,4 @@ pub(crate) fn select(columns: &[String], from: &str, conditions: &[String]) -> S
         text.push_str(&format!("\nWHERE {}", conditions.join("\n  AND ")));
     }
     text
-}
-
-/// `before (a, b)`, broken like a list.
-fn in_parentheses(before: &str, items: &[String]) -> String {
-    let line = items.join(", ");
-    if before.len() + line.len() < 100 {
-        format!("{before}({line})")
-    } else {
-        format!("{before}(\n{}\n)", script::list("  ", items))
-    }
 }

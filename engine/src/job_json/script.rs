@@ -233,16 +233,27 @@ pub(crate) fn properties(keyword: &str, properties: &[(String, String)]) -> Stri
     format!("{keyword} (\n{}\n)", lines.join(",\n"))
 }
 
+/// How long a line of a list may be: about what a screen shows beside an editor's margin.
+const LINE: usize = 100;
+
 /// Items with commas between them: on one line if they fit, else one to a line.
 pub(crate) fn list(before: &str, items: &[String]) -> String {
-    /// About what a screen shows beside an editor's margin.
-    const LINE: usize = 100;
     let line = items.join(", ");
     if before.len() + line.len() <= LINE && !line.contains('\n') {
         return format!("{before}{line}");
     }
     let first = if before.trim().is_empty() { "  ".to_owned() } else { format!("{}\n  ", before.trim_end()) };
     format!("{first}{}", items.join(",\n  "))
+}
+
+/// `before (a, b)`, broken like a list.
+pub(crate) fn in_parentheses(before: &str, items: &[String]) -> String {
+    let line = items.join(", ");
+    if before.len() + line.len() < LINE {
+        format!("{before}({line})")
+    } else {
+        format!("{before}(\n{}\n)", list("  ", items))
+    }
 }
 
 /// A comment of one line or more, safe whatever the text holds.

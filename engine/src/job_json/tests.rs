@@ -262,6 +262,21 @@ fn no_password_is_in_a_script() {
 }
 
 #[test]
+fn a_login_that_cannot_be_told_apart_is_refused_without_being_shown() {
+    for (url, load_url) in [
+        ("jdbc:mysql://address=(host=h)(user=u)(password=hunter2)/d", "fe:8030"),
+        ("jdbc:mysql://fe:9030/ods", "root:hunter2@fe:8030"),
+    ] {
+        let text = format!(
+            r#"{{"job": {{"content": [{{"reader": {{"name": "streamreader", "parameter": {{"sliceRecordCount": 1, "column": [{{"value": "x"}}]}}}},
+            "writer": {{"name": "starrockswriter", "parameter": {{"table": "t", "column": ["a"], "jdbcUrl": "{url}", "loadUrl": "{load_url}"}}}}}}]}}}}"#
+        );
+        let error = error(&text);
+        assert!(error.contains("a login") && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn plugins_and_parameters_that_are_not_known_are_told() {
     let job = |reader: &str, writer: &str| {
         format!(

@@ -114,6 +114,7 @@ impl Write {
             journal,
             rejects,
             timezone: scope.engine.timezone().to_owned(),
+            spill: Arc::clone(&scope.engine.shared.spill),
         }
     }
 }

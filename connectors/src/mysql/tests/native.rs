@@ -240,6 +240,7 @@ async fn writing_is_not_built_yet_and_says_so() {
         journal: std::sync::Arc::new(crate::sink::journal::NoJournal),
         rejects: std::sync::Arc::new(NoRejects),
         timezone: "UTC".into(),
+        spill: std::sync::Arc::default(),
     };
     let error = catalog.plan_write(request).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unsupported);

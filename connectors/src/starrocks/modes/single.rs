@@ -58,7 +58,7 @@ enum State {
 
 impl SingleSink {
     pub(in super::super) fn new(target: Arc<WriteTarget>, beyond: Beyond) -> Self {
-        let state = Mutex::new(State::Holding(HeldRows::default()));
+        let state = Mutex::new(State::Holding(HeldRows::new(&target)));
         Self {
             shared: Arc::new(Single {
                 target,
@@ -162,7 +162,7 @@ pub(super) async fn send_held(
         return Err(ConnectorError::internal(format!("writers report {promised} rows, {} are held", held.rows())));
     }
     held.prepare(target).await;
-    let encoded = held.encode(target)?;
+    let encoded = held.encode(target).await?;
     // Rows that the format cannot carry may have become rejects just now.
     target.rejects().check(encoded.rows + target.rejects().count())?;
     if encoded.rows == 0 {
@@ -226,8 +226,8 @@ impl Writer for SingleWriter {
                 *state = State::Ended;
                 return Err(self.shared.too_large());
             }
-            State::Holding(held) => {
-                let held = std::mem::take(held);
+            State::Holding(_) => {
+                let State::Holding(held) = std::mem::replace(&mut *state, State::Ended) else { return Err(ended()) };
                 let streaming = Streaming::begin(&self.shared, &held, batch).await?;
                 held_before = held.into_batches();
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.

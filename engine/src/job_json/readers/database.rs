@@ -139,7 +139,7 @@ fn connected(entry: &Parameters<'_>, context: &mut Context, kind: CatalogKind, l
             urls.len()
         ));
     }
-    Ok(connection::define(context, Side::Source, kind, (first, &path), login, Vec::new()))
+    connection::define(context, Side::Source, kind, (first, &path), login, Vec::new())
 }
 
 /// `where`, checked; none if it is empty.

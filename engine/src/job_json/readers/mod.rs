@@ -1,9 +1,12 @@
 //! Readers: each plugin's parameters as a [`Source`].
 
 mod database;
+mod httpfile;
 mod mysql;
+mod oss;
 mod starrocks;
 mod stream;
+mod txtfile;
 
 use super::context::Context;
 use super::model::Plugin;
@@ -12,12 +15,15 @@ use super::plan::Source;
 use crate::error::Result;
 
 /// Readers that are built.
-const KNOWN: &[&str] = &["mysql", "starrocks", "stream"];
+const KNOWN: &[&str] = &["mysql", "starrocks", "httpfile", "oss", "txtfile", "stream"];
 
 /// The source of a reader.
 pub(crate) fn plan(plugin: &Plugin<'_>, context: &mut Context) -> Result<Source> {
     let parameters = &plugin.parameters;
     match plugin.name.as_str() {
+        "httpfile" => httpfile::plan(parameters, context),
+        "oss" => oss::plan(parameters, context),
+        "txtfile" => txtfile::plan(parameters, context),
         "mysql" => mysql::plan(parameters, context),
         "starrocks" => starrocks::plan(parameters, context),
         "stream" => stream::plan(parameters, context),

@@ -44,7 +44,7 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
                 (url, &path),
                 &login.without_session(),
                 Vec::new(),
-            )
+            )?
         }
     };
     let mut tables = entry.texts("table")?;

@@ -70,12 +70,15 @@ fn catalog(parameters: &Parameters<'_>, entry: &Parameters<'_>, context: &mut Co
     let Some(url) = urls.first() else {
         return Err(parameters.wrong("datasource", "is missing, and there is no jdbcUrl"));
     };
+    if load_url.iter().any(|url| url.contains('@')) {
+        return Err(parameters.wrong("loadUrl", "holds a login; write host:port, and username and password beside it"));
+    }
     let more = match load_url.is_empty() {
         true => Vec::new(),
         false => vec![("load_url".to_owned(), CatalogValue::Text(load_url.join(";")))],
     };
     let path = entry.path_of("jdbcUrl");
-    Ok(connection::define(context, Side::Target, CatalogKind::Starrocks, (url, &path), &login, more))
+    connection::define(context, Side::Target, CatalogKind::Starrocks, (url, &path), &login, more)
 }
 
 /// The target's columns; none for `*`.
@@ -99,6 +102,9 @@ fn properties(parameters: &Parameters<'_>, context: &mut Context) -> Result<Vec<
         let is_csv = find("format").is_none_or(|format| format.eq_ignore_ascii_case("csv"));
         for (name, value) in &all {
             let name = name.to_ascii_lowercase();
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
+                return Err(load.wrong(&name.escape_debug().to_string(), "is no name of a Stream Load header"));
+            }
             match name.as_str() {
                 "column_separator" | "row_delimiter" => {
                     let bytes = syncline_sql::delimiter(value).map_err(|error| load.wrong(&name, error.message))?;
