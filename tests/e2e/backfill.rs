@@ -217,11 +217,11 @@ fn results_come_day_by_day_or_into_a_file_of_each() {
 #[test]
 fn a_signal_rolls_back_the_days_that_run_and_begins_no_other() {
     let scene = Scene::new();
-    // the source takes a minute for each row of any other day
+    // the source takes two seconds for each row of any other day
     scene.cli.file(
         "job.sql",
         "INSERT INTO sr.log SELECT id, day, '' FROM my.log WHERE day = '${bizdate}'
-           AND id IN (SELECT id FROM remote_query('my', 'SELECT id FROM log WHERE day = ''20240801'' OR sleep(60) = 0'));",
+           AND id IN (SELECT id FROM remote_query('my', 'SELECT id FROM log WHERE day = ''20240801'' OR sleep(2) = 0'));",
     );
     let child = scene.cli.start(&["run", "job.sql", "--bizdate", WEEK, "--parallel", "2", "--report", "json"]);
     std::thread::sleep(Duration::from_secs(3));

@@ -123,7 +123,7 @@ fn a_midnight_that_does_not_exist_and_an_hour_that_is_twice_have_neighbours() {
         ("America/Sao_Paulo", "$[yyyymmdd-1]", "2018-11-04 00:00:00", "20181103"),
         ("America/Sao_Paulo", "$[yyyymmddhh24mi-1]", "2018-11-05 00:00:00", "201811040000"),
         ("Asia/Beirut", "$[yyyymmddhh24mi-1/24/60]", "2021-03-28 00:00:00", "202103272359"),
-        ("Asia/Beirut", "$[yyyymmddhh24-24/24]", "2021-03-29 00:00:00", "2021032723"),
+        ("Asia/Beirut", "$[yyyymmddhh24-23/24]", "2021-03-29 00:00:00", "2021032801"),
         // 1:00 to 2:00 twice: the first is meant, and an hour later it is the second
         ("America/New_York", "$[yyyymmddhh24mi-1/24]", "2024-11-03 01:30:00", "202411030030"),
         ("America/New_York", "$[yyyymmddhh24mi+1/24]", "2024-11-03 01:30:00", "202411030130"),

@@ -156,10 +156,14 @@ fn exact(names: Option<Vec<String>>, columns: &[MySqlColumn], option: &str) -> R
     let Some(names) = names else { return Ok(None) };
     let known = || columns.iter().map(|column| column.target.name.as_str());
     let find = |name: &String| {
-        let found = known().find(|known| *known == name).or_else(|| known().find(|known| known.eq_ignore_ascii_case(name)));
+        let found =
+            known().find(|known| *known == name).or_else(|| known().find(|known| known.eq_ignore_ascii_case(name)));
         found.map(str::to_owned).ok_or_else(|| {
             let hint = nearest(name, known()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            ConnectorError::new(ErrorCode::Name, format!("\"{option}\" names `{name}`, which the statement does not write{hint}"))
+            ConnectorError::new(
+                ErrorCode::Name,
+                format!("\"{option}\" names `{name}`, which the statement does not write{hint}"),
+            )
         })
     };
     names.iter().map(find).collect::<Result<Vec<_>>>().map(Some)

@@ -25,7 +25,7 @@ async fn a_catalog_is_a_parameter_from_the_config_and_from_the_script() {
     let session = world.engine().await.session();
     let (report, _) = run(&session, script("SELECT '${shop}';").as_str()).await;
     let (code, message, line) = error_of(&report);
-    assert_eq!((code, line, report.exit_code()), ("E1003", Some(1), 2), "{message}");
+    assert_eq!((code, line, report.exit_code()), ("E1002", Some(1), 2), "{message}");
     let (report, _) = run(&session, "SELECT * FROM ${taget}.ods.users").await;
     assert!(error_of(&report).1.ends_with("did you mean target?"), "{:?}", report.error);
     // a parameter wins, as of a profile for development

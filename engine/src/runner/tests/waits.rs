@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Fifty thousand lines.
+/// Many more batches than wait anywhere.
 fn lines() -> String {
-    (0..50_000).map(|line| format!("line {line}\n")).collect()
+    (0..200_000).map(|line| format!("line {line}\n")).collect()
 }
 
 const SCRIPT: &str = "CREATE EXTERNAL TABLE log (col STRING) LOCATION 'log.txt';
@@ -15,9 +15,9 @@ async fn waits(world: &World, slow_source: bool) -> (f64, f64, bool) {
     let mut target = world.target_options();
     let options = RunOptions::default().bizdate("20240807");
     let script = match slow_source {
-        true => format!("SET syncline.max_rows_per_second = '25000'; {SCRIPT}"),
+        true => format!("SET syncline.max_rows_per_second = '100000'; {SCRIPT}"),
         false => {
-            target.set("max_rows_per_second", "25000");
+            target.set("max_rows_per_second", "100000");
             SCRIPT.to_owned()
         }
     };
