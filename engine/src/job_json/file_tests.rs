@@ -83,6 +83,10 @@ fn what_a_reader_of_files_cannot_do_is_refused_by_name() {
         (r#""fileFormat": "excel""#, "steps[0].parameter.fileFormat: there is no format excel"),
         (r#""compress": "lzo""#, "steps[0].parameter.compress: is not supported: lzo"),
         (r#""requestMethod": "DELETE""#, "steps[0].parameter.requestMethod: is one of"),
+        (
+            r#""requestHeaders": {"a\" = \"b": "c"}"#,
+            "steps[0].parameter.requestHeaders: \"a\\\" = \\\"b\" is no header's name",
+        ),
         (r#""csvReaderConfig": {"escapeMode": 2}"#, "steps[0].parameter.csvReaderConfig.escapeMode: is not supported"),
         (r#""csvReaderConfig": {"trimWhitespac": true}"#, "steps[0].parameter.csvReaderConfig: unknown parameter"),
         (r#""csvReaderConfig": {"delimiter": ";"}"#, "steps[0].parameter.csvReaderConfig.delimiter: is not supported"),
@@ -108,6 +112,11 @@ fn all_fields_are_as_many_texts_as_the_writer_has_columns() {
     let sql = job("txtfile", r#""path": "in/x.csv", "column": ["*"]"#, "starrocks", writer).unwrap().sql;
     assert!(sql.contains("a_source (a STRING, b STRING, c2 STRING)"), "{sql}");
     assert!(sql.contains("SELECT a, b, c2\n"), "{sql}");
+    // a name that is no word stands nowhere
+    let odd = r#""datasource": "sr", "table": "t", "column": ["a\" = \"b"]"#;
+    let date = r#""column": [{"index": 0, "type": "date", "format": "yyyy"}]"#;
+    let sql = job("txtfile", &format!(r#""path": "in/x.csv", {date}"#), "starrocks", odd).unwrap().sql;
+    assert!(sql.contains("\"timestampFormat.c0\" = \"yyyy\""), "{sql}");
     // fields that are not read have names of their own, and one that is read as two types is a text
     let columns =
         r#""column": [{"index": 3, "type": "long"}, {"index": 1, "type": "string"}, {"index": 1, "type": "long"}]"#;
