@@ -2,6 +2,7 @@
 //! speed hold, and where the memory of what waits is registered.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -9,12 +10,14 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
 use tokio::sync::{Notify, mpsc};
 
 use crate::error::ConnectorError;
 use crate::throttle::Throttles;
+use crate::wait_times::WAIT_WRITER;
 
 /// Batches that wait for a reader that is slower than the source.
 pub(crate) const WAITING_BATCHES: usize = 2;
@@ -30,6 +33,7 @@ pub struct BatchSender {
     throttles: Throttles,
     memory: Option<MemoryReservation>,
     taken: Arc<Notify>,
+    waited: Time,
 }
 
 /// The end of a queue from which a plan takes.
@@ -54,7 +58,12 @@ impl Drop for Waiting {
 /// A queue of [`WAITING_BATCHES`]. What waits in it counts against `memory`.
 pub(crate) fn batch_queue(throttles: Throttles, memory: Option<MemoryReservation>) -> (BatchSender, BatchReceiver) {
     let (queue, waiting) = mpsc::channel(WAITING_BATCHES);
-    (BatchSender { queue, throttles, memory, taken: Arc::default() }, BatchReceiver(waiting))
+    (BatchSender { queue, throttles, memory, taken: Arc::default(), waited: Time::new() }, BatchReceiver(waiting))
+}
+
+/// The metric of a scan's partition that says how long it waited for room in its queue.
+pub(crate) fn wait_metric(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Time {
+    MetricBuilder::new(metrics).subset_time(WAIT_WRITER, partition)
 }
 
 /// What a scan's partition registers the memory of its waiting batches by.
@@ -63,6 +72,12 @@ pub(crate) fn scan_memory(context: &TaskContext, scan: &str, partition: usize) -
 }
 
 impl BatchSender {
+    /// Adds the time that it waits for room to a scan's [`wait_metric`].
+    pub(crate) fn counting_waits(mut self, waited: Time) -> Self {
+        self.waited = waited;
+        self
+    }
+
     /// Hands on a batch, which was so many bytes in the source: waits for its turn by the limits of speed, and until there is room. A batch that
     /// holds more rows or bytes than one turn goes in pieces.
     ///
@@ -77,9 +92,11 @@ impl BatchSender {
             }
             // all pieces hold the memory of the whole, so that each counts its share
             let memory = (memory as u128 * piece.num_rows() as u128 / rows.max(1) as u128) as usize;
+            let began = Instant::now();
             let waiting =
                 Waiting { batch: piece, memory: self.register(memory).await?, taken: Arc::clone(&self.taken) };
             self.queue.send(Ok(waiting)).await.map_err(|_| Unread)?;
+            self.waited.add_duration(began.elapsed());
         }
         Ok(())
     }
@@ -158,7 +175,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use arrow::array::{ArrayRef, Int64Array};
     use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
@@ -259,6 +276,33 @@ mod tests {
         assert_eq!(pieces.len(), 10);
         assert!(began.elapsed() >= Duration::from_millis(750), "{:?}", began.elapsed());
         assert_eq!(arrow::compute::concat_batches(&batch(0).schema(), &pieces).unwrap(), batch(1000));
+    }
+
+    #[tokio::test]
+    async fn the_time_that_a_read_waits_for_a_slow_reader_is_counted_and_that_for_its_own_turn_is_not() {
+        let waited = async |throttles: Throttles, pause: Duration| {
+            let metric = Time::new();
+            let (sender, receiver) = batch_queue(throttles, None);
+            let queue = (sender.counting_waits(metric.clone()), receiver);
+            let mut rows = stream_of(batch(0).schema(), queue, |sender| async move {
+                for _ in 0..8 {
+                    let _ = sender.send(batch(100), 0).await;
+                }
+                Ok(())
+            });
+            while let Some(batch) = rows.next().await {
+                batch.unwrap();
+                tokio::time::sleep(pause).await;
+            }
+            Duration::from_nanos(metric.value() as u64)
+        };
+        // eight batches at 50 ms each, of which two wait in the queue and one is being read
+        let slow = waited(Throttles::none(), Duration::from_millis(50)).await;
+        assert!(slow >= Duration::from_millis(200), "{slow:?}");
+        let limits = SpeedLimits { bytes_per_second: None, rows_per_second: Some(2000) };
+        let limited = Throttles::of_catalog(Throttle::new(limits).as_ref());
+        let fast = waited(limited, Duration::ZERO).await;
+        assert!(fast < Duration::from_millis(100), "{fast:?}");
     }
 
     #[tokio::test]

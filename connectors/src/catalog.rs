@@ -122,6 +122,19 @@ pub trait RemoteCatalog: Catalog {
     fn scan_settings(&self) -> &Options;
     /// A table by its exact name, or None. The provider streams, and pushes projection, filters and limit down.
     async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>>;
+    /// [`table`](Self::table), of which only the rows are there for which the system finds a condition true: SQL of its own, which stands in
+    /// every statement of a scan. The caller has checked that it is one condition.
+    async fn table_where(
+        &self,
+        database: &str,
+        table: &str,
+        _condition: &str,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        Err(ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!("catalog {}: table {database}.{table} cannot be read under a condition", self.name()),
+        ))
+    }
     /// Runs one statement in the system's own dialect, as text, in `database` if one is given. Never retried after it was sent.
     async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult>;
     /// Resolves the target and its columns, and checks the write's options; no effect on the target.

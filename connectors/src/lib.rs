@@ -29,11 +29,13 @@ pub mod registry;
 pub mod scan_notes;
 pub mod scan_settings;
 pub mod sink;
+pub mod spill;
 pub mod split_queue;
 pub mod starrocks;
 pub mod tables;
 pub mod text;
 pub mod throttle;
+pub mod wait_times;
 pub mod wall_clock;
 
 pub use catalog::{Catalog, CatalogKind, FileCatalog, RemoteCatalog};

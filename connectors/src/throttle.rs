@@ -70,15 +70,16 @@ pub(crate) fn is_speed(option: &str) -> bool {
 /// One limit in use. Whoever shares it takes turns in the order of asking.
 #[derive(Debug)]
 pub struct Throttle {
-    bytes: Option<Bucket>,
-    rows: Option<Bucket>,
+    bytes: Option<Arc<Bucket>>,
+    rows: Option<Arc<Bucket>>,
 }
 
 impl Throttle {
     /// The limits in use; None if there are none.
     pub fn new(limits: SpeedLimits) -> Option<Arc<Self>> {
-        let bytes = limits.bytes_per_second.map(Bucket::new);
-        let rows = limits.rows_per_second.map(Bucket::new);
+        let bucket = |rate| Arc::new(Bucket::new(rate));
+        let bytes = limits.bytes_per_second.map(bucket);
+        let rows = limits.rows_per_second.map(bucket);
         (bytes.is_some() || rows.is_some()).then(|| Arc::new(Self { bytes, rows }))
     }
 }
@@ -100,6 +101,33 @@ impl Throttles {
     /// What holds for a catalog's tasks.
     pub fn of_catalog(throttle: Option<&Arc<Throttle>>) -> Self {
         Self(throttle.map(|throttle| Arc::new(vec![Arc::clone(throttle)])))
+    }
+
+    /// The limits of rows alone, for one who sends bytes each at its own turn.
+    #[must_use]
+    pub fn of_rows(&self) -> Self {
+        let rows =
+            |throttle: &Arc<Throttle>| throttle.rows.clone().map(|rows| Throttle { bytes: None, rows: Some(rows) });
+        let all: Vec<_> = self.iter().filter_map(rows).map(Arc::new).collect();
+        Self((!all.is_empty()).then(|| Arc::new(all)))
+    }
+
+    /// The limits of bytes alone.
+    #[must_use]
+    pub fn of_bytes(&self) -> Self {
+        let bytes =
+            |throttle: &Arc<Throttle>| throttle.bytes.clone().map(|bytes| Throttle { bytes: Some(bytes), rows: None });
+        let all: Vec<_> = self.iter().filter_map(bytes).map(Arc::new).collect();
+        Self((!all.is_empty()).then(|| Arc::new(all)))
+    }
+
+    /// A limit of bytes on a clock that moves when somebody waits, and that clock, in seconds.
+    #[cfg(test)]
+    pub(crate) fn virtual_bytes(rate: u64) -> (Self, Arc<Mutex<f64>>) {
+        let now = Arc::new(Mutex::new(0.0));
+        let bucket = Bucket { clock: Clock::Virtual(Arc::clone(&now)), ..Bucket::new(rate) };
+        let throttle = Throttle { bytes: Some(Arc::new(bucket)), rows: None };
+        (Self::of_catalog(Some(&Arc::new(throttle))), now)
     }
 
     /// What the statement's settings say, the same for all scans of a statement.
@@ -147,13 +175,13 @@ impl Throttles {
 
     /// How many bytes are one turn at most.
     pub fn bytes_at_once(&self) -> usize {
-        let turns = self.iter().filter_map(|throttle| throttle.bytes.as_ref()).map(Bucket::turn);
+        let turns = self.iter().filter_map(|throttle| throttle.bytes.as_ref()).map(|bucket| bucket.turn());
         turns.min().unwrap_or(usize::MAX)
     }
 
     /// How many rows are one turn at most, of rows that have so many bytes.
     pub fn rows_at_once(&self, rows: usize, bytes: usize) -> usize {
-        let by_rows = self.iter().filter_map(|throttle| throttle.rows.as_ref()).map(Bucket::turn).min();
+        let by_rows = self.iter().filter_map(|throttle| throttle.rows.as_ref()).map(|bucket| bucket.turn()).min();
         let by_rows = by_rows.unwrap_or(usize::MAX);
         let by_bytes = match self.bytes_at_once() {
             usize::MAX => usize::MAX,
@@ -183,14 +211,14 @@ impl Throttles {
 struct Bucket {
     /// Tokens of a second.
     rate: f64,
-    began: Instant,
+    clock: Clock,
     /// When, in seconds since then, all that was granted is paid for.
     paid: Mutex<f64>,
 }
 
 impl Bucket {
     fn new(rate: u64) -> Self {
-        Self { rate: rate as f64, began: Instant::now(), paid: Mutex::new(0.0) }
+        Self { rate: rate as f64, clock: Clock::Real(Instant::now()), paid: Mutex::new(0.0) }
     }
 
     /// The tokens of one turn.
@@ -211,16 +239,43 @@ impl Bucket {
         if tokens == 0 {
             return;
         }
-        let turn = self.reserve(self.began.elapsed().as_secs_f64(), tokens);
+        let turn = self.reserve(self.clock.now(), tokens);
         let mut unused = Unused { bucket: self, tokens };
         loop {
-            let wait = turn - self.began.elapsed().as_secs_f64();
+            let wait = turn - self.clock.now();
             if wait <= 0.0 {
                 break;
             }
-            tokio::time::sleep(Duration::from_secs_f64(wait.min(LONGEST_SLEEP.as_secs_f64()))).await;
+            self.clock.sleep(wait.min(LONGEST_SLEEP.as_secs_f64())).await;
         }
         unused.tokens = 0;
+    }
+}
+
+/// Where a bucket takes the time from, in seconds since its beginning.
+#[derive(Debug)]
+enum Clock {
+    Real(Instant),
+    /// One that whoever sleeps moves on, for tests of one task.
+    #[cfg(test)]
+    Virtual(Arc<Mutex<f64>>),
+}
+
+impl Clock {
+    fn now(&self) -> f64 {
+        match self {
+            Self::Real(began) => began.elapsed().as_secs_f64(),
+            #[cfg(test)]
+            Self::Virtual(now) => *now.lock(),
+        }
+    }
+
+    async fn sleep(&self, seconds: f64) {
+        match self {
+            Self::Real(_) => tokio::time::sleep(Duration::from_secs_f64(seconds)).await,
+            #[cfg(test)]
+            Self::Virtual(now) => *now.lock() += seconds,
+        }
     }
 }
 

@@ -216,6 +216,7 @@ pub(crate) fn is_secret(option: &str) -> bool {
     .iter()
     .any(|word| option.contains(word))
         || option.starts_with("header.")
+        || option.strip_prefix("http.header.").is_some_and(|header| !matches!(header, "accept" | "content-type"))
 }
 
 /// Whether a LOCATION holds no secret, and so may be kept in the state store.

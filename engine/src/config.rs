@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) catalogs: Vec<CatalogDefinition>,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) timezone: Option<String>,
+    /// Where temporary files go.
+    pub(crate) spill_dir: Option<PathBuf>,
     profiles: Vec<Profile>,
     /// The file's name for messages.
     file: String,
@@ -45,12 +47,16 @@ impl Config {
                 "catalogs" => config.catalogs = reader.catalogs("catalogs", value)?,
                 "params" => config.params = reader.params("params", value)?,
                 "timezone" => config.timezone = Some(reader.text("timezone", value)?),
+                "spill_dir" => {
+                    let folder = PathBuf::from(reader.text("spill_dir", value)?);
+                    config.spill_dir = Some(base.map_or_else(|| folder.clone(), |base| base.join(&folder)));
+                }
                 "profiles" => {
                     for (name, value) in reader.table("profiles", value)? {
                         config.profiles.push(reader.profile(name, value)?);
                     }
                 }
-                _ => return Err(reader.unknown("", key, &["catalogs", "params", "timezone", "profiles"])),
+                _ => return Err(reader.unknown("", key, &["catalogs", "params", "timezone", "spill_dir", "profiles"])),
             }
         }
         Ok(config)
@@ -196,6 +202,17 @@ region = "us"
                 && config.params.contains(&("days".into(), "7".into()))
         );
         assert_eq!(config.timezone.as_deref(), Some("Asia/Shanghai"));
+    }
+
+    #[test]
+    fn the_folder_of_temporary_files_is_relative_to_the_config() {
+        let of = |text: &str, base: Option<&str>| {
+            Config::parse(text, "syncline.toml", base.map(Path::new)).unwrap().spill_dir
+        };
+        assert_eq!(of("spill_dir = 'tmp'", Some("/jobs")), Some(PathBuf::from("/jobs/tmp")));
+        assert_eq!(of("spill_dir = '/data/tmp'", Some("/jobs")), Some(PathBuf::from("/data/tmp")));
+        assert_eq!(of("spill_dir = 'tmp'", None), Some(PathBuf::from("tmp")));
+        assert_eq!(of("", Some("/jobs")), None);
     }
 
     #[test]

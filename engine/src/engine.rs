@@ -4,13 +4,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use syncline_connectors::catalog::CheckItem;
 use syncline_connectors::sink::CleanUp;
-use syncline_connectors::{Catalog, Options};
+use syncline_connectors::spill::SpillSpace;
+use syncline_connectors::{Catalog, CatalogKind, Options};
 use syncline_sql::Clocks;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     /// The clocks when the engine was built.
     clocks: Clocks,
     pub(crate) runtime: Arc<RuntimeEnv>,
+    /// Where the rows of writes wait that are too much for memory.
+    pub(crate) spill: Arc<SpillSpace>,
     pub(crate) rules: Rules,
     environment: Arc<Environment>,
     pub(crate) state: Arc<StateStore>,
@@ -127,6 +131,11 @@ impl Engine {
         self.shared.catalogs.names()
     }
 
+    /// The type of a catalog that the config and the builder define; None if there is none of that name.
+    pub fn catalog_kind(&self, name: &str) -> Option<CatalogKind> {
+        self.shared.catalogs.get(name).map(|handle| handle.definition.kind)
+    }
+
     /// Tries everything that a job needs of the named catalogs (all of them if none is named): reach, login, rights.
     ///
     /// # Errors
@@ -191,6 +200,7 @@ pub struct EngineBuilder {
     fallback_timezone: Option<String>,
     state_folder: Option<PathBuf>,
     memory_limit: Option<usize>,
+    spill_folder: Option<PathBuf>,
     allow_env: Option<Permission>,
     allow_locations: Option<Permission>,
     allow_catalogs_from_scripts: bool,
@@ -268,6 +278,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Where queries and writes put what is too much for memory, in files that are gone when they are done; beats `spill_dir` of the config. The
+    /// system's temporary folder unless it is named. How much writes put there is up to the setting `spill_bytes`.
+    #[must_use]
+    pub fn spill_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.spill_folder = Some(path.into());
         self
     }
 
@@ -355,6 +373,11 @@ impl EngineBuilder {
             let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
             runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), consumers)));
         }
+        let spill_folder = self.spill_folder.or(config.spill_dir);
+        if let Some(folder) = &spill_folder {
+            let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![folder.clone()]));
+            runtime = runtime.with_disk_manager_builder(disk);
+        }
         Ok(Engine {
             shared: Arc::new(Shared {
                 catalogs,
@@ -364,6 +387,7 @@ impl EngineBuilder {
                 zone: time_zone,
                 clocks,
                 runtime: runtime.build_arc()?,
+                spill: Arc::new(SpillSpace::new(spill_folder)),
                 rules: Rules {
                     env: self.allow_env.unwrap_or_else(|| false.into()),
                     locations: self.allow_locations.unwrap_or_else(|| false.into()),
@@ -380,5 +404,23 @@ impl EngineBuilder {
                 stop: CancellationToken::new(),
             }),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn queries_and_writes_spill_into_the_folder_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (named, configured) = (folder.path().join("named"), folder.path().join("configured"));
+        let builder = || Engine::builder().config_text("spill_dir = 'configured'", Some(folder.path())).unwrap();
+        let engine = builder().build().await.unwrap();
+        assert_eq!(engine.shared.spill.folder(), configured);
+        let engine = builder().spill_folder(&named).build().await.unwrap();
+        assert_eq!(engine.shared.spill.folder(), named);
+        let file = engine.shared.runtime.disk_manager.create_tmp_file("a test").unwrap();
+        assert!(file.path().is_some_and(|path| path.starts_with(&named)), "{:?}", file.path());
     }
 }

@@ -29,6 +29,8 @@ pub mod codes {
     pub const SCRIPT: &str = "E2014";
     /// E2015: a run cannot be resumed: it is not known, or script, parameters, clock or profile are not its own.
     pub const RESUME: &str = "E2015";
+    /// E2020: a job as JSON does not parse, or says something that Syncline does not do.
+    pub const JOB: &str = "E2020";
     /// E3001: the condition of an ASSERT is false or NULL.
     pub const ASSERT: &str = "E3001";
     /// E3002: the same job and business date is already running.
@@ -82,6 +84,11 @@ impl SynclineError {
     /// The message without hint and place.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// The place in the script, where one is known.

@@ -38,7 +38,7 @@ pub(crate) struct ExternalTableEntry {
 impl ExternalTableEntry {
     pub(crate) fn new(definition: ExternalTable, folder: Option<PathBuf>) -> Self {
         // a signed URL or a password in one is a secret: such a table lasts for the session only
-        let is_stored = is_storable(&definition.location);
+        let is_stored = !definition.is_temporary && is_storable(&definition.location);
         Self { definition, folder, is_stored, partitions: BTreeMap::new() }
     }
 
@@ -82,6 +82,10 @@ impl ExternalTableEntry {
         Partitions::new(self.partition_columns()?)?;
         // whether the parts fit together; nothing is read
         self.provider(scope)?;
+        if definition.is_temporary && !definition.partition_columns.is_empty() {
+            let message = format!("table {} is temporary, and partitions are kept", definition.name);
+            return Err(SynclineError::from(ConnectorError::option(message)).hint("leave TEMPORARY out"));
+        }
         if !self.is_stored && !definition.partition_columns.is_empty() {
             let message = format!(
                 "the location of table {} holds a signature or password, which is never stored, and its partitions are",
@@ -91,7 +95,7 @@ impl ExternalTableEntry {
                 .hint("give a location without one; a partition's own LOCATION may hold one")
                 .at(definition.location_position.clone()));
         }
-        if !self.is_stored {
+        if !self.is_stored && !definition.is_temporary {
             warnings.push(format!(
                 "table {} lasts for this session only: its location holds a signature or password, which is never stored",
                 definition.name
@@ -142,8 +146,10 @@ impl ExternalTableEntry {
             return Ok(None);
         }
         let mut partitions = Partitions::new(self.partition_columns()?)?;
+        let http = self.format_of()?.properties(scope)?;
         for partition in self.partitions.values() {
             let location = location_of(&partition.location, partition.folder.as_deref(), scope)?;
+            let location = location.with_http_options(&http)?;
             partitions.add(&partition.values, location)?;
         }
         Ok(Some(partitions))
@@ -155,8 +161,9 @@ impl ExternalTableEntry {
     }
 
     pub(crate) fn table_location(&self, scope: &Scope) -> Result<FileLocation> {
-        location_of(&self.definition.location, self.folder.as_deref(), scope)
-            .map_err(|error| error.at(self.definition.location_position.clone()))
+        let location = location_of(&self.definition.location, self.folder.as_deref(), scope)
+            .map_err(|error| error.at(self.definition.location_position.clone()))?;
+        Ok(location.with_http_options(&self.format_of()?.properties(scope)?)?)
     }
 
     /// The first thing in which another definition of the same name differs, for IF NOT EXISTS.

@@ -99,7 +99,8 @@ impl FormatOf<'_> {
         Ok((FileFormat::Text(Box::new(options)), warnings))
     }
 
-    fn properties(&self, scope: &Scope) -> Result<Options> {
+    /// The properties as readers take them, references resolved.
+    pub(crate) fn properties(&self, scope: &Scope) -> Result<Options> {
         let rules = &scope.engine.shared.rules;
         let resolver = Resolver {
             allow_env: &rules.env,
@@ -120,7 +121,7 @@ impl FormatOf<'_> {
                 PropertyValue::Text { raw, .. } if typed => raw.clone(),
                 _ => {
                     let whose = format!("{}, \"{}\"", self.name, property.name);
-                    resolver.resolve(&OptionValue::from(property), &whose)?.expose().to_owned()
+                    resolver.resolve(&scope.with_secret(OptionValue::from(property)), &whose)?.expose().to_owned()
                 }
             };
             options.set(&property.name, value);

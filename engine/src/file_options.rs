@@ -15,6 +15,7 @@ use crate::catalogs::without_password;
 use crate::error::{Result, SynclineError};
 use crate::file_format::FormatOf;
 use crate::reference::{OptionValue, Resolver};
+use crate::schema_text;
 use crate::scope::Scope;
 
 /// What the options say.
@@ -23,6 +24,8 @@ pub(crate) struct FileOptions {
     clauses: FormatClauses,
     /// `single`, DataWorks's `writeSingleObject`.
     pub(crate) single: Option<bool>,
+    /// `schema`: names and types of the columns that the files hold, where they are not the query's.
+    pub(crate) schema: Option<Vec<(String, DataType)>>,
     /// The options that are none of these.
     pub(crate) writer: Options,
 }
@@ -52,6 +55,7 @@ const COMPRESSIONS: &[(&str, &str)] =
 enum Meaning {
     Format,
     Single,
+    Schema,
     PerThread,
     Fields,
     Lines,
@@ -72,6 +76,7 @@ const NAMES: &[(&str, Meaning)] = &[
     ("singlefile", Meaning::Single),
     ("singlefileoutput", Meaning::Single),
     ("writesingleobject", Meaning::Single),
+    ("schema", Meaning::Schema),
     ("perthreadoutput", Meaning::PerThread),
     ("delimiter", Meaning::Fields),
     ("delim", Meaning::Fields),
@@ -124,12 +129,12 @@ impl FileOptions {
             base: folder,
             environment: scope.engine.environment(),
         };
-        let mut options = Self { clauses: files.format.clone(), single: None, writer: Options::new() };
+        let mut options = Self { clauses: files.format.clone(), single: None, schema: None, writer: Options::new() };
         let mut format = None;
         for property in properties {
             let at = |error: SynclineError| error.at(property.position.clone());
             let whose = format!("option \"{}\" of {}", property.name, without_password(&files.location));
-            let value = resolver.resolve(&OptionValue::from(property), &whose).map_err(at)?;
+            let value = resolver.resolve(&scope.with_secret(OptionValue::from(property)), &whose).map_err(at)?;
             let value = value.expose();
             match meaning(&property.name) {
                 None => {
@@ -137,6 +142,7 @@ impl FileOptions {
                 }
                 Some(Meaning::Format) => format = Some(named_format(value).map_err(at)?),
                 Some(Meaning::Single) => options.single = Some(flag(property, value)?),
+                Some(Meaning::Schema) => options.schema = Some(schema_text::columns(value).map_err(at)?),
                 Some(Meaning::PerThread) => options.single = Some(!flag(property, value)?),
                 Some(Meaning::Fields) => options.clauses.row_format.fields = Some(bytes(property)?),
                 Some(Meaning::Lines) => options.clauses.row_format.lines = Some(bytes(property)?),

@@ -67,7 +67,11 @@ pub(crate) fn of_location(
     if files.statement == FilesStatement::Copy && layout != Layout::SingleFile {
         options.set_write_mode_if_none("nonConflict");
     }
-    let (columns, partition_columns) = columns(files, source)?;
+    let (mut columns, partition_columns) = columns(files, source)?;
+    if let Some(schema) = options.schema.take() {
+        check_schema(files, &schema, &columns, &partition_columns)?;
+        columns = schema;
+    }
     // the text of the one column is the line: nothing has to be told apart from it
     if let [_] = columns.as_slice() {
         options.drop_delimiter();
@@ -130,8 +134,7 @@ type Columns = Vec<(String, DataType)>;
 
 /// The columns that the files hold, and those that become folders.
 fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
-    let mut columns: Columns =
-        source.fields().iter().map(|field| (field.name().clone(), file_type(field.data_type()))).collect();
+    let mut columns = columns_of(source);
     let mut partition_columns = Columns::new();
     for wanted in &files.partition_columns {
         let name = wanted.parts.concat();
@@ -151,6 +154,23 @@ fn columns(files: &FilesTarget, source: &Schema) -> Result<(Columns, Columns)> {
         return Err(SynclineError::from(ConnectorError::option(message)).at(files.position.clone()));
     }
     Ok((columns, partition_columns))
+}
+
+/// Columns are matched by position, so there must be as many; those that become folders have no place in a list of all.
+fn check_schema(files: &FilesTarget, schema: &Columns, columns: &Columns, partition_columns: &Columns) -> Result<()> {
+    let message = match (schema.len(), columns.len()) {
+        _ if !partition_columns.is_empty() => "option \"schema\" is of files without PARTITIONED BY".to_owned(),
+        (named, selected) if named != selected => {
+            format!("option \"schema\" has {named} columns, and the query {selected}")
+        }
+        _ => return Ok(()),
+    };
+    Err(SynclineError::from(ConnectorError::option(message)).at(files.position.clone()))
+}
+
+/// A query's columns with the types that files have for them.
+pub(crate) fn columns_of(source: &Schema) -> Vec<(String, DataType)> {
+    source.fields().iter().map(|field| (field.name().clone(), file_type(field.data_type()))).collect()
 }
 
 /// The type of a query's column as files have it: those of Hive, which has no unsigned numbers, and no type for a time of day.

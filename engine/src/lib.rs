@@ -47,6 +47,8 @@
 //! | `names/` | which table a name means; respelling; dates beside numbers; `remote_query` |
 //! | `functions/`, `operators.rs`, `datetime_text.rs` | functions, operators, types and casts as MySQL has them |
 //! | `planning.rs` | the one function that builds a DataFusion session state |
+//! | `backfill.rs` | a job once for each business day of a range |
+//! | `job_json/` | jobs of DataWorks and DataX as SQL scripts |
 //! | `runner/` | checks before anything runs, then statement after statement |
 //! | `external_table.rs` | tables over files |
 //! | `state/` | what outlives a session: external tables, runs, labels and decisions, locks |
@@ -55,8 +57,10 @@
 #[doc(hidden)]
 pub mod cli;
 pub mod error;
+pub mod job_json;
 pub mod report;
 
+mod backfill;
 mod bucket_location;
 mod catalogs;
 mod clock;
@@ -76,17 +80,21 @@ mod planning;
 mod reference;
 mod run;
 mod runner;
+mod schema_text;
 mod scope;
 mod session;
 mod sql_front;
 mod state;
 
+pub use backfill::{
+    Backfill, BackfillEvent, BackfillOptions, BackfillReport, BusinessDays, DayReport, DaysReport, OnFailure,
+};
 pub use engine::{CatalogCheck, Engine, EngineBuilder};
 pub use error::{Result, SynclineError};
 pub use permission::Permission;
 pub use run::{ListedParameter, Run, RunEvent, RunOptions, RunStopper, Script, WriteOptions};
 pub use session::Session;
-pub use syncline_connectors::Options;
 pub use syncline_connectors::catalog::CheckItem;
 pub use syncline_connectors::sink::{FoundBy, Reject};
+pub use syncline_connectors::{CatalogKind, Options, Secret};
 pub use syncline_sql::ParameterSource;

@@ -87,6 +87,12 @@ pub struct StatementReport {
     pub bytes_written: Option<u64>,
     /// Seconds from start to end.
     pub seconds: Option<f64>,
+    /// Of a write: the seconds that its writers waited for rows, over all of them (DataX: `WaitReaderTime`). Large if the source, or the query
+    /// between, is slow.
+    pub wait_reader_seconds: Option<f64>,
+    /// Of a write: the seconds that the tasks which read waited until somebody took their rows, over all of them (DataX: `WaitWriterTime`).
+    /// Large if the target is slow. Null where the scans do not measure it.
+    pub wait_writer_seconds: Option<f64>,
     /// Labels of committed loads; of a write that is partly committed or unknown, also of those in doubt.
     pub labels: Vec<String>,
     /// Of a write that was left in doubt: until when `--resume` can finish it (RFC 3339); null where that has no end or is not known.

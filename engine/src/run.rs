@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::{Stream, StreamExt};
+use syncline_connectors::Secret;
 use syncline_connectors::sink::Reject;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -25,18 +27,36 @@ pub struct Script {
     pub text: String,
     /// Where relative paths (`SOURCE`, `LOCATION`, `${file:…}`) start; None refuses them.
     pub folder: Option<PathBuf>,
+    /// What `${env:NAME}` reads in catalogs that this script defines, before the environment.
+    pub secrets: Vec<(String, Secret)>,
 }
 
 impl Script {
     /// Names a text; relative paths in it are refused until [`folder`](Script::folder) is set.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), folder: None }
+        Self { name: name.into(), text: text.into(), folder: None, secrets: Vec::new() }
     }
 
     /// Sets the folder that relative paths start from.
     #[must_use]
     pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// The name without folders and without `.sql` or `.json`: a job's name by default, and `$nodeid`.
+    pub(crate) fn short_name(&self) -> &str {
+        let file = self.name.rsplit(['/', '\\']).next().unwrap_or(&self.name);
+        // a job as JSON is named for what it became
+        let file = file.strip_suffix(" (as SQL)").unwrap_or(file);
+        file.strip_suffix(".sql").or_else(|| file.strip_suffix(".json")).unwrap_or(file)
+    }
+
+    /// Sets what `${env:NAME}` reads in catalogs that this script defines, whatever the environment holds and permits. So a password that is
+    /// known to the program never stands in the script's text.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: impl IntoIterator<Item = (String, Secret)>) -> Self {
+        self.secrets.extend(secrets);
         self
     }
 }
@@ -132,7 +152,8 @@ impl RunOptions {
         self
     }
 
-    /// The planned time, `YYYY-MM-DD hh:mm:ss` or `yyyymmddhh24miss`, in the run's zone.
+    /// The planned time, `YYYY-MM-DD hh:mm:ss` or `yyyymmddhh24miss`, in the run's zone; a time of day alone, `hh:mm:ss`, is that of the day
+    /// after the business date, or of today if none is given.
     #[must_use]
     pub fn cyctime(mut self, cyctime: impl Into<String>) -> Self {
         self.cyctime = Some(cyctime.into());
@@ -228,6 +249,12 @@ pub enum RunEvent {
         bytes_written: u64,
         /// The part of the input that is read, 0 to 1, by the sources' own estimates; None where one has none.
         done: Option<f64>,
+        /// Rows left out.
+        rows_rejected: u64,
+        /// How long writers have waited for rows, over all of them; None in a query.
+        wait_reader: Option<Duration>,
+        /// How long tasks that read have waited for somebody to take their rows, over all of them; None where no scan measures it.
+        wait_writer: Option<Duration>,
     },
     /// A result set begins.
     ResultSchema {
@@ -352,6 +379,10 @@ impl Drop for Run {
 pub struct RunStopper(CancellationToken);
 
 impl RunStopper {
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self(stop)
+    }
+
     /// Stops the run. Does nothing if it has ended.
     pub fn stop(&self) {
         self.0.cancel();

@@ -8,7 +8,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::LogicalPlan;
 use syncline_connectors::error::ErrorCode;
-use syncline_connectors::{Catalog, ConnectorError, Options, RemoteCatalog};
+use syncline_connectors::{Catalog, ConnectorError, Options, RemoteCatalog, Secret};
 use syncline_sql::{Clocks, ParameterSource, Parameters, SqlDialect};
 
 use crate::catalogs::CatalogMap;
@@ -16,7 +16,8 @@ use crate::engine::Engine;
 use crate::error::{Result, SynclineError};
 use crate::external_table::ExternalTableEntry;
 use crate::partition::Partition;
-use crate::run::RunOptions;
+use crate::reference::OptionValue;
+use crate::run::{RunOptions, Script};
 
 /// The place of external tables and views.
 pub(crate) const SYNCLINE: &str = "syncline";
@@ -61,6 +62,8 @@ pub(crate) struct Scope {
     pub(crate) parameters: Parameters,
     /// When the run began, or the session: what `now()` tells.
     pub(crate) started: jiff::Timestamp,
+    /// What the running script's catalogs read as `${env:NAME}`, before the environment.
+    pub(crate) secrets: Arc<Vec<(String, Secret)>>,
 }
 
 impl Scope {
@@ -76,6 +79,23 @@ impl Scope {
             broken_tables: BTreeMap::new(),
             parameters: Parameters::new(clocks),
             started: jiff::Timestamp::now(),
+            secrets: Arc::default(),
+        }
+    }
+
+    /// The scope that a script begins with.
+    pub(crate) fn for_script(&self, script: &Script) -> Self {
+        Self { secrets: Arc::new(script.secrets.clone()), ..self.clone() }
+    }
+
+    /// A reference to a secret of the script is that secret.
+    pub(crate) fn with_secret(&self, value: OptionValue) -> OptionValue {
+        match &value {
+            OptionValue::Env(name) => match self.secrets.iter().find(|(known, _)| known == name) {
+                Some((_, secret)) => OptionValue::Text(secret.clone()),
+                None => value,
+            },
+            _ => value,
         }
     }
 
@@ -97,6 +117,7 @@ impl Scope {
         for (name, value) in &options.raw_params {
             parameters.set_raw(name, value, ParameterSource::Run)?;
         }
+        parameters.set_catalogs(self.catalogs.names());
         self.parameters = parameters;
         self.started = jiff::Timestamp::now();
         Ok(())

@@ -7,6 +7,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
 use syncline_sql::{Clocks, SourceFile, Statement, evaluate_parameter, split_in, substitute};
 
+use crate::backfill::{self, Backfill, BackfillOptions, BusinessDays};
 use crate::engine::Engine;
 use crate::error::{Result, SynclineError, codes};
 use crate::names;
@@ -109,6 +110,22 @@ impl Session {
         runner::start(&self.inner.engine, Request { session: self.clone(), scripts, options, keeps_changes: false })
     }
 
+    /// Starts scripts once for each business day of a range; each day is a run as of [`start_jobs`](Self::start_jobs). `options` hold for all of
+    /// them; a planned time in them is a time of day, `hh:mm:ss`.
+    ///
+    /// # Errors
+    /// `options` resume a run or name a planned time that is not of every day, the number of days at a time is out of range, or there is no
+    /// runtime.
+    pub fn start_backfill(
+        &self,
+        scripts: Vec<Script>,
+        days: BusinessDays,
+        options: RunOptions,
+        backfill: BackfillOptions,
+    ) -> Result<Backfill> {
+        backfill::start(self, scripts, days, options, backfill)
+    }
+
     /// Writes a stream of batches to `catalog.database.table`, all or nothing. Dropping the future rolls back.
     ///
     /// # Errors
@@ -142,9 +159,9 @@ impl Session {
     /// # Errors
     /// The script cannot be read, or a parameter is not defined or cannot be evaluated.
     pub fn list_parameters(&self, script: &Script, options: &RunOptions) -> Result<Vec<ListedParameter>> {
-        let mut scope = self.scope_of_run(options)?;
+        let mut scope = self.scope_of_run(options)?.for_script(script);
         scope.load_tables()?;
-        runner::list_parameters(script, &mut scope)
+        runner::list_parameters(script, options.job_name.as_deref(), &mut scope)
     }
 
     fn scope_of_run(&self, options: &RunOptions) -> Result<Scope> {

@@ -22,7 +22,8 @@ impl Clocks {
     /// Sets the clocks from the options `--bizdate` and `--cyctime`.
     ///
     /// Neither: cyctime is `now` in the zone, to the second, and bizdate its date less one day. cyctime alone: bizdate is its date less one
-    /// day. bizdate alone: cyctime is the day after at 00:00:00. Both: as given. A bizdate that is an expression, such as the `$[yyyymmdd-1]` of
+    /// day. bizdate alone: cyctime is the day after at 00:00:00. Both: as given. A cyctime of a time of day only, such as `02:30:00`, is at that
+    /// time of the day after the business date, and without one of today. A bizdate that is an expression, such as the `$[yyyymmdd-1]` of
     /// DataWorks's nodes, is that of the planned time.
     ///
     /// # Errors
@@ -40,11 +41,13 @@ impl Clocks {
             return Ok(Self { bizdate, ..planned });
         }
         let bizdate = bizdate.map(parse_bizdate).transpose()?;
-        let cyctime = cyctime.map(parse_cyctime).transpose()?;
-        let cyctime = match (bizdate, cyctime) {
-            (_, Some(cyctime)) => cyctime,
-            (Some(bizdate), None) => day_after(bizdate)?.to_datetime(Time::midnight()),
-            (None, None) => whole_second(timezone.to_datetime(now)),
+        let time_of_day = cyctime.and_then(parse_time_of_day);
+        let cyctime = match (bizdate, cyctime, time_of_day) {
+            (Some(bizdate), _, Some(time)) => day_after(bizdate)?.to_datetime(time),
+            (None, _, Some(time)) => timezone.to_datetime(now).date().to_datetime(time),
+            (_, Some(cyctime), None) => parse_cyctime(cyctime)?,
+            (Some(bizdate), None, None) => day_after(bizdate)?.to_datetime(Time::midnight()),
+            (None, None, None) => whole_second(timezone.to_datetime(now)),
         };
         let bizdate = match bizdate {
             Some(bizdate) => bizdate,
@@ -106,7 +109,7 @@ pub fn parse_bizdate(text: &str) -> Result<Date, SqlError> {
 /// # Errors
 /// [`ErrorCode::ParameterValue`] for anything else, and for times that do not exist.
 pub fn parse_cyctime(text: &str) -> Result<DateTime, SqlError> {
-    let formats = "YYYYMMDDHHMMSS or YYYY-MM-DD HH:MM:SS";
+    let formats = "YYYYMMDDHHMMSS, YYYY-MM-DD HH:MM:SS, or a time of day as HH:MM:SS";
     let shape = shape(text);
     let format = match shape.as_str() {
         "dddddddddddddd" => "%Y%m%d%H%M%S",
@@ -121,15 +124,28 @@ pub fn parse_cyctime(text: &str) -> Result<DateTime, SqlError> {
     DateTime::strptime(format, text).map_err(|_| bad_clock("cyctime", text, formats))
 }
 
+/// Reads `HH:MM:SS` or `HH:MM`; None for anything else.
+pub fn parse_time_of_day(text: &str) -> Option<Time> {
+    let format = match shape(text).as_str() {
+        "dd:dd:dd" if !text.ends_with("60") => "%H:%M:%S",
+        "dd:dd" => "%H:%M",
+        _ => return None,
+    };
+    Time::strptime(format, text).ok()
+}
+
 /// Digits as `d`, so that a format is chosen by the text's form and nothing of another form passes.
 fn shape(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect()
 }
 
 fn bad_clock(name: &str, text: &str, formats: &str) -> SqlError {
-    let text = crate::render::escape_control(text);
-    SqlError::new(ErrorCode::ParameterValue, format!("{name} '{text}' is no valid value"))
-        .hint(format!("write {formats}"))
+    let shown = crate::render::escape_control(text);
+    let error = SqlError::new(ErrorCode::ParameterValue, format!("{name} '{shown}' is no valid value"));
+    match text.contains("..") {
+        true => error.hint(format!("write {formats}; only syncline run takes a range of days")),
+        false => error.hint(format!("write {formats}")),
+    }
 }
 
 fn day_before(date: Date) -> Result<Date, SqlError> {
@@ -166,6 +182,10 @@ mod tests {
             (Some("20241231"), None, ("20241231", "20250101000000")),
             (Some("2024-12-31"), None, ("20241231", "20250101000000")),
             (Some("20200101"), Some("20240301020304"), ("20200101", "20240301020304")),
+            (Some("20241231"), Some("02:30:00"), ("20241231", "20250101023000")),
+            (Some("20241231"), Some("02:30"), ("20241231", "20250101023000")),
+            (None, Some("02:30:00"), ("20240807", "20240808023000")),
+            (Some("$[yyyymmdd-2]"), Some("02:30:00"), ("20240806", "20240808023000")),
         ] {
             let (biz, cyc) = clocks(bizdate, cyctime);
             assert_eq!((biz.as_str(), cyc.as_str()), expected, "{bizdate:?} {cyctime:?}");
@@ -178,6 +198,11 @@ mod tests {
         {
             assert_eq!(parse_bizdate(text).unwrap_err().code, ErrorCode::ParameterValue, "{text}");
         }
+        for text in ["24:00:00", "1:00:00", "00:00:60", "0030"] {
+            assert_eq!(parse_time_of_day(text), None, "{text}");
+        }
+        let range = parse_bizdate("20240801..20240807").unwrap_err();
+        assert!(range.to_string().contains("only syncline run takes a range"), "{range}");
         for text in
             ["20240807", "2024-08-07 25:00:00", "2024-08-07 00:00:60", "2024-08-07 00:00", "2024-08-07 00:00:00Z"]
         {
@@ -198,6 +223,33 @@ mod tests {
         ] {
             let clocks = Clocks::new(None, Some(cyctime), TimeZone::UTC, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(clocks.builtin(name).as_deref(), Some(value), "{name} at {cyctime}");
+        }
+    }
+
+    #[test]
+    fn the_days_are_those_of_the_zone_also_where_clocks_change() {
+        // (zone, now, cyctime, bizdate)
+        for (zone, now, cyctime, bizdate) in [
+            // one moment, three days
+            ("Asia/Shanghai", "2024-08-07T16:30:00Z", "20240808003000", "20240807"),
+            ("UTC", "2024-08-07T16:30:00Z", "20240807163000", "20240806"),
+            ("Pacific/Kiritimati", "2024-08-07T16:30:00Z", "20240808063000", "20240807"),
+            // no midnight: at 00:00 the clock showed 01:00
+            ("America/Sao_Paulo", "2018-11-04T02:59:59Z", "20181103235959", "20181102"),
+            ("America/Sao_Paulo", "2018-11-04T03:00:00Z", "20181104010000", "20181103"),
+            ("Asia/Beirut", "2021-03-27T22:00:00Z", "20210328010000", "20210327"),
+            // 01:30 twice
+            ("America/New_York", "2024-11-03T05:30:00Z", "20241103013000", "20241102"),
+            ("America/New_York", "2024-11-03T06:30:00Z", "20241103013000", "20241102"),
+            // a day that never was: Samoa went from the 29th to the 31st
+            ("Pacific/Apia", "2011-12-30T10:00:00Z", "20111231000000", "20111230"),
+        ] {
+            let clocks = Clocks::new(None, None, TimeZone::get(zone).unwrap(), now.parse().unwrap()).unwrap();
+            assert_eq!(
+                (clocks.cyctime_text().as_str(), clocks.bizdate_text().as_str()),
+                (cyctime, bizdate),
+                "{zone} {now}"
+            );
         }
     }
 }

@@ -52,12 +52,14 @@
 //! | `names.rs`, `route.rs`, `scope.rs` | which tables a statement names, where they lead, and the cut of native text |
 //! | `remote_sql.rs` | what is sent must mean there what it means here |
 //! | `parse.rs` | step 3: which words go where |
+//! | `fragment.rs` | pieces of SQL that stand in other files |
 //! | `grammar/` | our own statements, read by hand |
 //! | `query.rs`, `parser_tokens.rs`, `query_dialect.rs` | queries: our tokens, sqlparser's grammar, MySQL's operators |
 //! | `statement.rs` | what comes out |
 //! | `render.rs`, `secrets.rs` | errors as a terminal shows them, without secrets |
 
 pub mod error;
+pub mod fragment;
 pub mod source;
 pub mod statement;
 
@@ -82,17 +84,18 @@ mod secrets;
 mod split;
 mod statement_text;
 mod substitute;
+mod table_effects;
 mod token;
 
 #[cfg(test)]
 mod soup_tests;
 
-pub use clocks::{Clocks, parse_bizdate, parse_cyctime};
+pub use clocks::{Clocks, parse_bizdate, parse_cyctime, parse_time_of_day};
 pub use delimiter::delimiter;
 pub use dialect::SqlDialect;
 pub use error::{ErrorCode, SqlError};
 pub use nearest::nearest;
-pub use parameters::{ParameterSource, ParameterValue, Parameters, evaluate_parameter};
+pub use parameters::{ParameterSource, ParameterValue, Parameters, RunNames, evaluate_parameter};
 pub use parse::parse;
 pub use render::escape_control;
 pub use scope::{FixedScope, Place, SESSION_CATALOG, Scope, ScopeCatalog, match_name};
@@ -101,3 +104,4 @@ pub use source::{Piece, Position, Prepared, Replacement, SourceFile};
 pub use split::{is_complete, split, split_in};
 pub use statement::Statement;
 pub use substitute::{LITERAL, substitute};
+pub use table_effects::{AffectedTable, TableEffect, table_effects};

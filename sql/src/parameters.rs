@@ -1,6 +1,6 @@
 //! Parameters and what their values mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clocks::Clocks;
 use crate::date_expression;
@@ -9,11 +9,39 @@ use crate::nearest::nearest;
 use crate::render::escape_control;
 use crate::token::{is_word_part, placeholder};
 
-/// The parameters of a run: what the user gave, and the built-in ones of the clocks.
+/// The parameters of a run: what the user gave, the built-in ones of the clocks and of the run, and the names of catalogs.
 #[derive(Debug, Clone)]
 pub struct Parameters {
     clocks: Clocks,
     given: BTreeMap<String, Given>,
+    run: Option<RunNames>,
+    catalogs: BTreeSet<String>,
+}
+
+/// What a run and its parts are called: the built-in parameters `$jobid`, `$nodeid` and `$taskid` (DataWorks: the workflow, the node and the
+/// instance).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunNames {
+    /// `$jobid`: the job's name, as in the report.
+    pub job: String,
+    /// `$nodeid`: the name of the script that the statement is in, one of the job's.
+    pub node: String,
+    /// `$taskid`: the run's id; a resumed run has that of the run it goes on with.
+    pub task: String,
+}
+
+impl RunNames {
+    /// The names of the built-in parameters.
+    pub const BUILTINS: &[&str] = &["jobid", "nodeid", "taskid"];
+
+    fn builtin(&self, name: &str) -> Option<&str> {
+        match name {
+            "jobid" => Some(&self.job),
+            "nodeid" => Some(&self.node),
+            "taskid" => Some(&self.task),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -26,6 +54,8 @@ struct Given {
 /// Where a parameter was defined; of several places the last here wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ParameterSource {
+    /// Nothing but a catalog of that name, whose name is the value: `${catalog}.table`.
+    Catalog,
     /// `SET PARAMETER` in a script.
     Script,
     /// `[params]` of the config, or the program that embeds the engine.
@@ -48,7 +78,18 @@ pub struct ParameterValue {
 impl Parameters {
     /// The built-in parameters alone.
     pub fn new(clocks: Clocks) -> Self {
-        Self { clocks, given: BTreeMap::new() }
+        Self { clocks, given: BTreeMap::new(), run: None, catalogs: BTreeSet::new() }
+    }
+
+    /// Gives `$jobid`, `$nodeid` and `$taskid` their values.
+    pub fn set_run(&mut self, run: RunNames) {
+        self.run = Some(run);
+    }
+
+    /// The catalogs that there are now. Each is a parameter whose value is its own name, where no parameter, built-in name or date expression
+    /// is of that name: scripts written for Dataphin name `${project}.table`.
+    pub fn set_catalogs(&mut self, names: impl IntoIterator<Item = String>) {
+        self.catalogs = names.into_iter().collect();
     }
 
     /// The clocks of the run.
@@ -86,14 +127,31 @@ impl Parameters {
         Ok(())
     }
 
-    /// Where the parameter of a name was defined; None if it was not.
+    /// Where the parameter of a name was defined; None if it was not, as built-in names and date expressions.
     pub fn source(&self, name: &str) -> Option<ParameterSource> {
-        self.given.get(name).map(|given| given.source)
+        match self.given.get(name) {
+            Some(given) => Some(given.source),
+            None => self.is_catalog(name).then_some(ParameterSource::Catalog),
+        }
     }
 
     /// The names that can be used, the user's first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.given.keys().map(String::as_str).chain(Clocks::BUILTINS.iter().copied())
+        let built_in = Clocks::BUILTINS.iter().chain(RunNames::BUILTINS).copied();
+        self.given.keys().map(String::as_str).chain(built_in).chain(self.catalogs.iter().map(String::as_str))
+    }
+
+    /// The value of a built-in name, without its `$`.
+    fn builtin(&self, name: &str) -> Option<String> {
+        let of_run = self.run.as_ref().and_then(|run| run.builtin(name)).map(str::to_owned);
+        of_run.or_else(|| self.clocks.builtin(name))
+    }
+
+    /// Whether a name that no parameter has stands for a catalog. One like `mm` stays a date expression, so that a new catalog changes no value.
+    fn is_catalog(&self, name: &str) -> bool {
+        self.catalogs.contains(name)
+            && self.builtin(name).is_none()
+            && !matches!(date_expression::on_business_date(name, &self.clocks), Ok(Some(_)))
     }
 
     /// What stands for `${body}` in a script.
@@ -119,8 +177,11 @@ impl Parameters {
                 text.map_err(|error| SqlError { message: format!("parameter {body}: {}", error.message), ..error })?;
             return Ok(ParameterValue { text, raw: false });
         }
-        if let Some(text) = self.clocks.builtin(body) {
+        if let Some(text) = self.builtin(body) {
             return Ok(ParameterValue { text, raw: false });
+        }
+        if self.is_catalog(body) {
+            return Ok(ParameterValue { text: body.to_owned(), raw: false });
         }
         if let Some(text) = date_expression::on_business_date(body, &self.clocks)? {
             return Ok(ParameterValue { text, raw: false });
@@ -136,6 +197,9 @@ impl Parameters {
         }
         if hidden.iter().any(|name| name == body) {
             return SqlError::new(ErrorCode::ParameterValue, format!("the value of {shown} refers to itself"));
+        }
+        if RunNames::BUILTINS.contains(&body) {
+            return only_in_a_run(body);
         }
         if !is_parameter_name(body) {
             return SqlError::new(
@@ -193,13 +257,23 @@ impl Parameters {
             text.push('$');
             return Ok(1);
         }
-        let value = self.clocks.builtin(name).ok_or_else(|| {
-            SqlError::new(ErrorCode::ParameterValue, format!("${} is no built-in parameter", escape_control(name)))
-                .hint("built-in are $bizdate, $cyctime, $gmtdate and $bizmonth; ${name} is a parameter of yours")
+        let value = self.builtin(name).ok_or_else(|| match RunNames::BUILTINS.contains(&name) {
+            true => only_in_a_run(name),
+            false => {
+                SqlError::new(ErrorCode::ParameterValue, format!("${} is no built-in parameter", escape_control(name)))
+                    .hint(
+                        "built-in are $bizdate, $cyctime, $gmtdate, $bizmonth, $jobid, $nodeid and $taskid; ${name} is a parameter of yours",
+                    )
+            }
         })?;
         text.push_str(&value);
         Ok(1 + name_end)
     }
+}
+
+fn only_in_a_run(name: &str) -> SqlError {
+    SqlError::new(ErrorCode::ParameterValue, format!("{name} has a value only in a run"))
+        .hint("$jobid is the job, $nodeid the script, and $taskid the run's id")
 }
 
 /// Evaluates the value of a parameter, as `syncline param` does: `bizdate` is the text `bizdate`, `$bizdate` and `${bizdate}` are the date.
@@ -287,6 +361,50 @@ pub(crate) mod tests {
     fn an_unknown_name_suggests_the_nearest() {
         let error = parameters(&[("region", "eu")]).value("regoin").unwrap_err();
         assert_eq!(error.to_string(), "the parameter regoin is not defined; did you mean region?");
+    }
+
+    #[test]
+    fn a_run_names_its_job_its_script_and_itself() {
+        let run = RunNames { job: "daily".into(), node: "users".into(), task: "20240808T003000-0a".into() };
+        let mut given = parameters(&[("label", "$jobid-$nodeid-$taskid"), ("nodeid", "mine")]);
+        given.set_run(run);
+        assert_eq!(given.value("label").unwrap().text, "daily-users-20240808T003000-0a");
+        assert_eq!(given.value("jobid").unwrap().text, "daily");
+        assert_eq!(given.value("nodeid").unwrap().text, "mine");
+        let error = evaluate_parameter("$taskid", &parameters(&[])).unwrap_err().to_string();
+        assert!(error.starts_with("taskid has a value only in a run"), "{error}");
+        assert!(parameters(&[]).value("jobid").unwrap_err().to_string().starts_with("jobid has a value only in a run"));
+    }
+
+    #[test]
+    fn the_older_names_of_the_clocks_work_in_scripts_and_in_values() {
+        let given = parameters(&[("day", "p${bdp.system.bizdate}"), ("time", "${bdp.system.cyctime}")]);
+        assert_eq!(given.value("day").unwrap().text, "p20240807");
+        assert_eq!(given.value("time").unwrap().text, "20240808003000");
+        assert_eq!(given.value("bdp.system.bizdate").unwrap().text, "20240807");
+    }
+
+    #[test]
+    fn a_catalog_is_a_parameter_of_its_own_name_that_any_other_wins_over() {
+        let mut given = parameters(&[("ods", "ods_dev"), ("from", "${starrocks_prod}.t")]);
+        given.set_catalogs(["starrocks_prod", "ods", "mm", "mm_files", "dd-files", "bizdate"].map(str::to_owned));
+        for (body, value, source) in [
+            ("starrocks_prod", "starrocks_prod", Some(ParameterSource::Catalog)),
+            ("from", "starrocks_prod.t", Some(ParameterSource::Run)),
+            ("ods", "ods_dev", Some(ParameterSource::Run)),
+            ("mm", "08", None),
+            ("mm_files", "mm_files", Some(ParameterSource::Catalog)),
+            ("dd-files", "dd-files", Some(ParameterSource::Catalog)),
+            ("bizdate", "20240807", None),
+        ] {
+            assert_eq!((given.value(body).unwrap().text.as_str(), given.source(body)), (value, source), "{body}");
+        }
+        let error = given.value("starroks_prod").unwrap_err();
+        assert_eq!(error.to_string(), "the parameter starroks_prod is not defined; did you mean starrocks_prod?");
+        // what refers to itself means the catalog, as it means a built-in name
+        let mut given = parameters(&[("ods", "${ods}")]);
+        given.set_catalogs(["ods".to_owned()]);
+        assert_eq!(given.value("ods").unwrap().text, "ods");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::remote_sql::check_sql_argument;
 use crate::route::{Route, System, is_database_statement, is_query, main_verb, route, unknown_catalog};
 use crate::scope::Scope;
 use crate::source::Prepared;
-use crate::statement::{Assert, Explain, Native, SessionStatement, Statement};
+use crate::statement::{Assert, Explain, ExternalTable, Native, SessionStatement, Statement};
 use crate::statement_text::StatementText;
 use crate::token::{Token, TokenKind};
 
@@ -229,13 +229,14 @@ fn create(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sq
     let statement = cursor.statement;
     cursor.at += 1;
     let or_replace = cursor.take(&["or", "replace"]);
+    let mut is_temporary = take_temporary(cursor);
     let is_external = cursor.take(&["external"]);
-    let is_temporary = cursor.take(&["global", "temporary"]) || cursor.take(&["temporary"]) || cursor.take(&["temp"]);
+    is_temporary = take_temporary(cursor) || is_temporary;
     if cursor.take(&["catalog"]) {
         return session(grammar::create_catalog(cursor, or_replace)?);
     }
     if cursor.take(&["table"]) {
-        return create_table(cursor, tokens, is_external, is_temporary);
+        return create_table(cursor, tokens, TableWords { or_replace, is_external, is_temporary });
     }
     if cursor.take(&["view"]) {
         return create_view(cursor, tokens, or_replace, is_temporary);
@@ -243,13 +244,21 @@ fn create(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, Sq
     other(statement, tokens)
 }
 
-/// `CREATE [EXTERNAL] TABLE`: a table of the catalog that its name leads to, made there or after one of another system, or an external table.
-fn create_table(
-    cursor: &mut Cursor<'_>,
-    tokens: Range<usize>,
+fn take_temporary(cursor: &mut Cursor<'_>) -> bool {
+    cursor.take(&["global", "temporary"]) || cursor.take(&["temporary"]) || cursor.take(&["temp"])
+}
+
+/// The words between CREATE and TABLE.
+#[derive(Clone, Copy)]
+struct TableWords {
+    or_replace: bool,
     is_external: bool,
     is_temporary: bool,
-) -> Result<Statement, SqlError> {
+}
+
+/// `CREATE [EXTERNAL] TABLE`: a table of the catalog that its name leads to, made there or after one of another system, or an external table.
+fn create_table(cursor: &mut Cursor<'_>, tokens: Range<usize>, words: TableWords) -> Result<Statement, SqlError> {
+    let TableWords { or_replace, is_external, is_temporary } = words;
     let statement = cursor.statement;
     let route = route(statement, tokens.clone());
     let is_over_files = tokens.clone().any(|at| is_location(statement, at));
@@ -284,7 +293,16 @@ fn create_table(
             .hint("give the table a name without a catalog, and LOCATION 'catalog:/path'"));
     }
     if is_external || is_over_files || has_spark_format {
-        let table = grammar::external_table(cursor, tokens.start)?;
+        if or_replace && !is_temporary {
+            return Err(statement
+                .error(
+                    ErrorCode::Syntax,
+                    "OR REPLACE is of temporary tables: the definition of any other is kept",
+                    cursor.at,
+                )
+                .hint("write CREATE OR REPLACE TEMPORARY EXTERNAL TABLE, or DROP TABLE it first"));
+        }
+        let table = ExternalTable { or_replace, is_temporary, ..grammar::external_table(cursor, tokens.start)? };
         return session(SessionStatement::CreateExternalTable(Box::new(table)));
     }
     if tokens.clone().any(|at| statement.tokens[at].is_word(statement.text(), "select")) {

@@ -19,8 +19,10 @@ pub(crate) struct Route {
     is_remote_in_use: bool,
     /// The words `remote_query` that stand where a table stands.
     remote_queries: Vec<usize>,
-    /// `TABLES('pattern', …)` stands where a table stands.
-    has_patterns: bool,
+    /// The words `TABLES` of `TABLES('pattern', …)` that stand where a table stands.
+    patterns: Vec<usize>,
+    /// `range(…)` stands where a table stands, a function of queries that are planned here.
+    has_range: bool,
     /// A common table expression stands where a table stands.
     has_cte: bool,
 }
@@ -56,7 +58,8 @@ pub(crate) fn route(statement: &StatementText<'_>, tokens: Range<usize>) -> Rout
         is_remote_in_use: remote_in_use.is_some(),
         in_use,
         has_cte,
-        has_patterns: table_functions.iter().any(|(name, _)| name == "tables"),
+        has_range: table_functions.iter().any(|(name, _)| name == "range"),
+        patterns: table_functions.iter().filter(|(name, _)| name == "tables").map(|(_, at)| offset + at).collect(),
         remote_queries: table_functions
             .iter()
             .filter(|(name, _)| name == "remote_query")
@@ -106,7 +109,7 @@ impl Route {
 
     /// The remote catalog that the whole statement may run in, and why.
     pub(crate) fn native(&self) -> Option<(String, String)> {
-        if !self.remote_queries.is_empty() || self.has_patterns {
+        if !self.remote_queries.is_empty() || !self.patterns.is_empty() || self.has_range {
             return None;
         }
         let mut catalog: Option<&str> = None;
@@ -162,10 +165,14 @@ impl Route {
         }
     }
 
-    /// Checks the parameters in the SQL of `remote_query('catalog', 'sql')`.
+    /// Checks the parameters in the SQL of `remote_query('catalog', 'sql')` and of `TABLES('pattern', where => 'sql')`.
     pub(crate) fn check_remote_queries(&self, statement: &StatementText<'_>) -> Result<(), SqlError> {
         // remote_query ( 'catalog' , 'sql' )
-        self.remote_queries.iter().try_for_each(|at| check_sql_argument(statement, at + 4))
+        self.remote_queries.iter().try_for_each(|at| check_sql_argument(statement, at + 4))?;
+        self.patterns
+            .iter()
+            .filter_map(|at| condition_of(statement, *at))
+            .try_for_each(|at| check_sql_argument(statement, at))
     }
 
     /// The tables, each once, in order.
@@ -245,6 +252,13 @@ impl Route {
         let is_query = is_query(statement, tokens);
         Ok(Native { catalog, database, needs_database, text, is_query, why, label_offset, overwrites, names })
     }
+}
+
+/// The text behind `where =>` among the arguments of TABLES.
+fn condition_of(statement: &StatementText<'_>, tables: usize) -> Option<usize> {
+    let arguments = statement.tokens.iter().enumerate().skip(tables + 2).take_while(|(_, token)| !token.is_symbol(")"));
+    let mut words = arguments.filter(|(_, token)| token.is_word(statement.text(), "where"));
+    words.find(|(at, _)| statement.tokens.get(at + 1).is_some_and(|token| token.is_symbol("=>"))).map(|(at, _)| at + 2)
 }
 
 impl Route {

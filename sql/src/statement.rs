@@ -435,6 +435,10 @@ pub struct ExternalTable {
     pub name: Name,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
+    /// OR REPLACE, of a temporary table.
+    pub or_replace: bool,
+    /// TEMPORARY: it lasts for the session, and hides a kept table of its name.
+    pub is_temporary: bool,
     /// The columns that the files hold.
     pub columns: Vec<ColumnDefinition>,
     /// PARTITIONED BY.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod backfill;
 mod buckets;
 mod clients;
 mod commands;
@@ -11,7 +12,10 @@ mod faults;
 mod file_resume;
 mod file_writes;
 mod job;
+mod json_file_jobs;
+mod json_jobs;
 mod loads;
+mod mysql_writes;
 mod partitions;
 mod resume;
 mod slt;

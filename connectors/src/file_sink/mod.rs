@@ -8,6 +8,7 @@
 //! decision to commit, which `decision` carries out here or, after a crash, for `recover`; `places` and `local` are all that touches files.
 
 mod decision;
+mod discard;
 pub mod encoder;
 mod local;
 mod options;
@@ -25,6 +26,7 @@ mod upload;
 mod write;
 mod writer;
 
+pub use discard::{DISCARD, plan_discard};
 pub use encoder::{FileEncoder, FileFormatter};
 pub use options::{SETTINGS, check_settings};
 pub use plan::plan_write;

@@ -40,6 +40,8 @@ pub(super) struct WriterOptions {
     pub(super) raw: bool,
     pub(super) max_dynamic_partitions: usize,
     pub(super) max_writers: usize,
+    /// What names of files end with, in place of the format's own ending.
+    pub(super) suffix: Option<String>,
 }
 
 /// Names, each with what DataWorks, Spark and Hive call the same; `_` and case do not count.
@@ -54,6 +56,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("raw_text", &["raw"]),
     ("max_dynamic_partitions", &["hive.exec.max.dynamic.partitions"]),
     ("max_writers", &[]),
+    ("suffix", &[]),
     ("write_single_object", &["single"]),
 ];
 
@@ -116,6 +119,7 @@ impl WriterOptions {
             raw: false,
             max_dynamic_partitions: MAX_DYNAMIC_PARTITIONS,
             max_writers: MAX_WRITERS,
+            suffix: None,
         };
         let of_session = |name: &str| SETTINGS.contains(&name);
         let mut other_session = Options::new();
@@ -139,7 +143,9 @@ impl WriterOptions {
                 return Err(ConnectorError::option(message));
             }
             taken.push((known, name));
-            if kind == TargetKind::Table && matches!(known, "encoding" | "date_format" | "write_single_object") {
+            if kind == TargetKind::Table
+                && matches!(known, "encoding" | "date_format" | "write_single_object" | "suffix")
+            {
                 return Err(of_definition(name));
             }
             options.set(known, name, value)?;
@@ -165,6 +171,7 @@ impl WriterOptions {
             "raw_text" => self.raw = boolean(name, value)?,
             "max_dynamic_partitions" => self.max_dynamic_partitions = count(name, value)?,
             "max_writers" => self.max_writers = count(name, value)?,
+            "suffix" => self.suffix = Some(suffix(name, value)?),
             // whoever planned the write has made a layout of it
             "write_single_object" => {
                 boolean(name, value)?;
@@ -223,6 +230,15 @@ fn mode(name: &str, value: &str) -> Result<Mode> {
             "{name} is \"{}\"; into files it is one of truncate, append, nonConflict",
             value.escape_debug()
         ))),
+    }
+}
+
+/// An ending of names that leaves the file in its folder, and visible to whoever reads it by name.
+fn suffix(name: &str, value: &str) -> Result<String> {
+    let value = value.trim();
+    match value.contains(['/', '\\', '*', '?', '[', '{']) || value.chars().any(char::is_control) {
+        true => Err(ConnectorError::option(format!("{name} is the end of a file's name, such as .csv"))),
+        false => Ok(value.to_owned()),
     }
 }
 

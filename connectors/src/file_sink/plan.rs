@@ -32,6 +32,11 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
     check_place(&target).await?;
     let (options, rest, session) = WriterOptions::read(&request.properties, &request.settings, target.kind)?;
     let (settings, rest) = WriteSettings::parse(&rest, &session, &Options::new())?;
+    if options.suffix.is_some() && target.layout == Layout::SingleFile {
+        return Err(ConnectorError::option(
+            "\"suffix\" is of several files, and a single file has the name that is given",
+        ));
+    }
     let mode = options.mode(request.overwrite, target.kind, target.layout)?;
     let mut warnings = Vec::new();
     let formatter = formatter(&target, &options, &rest, &request.timezone, &mut warnings)?;
@@ -53,6 +58,7 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
         formatter,
         partition_columns: target.partition_columns.iter().map(|(name, _)| name.clone()).collect(),
         static_values,
+        suffix: options.suffix,
         max_file_bytes: options.max_file_bytes,
         max_dynamic_partitions: options.max_dynamic_partitions,
         empty_file: options.empty_file,
@@ -245,7 +251,7 @@ fn static_values(target: &FileTarget, items: &[PartitionItem]) -> Result<Vec<Opt
 }
 
 /// What the conversion makes of a column's values before they are written.
-fn target_column((name, data_type): &(String, DataType)) -> Result<TargetColumn> {
+pub(super) fn target_column((name, data_type): &(String, DataType)) -> Result<TargetColumn> {
     let integer = |bits, signed| TargetType::Integer { bits, signed };
     let kind = match data_type {
         DataType::Boolean => TargetType::Boolean,

@@ -138,6 +138,7 @@ impl Ask {
             journal: Arc::clone(&self.journal) as _,
             rejects: Arc::clone(&rejects) as _,
             timezone: "UTC".into(),
+            spill: Arc::default(),
         };
         let write = plan_write(self.target.clone(), request).await?;
         let description = write.description.clone();

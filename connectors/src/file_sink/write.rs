@@ -34,6 +34,8 @@ pub(super) struct FileWrite {
     /// The value of each partition column that the statement gives; None: the rows say.
     pub(super) static_values: Vec<Option<String>>,
     pub(super) known: Vec<KnownPartition>,
+    /// What names of files end with, in place of the format's own ending.
+    pub(super) suffix: Option<String>,
     pub(super) max_file_bytes: u64,
     pub(super) max_dynamic_partitions: usize,
     /// Whether a write without rows leaves a file without rows; None: where readers need one.
@@ -128,10 +130,13 @@ impl FileWrite {
         if number > 0 {
             name.push_str(&format!("-{number}"));
         }
-        let extension = self.formatter.extension();
-        if !extension.is_empty() {
-            name.push('.');
-            name.push_str(&extension);
+        match (&self.suffix, self.formatter.extension()) {
+            (Some(suffix), _) => name.push_str(suffix),
+            (None, extension) if extension.is_empty() => {}
+            (None, extension) => {
+                name.push('.');
+                name.push_str(&extension);
+            }
         }
         match self.layout {
             Layout::SingleFile => Ok(self.location.clone()),

@@ -2,15 +2,18 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
 
 use super::error;
 use super::options::HttpSettings;
+use super::request::FileRequest;
 use super::url::HttpUrl;
 use crate::backoff::{Backoff, SILENT_RETRIES, retry_after};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http_client::build_http_client;
+use crate::options::Options;
 use crate::throttle::{Throttle, Throttles};
 
 /// How many redirects one request follows.
@@ -47,6 +50,17 @@ impl HttpClient {
         Ok((Self::new(None, settings), url))
     }
 
+    /// The same server for a table that asks for its files in its own way: properties `http.method`, `http.body`, `http.header.NAME`,
+    /// `http.connect_timeout`, `http.read_timeout`. The catalog's limits of speed hold for both together.
+    ///
+    /// # Errors
+    /// Code Option for a value that is none, and for a body that the method does not send.
+    pub fn for_table(&self, options: &Options) -> Result<Arc<Self>> {
+        let settings = self.settings.clone().with_table_options(options)?;
+        let (catalog, throttles) = (self.catalog.clone(), self.throttles.clone());
+        Ok(Arc::new(Self { settings, catalog, throttles, client: OnceLock::new() }))
+    }
+
     /// The URL with the catalog's name in front, for messages; no secrets.
     pub fn describe(&self, url: &HttpUrl) -> String {
         error::whom(self.catalog.as_deref(), url)
@@ -75,10 +89,22 @@ impl HttpClient {
         headers: &HeaderMap,
         retries: u32,
     ) -> Result<Response> {
+        self.send_request(&Request { method, headers, body: None }, url, retries).await
+    }
+
+    /// Asks for the file itself, as the table says. A request with a body is sent again like any other: whoever reads from it means it to be
+    /// safe to repeat.
+    pub(super) async fn ask_for_file(&self, url: &HttpUrl) -> Result<Response> {
+        let FileRequest { method, body } = &self.settings.file_request;
+        let request = Request { method, headers: &HeaderMap::new(), body: body.as_ref() };
+        self.send_request(&request, url, self.settings.retries).await
+    }
+
+    async fn send_request(&self, request: &Request<'_>, url: &HttpUrl, retries: u32) -> Result<Response> {
         let mut backoff = Backoff::new(self.settings.backoff, retries);
         let mut silences = 0;
         loop {
-            let outcome = self.follow(method, url, headers).await;
+            let outcome = self.follow(request, url).await;
             let wait = match &outcome {
                 Ok(response) if error::is_transient(response.status()) => backoff.next(retry_after(response.headers())),
                 Err(error) if error::is_silence(error) && silences == SILENT_RETRIES => None,
@@ -99,30 +125,49 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request and follows its redirects. Once a redirect leaves the first origin, the user's headers stay behind for good.
-    async fn follow(&self, method: &Method, first: &HttpUrl, headers: &HeaderMap) -> Result<Response> {
+    /// Sends a request and follows its redirects. Once a redirect leaves the first origin, the user's headers stay behind for good; a body
+    /// never leaves it.
+    async fn follow(&self, request: &Request<'_>, first: &HttpUrl) -> Result<Response> {
+        let mut request = *request;
         let mut url = first.clone();
         let mut at_home = true;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send_once(method, &url, headers, at_home).await?;
+            let response = self.send_once(&request, &url, at_home).await?;
             if !is_redirect(response.status()) {
                 return Ok(response);
             }
             url = self.redirect_target(first, &url, &response)?;
             at_home = at_home && url.same_origin(first);
+            // RFC 9110 15.4.4: the answer to what was sent is to be had by GET
+            if response.status() == StatusCode::SEE_OTHER && request.method != Method::HEAD {
+                request = Request { method: &Method::GET, body: None, ..request };
+            }
+            if !at_home && !matches!(*request.method, Method::GET | Method::HEAD) {
+                let whom = self.describe(first);
+                let message = format!(
+                    "{whom} redirects a {} to another server, {}, to which it is not sent; name that one in the catalog",
+                    request.method,
+                    url.host()
+                );
+                return Err(ConnectorError::new(ErrorCode::Redirect, message));
+            }
         }
         let message = format!("{} redirects more than {MAX_REDIRECTS} times, last to {url}", self.describe(first));
         Err(ConnectorError::new(ErrorCode::Redirect, message))
     }
 
-    async fn send_once(&self, method: &Method, url: &HttpUrl, headers: &HeaderMap, at_home: bool) -> Result<Response> {
-        let mut request = self.client()?.request(method.clone(), url.expose().clone());
+    async fn send_once(&self, request: &Request<'_>, url: &HttpUrl, at_home: bool) -> Result<Response> {
+        let mut builder = self.client()?.request(request.method.clone(), url.expose().clone());
         if at_home {
-            request = request.headers(self.settings.headers.clone());
+            builder = builder.headers(self.settings.headers.clone());
         }
         // The file's own bytes are wanted: lengths and ranges count those.
-        request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")).headers(headers.clone());
-        request.send().await.map_err(|error| error::transport(self.catalog.as_deref(), url, error))
+        builder =
+            builder.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")).headers(request.headers.clone());
+        if let Some(body) = request.body {
+            builder = builder.body(body.clone());
+        }
+        builder.send().await.map_err(|error| error::transport(self.catalog.as_deref(), url, error))
     }
 
     fn redirect_target(&self, first: &HttpUrl, from: &HttpUrl, response: &Response) -> Result<HttpUrl> {
@@ -150,6 +195,14 @@ impl HttpClient {
     pub(super) fn transport_error(&self, url: &HttpUrl, error: reqwest::Error) -> ConnectorError {
         error::transport(self.catalog.as_deref(), url, error)
     }
+}
+
+/// What is sent, beside the catalog's own headers.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    body: Option<&'a Bytes>,
 }
 
 /// The statuses that send a reader elsewhere; 300 and 304 do not.

@@ -10,6 +10,7 @@ mod error;
 mod options;
 mod probe;
 mod read;
+mod request;
 #[cfg(test)]
 pub(crate) mod test_server;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use client::HttpClient;
 pub use options::HttpSettings;
 pub use probe::FileProbe;
 pub use read::HttpRead;
+pub use request::TABLE_OPTION;
 pub use url::HttpUrl;
 
 /// Makes a catalog: parses its options, does no I/O.

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::request::FileRequest;
 use super::url::{HttpUrl, UserInfo};
 use crate::error::{ConnectorError, Result};
 use crate::http_client::HttpClientSettings;
@@ -64,6 +65,8 @@ pub struct HttpSettings {
     pub(super) speed: SpeedLimits,
     /// `max_connections`: how many files or ranges are read at the same time at most.
     pub(super) max_connections: Option<usize>,
+    /// How a file is asked for.
+    pub(super) file_request: FileRequest,
 }
 
 impl Default for HttpSettings {
@@ -75,6 +78,7 @@ impl Default for HttpSettings {
             backoff: Duration::from_millis(250),
             speed: SpeedLimits::default(),
             max_connections: None,
+            file_request: FileRequest::default(),
         }
     }
 }
@@ -122,7 +126,7 @@ impl HttpSettings {
         Ok((url, settings))
     }
 
-    fn add_header(&mut self, name: &str, value: &str) -> Result<()> {
+    pub(super) fn add_header(&mut self, name: &str, value: &str) -> Result<()> {
         let bad = |what: &str| ConnectorError::option(format!("option \"header.{name}\": {what}"));
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("not the name of a header"))?;
         if RESERVED_HEADERS.contains(&header) {

@@ -34,11 +34,15 @@ impl FileProbe {
 
 impl HttpClient {
     /// Asks for a file's length: by HEAD, else by a GET of its first byte (servers without HEAD, URLs signed for GET alone),
-    /// else by a GET that is given up after its headers.
+    /// else by a GET that is given up after its headers. A table whose file is the answer to a POST or PUT is not asked for it.
     ///
     /// # Errors
     /// That of the last try: code Http for a status that is no success, Connection when there was no answer.
     pub async fn probe(&self, url: &HttpUrl) -> Result<FileProbe> {
+        // An answer to a question, not a file: nothing is known of it before it is there.
+        if !self.settings().file_request.is_get() {
+            return Ok(FileProbe::default());
+        }
         // One try only: a server without HEAD may well drop the connection.
         let mut retries = self.settings().retries;
         match self.send(&Method::HEAD, url, &HeaderMap::new(), 0).await {

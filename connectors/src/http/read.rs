@@ -34,13 +34,13 @@ pub struct HttpRead {
 }
 
 impl HttpClient {
-    /// Starts to read a file by one GET, from its start to its end.
+    /// Starts to read a file by one request (a GET unless the table says other), from its start to its end.
     ///
     /// # Errors
     /// Code Http for a status that is no success, Redirect for too many redirects, Connection when there was no answer.
     pub async fn read(self: Arc<Self>, url: &HttpUrl) -> Result<HttpRead> {
         let retries = self.settings().retries;
-        let response = self.send(&Method::GET, url, &HeaderMap::new(), retries).await?;
+        let response = self.ask_for_file(url).await?;
         // 206 to a request without Range, 202, 203 and the like are not known to be the file.
         if !matches!(response.status(), StatusCode::OK | StatusCode::NO_CONTENT) {
             return Err(self.status_error(url, response.status()));
@@ -51,7 +51,8 @@ impl HttpClient {
             position: 0,
             end: None,
             size: content_length(headers),
-            validator: Validator::of(headers),
+            // two answers to one question need not be the same, whatever they say
+            validator: Validator::of(headers).filter(|_| self.settings().file_request.is_get()),
             content_encoding: content_encoding(headers),
             resumptions: Resumptions::new(Backoff::new(self.settings().backoff, retries)),
             response: Some(response),
@@ -154,7 +155,10 @@ impl HttpRead {
             Err(reason) => return Err(self.stopped(&lost, reason)),
         };
         let Some(validator) = self.validator.clone() else {
-            let reason = "the server names no strong ETag and no Last-Modified, so it cannot go on safely; run again";
+            let reason = match self.client.settings().file_request.is_get() {
+                true => "the server names no strong ETag and no Last-Modified, so it cannot go on safely; run again",
+                false => "the answer to a POST or PUT cannot be asked for from there on; run again",
+            };
             return Err(self.stopped(&lost, reason));
         };
         tracing::warn!(url = %self.url, at, error = %lost, ?wait, "will resume the download");

@@ -22,6 +22,8 @@ pub(crate) struct Request {
     /// Path and query string, as sent.
     pub(crate) target: String,
     pub(crate) headers: HashMap<String, String>,
+    /// Of a request with `Content-Length`.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -141,14 +143,21 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: Arc<Answ
     let head = String::from_utf8(head).unwrap();
     let mut lines = head.trim_end().split("\r\n");
     let mut first = lines.next().unwrap().split(' ');
-    let request = Request {
+    let mut request = Request {
         method: first.next().unwrap().to_owned(),
         target: first.next().unwrap().to_owned(),
         headers: lines
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect(),
+        body: Vec::new(),
     };
+    if let Some(length) = request.header("content-length") {
+        request.body = vec![0; length.parse().unwrap()];
+        if stream.read_exact(&mut request.body).await.is_err() {
+            return;
+        }
+    }
     let number = {
         let mut seen = seen.lock();
         seen.push(request.clone());

@@ -561,3 +561,97 @@ async fn a_redirect_from_https_to_http_drops_credentials() {
     assert_eq!(plain.requests()[0].header("authorization"), None);
     assert_eq!(plain.requests()[0].header("x-token"), None);
 }
+
+/// A table of a server with properties of its own.
+async fn read_table(server: &Server, target: &str, properties: &[(&str, &str)]) -> Result<Vec<u8>> {
+    let client = client(with_secrets());
+    let location = FileLocation::Http { client, url: server.url(target).parse().unwrap() };
+    let location = location.with_http_options(&properties.iter().copied().collect())?;
+    let files = location.list().await?;
+    assert_eq!(files.len(), 1);
+    assert!(!files[0].has_ranges());
+    let mut read = files[0].open().await?;
+    let mut all = Vec::new();
+    while let Some(bytes) = read.next().await? {
+        all.extend_from_slice(&bytes);
+    }
+    Ok(all)
+}
+
+const POST: [(&str, &str); 3] =
+    [("http.method", "POST"), ("http.body", "{\"day\":\"hunter2\"}"), ("http.header.content-type", "application/json")];
+
+#[tokio::test]
+async fn a_table_posts_its_body_and_reads_the_answer_whole() {
+    let server = Server::start(|request, number| match number {
+        0 => answer("503 Service Unavailable", &[], b""),
+        _ => good(request, b"one\ntwo\n"),
+    })
+    .await;
+    assert_eq!(read_table(&server, "/export?x=1", &POST).await.unwrap(), b"one\ntwo\n");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    for request in requests {
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/export?x=1"));
+        assert_eq!(request.body, b"{\"day\":\"hunter2\"}");
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        assert_eq!(request.header("x-token"), Some("secret"));
+        assert_eq!(request.header("range"), None);
+    }
+    let server = Server::start(|request, _| good(request, b"x")).await;
+    assert_eq!(read_table(&server, "/f", &[("http.method", "PUT")]).await.unwrap(), b"x");
+    assert_eq!(server.requests()[0].method, "PUT");
+}
+
+#[tokio::test]
+async fn the_answer_to_a_post_begins_again_only_before_its_first_byte_was_handed_on() {
+    let lost = |body: &[u8]| raw("200 OK", &["ETag: \"v1\"", "Content-Length: 8"], body);
+    let server = Server::start(move |request, number| match number {
+        0 => lost(b""),
+        _ => good(request, b"one\ntwo\n"),
+    })
+    .await;
+    assert_eq!(read_table(&server, "/f", &POST).await.unwrap(), b"one\ntwo\n");
+    assert_eq!(server.requests().len(), 2);
+    let server = Server::start(move |_, _| lost(b"one\n")).await;
+    let error = read_table(&server, "/f", &POST).await.unwrap_err();
+    assert_text(&error, ErrorCode::Connection, &["stopped at byte 4", "the answer to a POST or PUT", "run again"]);
+    assert_eq!(server.requests().len(), 1);
+    assert!(!format!("{error:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_body_never_leaves_its_server() {
+    for status in ["302 Found", "307 Temporary Redirect"] {
+        let elsewhere = Server::start(|request, _| good(request, b"data")).await;
+        let location = format!("Location: {}", elsewhere.url("/there"));
+        let home = Server::start(move |_, _| answer(status, &[&location], b"")).await;
+        let error = read_table(&home, "/f", &POST).await.unwrap_err();
+        assert_text(&error, ErrorCode::Redirect, &["redirects a POST to another server"]);
+        assert!(elsewhere.requests().is_empty());
+        let home = Server::start(move |request, _| match request.target.as_str() {
+            "/f" => answer(status, &["Location: /there"], b""),
+            _ => good(request, b"data"),
+        })
+        .await;
+        assert_eq!(read_table(&home, "/f", &POST).await.unwrap(), b"data");
+        assert_eq!(home.requests()[1].body, home.requests()[0].body);
+    }
+    let elsewhere = Server::start(|request, _| good(request, b"data")).await;
+    let location = format!("Location: {}", elsewhere.url("/there"));
+    let home = Server::start(move |_, _| answer("303 See Other", &[&location], b"")).await;
+    assert_eq!(read_table(&home, "/f", &POST).await.unwrap(), b"data");
+    let request = elsewhere.requests().remove(0);
+    assert_eq!((request.method.as_str(), request.body.len(), request.header("x-token")), ("GET", 0, None));
+}
+
+#[tokio::test]
+async fn a_table_has_timeouts_and_headers_of_its_own() {
+    let server = Server::start(|_, _| stall(raw("200 OK", &["Content-Length: 9"], b""))).await;
+    let began = std::time::Instant::now();
+    let error = read_table(&server, "/f", &[("http.method", "POST"), ("http.read_timeout", "50ms")]).await.unwrap_err();
+    assert_text(&error, ErrorCode::Connection, &["read_timeout"]);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let local = FileLocation::Local("x".into()).with_http_options(&POST.iter().copied().collect());
+    assert!(local.unwrap_err().message().contains("\"http.method\" is of files behind an HTTP server"));
+}

@@ -20,12 +20,12 @@ use mysql_common::Value;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::{Snapshot, SnapshotPlan, Snapshots};
-use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of};
+use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of, wait_metric};
 use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
 use crate::mysql_protocol::decode::{BatchBuilder, ReadColumn, schema_of};
 use crate::mysql_protocol::predicate::Predicate;
-use crate::mysql_protocol::quote::{identifier, table_name};
+use crate::mysql_protocol::quote::{identifier, in_parentheses, table_name};
 use crate::mysql_protocol::read::{Ended, step};
 use crate::mysql_protocol::split::{SizedSplit, Split};
 use crate::scan_settings::SnapshotMode;
@@ -47,6 +47,9 @@ pub struct ScanDescription {
     pub columns: Vec<ReadColumn>,
     /// What the server filters.
     pub predicate: Option<Predicate>,
+    /// A condition of the server's own SQL that the user wrote, which holds beside the predicate.
+    #[serde(default)]
+    pub condition: Option<String>,
     /// How many rows are enough, from each split.
     pub limit: Option<usize>,
 }
@@ -65,11 +68,15 @@ impl ScanDescription {
         let mut sql = format!("SELECT {columns} FROM {}", table_name(&self.database, &self.table)?);
         let mut values = Vec::new();
         let predicates = [self.predicate.clone(), split.predicate()?].into_iter().flatten().collect();
+        let mut conditions: Vec<String> = self.condition.iter().map(|condition| in_parentheses(condition)).collect();
         if let Some(predicate) = Predicate::join(predicates, "AND") {
             let (text, bound) = if literal { (predicate.literal(), Vec::new()) } else { predicate.bound() };
-            sql.push_str(" WHERE ");
-            sql.push_str(&text);
+            conditions.push(if conditions.is_empty() { text } else { format!("({text})") });
             values = bound;
+        }
+        if !conditions.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&conditions.join(" AND "));
         }
         if let Some(limit) = self.limit {
             sql.push_str(&format!(" LIMIT {limit}"));
@@ -255,7 +262,8 @@ impl ExecutionPlan for MySqlExec {
             bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
         };
         // Dropping the stream aborts the task, which drops the connection, which is then cut.
-        let queue = batch_queue(throttles, Some(scan_memory(&context, "MySqlExec", partition)));
+        let (sender, receiver) = batch_queue(throttles, Some(scan_memory(&context, "MySqlExec", partition)));
+        let queue = (sender.counting_waits(wait_metric(&self.metrics, partition)), receiver);
         let read = |sender: BatchSender| async move { reader.read(&sender).await.map_err(DataFusionError::from) };
         Ok(stream_of(Arc::clone(&self.schema), queue, read))
     }
@@ -270,7 +278,9 @@ impl ExecutionPlan for MySqlExec {
         args: &StatisticsArgs,
     ) -> DataFusionResult<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema);
-        let is_whole = self.description.predicate.is_none() && self.description.limit.is_none();
+        let description = &self.description;
+        let is_whole =
+            description.predicate.is_none() && description.condition.is_none() && description.limit.is_none();
         // What one group of several has is not known.
         if is_whole && (args.partition().is_none() || self.groups().len() == 1) {
             let rows = self.row_estimate.and_then(|rows| usize::try_from(rows).ok());

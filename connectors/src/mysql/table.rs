@@ -14,7 +14,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::connect::ConnectionPool;
 use crate::mysql_protocol::decode::{ReadColumn, Reading, schema_of};
-use crate::mysql_protocol::predicate::{ColumnPolicy, Predicate, support, translate};
+use crate::mysql_protocol::predicate::Predicate;
+use crate::mysql_protocol::pushdown::{ColumnPolicy, support, translate};
 use crate::mysql_protocol::residual::scan_then_filter;
 use crate::mysql_protocol::split::pack_by_rows;
 use crate::mysql_protocol::value::ZeroDates;
@@ -39,6 +40,8 @@ pub struct MySqlTable {
     row_estimate: Option<u64>,
     /// The storage engine, where the server tells it.
     engine: Option<String>,
+    /// A condition of the server's own SQL on every row that is read.
+    condition: Option<String>,
 }
 
 impl MySqlTable {
@@ -73,8 +76,19 @@ impl MySqlTable {
         let schema = schema_of(&columns);
         let (database, table) = (database.to_owned(), table.to_owned());
         let described = described.to_vec();
-        let (row_estimate, engine) = (None, None);
-        Ok(Self { database, table, table_type, columns, described, policies, schema, pool, row_estimate, engine })
+        Ok(Self {
+            database,
+            table,
+            table_type,
+            columns,
+            described,
+            policies,
+            schema,
+            pool,
+            row_estimate: None,
+            engine: None,
+            condition: None,
+        })
     }
 
     /// With the server's guess of the number of rows (`TABLE_ROWS`, which InnoDB takes from a sample).
@@ -88,6 +102,13 @@ impl MySqlTable {
     #[must_use]
     pub fn with_engine(mut self, engine: Option<String>) -> Self {
         self.engine = engine;
+        self
+    }
+
+    /// With a condition of the server's own SQL, which was checked to be one: only rows for which it is true are read.
+    #[must_use]
+    pub fn with_condition(mut self, condition: &str) -> Self {
+        self.condition = Some(condition.to_owned());
         self
     }
 
@@ -124,6 +145,7 @@ impl MySqlTable {
             table: self.table.clone(),
             columns,
             predicate: Predicate::join(predicates, "AND"),
+            condition: self.condition.clone(),
             limit: limit.filter(|_| all_exact),
         })
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::decode::Reading;
-use crate::mysql_protocol::predicate::{ColumnPolicy, ConstantKind, Trust};
+use crate::mysql_protocol::pushdown::{ColumnPolicy, ConstantKind, Trust};
 use crate::mysql_protocol::value::ZeroDates;
 use crate::mysql_protocol::zone::has_one_offset;
 

@@ -13,6 +13,7 @@ pub mod error;
 pub mod jdbc;
 pub mod options;
 pub mod predicate;
+pub mod pushdown;
 pub mod quote;
 pub mod read;
 pub(crate) mod residual;

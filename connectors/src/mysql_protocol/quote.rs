@@ -57,6 +57,12 @@ pub fn bytes_literal(bytes: &[u8]) -> String {
     literal
 }
 
+/// A condition that the user wrote, in parentheses. A comment at its end ends with its line.
+pub(crate) fn in_parentheses(condition: &str) -> String {
+    let end = if condition.contains("--") || condition.contains('#') { "\n" } else { "" };
+    format!("({condition}{end})")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

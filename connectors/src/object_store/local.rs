@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use datafusion::common::runtime::SpawnedTask;
 
-use super::pattern::{is_hidden, is_pattern, matches};
+use super::pattern::{alternatives, is_deep, is_hidden, is_pattern, literal_folder, matches, matches_path};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// Bytes asked of the file at a time: few system calls, and what was read is still in a core's cache when it is looked at.
@@ -96,6 +96,29 @@ fn list_blocking(path: &Path) -> Result<Vec<LocalFile>> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => list_directory(path),
         Ok(found) => Ok(vec![LocalFile::new(path.to_owned(), &found)]),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.to_str().and_then(alternatives).is_some() => {
+            let mut files: Vec<LocalFile> = Vec::new();
+            for path in path.to_str().and_then(alternatives).unwrap_or_default() {
+                files.extend(list_blocking(Path::new(&path))?);
+            }
+            // what several of them name is one file
+            files.sort_by(|left, right| left.path.cmp(&right.path));
+            files.dedup_by(|left, right| left.path == right.path);
+            Ok(files)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_deep(path.as_os_str().as_encoded_bytes()) => {
+            let mut files = Vec::new();
+            let pattern = path.as_os_str().as_encoded_bytes();
+            let folder = String::from_utf8_lossy(literal_folder(pattern)).into_owned();
+            search(Path::new(&folder), pattern, &mut files)?;
+            match files.is_empty() {
+                true => {
+                    let message = format!("no file matches {}; check LOCATION", path.display());
+                    Err(ConnectorError::new(ErrorCode::Io, message))
+                }
+                false => Ok(files),
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(path.as_os_str().as_encoded_bytes()) => {
             let mut files = Vec::new();
             for path in expand(path)? {
@@ -142,6 +165,22 @@ fn read_directory(directory: &Path) -> Result<Vec<PathBuf>> {
     entries.retain(|entry| !entry.file_name().is_some_and(|name| is_hidden(name.as_encoded_bytes())));
     entries.sort();
     Ok(entries)
+}
+
+/// The files below a folder whose whole paths match a pattern with `**`. Links to folders are not followed, which might go round.
+fn search(folder: &Path, pattern: &[u8], files: &mut Vec<LocalFile>) -> Result<()> {
+    for entry in read_directory(folder)? {
+        let kind = std::fs::symlink_metadata(&entry).map_err(|error| failed("read", &entry, error))?;
+        if kind.is_dir() {
+            search(&entry, pattern, files)?;
+        } else if matches_path(pattern, entry.as_os_str().as_encoded_bytes()) {
+            let found = std::fs::metadata(&entry).map_err(|error| failed("read", &entry, error))?;
+            if found.is_file() {
+                files.push(LocalFile::new(entry, &found));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The paths that a pattern names, by name, component by component.
@@ -281,6 +320,27 @@ mod tests {
     fn names(path: &Path) -> Vec<String> {
         let files = list_blocking(path).unwrap();
         files.iter().map(|file| file.path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_double_star_and_a_list_name_files_of_several_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["a/1.csv", "a/b/2.csv", "a/b/c/3.csv", "a/b/_hidden/4.csv", "a/b/5.txt", "d/6.csv"] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"x").unwrap();
+        }
+        assert_eq!(names(&folder.path().join("a/**.csv")), ["1.csv", "2.csv", "3.csv"]);
+        assert_eq!(names(&folder.path().join("{d/6.csv,a/b/*.csv,a/**/2*}")), ["2.csv", "6.csv"]);
+        for missing in ["{d/6.csv,d/7.csv}", "d/**.txt"] {
+            let error = list_blocking(&folder.path().join(missing)).unwrap_err();
+            assert!(error.message().contains("check LOCATION"), "{error}");
+        }
+        let error = list_blocking(&folder.path().join("{d/6.csv,d/7.csv}")).unwrap_err();
+        assert!(error.message().contains("d/7.csv does not exist"), "{error}");
+        // what is there by that name is that
+        std::fs::write(folder.path().join("{d,a}"), b"x").unwrap();
+        assert_eq!(names(&folder.path().join("{d,a}")), ["{d,a}"]);
     }
 
     #[tokio::test]

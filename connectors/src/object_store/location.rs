@@ -12,7 +12,8 @@ use reqwest::header::HeaderValue;
 use super::local::{self, LocalFile, LocalRead};
 use super::objects::{self, FoundObject};
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::http::{HttpClient, HttpRead, HttpUrl};
+use crate::http::{HttpClient, HttpRead, HttpUrl, TABLE_OPTION};
+use crate::options::Options;
 use crate::oss::{Bucket, ObjectRead};
 use crate::throttle::Throttles;
 
@@ -67,6 +68,22 @@ impl FileLocation {
                 "a location of scheme \"{}\" is not known; known are oss, s3, http, https, file, and paths",
                 scheme.escape_debug()
             ))),
+        }
+    }
+
+    /// The same location, asked for as a table's properties `http.…` say; other properties do not count.
+    ///
+    /// # Errors
+    /// Code Option for values that are none, and where there is no HTTP server.
+    pub fn with_http_options(self, options: &Options) -> Result<Self> {
+        let is_http =
+            |name: &str| name.get(..TABLE_OPTION.len()).is_some_and(|it| it.eq_ignore_ascii_case(TABLE_OPTION));
+        let Some((name, _)) = options.iter().find(|(name, _)| is_http(name)) else { return Ok(self) };
+        match self {
+            Self::Http { client, url } => Ok(Self::Http { client: client.for_table(options)?, url }),
+            Self::Local(_) | Self::Object { .. } => {
+                Err(ConnectorError::option(format!("property \"{name}\" is of files behind an HTTP server")))
+            }
         }
     }
 

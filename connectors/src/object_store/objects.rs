@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::pattern::{is_hidden, is_pattern, matches};
+use super::pattern::{alternatives, is_deep, is_hidden, is_pattern, literal_folder, matches, matches_path};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::oss::{Bucket, ListEntry};
 
@@ -31,10 +31,25 @@ pub(super) async fn list(bucket: &Arc<Bucket>, key: &str) -> Result<Vec<FoundObj
         return Ok(found);
     }
     let whom = bucket.describe(key);
+    if let Some(keys) = alternatives(key) {
+        let mut listings =
+            stream::iter(keys).map(|key| async move { Box::pin(list(bucket, &key)).await }).buffered(AT_A_TIME);
+        let mut found = Vec::new();
+        while let Some(objects) = listings.try_next().await? {
+            extend(bucket, &mut found, objects)?;
+        }
+        // what several of them name is one object
+        found.sort_by(|left, right| left.key.cmp(&right.key));
+        found.dedup_by(|left, right| left.key == right.key);
+        return Ok(found);
+    }
     if !is_pattern(key.as_bytes()) {
         return Err(ConnectorError::new(ErrorCode::Io, format!("{whom} does not exist; check LOCATION")));
     }
-    let found = expand(bucket, key).await?;
+    let found = match is_deep(key.as_bytes()) {
+        true => search(bucket, key).await?,
+        false => expand(bucket, key).await?,
+    };
     match found.is_empty() {
         true => Err(ConnectorError::new(ErrorCode::Io, format!("no object matches {whom}; check LOCATION"))),
         false => Ok(found),
@@ -120,6 +135,22 @@ async fn list_folder(bucket: &Arc<Bucket>, prefix: &str) -> Result<Option<Vec<Fo
 fn name_in<'a>(key: &'a str, prefix: &str) -> &'a str {
     let name = key.strip_prefix(prefix).unwrap_or(key);
     name.strip_suffix('/').unwrap_or(name)
+}
+
+/// What a pattern with `**` names, whatever folders are between.
+async fn search(bucket: &Arc<Bucket>, pattern: &str) -> Result<Vec<FoundObject>> {
+    let folder = literal_folder(pattern.as_bytes()).len();
+    let literal = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+    let mut listing = bucket.list_prefix(&pattern[..literal]);
+    let mut found = Found::default();
+    while let Some(entry) = listing.try_next().await? {
+        let ListEntry::Object { key, size, etag } = entry else { continue };
+        let is_visible = !key[folder.min(key.len())..].split('/').any(|name| is_hidden(name.as_bytes()));
+        if is_visible && !key.ends_with('/') && matches_path(pattern.as_bytes(), key.as_bytes()) {
+            found.add(bucket, key, size, etag)?;
+        }
+    }
+    found.finish(bucket).await
 }
 
 /// What a pattern names, component by component.

@@ -10,6 +10,101 @@ pub(super) fn is_hidden(name: &[u8]) -> bool {
     matches!(name.first(), Some(b'_' | b'.'))
 }
 
+/// Whether a path is a pattern whose parts may stand for several folders: it has `**` in it.
+pub(super) fn is_deep(path: &[u8]) -> bool {
+    path.windows(2).any(|two| two == b"**")
+}
+
+/// The part of a pattern in front of its first wildcard, down to the last slash in it.
+pub(super) fn literal_folder(pattern: &[u8]) -> &[u8] {
+    let literal = pattern.iter().position(|byte| matches!(byte, b'*' | b'?' | b'[')).unwrap_or(pattern.len());
+    let end = pattern[..literal].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    &pattern[..end]
+}
+
+/// The paths that a path with `{a,b}` in it stands for, in order; None if it has no such list. Lists may be within lists.
+pub(super) fn alternatives(path: &str) -> Option<Vec<String>> {
+    let open = path.find('{')?;
+    let (mut depth, mut cuts, mut close) = (0, vec![open], None);
+    for (at, byte) in path.bytes().enumerate().skip(open) {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    close = Some(at);
+                    break;
+                }
+            }
+            b',' if depth == 1 => cuts.push(at),
+            _ => {}
+        }
+    }
+    let close = close.filter(|_| cuts.len() > 1)?;
+    cuts.push(close);
+    let mut found: Vec<String> = Vec::new();
+    for pair in cuts.windows(2) {
+        let one = format!("{}{}{}", &path[..open], &path[pair[0] + 1..pair[1]], &path[close + 1..]);
+        for path in alternatives(&one).unwrap_or_else(|| vec![one]) {
+            if !found.contains(&path) {
+                found.push(path);
+            }
+        }
+    }
+    Some(found)
+}
+
+/// Whether a whole path matches a pattern in which `**` stands for any text, slashes too, and a single `*` and `?` for text without slashes.
+pub(super) fn matches_path(pattern: &[u8], path: &[u8]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    let mut deep: Option<(usize, usize)> = None;
+    while n < path.len() {
+        let rest = &pattern[p..];
+        if rest.starts_with(b"**") {
+            deep = Some((p, n));
+            star = None;
+            p += 2;
+            continue;
+        }
+        let step = match rest.first() {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+                continue;
+            }
+            Some(b'?') => (path[n] != b'/').then(|| (1, character_len(&path[n..]))),
+            Some(b'[') => match set(rest, path[n]) {
+                Some((true, len)) => Some((len, 1)),
+                Some((false, _)) => None,
+                None => (path[n] == b'[').then_some((1, 1)),
+            },
+            Some(byte) => (*byte == path[n]).then_some((1, 1)),
+            None => None,
+        };
+        // the last star takes one byte more, which a slash ends; then the last double one does
+        match (step, star.filter(|(_, from)| path[*from] != b'/'), deep) {
+            (Some((of_pattern, of_path)), _, _) => {
+                p += of_pattern;
+                n += of_path;
+            }
+            (None, Some((at, from)), _) => {
+                star = Some((at, from + 1));
+                p = at + 1;
+                n = from + 1;
+            }
+            (None, None, Some((at, from))) => {
+                deep = Some((at, from + 1));
+                star = None;
+                p = at + 2;
+                n = from + 1;
+            }
+            (None, None, None) => return false,
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
 /// Whether a name matches a pattern of `*` (any bytes), `?` (one character) and `[a-c]` (one of a set, `!` in front of it negates).
 pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
@@ -81,6 +176,42 @@ fn set(pattern: &[u8], byte: u8) -> Option<(bool, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_double_star_goes_through_folders() {
+        for (pattern, path, expected) in [
+            ("a/**", "a/b.csv", true),
+            ("a/**", "a/b/c.csv", true),
+            ("a/**.csv", "a/b/c.csv", true),
+            ("a/**.csv", "a/b/c.txt", false),
+            ("a/**/c.csv", "a/b/x/c.csv", true),
+            ("a/**/c.csv", "a/c.csv", false),
+            ("a/*.csv", "a/b/c.csv", false),
+            ("a/**/d*/x.csv", "a/b/d1/e/d2/x.csv", true),
+            ("a/**/d*/x.csv", "a/b/d1/e/x.csv", false),
+            ("**", "anything/at/all", true),
+            ("log_**_2024?.t[xy]t", "log_a/b_20241.txt", true),
+            ("log_**_2024?.txt", "log_a/b_2024/.txt", false),
+            ("a**b**c", "a/b/b/c", true),
+            ("a**b**c", "a/b/b/d", false),
+        ] {
+            assert_eq!(matches_path(pattern.as_bytes(), path.as_bytes()), expected, "{pattern} {path}");
+        }
+        assert_eq!(literal_folder(b"a/b_*/c"), b"a/");
+        assert_eq!(literal_folder(b"*"), b"");
+        assert!(is_deep(b"a/**") && !is_deep(b"a/*/b*"));
+    }
+
+    #[test]
+    fn a_list_in_braces_is_several_paths() {
+        let read = |path: &str| alternatives(path).unwrap_or_default().join(" ");
+        assert_eq!(read("a/{b,c/d*}.csv"), "a/b.csv a/c/d*.csv");
+        assert_eq!(read("{a,b}/{1,2}"), "a/1 a/2 b/1 b/2");
+        assert_eq!(read("{a,{b,c}d,a}"), "a bd cd");
+        for literal in ["a{b}", "a{b,c", "ab,c}", "a"] {
+            assert!(alternatives(literal).is_none(), "{literal}");
+        }
+    }
 
     #[test]
     fn patterns_match_as_in_a_shell() {

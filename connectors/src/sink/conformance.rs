@@ -280,6 +280,7 @@ async fn plan_wrapped(
         journal: Arc::new(NoJournal),
         rejects: Arc::clone(&log),
         timezone: "UTC".into(),
+        spill: Arc::default(),
     };
     let mut write = sink.plan_write(request).await.unwrap();
     write.sink = wrap(write.sink);

@@ -144,7 +144,7 @@ struct MemoryWriter {
 impl Writer for MemoryWriter {
     async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows();
-        self.bytes += batch.get_array_memory_size() as u64;
+        self.bytes += bytes_of(batch);
         self.batches.push(batch.clone());
         match self.sink.fault {
             Fault::WriterAfter(rows) if self.rows > rows => {
@@ -176,6 +176,11 @@ impl Writer for MemoryWriter {
         let label = format!("memory-{}", self.writer);
         Ok(CommitToken::last(writer, self.writers, self.rows as u64, self.bytes, label))
     }
+}
+
+/// What a batch is in bytes here.
+pub(crate) fn bytes_of(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap() as u64).sum()
 }
 
 impl Drop for MemoryWriter {

@@ -36,6 +36,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::options::Options;
+use crate::spill::SpillSpace;
 use crate::throttle::Throttles;
 pub use commit_exec::CommitExec;
 pub use handle::{CleanUp, WriteHandle, WriteProgress, WriteState};
@@ -101,6 +102,8 @@ pub struct WriteRequest {
     pub rejects: Arc<dyn RejectLog>,
     /// The zone of the run, an IANA name or an offset.
     pub timezone: String,
+    /// Where rows wait that are too much for memory.
+    pub spill: Arc<SpillSpace>,
 }
 
 /// A write that can start: the target is resolved, columns are mapped, options are checked. Making it had no effects.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ErrorLimit;
 use crate::error::{ConnectorError, Result};
 use crate::options::{Options, nearest};
+use crate::spill::DEFAULT_SPILL_BYTES;
 
 /// `load_bytes` unless set: what a server takes in one piece without trouble.
 pub const DEFAULT_LOAD_BYTES: u64 = 64 << 20;
@@ -70,6 +71,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("load_bytes", &["maxBatchSize"]),
     ("load_rows", &["maxBatchRows"]),
     ("load_parallelism", &[]),
+    ("spill_bytes", &[]),
     ("error_limit", &["errorLimit.record"]),
     ("strategy_on_error", &[]),
     ("load_timeout", &[]),
@@ -88,6 +90,8 @@ pub struct WriteSettings {
     pub load_rows: Option<u64>,
     /// `load_parallelism`: how many loads the target gets at a time; None is as many as it takes.
     pub load_parallelism: Option<usize>,
+    /// `spill_bytes`: what all temporary files of the process may have when this write adds to them.
+    pub spill_bytes: u64,
     /// `error_limit`: rejects allowed, a count or a part such as `1%`.
     pub error_limit: ErrorLimit,
     /// `load_timeout`: how long the server may take over one load; None is the connector's own default.
@@ -105,6 +109,7 @@ impl Default for WriteSettings {
             load_bytes: DEFAULT_LOAD_BYTES,
             load_rows: None,
             load_parallelism: None,
+            spill_bytes: DEFAULT_SPILL_BYTES,
             error_limit: ErrorLimit::default(),
             load_timeout: None,
             visible_timeout: DEFAULT_VISIBLE_TIMEOUT,
@@ -144,6 +149,11 @@ impl WriteSettings {
         NAMES.iter().flat_map(|(name, aliases)| std::iter::once(*name).chain(aliases.iter().copied()))
     }
 
+    /// Whether a name is a spelling of this setting.
+    pub fn is(name: &str, setting: &str) -> bool {
+        canonical(name) == Some(setting)
+    }
+
     /// Whether these options set the setting of this name, in any of its spellings.
     pub fn is_set(options: &Options, setting: &str) -> bool {
         options.iter().any(|(name, _)| canonical(name) == Some(setting))
@@ -170,6 +180,7 @@ impl WriteSettings {
             "load_bytes" => self.load_bytes = positive(name, parse_bytes(name, value)?)?,
             "load_rows" => self.load_rows = Some(positive(name, parse_count(name, value)?)?),
             "load_parallelism" => self.load_parallelism = parse_parallelism(value)?,
+            "spill_bytes" => self.spill_bytes = parse_bytes(name, value)?,
             "error_limit" => self.error_limit = parse_error_limit(value)?,
             "load_timeout" => self.load_timeout = Some(parse_load_timeout(value)?),
             "visible_timeout" => self.visible_timeout = parse_duration(name, value)?,
@@ -319,12 +330,14 @@ mod tests {
             ("maxBatchSize", "5242880"),
             ("errorLimit", "7"),
             ("loadParallelism", "3"),
+            ("spillBytes", "4GB"),
             ("writeMode", "plain"),
         ]);
         let (settings, rest) = WriteSettings::parse(&properties, &none, &none).unwrap();
         assert_eq!(settings.load_rows, Some(500_000));
         assert_eq!(settings.load_bytes, 5 << 20);
         assert_eq!(settings.load_parallelism, Some(3));
+        assert_eq!(settings.spill_bytes, 4 << 30);
         assert_eq!(settings.error_limit, ErrorLimit::Rows(7));
         assert_eq!(settings.write_mode, WriteMode::Plain);
         assert!(rest.is_empty());

@@ -13,7 +13,7 @@ use datafusion::physical_plan::{displayable, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 
-use super::memory::{Fault, MemorySink};
+use super::memory::{Fault, MemorySink, bytes_of};
 use super::reject_log::RejectCollector;
 use super::*;
 use crate::error::{ConnectorError, ErrorCode};
@@ -379,6 +379,25 @@ async fn the_limit_of_a_target_holds_for_all_writers_together() {
     assert_eq!(run(&context, &insert).await.unwrap(), ROWS as u64);
     assert!(began.elapsed() >= Duration::from_millis(800), "{:?}", began.elapsed());
     assert_eq!(sink.rows(), ROWS as usize);
+}
+
+#[tokio::test]
+async fn bytes_are_written_in_pieces_of_a_tenth_of_a_second() {
+    const RATE: u64 = 10_000;
+    let context = session(1, 1);
+    let sink = MemorySink::new(Fault::None);
+    let mut write = sink.plan(target(), 1);
+    let (throttles, clock) = Throttles::virtual_bytes(RATE);
+    write.throttles = throttles;
+    let select = select(&context, "SELECT id, name FROM src").await;
+    let insert =
+        plan_insert(&context.state(), select, write, Arc::new(RejectCollector::default()), "UTC").await.unwrap();
+    assert_eq!(run(&context, &insert).await.unwrap(), ROWS as u64);
+    let pieces: Vec<u64> = sink.visible.lock().iter().map(bytes_of).collect();
+    assert!(pieces.iter().all(|bytes| *bytes <= RATE / 10 * 11 / 10), "{:?}", pieces.iter().max());
+    let (seconds, bytes) = (*clock.lock(), pieces.iter().sum::<u64>());
+    let speed = bytes as f64 / seconds;
+    assert!((0.9..=1.1).contains(&(speed / RATE as f64)), "{bytes} bytes in {seconds} s");
 }
 
 #[tokio::test]

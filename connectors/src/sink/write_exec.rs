@@ -10,7 +10,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements, PlanProperties,
@@ -21,6 +21,7 @@ use super::convert::{Converter, RejectedRow};
 use super::{CommitToken, Sink, Writer};
 use crate::text::places::RangedFiles;
 use crate::throttle::Throttles;
+use crate::wait_times::WAIT_READER;
 
 /// How often a writer says how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -157,6 +158,7 @@ impl ExecutionPlan for WriteExec {
             rows_written: MetricBuilder::new(&self.metrics).counter("rows_written", partition),
             rows_rejected: MetricBuilder::new(&self.metrics).counter("rows_rejected", partition),
             bytes_written: MetricBuilder::new(&self.metrics).counter("bytes_written", partition),
+            waited: MetricBuilder::new(&self.metrics).subset_time(WAIT_READER, partition),
         };
         let task = WriterTask {
             input: stream::select_all(input),
@@ -175,6 +177,7 @@ impl ExecutionPlan for WriteExec {
                 last: false,
             },
             rows_seen: 0,
+            weighed: (0, 0),
             counters,
         };
         let tokens = stream::try_unfold(Some(task), |task| async move {
@@ -195,6 +198,8 @@ struct Counters {
     rows_written: Count,
     rows_rejected: Count,
     bytes_written: Count,
+    /// For the next batch.
+    waited: Time,
 }
 
 /// One writer at work. Dropping it drops the sink's writer, which leaves nothing visible.
@@ -207,10 +212,25 @@ struct WriterTask {
     writer: Option<Box<dyn Writer>>,
     token: CommitToken,
     rows_seen: u64,
+    /// Rows that were written, and what they were in bytes.
+    weighed: (usize, u64),
     counters: Counters,
 }
 
 impl WriterTask {
+    /// What rows will be in bytes, going by those before them, else by the memory that they take.
+    fn likely_bytes(&self, rows: &RecordBatch) -> usize {
+        match self.weighed {
+            (0, _) | (_, 0) => {
+                rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+            }
+            (before, bytes) => {
+                let likely = u128::from(bytes) * rows.num_rows() as u128 / before as u128;
+                usize::try_from(likely).unwrap_or(usize::MAX)
+            }
+        }
+    }
+
     /// Writes until there is something to tell: progress (and the task goes on) or the last token (and it ends).
     async fn next_token(mut self) -> Result<(RecordBatch, Option<Self>)> {
         let began = Instant::now();
@@ -218,8 +238,11 @@ impl WriterTask {
             Some(writer) => writer,
             None => self.sink.open(self.token.writer, self.token.writers).await?,
         };
-        while let Some(batch) = self.input.next().await {
-            let batch = batch?;
+        loop {
+            let asked = Instant::now();
+            let batch = self.input.next().await;
+            self.counters.waited.add_duration(asked.elapsed());
+            let Some(batch) = batch.transpose()? else { break };
             let (checked, rejected) = self.converter.split(&batch, self.rows_seen + 1)?;
             for RejectedRow { mut reject, line } in rejected {
                 if let (Some(file), Some(line)) = (&reject.file, line) {
@@ -230,14 +253,16 @@ impl WriterTask {
             self.rows_seen += batch.num_rows() as u64;
             self.counters.rows_rejected.add(batch.num_rows() - checked.num_rows());
             if checked.num_rows() > 0 {
-                let bytes_before = writer.bytes_written();
-                // what rows are in bytes is known when they are encoded: they are waited for afterwards
-                for (piece, _) in self.throttles.pieces(checked.clone(), 0) {
+                for (piece, _) in self.throttles.pieces(checked.clone(), self.likely_bytes(&checked)) {
                     self.throttles.take(piece.num_rows(), 0).await;
+                    let bytes_before = writer.bytes_written();
                     writer.write(&piece).await?;
+                    // what rows are in bytes is known when they are encoded: their turn is waited for afterwards
+                    let bytes = writer.bytes_written().saturating_sub(bytes_before);
+                    self.throttles.take(0, usize::try_from(bytes).unwrap_or(usize::MAX)).await;
+                    self.weighed.0 += piece.num_rows();
+                    self.weighed.1 += bytes;
                 }
-                let bytes = writer.bytes_written().saturating_sub(bytes_before);
-                self.throttles.take(0, usize::try_from(bytes).unwrap_or(usize::MAX)).await;
                 self.counters.rows_written.add(checked.num_rows());
                 self.token.rows += checked.num_rows() as u64;
             }

@@ -277,6 +277,22 @@ impl Catalog for StarrocksCatalog {
     }
 }
 
+impl StarrocksCatalog {
+    /// A table by its exact name, or None.
+    async fn look_up(&self, database: &str, table: &str) -> Result<Option<StarrocksTable>> {
+        let mut connection = self.pool.get().await?;
+        let mut columns = table::columns(&mut connection, database, table).await?;
+        if !table::is_base_table(&mut connection, database, table).await? {
+            columns.iter_mut().for_each(|column| column.nullable = true);
+        }
+        connection.release();
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.table_of(database, table, &columns)))
+    }
+}
+
 #[async_trait]
 impl RemoteCatalog for StarrocksCatalog {
     fn default_database(&self) -> Option<&str> {
@@ -304,16 +320,17 @@ impl RemoteCatalog for StarrocksCatalog {
     }
 
     async fn table(&self, database: &str, table: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let mut connection = self.pool.get().await?;
-        let mut columns = table::columns(&mut connection, database, table).await?;
-        if !table::is_base_table(&mut connection, database, table).await? {
-            columns.iter_mut().for_each(|column| column.nullable = true);
-        }
-        connection.release();
-        if columns.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(self.table_of(database, table, &columns))))
+        Ok(self.look_up(database, table).await?.map(|table| Arc::new(table) as _))
+    }
+
+    async fn table_where(
+        &self,
+        database: &str,
+        table: &str,
+        condition: &str,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let table = self.look_up(database, table).await?;
+        Ok(table.map(|table| Arc::new(table.with_condition(condition)) as _))
     }
 
     async fn execute(&self, database: Option<&str>, sql: &str) -> Result<NativeResult> {

@@ -4,7 +4,7 @@
 //! server filters, `splits` cutting a table into pieces, `top_k` handing on `ORDER BY … LIMIT`, and `decode` turning the server's text into
 //! Arrow; `types` is the table of types. `ddl` writes CREATE TABLE after tables of other systems. A write is planned in `sink` with the
 //! options of `write_options` and what `upsert` allows for the table's model, runs in one of `modes`, and reaches the server through
-//! `stream_load`. What has to wait and is too much for memory is in a `spill_file`.
+//! `stream_load`. Bytes that a broken load would need again are `kept`.
 
 mod abilities;
 pub mod catalog;
@@ -12,6 +12,7 @@ mod ddl;
 mod decode;
 mod error;
 mod filters;
+mod kept;
 mod modes;
 mod options;
 mod partition_clause;
@@ -19,7 +20,6 @@ mod partitions;
 mod query;
 pub mod scan;
 mod sink;
-mod spill_file;
 mod splits;
 mod stream_load;
 pub mod table;

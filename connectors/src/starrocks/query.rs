@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryReservation;
-use datafusion::physical_plan::metrics::Count;
+use datafusion::physical_plan::metrics::{Count, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
 use mysql_common::packets::Column;
@@ -43,6 +43,8 @@ pub(crate) struct ScanOutput {
     pub(crate) throttles: Throttles,
     /// What waiting batches are registered by, if there may be many.
     pub(crate) memory: Option<MemoryReservation>,
+    /// Counts the time that the rows wait for a reader.
+    pub(crate) waited: Time,
 }
 
 /// What the server answered first.
@@ -76,6 +78,10 @@ pub(crate) async fn run(
         None => (pool.throttles(), None),
     };
     let (batches, received) = batch_queue(throttles, memory);
+    let batches = match &scan {
+        Some(scan) => batches.counting_waits(scan.waited.clone()),
+        None => batches,
+    };
     let task = SpawnedTask::spawn(async move {
         let outcome = converse(&mut connection, &sql, scan, start, &batches).await;
         match outcome {
@@ -134,7 +140,7 @@ async fn converse(
     let conn = connection.conn()?;
     let columns = match answer {
         Answer::Rows(columns) => columns,
-        Answer::Done { rows_affected, info } => {
+        Answer::Done { rows_affected, info, warnings: _ } => {
             let ended = within(limit, conn.finish(), silent).await;
             let ended = ended.and_then(|ended| ended.map_err(|error| from_wire(&config, error)));
             let _ = start.send(ended.map(|_| Start::Done { rows_affected, info }));

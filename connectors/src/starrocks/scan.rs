@@ -13,14 +13,16 @@ use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExp
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
 };
-use datafusion::physical_plan::metrics::{BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time,
+};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::query::{self, ScanOutput};
 use super::top_k::OrderTerm;
-use crate::batch_queue::scan_memory;
+use crate::batch_queue::{scan_memory, wait_metric};
 use crate::catalog::NativeResult;
 use crate::error::ConnectorError;
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -221,6 +223,7 @@ impl ExecutionPlan for StarrocksExec {
             bytes: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
             throttles: Throttles::of_statement(context.session_config())?,
             memory: scan_memory(&context, "StarrocksExec", partition),
+            waited: wait_metric(&self.metrics, partition),
         });
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         // The next split is taken when the rows of the one before are read.
@@ -247,6 +250,7 @@ struct SplitReader {
     bytes: Count,
     throttles: Throttles,
     memory: MemoryReservation,
+    waited: Time,
 }
 
 impl SplitReader {
@@ -261,6 +265,7 @@ impl SplitReader {
             bytes: self.bytes.clone(),
             throttles: self.throttles.clone(),
             memory: Some(self.memory.new_empty()),
+            waited: self.waited.clone(),
         };
         let NativeResult::Rows(rows) = query::run(&self.pool, None, sql, Some(output)).await? else {
             return Err(ConnectorError::internal("a SELECT was answered without rows").into());

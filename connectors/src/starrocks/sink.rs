@@ -174,7 +174,9 @@ fn plan_into(
         _ => options.settings.load_parallelism.unwrap_or(MAX_WRITERS),
     };
     let client = catalog.stream_load()?;
-    let target = Arc::new(WriteTarget::new(catalog.name(), client, request, columns, options));
+    let throttles = catalog.pool().throttles();
+    let target = WriteTarget::new(catalog.name(), client, request, columns, options).with_throttles(&throttles);
+    let target = Arc::new(target);
     let staging_table = |partitions: Vec<String>| {
         let replaced = replaced.clone();
         let rows = replaced.map_or(Move::Add { partitions }, |what| Move::Replace { what, by: by.clone() });
@@ -206,7 +208,8 @@ fn plan_into(
         let constants = constants.into_iter().map(|(column, value)| (column.name, value)).collect();
         Arc::new(ConstantColumns::new(sink, constants))
     };
-    let throttles = catalog.pool().throttles();
+    // Bytes have their turn when they are sent.
+    let throttles = throttles.of_rows();
     Ok(PlannedWrite { columns: mapped, sink, error_limit, max_writers, throttles, description })
 }
 

@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal256Type, Field, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
 };
-use datafusion::physical_plan::metrics::Count;
+use datafusion::physical_plan::metrics::{Count, Time};
 use futures::TryStreamExt;
 use std::sync::Arc;
 
@@ -65,7 +65,14 @@ pub(super) async fn plan(
     let sql = scan.select(&format!("MIN({name}), MAX({name})"))?;
     let bound = |name: &str| Field::new(name, column.data_type().clone(), true);
     let schema = Arc::new(Schema::new(vec![bound("least"), bound("most")]));
-    let output = ScanOutput { schema, batch_rows: 1, bytes: Count::new(), throttles: Throttles::none(), memory: None };
+    let output = ScanOutput {
+        schema,
+        batch_rows: 1,
+        bytes: Count::new(),
+        throttles: Throttles::none(),
+        memory: None,
+        waited: Time::new(),
+    };
     let NativeResult::Rows(rows) = query::run(pool, None, sql, Some(output)).await? else {
         return Err(ConnectorError::internal("a SELECT was answered without rows"));
     };

@@ -17,7 +17,7 @@ use crate::catalog::CatalogKind;
 use crate::definition::{DefinedColumn, TableDefinition};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::mysql_protocol::connect::{Connection, ConnectionPool};
-use crate::mysql_protocol::quote::text_literal;
+use crate::mysql_protocol::quote::{in_parentheses, text_literal};
 use crate::mysql_protocol::residual::scan_then_filter;
 use crate::mysql_protocol::split::Split;
 use crate::options::Options;
@@ -186,6 +186,8 @@ pub struct StarrocksTable {
     sortable: Vec<bool>,
     /// Settings of reads that stand on the catalog.
     settings: Options,
+    /// A condition of the server's own SQL on every row that is read.
+    condition: Option<String>,
 }
 
 impl StarrocksTable {
@@ -224,7 +226,15 @@ impl StarrocksTable {
             comparable: Schema::new(comparable),
             sortable: columns.iter().map(|column| sorts_alike(&target_type(&column.column_type))).collect(),
             settings,
+            condition: None,
         }
+    }
+
+    /// With a condition of the server's own SQL, which was checked to be one: only rows for which it is true are read.
+    #[must_use]
+    pub(super) fn with_condition(mut self, condition: &str) -> Self {
+        self.condition = Some(in_parentheses(condition));
+        self
     }
 
     /// What to read of the table. Rows that are thrown away here must not use the limit up, so that there is none if filters are left.
@@ -248,7 +258,7 @@ impl StarrocksTable {
             schema,
             sortable,
             limit: limit.filter(|_| sent.len() == filters.len()),
-            filters: sent,
+            filters: self.condition.iter().cloned().chain(sent).collect(),
             order: Vec::new(),
         })
     }

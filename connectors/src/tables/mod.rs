@@ -185,6 +185,12 @@ impl TableProvider for Tables {
         let (at_a_time, each) = connections(read_connections, tables.len());
         let with_connections = with_read_connections(state, &settings, each);
         let state = with_connections.as_ref().map_or(state, |state| state as &dyn Session);
+        if let ([only], Err(_)) = (tables.as_slice(), schema.index_of(TABLE_COLUMN)) {
+            let of_table = only.provider.schema();
+            let columns = schema.fields().iter().map(|field| of_table.index_of(field.name()));
+            let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+            return only.provider.scan(state, Some(&columns), &of_rows, limit).await;
+        }
         let mut scans = Vec::with_capacity(tables.len());
         for table in tables {
             let of_table = table.provider.schema();

@@ -24,6 +24,8 @@ pub(super) struct CsvSplitter {
 pub(super) struct CsvFields {
     text: Vec<u8>,
     fields: Vec<CsvField>,
+    /// Of [`CsvDialect::DataX`]: whether text behind a closing quote belongs to no field.
+    has_loose_text: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +62,12 @@ impl CsvFields {
     fn clear(&mut self) {
         self.text.clear();
         self.fields.clear();
+        self.has_loose_text = false;
+    }
+
+    /// Whether some of the record's text is in no field.
+    pub(super) fn has_loose_text(&self) -> bool {
+        self.has_loose_text
     }
 
     fn end_field(&mut self, start: usize, is_quoted: bool) {
@@ -86,6 +94,7 @@ impl CsvSplitter {
             CsvDialect::OpenCsv => self.split_open_csv(record, fields),
             CsvDialect::Spark => self.split_by_fields(record, fields, Self::quoted_spark),
             CsvDialect::Rfc4180 => self.split_by_fields(record, fields, Self::quoted_rfc),
+            CsvDialect::DataX => self.split_by_fields(record, fields, Self::quoted_datax),
         }
     }
 
@@ -170,7 +179,7 @@ impl CsvSplitter {
                 _ => {
                     let end = self.delimiter.find(&record[at..]).map_or(record.len(), |found| at + found);
                     let field = &record[at..end];
-                    let blanks = if self.trims_trailing { trailing_blanks(field) } else { 0 };
+                    let blanks = if self.trims_trailing { self.trailing_blanks(field) } else { 0 };
                     fields.text.extend_from_slice(&field[..field.len() - blanks]);
                     fields.end_field(start, false);
                     end
@@ -215,12 +224,32 @@ impl CsvSplitter {
                     at += 1;
                     let end = self.delimiter.find(&record[at..]).map_or(record.len(), |found| at + found);
                     let behind = &record[at..end];
-                    let blanks = if self.trims_trailing { trailing_blanks(behind) } else { 0 };
+                    let blanks = if self.trims_trailing { self.trailing_blanks(behind) } else { 0 };
                     fields.text.extend_from_slice(&behind[..behind.len() - blanks]);
                     return (end, End::Closed);
                 }
             }
         }
+    }
+
+    /// A quoted field as DataX's CsvReader has it. What follows the closing quote is of no field: blanks are dropped, anything else is told.
+    fn quoted_datax(&self, record: &[u8], mut at: usize, quote: u8, fields: &mut CsvFields) -> (usize, End) {
+        loop {
+            let Some(found) = memchr(quote, &record[at..]) else {
+                fields.text.extend_from_slice(&record[at..]);
+                return (record.len(), End::Open);
+            };
+            fields.text.extend_from_slice(&record[at..at + found]);
+            at += found + 1;
+            if record.get(at) != Some(&quote) {
+                break;
+            }
+            fields.text.push(quote);
+            at += 1;
+        }
+        let end = self.delimiter.find(&record[at..]).map_or(record.len(), |found| at + found);
+        fields.has_loose_text |= !record[at..end].iter().all(|byte| self.is_blank(*byte));
+        (end, End::Closed)
     }
 
     /// A quoted field as Spark's parser (univocity) has it: where something other than blanks follows the closing quote, the field was not
@@ -344,14 +373,22 @@ impl CsvSplitter {
     /// Blanks at the front that are no delimiter.
     fn blanks(&self, text: &[u8]) -> usize {
         let mut blanks = 0;
-        while text.get(blanks).is_some_and(|byte| *byte <= b' ') && !text[blanks..].starts_with(self.delimiter.needle())
+        while text.get(blanks).is_some_and(|byte| self.is_blank(*byte))
+            && !text[blanks..].starts_with(self.delimiter.needle())
         {
             blanks += 1;
         }
         blanks
     }
-}
 
-fn trailing_blanks(text: &[u8]) -> usize {
-    text.iter().rev().take_while(|byte| **byte <= b' ').count()
+    fn trailing_blanks(&self, text: &[u8]) -> usize {
+        text.iter().rev().take_while(|byte| self.is_blank(**byte)).count()
+    }
+
+    fn is_blank(&self, byte: u8) -> bool {
+        match self.dialect {
+            CsvDialect::DataX => matches!(byte, b' ' | b'\t'),
+            _ => byte <= b' ',
+        }
+    }
 }

@@ -4,13 +4,15 @@ use arrow::datatypes::DataType;
 
 use super::columns::Column;
 use super::csv_fields::{CsvFields, CsvSplitter, End};
+use super::datax_values;
+use super::datetime_pattern::DateTimePattern;
 use super::options::TextTableOptions;
 use super::reader::ReadPlan;
 use super::records::{BadRecord, Dropped, OnBad, Outcome, RecordLine, zone_of};
 use super::rows::shown;
 use super::scalar::Scalar;
-use super::spark_values::SparkTexts;
-use super::syntax::{CsvDialect, CsvSyntax};
+use super::spark_values::{SparkTexts, read_by};
+use super::syntax::{CsvDialect, CsvSyntax, NO_NULL};
 use super::values::{self, ValueRules};
 use crate::sink::RowValues;
 
@@ -79,6 +81,8 @@ struct CsvRules {
     dialect: CsvDialect,
     rules: ValueRules,
     texts: SparkTexts,
+    /// How the timestamps of each column are written, where that is said of the column.
+    of_columns: Vec<Option<DateTimePattern>>,
 }
 
 impl CsvRecords {
@@ -151,6 +155,7 @@ impl CsvRecords {
             // a column that is NULL in each row of a table of one column
             CsvDialect::Rfc4180 => line.is_empty() && self.columns.len() > 1,
             CsvDialect::OpenCsv => false,
+            CsvDialect::DataX => line.is_empty() && self.syntax.skips_empty_lines,
         }
     }
 
@@ -166,8 +171,19 @@ impl CsvRecords {
         if std::mem::take(&mut self.at_header) {
             return Outcome::Nothing;
         }
-        let _end = self.splitter.split(text.as_bytes(), &mut self.fields);
-        let more = self.fields.len() > self.columns.len();
+        let end = self.splitter.split(text.as_bytes(), &mut self.fields);
+        let is_datax = self.syntax.dialect == CsvDialect::DataX;
+        // its jobs name some fields of a row, and nobody minds the others
+        let more = !is_datax && self.fields.len() > self.columns.len();
+        if is_datax
+            && self.on_bad != OnBad::Null
+            && let Some(reason) = self.dirt(end)
+        {
+            return match self.on_bad {
+                OnBad::Drop => self.dropped.add(line),
+                _ => Outcome::Bad(BadRecord { line, reason, values: self.row_values(), ..BadRecord::default() }),
+            };
+        }
         if self.on_bad != OnBad::Null {
             let bad = self.bad_field().or_else(|| self.bad_length());
             match (self.on_bad, bad) {
@@ -182,7 +198,7 @@ impl CsvRecords {
         for (column, index) in columns.iter_mut().zip(&self.projection) {
             let value = self.rules.value(&self.fields, *index).and_then(|field| {
                 let (_, data_type) = self.columns.get(*index)?;
-                self.rules.scalar(data_type, field)
+                self.rules.scalar(*index, data_type, field)
             });
             column.append_scalar(value);
         }
@@ -193,12 +209,26 @@ impl CsvRecords {
     fn bad_field(&self) -> Option<BadField> {
         self.columns.iter().enumerate().find_map(|(index, (name, data_type))| {
             let field = self.rules.value(&self.fields, index)?;
-            (!self.rules.is_exact(data_type, field)).then(|| BadField {
+            (!self.rules.is_exact(index, data_type, field)).then(|| BadField {
                 column: Some(name.clone()),
                 value: Some(shown(field.as_bytes())),
                 reason: format!("is not exactly a value of type {data_type}"),
             })
         })
+    }
+
+    /// Why DataX has no such row, or would leave out some of its text.
+    fn dirt(&self, end: End) -> Option<String> {
+        let (fields, columns) = (self.fields.len(), self.columns.len());
+        if end == End::Open {
+            return Some(
+                "the quotes that open in this line do not end; set \"quote\" = '' if quotes are data".to_owned(),
+            );
+        }
+        if self.fields.has_loose_text() {
+            return Some("has text behind a closing quote; set \"quote\" = '' if quotes are data".to_owned());
+        }
+        (fields < columns).then(|| format!("the row has {fields} fields, and {columns} are read"))
     }
 
     fn bad_length(&self) -> Option<BadField> {
@@ -235,6 +265,7 @@ impl CsvRules {
                 timestamp: syntax.timestamp_format.clone(),
                 zone: zone_of(options),
             },
+            of_columns: options.columns.iter().map(|(name, _)| column_format(syntax, name)).collect(),
         }
     }
 
@@ -250,22 +281,33 @@ impl CsvRules {
             // quoted or not
             CsvDialect::Spark => (is_empty && !is_quoted) || field == self.null_marker,
             CsvDialect::Rfc4180 | CsvDialect::OpenCsv => !is_quoted && field == self.null_marker,
+            CsvDialect::DataX => field == self.null_marker && field != NO_NULL,
         };
         if is_null { None } else { std::str::from_utf8(field).ok() }
     }
 
-    fn scalar<'a>(&self, data_type: &DataType, field: &'a str) -> Option<Scalar<'a>> {
-        match self.is_sparks(data_type) {
-            true => self.texts.value(data_type, field),
-            false => Scalar::from_hive(data_type, field.as_bytes()),
+    fn scalar<'a>(&self, index: usize, data_type: &DataType, field: &'a str) -> Option<Scalar<'a>> {
+        if let (DataType::Timestamp(unit, None), Some(pattern)) = (data_type, self.of_columns.get(index)?) {
+            return read_by(pattern, field, *unit).map(Scalar::Timestamp);
+        }
+        match (self.is_sparks(data_type), self.dialect) {
+            (true, _) => self.texts.value(data_type, field),
+            (false, CsvDialect::DataX) => datax_values::scalar(data_type, field),
+            (false, _) => Scalar::from_hive(data_type, field.as_bytes()),
         }
     }
 
-    fn is_exact(&self, data_type: &DataType, field: &str) -> bool {
-        match self.is_sparks(data_type) {
-            true => self.texts.value(data_type, field).is_some(),
-            false => values::is_exact(data_type, field.as_bytes()),
+    fn is_exact(&self, index: usize, data_type: &DataType, field: &str) -> bool {
+        match (self.is_sparks(data_type), self.dialect) {
+            (false, CsvDialect::Rfc4180 | CsvDialect::OpenCsv | CsvDialect::Spark) if !self.has_format(index) => {
+                values::is_exact(data_type, field.as_bytes())
+            }
+            _ => self.scalar(index, data_type, field).is_some(),
         }
+    }
+
+    fn has_format(&self, index: usize) -> bool {
+        self.of_columns.get(index).is_some_and(Option::is_some)
     }
 
     /// Hive has no patterns.
@@ -277,4 +319,9 @@ impl CsvRules {
             _ => false,
         }
     }
+}
+
+fn column_format(syntax: &CsvSyntax, column: &str) -> Option<DateTimePattern> {
+    let found = syntax.column_formats.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(column));
+    found.map(|(_, pattern)| pattern.clone())
 }

@@ -8,21 +8,22 @@ use flate2::{FlushDecompress, Status as ZlibStatus};
 use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 
 use super::options::Compression;
+use super::zip_file::ZipFile;
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// So many first bytes tell the compressions apart.
 pub(super) const MAGIC_BYTES: usize = 6;
 
 /// Unpacked bytes given out at a time.
-const OUTPUT_BYTES: usize = 1 << 20;
+pub(super) const OUTPUT_BYTES: usize = 1 << 20;
 
 const GZIP_MAGIC: &[u8] = b"\x1F\x8B";
 const ZSTD_MAGIC: &[u8] = b"\x28\xB5\x2F\xFD";
 
 /// First bytes that no text file has, of what is not read.
-const OTHER_MAGICS: &[(&[u8], &str)] = &[(b"\xFD7zXZ\0", "xz"), (b"PK\x03\x04", "zip"), (b"\x04\x22\x4D\x18", "lz4")];
+const OTHER_MAGICS: &[(&[u8], &str)] = &[(b"\xFD7zXZ\0", "xz"), (b"\x04\x22\x4D\x18", "lz4")];
 
-const OTHER_SUFFIXES: &[&str] = &["xz", "zip", "lz4", "lzo", "lzo_deflate", "snappy", "br", "7z"];
+const OTHER_SUFFIXES: &[&str] = &["xz", "lz4", "lzo", "lzo_deflate", "snappy", "br", "7z"];
 
 /// Undoes a file's compression.
 pub(super) enum Decompress {
@@ -41,6 +42,8 @@ pub(super) enum Decompress {
     Bzip2(Option<Box<bzip2::Decompress>>),
     /// One zlib stream, and whether it has ended; None before the first byte.
     Deflate(Option<Box<flate2::Decompress>>, bool),
+    /// A ZIP archive.
+    Zip(Box<ZipFile>),
 }
 
 impl Decompress {
@@ -68,6 +71,7 @@ impl Decompress {
             bytes if bytes.starts_with(GZIP_MAGIC) => Some(Compression::Gzip),
             bytes if bytes.starts_with(ZSTD_MAGIC) => Some(Compression::Zstd),
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => Some(Compression::Bzip2),
+            bytes if ZipFile::begins(bytes) => Some(Compression::Zip),
             _ => None,
         };
         if let Some(found) = found {
@@ -87,6 +91,7 @@ impl Decompress {
             Some("gz" | "gzip") => "gzip",
             Some("zst" | "zstd") => "zstd",
             Some("bz2" | "bzip2") => "bzip2",
+            Some("zip") => "zip",
             Some(suffix) if OTHER_SUFFIXES.contains(&suffix) => {
                 return Err(not_built_yet(&format!(
                     "the file's name says {suffix} (if it is plain text, set \"compression\" = \"none\"); reading that"
@@ -110,6 +115,7 @@ impl Decompress {
             Compression::Zstd => Self::Zstd { decoder: None, is_whole: true },
             Compression::Bzip2 => Self::Bzip2(None),
             Compression::Deflate => Self::Deflate(None, false),
+            Compression::Zip => Self::Zip(Box::default()),
         }
     }
 
@@ -175,6 +181,7 @@ impl Decompress {
                 status.map_err(|error| damaged("deflate", error.into()))?;
                 Ok((decoder.total_in() - before_in) as usize)
             }
+            Self::Zip(archive) => archive.push(piece, out),
         }
     }
 
@@ -215,6 +222,7 @@ impl Decompress {
                 }
             }
             Self::Deflate(Some(_), true) => Ok(false),
+            Self::Zip(archive) => archive.finish(),
             Self::Deflate(Some(decoder), has_ended) => {
                 let before = decoder.total_out();
                 out.resize(OUTPUT_BYTES, 0);
@@ -259,14 +267,14 @@ fn unpack_zstd(
     Ok(input.pos())
 }
 
-fn damaged(name: &str, error: io::Error) -> ConnectorError {
+pub(super) fn damaged(name: &str, error: io::Error) -> ConnectorError {
     let message = format!("the {name} data is damaged, cut short, or followed by something else");
     ConnectorError::new(ErrorCode::Value, message).with_source(error)
 }
 
 /// For compressions that a later version may read.
 pub(super) fn not_built_yet(what: &str) -> ConnectorError {
-    let message = format!("{what} is not built yet; use gzip, zstd, bzip2, deflate or no compression");
+    let message = format!("{what} is not built yet; use gzip, zstd, bzip2, deflate, zip or no compression");
     ConnectorError::new(ErrorCode::Unsupported, message)
 }
 
@@ -303,7 +311,7 @@ mod tests {
                 encoder.write_all(text).unwrap();
                 encoder.finish().unwrap()
             }
-            Compression::Auto | Compression::None => text.to_vec(),
+            Compression::Auto | Compression::None | Compression::Zip => text.to_vec(),
         }
     }
 
@@ -399,7 +407,7 @@ mod tests {
             assert_eq!(detect(path, b"hello").err().unwrap().code(), ErrorCode::Value, "{path}");
         }
         for (path, bytes) in
-            [("/a.snappy", &b"hello"[..]), ("/a.lz4", b"hello"), ("/a.lzo", b"hello"), ("/a", b"PK\x03\x04xx")]
+            [("/a.snappy", &b"hello"[..]), ("/a.lz4", b"hello"), ("/a.lzo", b"hello"), ("/a", b"\xFD7zXZ\0")]
         {
             assert_eq!(detect(path, bytes).err().unwrap().code(), ErrorCode::Unsupported, "{path}");
         }

@@ -25,6 +25,7 @@
 mod columns;
 mod csv_fields;
 pub(crate) mod csv_records;
+mod datax_values;
 mod datetime_pattern;
 mod decode;
 mod decompress;
@@ -53,6 +54,7 @@ mod table_files;
 mod tests;
 mod types;
 mod values;
+mod zip_file;
 
 pub use datetime_pattern::DateTimePattern;
 pub use delimiter::delimiter;

@@ -5,7 +5,7 @@ use encoding_rs::{Encoding, UTF_8};
 use jiff::tz::TimeZone;
 
 use super::nested::Nesting;
-use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, RowMode, RowSyntax, TextPreset};
+use super::syntax::{CsvDialect, CsvSyntax, JsonSyntax, NO_NULL, RowMode, RowSyntax, TextPreset};
 use super::values::ValueRules;
 use crate::error::{ConnectorError, Result};
 use crate::options::nearest;
@@ -25,7 +25,7 @@ pub enum BadValue {
 /// How files are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// By the file's name (`.gz`, `.zst`, `.bz2`, `.deflate`) or first bytes, else none.
+    /// By the file's name (`.gz`, `.zst`, `.bz2`, `.deflate`, `.zip`) or first bytes, else none.
     Auto,
     /// Not at all.
     None,
@@ -37,6 +37,8 @@ pub enum Compression {
     Bzip2,
     /// zlib, which is what Hadoop's `.deflate` files hold.
     Deflate,
+    /// A ZIP archive of one file.
+    Zip,
 }
 
 /// What a text table's files look like. [`TextTableOptions::new`] is Hive's text with one field per line.
@@ -124,8 +126,7 @@ impl TextTableOptions {
             TextPreset::OpenCsv => {
                 options.syntax = RowSyntax::Csv(CsvSyntax::new(CsvDialect::OpenCsv));
                 options.fields_delimiter = Some(b",".to_vec());
-                // which no line holds
-                options.null_marker = b"\n".to_vec();
+                options.null_marker = NO_NULL.to_vec();
                 for (_, data_type) in &mut options.columns {
                     *data_type = DataType::Utf8;
                 }
@@ -144,11 +145,27 @@ impl TextTableOptions {
             }
             TextPreset::SparkText => {
                 options.values = ValueRules::Spark;
-                // which no line holds
-                options.null_marker = b"\n".to_vec();
+                options.null_marker = NO_NULL.to_vec();
             }
         }
         options
+    }
+
+    /// Makes a table of CSV one that reads as another tool does: `datax`. What was set before is forgotten but for the columns and the zone.
+    ///
+    /// # Errors
+    /// Code Option for a name that is not known, and for a table that is no CSV.
+    pub(super) fn set_dialect(&mut self, name: &str) -> Result<()> {
+        let RowSyntax::Csv(csv) = &mut self.syntax else {
+            return Err(ConnectorError::option("property \"dialect\" is of CSV: write STORED AS CSV"));
+        };
+        if !name.trim().eq_ignore_ascii_case("datax") {
+            return Err(ConnectorError::option("property \"dialect\" is datax, or left out"));
+        }
+        *csv = CsvSyntax::datax();
+        self.null_marker = NO_NULL.to_vec();
+        self.bad_value = BadValue::Error;
+        Ok(())
     }
 
     /// Sets what separates fields; no bytes: a line is one field.
@@ -283,6 +300,13 @@ impl TextTableOptions {
             }
         }
         if let RowSyntax::Csv(csv) = &self.syntax {
+            if csv.dialect == CsvDialect::DataX && csv.escape.is_some() {
+                return refuse("CSV of the dialect datax doubles quotes, and has no escape");
+            }
+            let known = |name: &str| self.columns.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
+            if let Some((name, _)) = csv.column_formats.iter().find(|(name, _)| !known(name)) {
+                return refuse(&format!("\"timestampFormat.{}\" names no column", name.escape_debug()));
+            }
             let delimiter = self.fields_delimiter.as_deref().unwrap_or_default();
             if delimiter.is_empty() {
                 return refuse("CSV needs a delimiter of fields");
@@ -336,6 +360,19 @@ impl CsvSyntax {
             ignore_trailing_white_space: false,
             date_format: None,
             timestamp_format: None,
+            column_formats: Vec::new(),
+            skips_empty_lines: true,
+        }
+    }
+
+    /// DataX's text and CSV, as its CsvReader has them unless `csvReaderConfig` says otherwise. Line ends within quotes are data.
+    fn datax() -> Self {
+        Self {
+            escape: None,
+            multi_line: true,
+            ignore_leading_white_space: true,
+            ignore_trailing_white_space: true,
+            ..Self::new(CsvDialect::DataX)
         }
     }
 }

@@ -49,6 +49,8 @@ const CSV: &[&str] = &[
     "mode",
     "dateFormat",
     "timestampFormat",
+    "dialect",
+    "skipEmptyRecords",
 ];
 
 /// What JSON takes besides.
@@ -132,6 +134,10 @@ impl TextTableOptions {
     /// Spark and would change what is read.
     pub fn with_properties(mut self, properties: &Options) -> Result<(Self, Vec<String>)> {
         let mut warnings = Vec::new();
+        // what other properties change
+        if let Some(dialect) = properties.get("dialect") {
+            self.set_dialect(dialect)?;
+        }
         // LazySimpleSerDe's other name of field.delim, which wins; Spark writes its default, 1, into every definition
         let format = properties.get("serialization.format").filter(|format| *format != "1");
         if let (RowSyntax::Delimited, Some(value)) = (&self.syntax, format) {
@@ -139,7 +145,8 @@ impl TextTableOptions {
         }
         for (name, value) in properties.iter() {
             let lower = name.to_ascii_lowercase();
-            if self.set_common(&lower, name, value)? {
+            // how a file is asked for is not about what it holds
+            if lower.starts_with(crate::http::TABLE_OPTION) || self.set_common(&lower, name, value)? {
                 continue;
             }
             let mut syntax = self.syntax.clone();
@@ -213,6 +220,13 @@ impl TextTableOptions {
             "ignoreleadingwhitespace" => csv.ignore_leading_white_space = boolean(name, value)?,
             "ignoretrailingwhitespace" => csv.ignore_trailing_white_space = boolean(name, value)?,
             "mode" => self.mode = mode(value)?,
+            // read before the others
+            "dialect" => {}
+            "skipemptyrecords" if csv.dialect == CsvDialect::DataX => csv.skips_empty_lines = boolean(name, value)?,
+            _ if lower.starts_with("timestampformat.") => {
+                let column = name.get("timestampformat.".len()..).unwrap_or_default();
+                csv.column_formats.push((column.to_owned(), pattern(name, value)?));
+            }
             "dateformat" => csv.date_format = Some(pattern(name, value)?),
             "timestampformat" | "timestampntzformat" => csv.timestamp_format = Some(pattern(name, value)?),
             _ => return Ok(false),
@@ -321,10 +335,13 @@ fn compression(name: &str, value: &str) -> Result<Compression> {
         "zstd" | "zst" => Ok(Compression::Zstd),
         "bzip2" | "bz2" => Ok(Compression::Bzip2),
         "deflate" => Ok(Compression::Deflate),
-        other @ ("xz" | "snappy" | "lz4" | "lzo" | "zip" | "brotli") => {
+        "zip" => Ok(Compression::Zip),
+        other @ ("xz" | "snappy" | "lz4" | "lzo" | "brotli") => {
             Err(super::decompress::not_built_yet(&format!("\"{name}\" = \"{other}\"")))
         }
-        _ => Err(ConnectorError::option(format!("property \"{name}\" is auto, none, gzip, zstd, bzip2 or deflate"))),
+        _ => {
+            Err(ConnectorError::option(format!("property \"{name}\" is auto, none, gzip, zstd, bzip2, deflate or zip")))
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use super::options::TextTableOptions;
 use super::places::{PLACE_COLUMNS, place_schema};
 use super::ranges::{Part, RangeRead, RangedFile};
 use super::reader::{Progress, ReadPlan, TextReader};
-use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of};
+use crate::batch_queue::{BatchSender, batch_queue, scan_memory, stream_of, wait_metric};
 use crate::error::Result;
 use crate::object_store::FileRead;
 use crate::sink::RejectLog;
@@ -243,7 +243,8 @@ impl ExecutionPlan for TextExec {
         let rejects = context.session_config().get_extension::<RejectLogExtension>().map(|log| Arc::clone(&log.0));
         // their bytes are counted as they come from their file
         let throttles = self.parts().next().map(|part| part.file().throttles().clone()).unwrap_or_default();
-        let queue = batch_queue(throttles, Some(scan_memory(&context, "TextExec", partition)));
+        let (sender, receiver) = batch_queue(throttles, Some(scan_memory(&context, "TextExec", partition)));
+        let queue = (sender.counting_waits(wait_metric(&self.metrics, partition)), receiver);
         let (plan, schema, columns) = (Arc::clone(&self.plan), self.schema(), self.columns.clone());
         let wanted = self.limit.unwrap_or(usize::MAX);
         let metrics = BaselineMetrics::new(&self.metrics, partition);

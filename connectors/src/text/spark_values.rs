@@ -56,7 +56,7 @@ impl SparkTexts {
 
     fn timestamp(&self, text: &str, unit: TimeUnit) -> Option<i64> {
         match &self.timestamp {
-            Some(pattern) => since_epoch(civil(&pattern.read(text.as_bytes())?)?, unit),
+            Some(pattern) => read_by(pattern, text, unit),
             None => self.lenient_timestamp(text, unit),
         }
     }
@@ -191,6 +191,11 @@ pub(super) fn zone(name: &str) -> Option<TimeZone> {
         + minutes.parse::<u8>().ok().filter(|minutes| *minutes <= 59)? as i32 * 60;
     let seconds = if offset.starts_with('-') { -seconds } else { seconds };
     Some(Offset::from_seconds(seconds).ok()?.to_time_zone())
+}
+
+/// Units since 1970 of a time that is written by a pattern.
+pub(super) fn read_by(pattern: &DateTimePattern, text: &str, unit: TimeUnit) -> Option<i64> {
+    since_epoch(civil(&pattern.read(text.as_bytes())?)?, unit)
 }
 
 fn civil(parts: &Parts) -> Option<DateTime> {

@@ -59,7 +59,14 @@ pub struct CsvSyntax {
     pub date_format: Option<DateTimePattern>,
     /// How timestamps are written; None: `2024-08-07 12:34:56` and ISO 8601.
     pub timestamp_format: Option<DateTimePattern>,
+    /// The same for single columns, by name without case, which wins.
+    pub column_formats: Vec<(String, DateTimePattern)>,
+    /// Of [`CsvDialect::DataX`]: whether an empty line is no row. It is a row of one empty field else.
+    pub skips_empty_lines: bool,
 }
+
+/// A text for NULL that says that nothing is NULL.
+pub(super) const NO_NULL: &[u8] = b"\n";
 
 /// Readers of CSV that differ in odd places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +77,9 @@ pub enum CsvDialect {
     Spark,
     /// Hive's (opencsv): quotes anywhere in a field switch quoting on and off.
     OpenCsv,
+    /// DataX's CsvReader (javacsv): spaces and tabs around fields are dropped, quotes are doubled, an empty field is the empty text, and
+    /// a row that has fewer fields than columns, or a value that does not convert, is dirty.
+    DataX,
 }
 
 /// One JSON object in a line.

@@ -46,15 +46,15 @@ pub(crate) enum Command {
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct SessionOptions {
     /// Set a parameter
-    #[arg(short = 'p', value_name = "NAME=VALUE", value_parser = name_and_value)]
+    #[arg(short = 'p', value_name = "NAME=VALUE", value_parser = name_and_value, allow_hyphen_values = true)]
     pub(crate) params: Vec<(String, String)>,
     /// Set a parameter whose value may be any SQL
     #[arg(long = "raw", value_name = "NAME=SQL", value_parser = name_and_value)]
     pub(crate) raw: Vec<(String, String)>,
-    /// The business date, YYYYMMDD [default: the day before the planned time]
+    /// The business date, YYYYMMDD; for run also a range, YYYYMMDD..YYYYMMDD [default: the day before the planned time]
     #[arg(long, value_name = "DATE")]
     pub(crate) bizdate: Option<String>,
-    /// The planned time, YYYYMMDDHHMMSS [default: now]
+    /// The planned time, YYYYMMDDHHMMSS, or its time of day, HH:MM:SS [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) cyctime: Option<String>,
     /// The run's time zone, such as Asia/Shanghai
@@ -74,6 +74,35 @@ pub(crate) struct SessionOptions {
     pub(crate) verbose: u8,
 }
 
+impl SessionOptions {
+    /// The parameters of `-p`, in which DataX's own `-p "-Dname=value -Dother=value"` stands for several.
+    pub(crate) fn all_params(&self) -> Vec<(String, String)> {
+        let mut all = Vec::with_capacity(self.params.len());
+        for (name, value) in &self.params {
+            let Some(first) = name.strip_prefix("-D") else {
+                all.push((name.clone(), value.clone()));
+                continue;
+            };
+            for pair in format!("{first}={value}").split(" -D") {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                all.push((name.trim().to_owned(), value.trim_end().to_owned()));
+            }
+        }
+        all
+    }
+}
+
+/// Options about jobs as JSON.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct JobOptions {
+    /// Set a parameter, as DataX does
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) define: Vec<(String, String)>,
+    /// In jobs as JSON $name is a variable too, and names that are not defined stay as they are
+    #[arg(long)]
+    pub(crate) datax_variables: bool,
+}
+
 /// Where results go, and how.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct ResultOptions {
@@ -88,7 +117,7 @@ pub(crate) struct ResultOptions {
 /// `syncline run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The jobs, in order: SQL scripts, or - for standard input
+    /// The jobs, in order: SQL scripts, jobs of DataWorks or DataX (.json), or - for standard input
     #[arg(required = true, value_name = "JOB")]
     pub(crate) jobs: Vec<PathBuf>,
     /// Check everything that can be checked without running anything
@@ -100,9 +129,20 @@ pub(crate) struct RunArgs {
     /// Run although the same job runs for the same business date
     #[arg(long)]
     pub(crate) allow_concurrent: bool,
+    /// Of a range of business dates: how many days run at a time, 1 to 64 [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) parallel: Option<u8>,
+    /// Of a range of business dates: run the last day first
+    #[arg(long)]
+    pub(crate) descending: bool,
+    /// Of a range of business dates: what becomes of the other days when one fails [default: stop]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) on_failure: Option<OnFailureArg>,
     /// How the run report is printed
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub(crate) report: ReportFormat,
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
     #[command(flatten)]
     pub(crate) result: ResultOptions,
     #[command(flatten)]
@@ -148,15 +188,22 @@ pub(crate) struct ParamArgs {
     #[arg(long, value_name = "JOB")]
     pub(crate) list: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) job: JobOptions,
+    #[command(flatten)]
     pub(crate) session: SessionOptions,
 }
 
 /// `syncline convert`.
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// The job
-    #[arg(value_name = "JOB.json")]
-    pub(crate) job: PathBuf,
+    /// The jobs, or - for standard input
+    #[arg(required = true, value_name = "JOB.json")]
+    pub(crate) jobs: Vec<PathBuf>,
+    /// Write the script to this file
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
 }
 
 /// `syncline minirocks`.
@@ -188,6 +235,15 @@ pub(crate) struct MinirocksArgs {
     pub(crate) verbose: u8,
 }
 
+/// What becomes of the other days of a range when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnFailureArg {
+    /// Days that are running end, others are not begun
+    Stop,
+    /// All days are run
+    Continue,
+}
+
 /// The forms of the run report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
@@ -213,6 +269,17 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn parameters_may_be_written_as_for_datax() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let params = vec![pair("a", "1"), name_and_value("-Dday=2024 -Dtable=t_1 -Dempty=").unwrap()];
+        let session = SessionOptions { params, ..SessionOptions::default() };
+        assert_eq!(
+            session.all_params(),
+            [pair("a", "1"), pair("day", "2024"), pair("table", "t_1"), pair("empty", "")]
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::report::{RunReport, RunStatus};
 use crate::{Engine, Run, RunEvent, SynclineError};
 
 /// How long the clean-up of a stopped run may take.
-const CLEAN_UP: Duration = Duration::from_secs(20);
+pub(super) const CLEAN_UP: Duration = Duration::from_secs(20);
 
 /// A run that has started.
 pub(super) struct Started {

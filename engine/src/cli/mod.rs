@@ -4,9 +4,11 @@
 //! looks at the working directory.
 
 mod args;
+mod backfill;
 mod check;
 mod demo;
 mod drive;
+mod jobs;
 mod minirocks;
 mod output;
 mod param;
@@ -16,6 +18,7 @@ mod report;
 mod run;
 mod setup;
 mod signals;
+mod waits;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -86,7 +89,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Some(Command::Demo) => demo::demo().await,
         Some(Command::Minirocks(args)) => minirocks::minirocks(args).await,
         Some(Command::Shell(_)) => not_yet("the interactive shell", "use syncline query 'SQL' or syncline run -"),
-        Some(Command::Convert(_)) => not_yet("syncline convert", "write the job as a SQL script; see docs/tutorial"),
+        Some(Command::Convert(args)) => jobs::convert(&args),
         None => match cli.statements {
             Some(statements) => run::query(QueryArgs { statements, result: cli.result, session: cli.session }).await,
             None if std::io::stdin().is_terminal() => {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::ParamArgs;
+use super::jobs::{self, Jobs};
 use super::output::visible;
-use super::run::read_jobs;
 use super::{say, setup};
 use crate::{ListedParameter, ParameterSource, Result};
 
@@ -35,11 +35,14 @@ async fn evaluate(value: &str, args: &ParamArgs) -> Result<String> {
 
 /// One line each: name, value, source, with tabs between them.
 async fn list(job: &Path, args: &ParamArgs) -> Result<String> {
-    let (scripts, folder) = read_jobs(&[job.to_owned()])?;
-    let engine = setup::engine(&args.session, &folder).await?;
-    let options = setup::run_options(&args.session);
+    let mut session = args.session.clone();
+    session.params.extend(args.job.define.iter().cloned());
+    let read = Jobs::read(&[job.to_owned()], &jobs::variables(&args.job, &session))?;
+    let engine = setup::engine(&session, &read.folder).await?;
+    read.check_catalogs(&engine)?;
+    let options = setup::run_options(&session);
     let mut text = String::new();
-    for script in &scripts {
+    for script in &read.scripts {
         for ListedParameter { name, value, source } in engine.session().list_parameters(script, &options)? {
             text.push_str(&format!("{}\t{}\t{}\n", visible(&name), visible(&value), source_name(source)));
         }
@@ -50,6 +53,7 @@ async fn list(job: &Path, args: &ParamArgs) -> Result<String> {
 fn source_name(source: Option<ParameterSource>) -> &'static str {
     match source {
         None => "built in",
+        Some(ParameterSource::Catalog) => "catalog",
         Some(ParameterSource::Script) => "script",
         Some(ParameterSource::Config) => "config",
         Some(ParameterSource::Environment) => "environment",

@@ -6,14 +6,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::visible;
 use super::report::{human_bytes, human_count};
-use super::say;
+use super::{say, waits};
 use syncline_connectors::sink::Reject;
 
 use crate::RunEvent;
 use crate::report::{StatementReport, StatementStatus};
 
-/// Seconds between plain lines.
-const PLAIN_EVERY: Duration = Duration::from_secs(5);
+/// Seconds between plain lines, as DataX has them.
+pub(super) const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Characters of a statement that a line shows.
 const TITLE_LENGTH: usize = 60;
 
@@ -66,19 +66,8 @@ impl Progress {
                     bar.enable_steady_tick(Duration::from_millis(100));
                 }
             }
-            RunEvent::Progress { rows_read, rows_written, bytes_written, done, .. } => {
-                let seconds = self.since.elapsed().as_secs_f64().max(0.001);
-                let mut line = format!(
-                    "{} rows read, {} written, {} sent, {} rows/s, {:.0} s",
-                    human_count(*rows_read),
-                    human_count(*rows_written),
-                    human_bytes(*bytes_written),
-                    human_count((*rows_read as f64 / seconds) as u64),
-                    seconds
-                );
-                if let Some(left) = done.and_then(|done| time_left(done, seconds)) {
-                    line.push_str(&left);
-                }
+            RunEvent::Progress { .. } => {
+                let line = so_far(event, self.since.elapsed()).unwrap_or_default();
                 match &self.bar {
                     Some(bar) => bar.set_message(line),
                     None if self.shows_statements && self.last_line.elapsed() >= PLAIN_EVERY => {
@@ -131,7 +120,7 @@ impl Progress {
     }
 }
 
-fn title(index: u32, target: Option<&str>, text: &str) -> String {
+pub(super) fn title(index: u32, target: Option<&str>, text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut shown: String = line.chars().take(TITLE_LENGTH).collect();
     if shown.len() < line.len() {
@@ -144,6 +133,42 @@ fn title(index: u32, target: Option<&str>, text: &str) -> String {
     }
 }
 
+/// The numbers of a [`RunEvent::Progress`] of a statement that began so long ago.
+pub(super) fn so_far(event: &RunEvent, since: Duration) -> Option<String> {
+    let RunEvent::Progress {
+        rows_read,
+        rows_written,
+        bytes_written,
+        done,
+        rows_rejected,
+        wait_reader,
+        wait_writer,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let seconds = since.as_secs_f64().max(0.001);
+    let mut line = format!(
+        "{} rows read, {} written, {} sent, {} rows/s, {:.0} s",
+        human_count(*rows_read),
+        human_count(*rows_written),
+        human_bytes(*bytes_written),
+        human_count((*rows_read as f64 / seconds) as u64),
+        seconds
+    );
+    if *rows_rejected > 0 {
+        line.push_str(&format!(", {} rejected", human_count(*rows_rejected)));
+    }
+    if let Some(waits) = waits::so_far(*wait_writer, *wait_reader) {
+        line.push_str(&format!(", {waits}"));
+    }
+    if let Some(left) = done.and_then(|done| time_left(done, seconds)) {
+        line.push_str(&left);
+    }
+    Some(line)
+}
+
 /// `, 40 %, about 12 s left`, of a part that is read and the seconds it took; nothing while it says too little.
 fn time_left(done: f64, seconds: f64) -> Option<String> {
     let left = seconds * (1.0 - done) / done;
@@ -152,7 +177,7 @@ fn time_left(done: f64, seconds: f64) -> Option<String> {
 }
 
 /// The first rejects of a statement, a line each, and where the others are.
-fn rejects(first: &[Reject], count: u64, file: Option<&str>) -> String {
+pub(super) fn rejects(first: &[Reject], count: u64, file: Option<&str>) -> String {
     let rows = if count == 1 { "row was" } else { "rows were" };
     let mut lines = vec![format!("{} {rows} rejected:", human_count(count))];
     for reject in first {

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
+use serde::Serialize;
+
 use super::args::{ReportFormat, SessionOptions};
 use super::output::visible;
-use super::say;
+use super::{say, waits};
 use crate::SynclineError;
 use crate::report::{RunReport, RunStatus, StatementReport, StatementStatus};
 
@@ -27,16 +29,21 @@ pub(super) fn before_start(job: &str, session: &SessionOptions, error: &Syncline
     }
 }
 
+/// Prints a report as one JSON object on standard output.
+pub(super) fn print_json(report: &impl Serialize) {
+    match serde_json::to_string(report) {
+        Ok(json) => {
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{json}").and_then(|()| out.flush());
+        }
+        Err(error) => say(&format!("error: cannot print the report: {error}")),
+    }
+}
+
 /// Prints the report: the JSON object on standard output, or lines for people on standard error.
 pub(super) fn print(report: &RunReport, format: ReportFormat, resume: Option<&str>) {
     match format {
-        ReportFormat::Json => match serde_json::to_string(report) {
-            Ok(json) => {
-                let mut out = std::io::stdout().lock();
-                let _ = writeln!(out, "{json}").and_then(|()| out.flush());
-            }
-            Err(error) => say(&format!("error: cannot print the report: {error}")),
-        },
+        ReportFormat::Json => print_json(report),
         ReportFormat::Text => {
             if let Some(error) = render_error(report) {
                 say(&error);
@@ -52,12 +59,20 @@ pub(super) fn print(report: &RunReport, format: ReportFormat, resume: Option<&st
 /// The error that ended a run, for a terminal: code and message, then the place with its line and a caret.
 pub(super) fn render_error(report: &RunReport) -> Option<String> {
     let error = report.error.as_ref()?;
-    let text = match &report.failure {
-        Some(failure) => failure.render(),
-        None => format!("error[{}]: {}", error.code, error.message),
-    };
+    Some(match &report.failure {
+        Some(failure) => rendered(failure),
+        None => visible_lines(&format!("error[{}]: {}", error.code, error.message)),
+    })
+}
+
+/// An error for a terminal.
+pub(super) fn rendered(error: &SynclineError) -> String {
+    visible_lines(&error.render())
+}
+
+fn visible_lines(text: &str) -> String {
     // lines stay lines; everything else that could steer a terminal is spelled out
-    Some(text.lines().map(visible).collect::<Vec<_>>().join("\n"))
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// The report for people, with the fields that DataX users know.
@@ -71,8 +86,11 @@ pub(super) fn text(report: &RunReport) -> String {
     let read = sum(|statement| statement.rows_read);
     let written = sum(|statement| statement.rows_written);
     let rejected = sum(|statement| statement.rows_rejected);
-    let bytes = sum(|statement| statement.bytes_written);
-    let seconds = report.seconds.max(0.001);
+    let bytes = sum(|statement| statement.bytes_read);
+    // DataX: traffic and speed are what was read in the time of the transfer
+    let is_transfer = |statement: &&StatementReport| statement.rows_written.is_some();
+    let transfer: f64 = report.statements.iter().filter(is_transfer).filter_map(|statement| statement.seconds).sum();
+    let seconds = if transfer > 0.0 { transfer } else { report.seconds }.max(0.001);
     let field = |name: &str, value: String| format!("{name:<26}: {value}");
     let end = jiff::Timestamp::now();
     let start = end - jiff::SignedDuration::from_secs_f64(report.seconds);
@@ -92,10 +110,10 @@ pub(super) fn text(report: &RunReport) -> String {
         field("end", clock(end)),
         field("elapsed", format!("{:.2} s", report.seconds)),
         field("average traffic", format!("{}/s", human_bytes((bytes as f64 / seconds) as u64))),
-        field("records per second", human_count((written as f64 / seconds) as u64)),
+        field("records per second", human_count((read as f64 / seconds) as u64)),
         field("records read", human_count(read)),
         field("records written", human_count(written)),
-        field("failures", human_count(rejected)),
+        field("read and write failures", human_count(rejected)),
     ]);
     let (done, all) = (
         report
@@ -162,10 +180,13 @@ fn write_line(statement: &StatementReport) -> Option<String> {
     if !statement.labels.is_empty() {
         line.push_str(&format!(", label {}", statement.labels.join(" ")));
     }
+    if let Some(slow) = waits::slow_side(statement) {
+        line.push_str(&format!("\n  {slow}"));
+    }
     Some(line)
 }
 
-fn status(status: RunStatus) -> &'static str {
+pub(super) fn status(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Succeeded => "succeeded",
         RunStatus::Failed => "failed",

@@ -1,20 +1,30 @@
 //! `syncline run` and `syncline query`.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::args::{QueryArgs, ReportFormat, ResultOptions, RunArgs, SessionOptions};
 use super::drive::{self, Drive};
+use super::jobs::{self, Jobs};
 use super::output::visible;
-use super::{report, say, setup};
+use super::{backfill, report, say, setup};
 use crate::error::codes;
 use crate::report::RunReport;
 use crate::{Result, Script, SynclineError};
 
 /// Runs jobs and reports.
-pub(super) async fn run(args: RunArgs) -> u8 {
-    let drive = Drive::for_run(&args.result, args.report);
+pub(super) async fn run(mut args: RunArgs) -> u8 {
+    args.session.params.append(&mut args.job.define);
     let name = job_name(&args.jobs[0]);
+    match backfill::days(&args) {
+        Ok(Some(days)) => return backfill::run(&args, &name, days).await,
+        Ok(None) => {}
+        Err(error) => {
+            let report = report::before_start(&name, &args.session, &error);
+            report::print(&report, args.report, None);
+            return report.exit_code();
+        }
+    }
+    let drive = Drive::for_run(&args.result, args.report);
     let ended = match start(&args).await {
         Ok(started) => drive::follow(started, drive).await,
         Err(error) => drive::Ended::before_start(report::before_start(&name, &args.session, &error)),
@@ -38,23 +48,25 @@ pub(super) async fn query(args: QueryArgs) -> u8 {
 }
 
 async fn start(args: &RunArgs) -> Result<drive::Started> {
-    let (scripts, folder) = read_jobs(&args.jobs)?;
+    let read = Jobs::read(&args.jobs, &jobs::variables(&args.job, &args.session))?;
+    let Jobs { scripts, folder, is_dry_run, .. } = &read;
     check_output(&args.result)?;
-    let mut engine = setup::engine(&args.session, &folder).await?;
+    let mut engine = setup::engine(&args.session, folder).await?;
+    read.check_catalogs(&engine)?;
     if let Some(run_id) = args.resume.as_ref().filter(|_| args.session.timezone.is_none()) {
         // the zone that the run was given need not be given again
         if let Some(zone) = engine.timezone_given_to(run_id)? {
-            engine = setup::engine(&SessionOptions { timezone: Some(zone), ..args.session.clone() }, &folder).await?;
+            engine = setup::engine(&SessionOptions { timezone: Some(zone), ..args.session.clone() }, folder).await?;
         }
     }
     let mut options = setup::run_options(&args.session)
         .job_name(job_name(&args.jobs[0]))
-        .dry_run(args.dry_run)
+        .dry_run(args.dry_run || *is_dry_run)
         .allow_concurrent(args.allow_concurrent);
     if let Some(run_id) = &args.resume {
         options = options.resume(run_id);
     }
-    let run = engine.session().start_jobs(scripts, options)?;
+    let run = engine.session().start_jobs(scripts.clone(), options)?;
     Ok(drive::Started { engine, run })
 }
 
@@ -75,39 +87,8 @@ fn check_output(result: &ResultOptions) -> Result<()> {
     })
 }
 
-/// The scripts, and the folder where config and state are looked for.
-pub(super) fn read_jobs(jobs: &[PathBuf]) -> Result<(Vec<Script>, PathBuf)> {
-    let mut scripts = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        if job == Path::new("-") {
-            let mut text = String::new();
-            std::io::stdin().lock().read_to_string(&mut text).map_err(|error| {
-                SynclineError::new(codes::SCRIPT, format!("cannot read standard input as UTF-8 text: {error}"))
-            })?;
-            scripts.push(Script::new("stdin", text).in_folder(setup::working_directory()?));
-            continue;
-        }
-        if job.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("json")) {
-            return Err(SynclineError::new("E1008", format!("{}: jobs as JSON are not built yet", job.display()))
-                .hint("write the job as a SQL script"));
-        }
-        let text = std::fs::read_to_string(job)
-            .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", job.display())))?;
-        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        scripts.push(Script::new(job.display().to_string(), text).in_folder(folder_of(job)?));
-    }
-    let folder = scripts.first().and_then(|script| script.folder.clone()).unwrap_or_default();
-    Ok((scripts, folder))
-}
-
-fn folder_of(job: &Path) -> Result<PathBuf> {
-    let path = std::path::absolute(job)
-        .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", job.display())))?;
-    Ok(path.parent().map(Path::to_owned).unwrap_or(path))
-}
-
 /// The job's name in report, labels and lock: the file's name without its suffix.
-fn job_name(job: &Path) -> String {
+pub(super) fn job_name(job: &Path) -> String {
     if job == Path::new("-") {
         return "stdin".to_owned();
     }
@@ -120,12 +101,17 @@ pub(super) fn lost(name: &str, error: &SynclineError) -> RunReport {
 }
 
 /// The command line that goes on with a run: what it was started with, less what the run itself knows.
-fn resume_command(args: &RunArgs, run_id: &str) -> String {
+pub(super) fn resume_command(args: &RunArgs, run_id: &str) -> String {
+    command_again(args, &["--resume".to_owned(), run_id.to_owned()])
+}
+
+/// The command line that a run was started with, but for its clock, and with some options more.
+pub(super) fn command_again(args: &RunArgs, options: &[String]) -> String {
     let session = &args.session;
     let mut words = vec!["syncline".to_owned(), "run".to_owned()];
     words.extend(args.jobs.iter().map(|job| job.display().to_string()));
-    words.extend(["--resume".to_owned(), run_id.to_owned()]);
-    // the clock is the run's own
+    words.extend_from_slice(options);
+    words.extend(args.job.datax_variables.then(|| "--datax-variables".to_owned()));
     let pairs = |option: &str, pairs: &[(String, String)]| -> Vec<String> {
         let is_clock = |name: &str| name == "bizdate" || name == "cyctime";
         let given = pairs.iter().filter(|(name, _)| !is_clock(name));

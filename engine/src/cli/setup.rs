@@ -33,7 +33,7 @@ const ENVIRONMENT_PREFIX: &str = "SYNCLINE_PARAM_";
 /// What every command passes on to its runs.
 pub(super) fn run_options(options: &SessionOptions) -> RunOptions {
     let mut run = RunOptions::default();
-    for (name, value) in &options.params {
+    for (name, value) in options.all_params() {
         run = run.param(name, value);
     }
     for (name, value) in &options.raw {
@@ -45,15 +45,18 @@ pub(super) fn run_options(options: &SessionOptions) -> RunOptions {
     if let Some(cyctime) = &options.cyctime {
         run = run.cyctime(cyctime);
     }
-    // what is not Unicode can be no parameter
-    for (name, value) in std::env::vars_os() {
-        if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string())
-            && let Some(name) = name.strip_prefix(ENVIRONMENT_PREFIX)
-        {
-            run = run.environment_param(name, value);
-        }
+    for (name, value) in environment_params() {
+        run = run.environment_param(name, value);
     }
     run
+}
+
+/// The parameters of the process's environment. What is not Unicode can be none.
+pub(super) fn environment_params() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        Some((name.strip_prefix(ENVIRONMENT_PREFIX)?.to_owned(), value))
+    })
 }
 
 /// The working directory.

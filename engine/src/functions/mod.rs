@@ -9,6 +9,7 @@ mod element;
 mod java_pattern;
 mod json;
 mod percentile;
+mod raise_error;
 mod regex;
 mod spark_text;
 mod text;
@@ -31,6 +32,7 @@ pub(crate) use text_number::{text_to_bigint, text_to_double, whole};
 pub(crate) fn all(timezone: &str) -> Vec<Arc<ScalarUDF>> {
     let mut functions = clock::all(timezone);
     functions.push((*datetime_text()).clone());
+    functions.push(raise_error::raise_error());
     let by_row = [
         regex::split(),
         regex::extract(),
@@ -38,6 +40,7 @@ pub(crate) fn all(timezone: &str) -> Vec<Arc<ScalarUDF>> {
         text::substr(),
         text::concat_ws(),
         text::decode_charset(),
+        text::sha1_hex(),
         dates::datediff(),
         dates::date_add(),
         dates::date_sub(),

@@ -1,4 +1,4 @@
-//! Functions of text: `substr`, `concat_ws`, `decode` of bytes.
+//! Functions of text: `substr`, `concat_ws`, `sha1`, `decode` of bytes.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::{Expr, ScalarUDF};
+use sha1::{Digest, Sha1};
 
 use super::by_row::{ByRow, Parameter, Row, RowResult, Value};
 
@@ -77,6 +78,22 @@ pub(super) fn decode_charset() -> ByRow {
                 },
             };
             Ok(Some(Value::Text(text)))
+        },
+    }
+}
+
+/// `sha1(text)`: 40 hex digits in lower case.
+pub(super) fn sha1_hex() -> ByRow {
+    ByRow {
+        name: "sha1",
+        parameters: &[Parameter::Binary],
+        required: 1,
+        repeats: false,
+        returns: DataType::Utf8,
+        body: |row: &mut Row<'_>| -> RowResult {
+            let Some(bytes) = row.bytes(0) else { return Ok(None) };
+            let digest = Sha1::digest(bytes);
+            Ok(Some(Value::Text(digest.iter().map(|byte| format!("{byte:02x}")).collect())))
         },
     }
 }

@@ -33,6 +33,7 @@ use crate::error::{Result, SynclineError, codes};
 use crate::scope::{DEFAULT_DATABASE, SYNCLINE, Scope};
 pub(crate) use rewrite::TableKey;
 use rewrite::{BadCall, TableCall};
+pub(crate) use tables::expand as tables_of_range;
 
 /// A table that a name means.
 pub(crate) struct ResolvedTable {
@@ -57,9 +58,10 @@ pub(crate) async fn plan_query(
     let place = |span: Span| place_of(query, span);
     let sources = rewrite::collect(&query.ast).map_err(|BadCall { function, span }| {
         let (what, hint) = match function {
-            rewrite::TABLES => {
-                ("TABLES takes names of tables as texts", "write TABLES('catalog.database.orders_[0-99]')")
-            }
+            rewrite::TABLES => (
+                "TABLES takes names of tables as texts, and at most one condition",
+                "write TABLES('catalog.database.orders_[0-99]', where => 'price > 0')",
+            ),
             _ => {
                 ("remote_query takes two texts: a catalog and a statement", "write remote_query('catalog', 'SELECT …')")
             }
@@ -77,7 +79,7 @@ pub(crate) async fn plan_query(
     for (number, (call, span)) in sources.calls.into_iter().enumerate() {
         let provider = match &call {
             TableCall::RemoteQuery { catalog, sql } => remote_query::provider(scope, catalog, sql).await,
-            TableCall::Tables(patterns) => tables::provider(scope, patterns).await,
+            TableCall::Tables { patterns, condition } => tables::provider(scope, patterns, condition.as_deref()).await,
         };
         let provider = provider.map_err(|error| error.at(place(span)))?;
         let key = TableKey {
@@ -123,7 +125,7 @@ pub(crate) async fn plan_query(
 pub(crate) fn remote_catalogs_called(query: &Query) -> Vec<String> {
     let of_call = |call| match call {
         TableCall::RemoteQuery { catalog, .. } => Some(catalog),
-        TableCall::Tables(_) => None,
+        TableCall::Tables { .. } => None,
     };
     calls(query).filter_map(of_call).collect()
 }
@@ -132,7 +134,7 @@ pub(crate) fn remote_catalogs_called(query: &Query) -> Vec<String> {
 pub(crate) fn remote_statements_called(query: &Query) -> Vec<String> {
     let of_call = |call| match call {
         TableCall::RemoteQuery { sql, .. } => Some(sql),
-        TableCall::Tables(_) => None,
+        TableCall::Tables { .. } => None,
     };
     calls(query).filter_map(of_call).collect()
 }
@@ -141,7 +143,7 @@ pub(crate) fn remote_statements_called(query: &Query) -> Vec<String> {
 pub(crate) fn catalogs_of_patterns(scope: &Scope, query: &Query) -> Vec<String> {
     let of_call = |call| match call {
         TableCall::RemoteQuery { .. } => Vec::new(),
-        TableCall::Tables(patterns) => tables::catalogs(scope, &patterns),
+        TableCall::Tables { patterns, .. } => tables::catalogs(scope, &patterns),
     };
     calls(query).flat_map(of_call).collect()
 }
@@ -260,12 +262,27 @@ async fn session_table(scope: &Scope, name: &str) -> Result<ResolvedTable> {
 }
 
 async fn remote_table(scope: &Scope, catalog: &str, database: &str, table: &str) -> Result<ResolvedTable> {
+    remote_table_where(scope, catalog, database, table, None).await
+}
+
+/// A table, or those of its rows for which its system finds a condition true.
+async fn remote_table_where(
+    scope: &Scope,
+    catalog: &str,
+    database: &str,
+    table: &str,
+    condition: Option<&str>,
+) -> Result<ResolvedTable> {
     let remote = scope.remote(catalog)?;
+    let look_up = async |database: &str, table: &str| match condition {
+        Some(condition) => remote.table_where(database, table, condition).await,
+        None => remote.table(database, table).await,
+    };
     let found = |database: String, table: String, provider| ResolvedTable {
         key: TableKey { catalog: catalog.to_owned(), database, table },
         provider,
     };
-    match remote.table(database, table).await {
+    match look_up(database, table).await {
         Ok(Some(provider)) => return Ok(found(database.to_owned(), table.to_owned(), provider)),
         Ok(None) => {}
         Err(error) if error.code() == ErrorCode::Name => {}
@@ -274,7 +291,7 @@ async fn remote_table(scope: &Scope, catalog: &str, database: &str, table: &str)
     let database = find_database(remote.as_ref(), database).await?;
     let tables = remote.tables(&database).await?;
     let table = pick(table, &tables, "table", &format!("{catalog}.{database}"))?;
-    let provider = remote.table(&database, &table).await?.ok_or_else(|| {
+    let provider = look_up(&database, &table).await?.ok_or_else(|| {
         ConnectorError::new(ErrorCode::Name, format!("there is no table {catalog}.{database}.{table}"))
     })?;
     Ok(found(database, table, provider))

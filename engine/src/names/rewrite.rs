@@ -7,9 +7,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableAlias, TableFactor, TableFunctionArgs, Value, Visit, VisitMut, Visitor,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArgOperator, Ident, JoinConstraint, ObjectName, ObjectNamePart, Query,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor, TableFunctionArgs, Value, Visit,
+    VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -46,8 +46,13 @@ pub(super) enum TableCall {
         /// The statement.
         sql: String,
     },
-    /// `TABLES('pattern', …)`.
-    Tables(Vec<String>),
+    /// `TABLES('pattern', …, where => 'condition')`.
+    Tables {
+        /// The names, with ranges and wildcards.
+        patterns: Vec<String>,
+        /// A condition of the tables' own system.
+        condition: Option<String>,
+    },
 }
 
 impl TableCall {
@@ -55,7 +60,7 @@ impl TableCall {
     fn name(&self) -> &'static str {
         match self {
             Self::RemoteQuery { .. } => REMOTE_QUERY,
-            Self::Tables(_) => TABLES,
+            Self::Tables { .. } => TABLES,
         }
     }
 }
@@ -214,17 +219,35 @@ fn table_function(parts: &[String]) -> Option<&'static str> {
 }
 
 fn table_call(function: &str, args: &TableFunctionArgs) -> Option<TableCall> {
-    let text = |arg: &FunctionArg| match arg {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value))) => match &value.value {
+    let mut texts = Vec::new();
+    let mut condition = None;
+    for arg in &args.args {
+        match arg {
+            FunctionArg::Unnamed(value) => texts.push(text_of(value)?),
+            FunctionArg::Named { name, arg, operator: FunctionArgOperator::RightArrow }
+                if name.value.eq_ignore_ascii_case("where") && condition.is_none() =>
+            {
+                condition = Some(text_of(arg)?);
+            }
+            _ => return None,
+        }
+    }
+    match (function, texts.as_slice(), condition) {
+        (REMOTE_QUERY, [catalog, sql], None) => {
+            Some(TableCall::RemoteQuery { catalog: catalog.clone(), sql: sql.clone() })
+        }
+        (TABLES, [_, ..], condition) => Some(TableCall::Tables { patterns: texts, condition }),
+        _ => None,
+    }
+}
+
+/// An argument that is a text.
+fn text_of(arg: &FunctionArgExpr) -> Option<String> {
+    match arg {
+        FunctionArgExpr::Expr(Expr::Value(value)) => match &value.value {
             Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Some(text.clone()),
             _ => None,
         },
-        _ => None,
-    };
-    let texts: Vec<String> = args.args.iter().map(text).collect::<Option<_>>()?;
-    match (function, texts.as_slice()) {
-        (REMOTE_QUERY, [catalog, sql]) => Some(TableCall::RemoteQuery { catalog: catalog.clone(), sql: sql.clone() }),
-        (TABLES, [_, ..]) => Some(TableCall::Tables(texts)),
         _ => None,
     }
 }

@@ -9,8 +9,9 @@ use syncline_connectors::ConnectorError;
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::options::Options;
 use syncline_connectors::tables::{NamedTable, Tables};
+use syncline_sql::fragment::check_condition;
 
-use super::{ResolvedTable, TableKey, TablePlace, place_of_table, remote_table};
+use super::{ResolvedTable, TableKey, TablePlace, place_of_table, remote_table_where};
 use crate::error::{Result, SynclineError};
 use crate::scope::Scope;
 
@@ -29,8 +30,15 @@ struct Place {
     is_of_range: bool,
 }
 
-/// A table over those that the patterns name, each once, in order.
-pub(super) async fn provider(scope: &Scope, patterns: &[String]) -> Result<Arc<dyn TableProvider>> {
+/// A table over those that the patterns name, each once, in order; of their rows, those for which their systems find a condition true.
+pub(super) async fn provider(
+    scope: &Scope,
+    patterns: &[String],
+    condition: Option<&str>,
+) -> Result<Arc<dyn TableProvider>> {
+    if let Some(condition) = condition {
+        check_condition(condition)?;
+    }
     let (mut places, mut written) = (Vec::new(), HashSet::new());
     for pattern in patterns {
         for place in tables_of(scope, pattern).await? {
@@ -43,7 +51,7 @@ pub(super) async fn provider(scope: &Scope, patterns: &[String]) -> Result<Arc<d
         }
     }
     let look_up = |place: Place| async move {
-        let table = remote_table(scope, &place.catalog, &place.database, &place.table).await?;
+        let table = remote_table_where(scope, &place.catalog, &place.database, &place.table, condition).await?;
         Ok::<_, SynclineError>((table, place.is_of_range))
     };
     let found: Vec<_> = stream::iter(places.into_iter().map(look_up)).buffered(LOOKUPS).try_collect().await?;
@@ -164,7 +172,7 @@ fn is_wild(name: &str) -> bool {
 }
 
 /// The names that ranges such as `orders_[0-99]` or `orders_[00-31]` stand for; without a range the text itself.
-fn expand(pattern: &str) -> Result<Vec<String>> {
+pub(crate) fn expand(pattern: &str) -> Result<Vec<String>> {
     let mut names = vec![String::new()];
     let mut rest = pattern;
     while let Some((before, behind)) = rest.split_once('[') {

@@ -213,13 +213,25 @@ fn remote_queries_are_found_and_their_arguments_checked() {
     assert_eq!(sources.calls.len(), 1);
     assert_eq!(sources.tables.len(), 1);
     assert!(rewrite::collect(&parse("SELECT * FROM remote_query(c)").ast).is_err());
-    for bad in ["TABLES()", "TABLES(c.d.t)", "Tables('c.d.t', 1)"] {
+    for bad in [
+        "TABLES()",
+        "TABLES(c.d.t)",
+        "Tables('c.d.t', 1)",
+        "TABLES(where => 'a > 1')",
+        "TABLES('c.d.t', where => 1)",
+        "TABLES('c.d.t', having => 'a')",
+        "TABLES('c.d.t', where => 'a', where => 'b')",
+    ] {
         let error = rewrite::collect(&parse(&format!("SELECT * FROM {bad}")).ast).unwrap_err();
         assert_eq!(error.function, "tables", "{bad}");
     }
     let sources = rewrite::collect(&parse("SELECT _table FROM tables('c.d.t_[0-9]', 'c.d.u*')").ast).unwrap();
     let patterns = vec!["c.d.t_[0-9]".to_owned(), "c.d.u*".to_owned()];
-    assert_eq!(sources.calls[0].0, rewrite::TableCall::Tables(patterns));
+    assert_eq!(sources.calls[0].0, rewrite::TableCall::Tables { patterns, condition: None });
+    let sources = rewrite::collect(&parse("SELECT 1 FROM TABLES('c.d.t', WHERE => 'a > 1') WHERE b").ast).unwrap();
+    let patterns = vec!["c.d.t".to_owned()];
+    let condition = Some("a > 1".to_owned());
+    assert_eq!(sources.calls[0].0, rewrite::TableCall::Tables { patterns, condition });
     let mut ast = *parse("SELECT q.A FROM remote_query('c', 'SELECT 1') q").ast;
     let call = rewrite::TableCall::RemoteQuery { catalog: "c".into(), sql: "SELECT 1".into() };
     let key = TableKey { catalog: "syncline".into(), database: "remote_query".into(), table: "q1".into() };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use syncline_connectors::CatalogKind;
 use syncline_connectors::options::nearest;
 use syncline_sql::statement::{CreateTable, Insert, InsertTarget, Name, Query, SessionStatement, TableSource};
-use syncline_sql::{LITERAL, Piece, Prepared, SourceFile, Statement, split_in, substitute};
+use syncline_sql::{LITERAL, Piece, Prepared, RunNames, SourceFile, Statement, split_in, substitute};
 
 use super::events::Events;
 use super::native_names::NativeNames;
@@ -16,7 +16,7 @@ use super::redact::redact;
 use super::resume::Resumed;
 use super::session::{self, Effect};
 use super::step::{NamesCheck, Step};
-use super::write_target::WriteTarget;
+use super::write_target::{WriteTarget, is_discard};
 use super::{create_table, show, sync};
 use crate::error::{Result, SynclineError, codes};
 use crate::external_table::location_of;
@@ -73,6 +73,8 @@ impl<'a> Reader<'a> {
     }
 
     fn read_piece(&mut self, piece: &Piece, folder: Option<&Path>, scope: &mut Scope, depth: usize) -> Result<()> {
+        // an earlier statement may have made or dropped one
+        scope.parameters.set_catalogs(scope.catalogs.names());
         let prepared = substitute(piece, &scope.parameters, scope.dialect())?;
         self.note_parameters(&prepared, scope);
         let statement = sql_front::parse(&prepared, scope)?;
@@ -119,8 +121,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The parameters that a script uses, in the order of their names.
-pub(crate) fn list_parameters(script: &Script, scope: &mut Scope) -> Result<Vec<ListedParameter>> {
+/// The parameters that a script uses, in the order of their names, as a run that starts now would have them.
+pub(crate) fn list_parameters(
+    script: &Script,
+    job_name: Option<&str>,
+    scope: &mut Scope,
+) -> Result<Vec<ListedParameter>> {
+    let node = script.short_name().to_owned();
+    let job = job_name.map_or_else(|| node.clone(), str::to_owned);
+    scope.parameters.set_run(RunNames { job, node, task: super::new_run_id() });
     let mut resumed = Resumed::default();
     let mut reader = Reader::new(&mut resumed);
     reader.read_job(0, script, scope)?;
@@ -210,6 +219,7 @@ fn open_catalogs(statement: &Statement, folder: Option<&Path>, scope: &Scope) ->
         Statement::Sync(insert) => {
             match &insert.target {
                 InsertTarget::Table(name) => place_in_catalog(scope, name)?,
+                InsertTarget::Files(files) if is_discard(files) => {}
                 InsertTarget::Files(files) => {
                     location_of(&files.location, folder, scope).map_err(|error| error.at(files.position.clone()))?;
                 }

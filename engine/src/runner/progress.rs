@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use datafusion::common::stats::Precision;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use syncline_connectors::scan_notes::ScanNotes;
+use syncline_connectors::wait_times::{WAIT_READER, WAIT_WRITER};
 
 use super::Context;
 use crate::planning::StreamRows;
@@ -49,6 +51,33 @@ pub(super) fn scan_numbers(plan: &Arc<dyn ExecutionPlan>, state: &SessionState) 
     let streamed = state.config().get_extension::<StreamRows>().map_or(0, |rows| rows.0.load(Ordering::Relaxed));
     let scanned = leaves(plan);
     ScanNumbers { rows: scanned.rows + streamed, ..scanned }
+}
+
+/// How long the tasks of a statement have waited for each other, summed over all of them; None where nothing measures it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Waits {
+    /// Writers, for their next batch.
+    pub(super) for_reader: Option<Duration>,
+    /// Tasks that read, for somebody to take what they have read.
+    pub(super) for_writer: Option<Duration>,
+}
+
+/// The waits of a plan so far.
+pub(super) fn waits(plan: &Arc<dyn ExecutionPlan>) -> Waits {
+    let metrics = plan.metrics();
+    let of = |name: &str| {
+        let nanoseconds = metrics.as_ref()?.sum_by_name(name)?.as_usize();
+        Some(Duration::from_nanos(nanoseconds as u64))
+    };
+    let sum = |left: Option<Duration>, right: Option<Duration>| match (left, right) {
+        (None, None) => None,
+        (left, right) => Some(left.unwrap_or_default() + right.unwrap_or_default()),
+    };
+    let own = Waits { for_reader: of(WAIT_READER), for_writer: of(WAIT_WRITER) };
+    plan.children().into_iter().map(waits).fold(own, |all, below| Waits {
+        for_reader: sum(all.for_reader, below.for_reader),
+        for_writer: sum(all.for_writer, below.for_writer),
+    })
 }
 
 /// Puts into the report as of when the scans of a plan have read; the user is warned where a state was wanted that could not be had.

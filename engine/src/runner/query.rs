@@ -87,6 +87,9 @@ pub(super) async fn send_rows(
                     bytes_read: 0,
                     bytes_written: 0,
                     done: None,
+                    rows_rejected: 0,
+                    wait_reader: None,
+                    wait_writer: None,
                 });
             }
         }

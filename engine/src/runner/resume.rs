@@ -80,7 +80,9 @@ impl EarlierRun {
         }
         let zone = crate::clock::zone(&record.timezone)?;
         let now = jiff::Timestamp::now();
-        let given = Clocks::new(options.bizdate.as_deref(), options.cyctime.as_deref(), zone.clone(), now)?;
+        // a planned time of day is one of the day after the run's business date
+        let bizdate = options.bizdate.as_deref().unwrap_or(&record.bizdate);
+        let given = Clocks::new(Some(bizdate), options.cyctime.as_deref(), zone.clone(), now)?;
         if options.bizdate.is_some() && given.bizdate_text() != record.bizdate {
             differences.push(format!("its business date was {}, not {}", record.bizdate, given.bizdate_text()));
         }
@@ -365,7 +367,7 @@ impl Resumed {
             }
             report.statements.push(statement);
         }
-        report.status = super::run_status(&report.statements);
+        report.status = super::run::run_status(&report.statements);
         report.can_resume = is_possible(report);
     }
 }
@@ -403,11 +405,12 @@ fn committed_report(step: &Step, open: &OpenAttempt, summary: &WriteSummary) -> 
     report
 }
 
-/// Whether going on can help: a write in loads that are visible one by one cannot be taken back, nor told from the rest.
+/// Whether going on can help: a write in loads or batches that are visible one by one cannot be taken back, nor told from the rest.
 pub(super) fn is_possible(report: &RunReport) -> bool {
     use crate::report::RunStatus;
     let is_lost = |statement: &StatementReport| {
-        statement.status == StatementStatus::PartlyCommitted && statement.write_mode.as_deref() == Some("plain")
+        statement.status == StatementStatus::PartlyCommitted
+            && matches!(statement.write_mode.as_deref(), Some("plain" | "batches"))
     };
     report.status != RunStatus::Succeeded && !report.statements.iter().any(is_lost)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::file_sink;
+use syncline_connectors::mysql;
 use syncline_connectors::options::nearest;
 use syncline_connectors::scan_settings::ScanSettings;
 use syncline_connectors::sink::settings::WriteSettings;
@@ -30,12 +31,21 @@ pub(super) enum Effect {
 }
 
 /// Settings of writes, by short name; connectors own their meaning. A name beyond these and [`ENGINE_SETTINGS`] is an error.
-const WRITE_SETTINGS: &[&str] =
-    &["write_mode", "load_bytes", "load_rows", "load_parallelism", "visible_timeout", "error_limit", "max_line_bytes"];
+const WRITE_SETTINGS: &[&str] = &[
+    "write_mode",
+    "load_bytes",
+    "load_rows",
+    "load_parallelism",
+    "visible_timeout",
+    "error_limit",
+    "strategy_on_error",
+    "max_line_bytes",
+];
 
 /// The names of all settings that an engine or a connector reads.
 fn settings() -> impl Iterator<Item = &'static str> {
-    ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).chain(file_sink::SETTINGS).copied().chain(ScanSettings::names())
+    let of_writes = WRITE_SETTINGS.iter().chain(file_sink::SETTINGS).chain(mysql::sink::SETTINGS);
+    ENGINE_SETTINGS.iter().chain(of_writes).copied().chain(ScanSettings::names())
 }
 
 /// The setting that a name means: DataWorks and DataX write `loadBytes` for `load_bytes`.
@@ -120,7 +130,7 @@ fn create_catalog(
     folder: Option<&Path>,
     scope: &mut Scope,
 ) -> Result<Vec<String>> {
-    let mut options = options_of(properties);
+    let mut options = options_of(properties, scope);
     if let Some(comment) = comment {
         options.retain(|(known, _)| !known.eq_ignore_ascii_case("comment"));
         options.push(("comment".to_owned(), OptionValue::Text(Secret::new(comment))));
@@ -166,7 +176,7 @@ fn alter_catalog(
     let text = name.parts.join(".");
     let handle = scope.catalogs.get(&text).ok_or_else(|| scope.catalogs.unknown(&text).at(name.position.clone()))?;
     let mut definition = handle.definition.clone();
-    for (key, value) in options_of(properties) {
+    for (key, value) in options_of(properties, scope) {
         if key.eq_ignore_ascii_case("type") {
             return Err(SynclineError::from(ConnectorError::option("a catalog's type cannot be changed"))
                 .hint("DROP CATALOG, then CREATE it anew")
@@ -187,11 +197,11 @@ fn alter_catalog(
     Ok(Vec::new())
 }
 
-fn options_of(properties: &[Property]) -> Vec<(String, OptionValue)> {
+fn options_of(properties: &[Property], scope: &Scope) -> Vec<(String, OptionValue)> {
     let mut options: Vec<(String, OptionValue)> = Vec::with_capacity(properties.len());
     for property in properties {
         options.retain(|(known, _)| !known.eq_ignore_ascii_case(&property.name));
-        options.push((property.name.clone(), OptionValue::from(property)));
+        options.push((property.name.clone(), scope.with_secret(OptionValue::from(property))));
     }
     options
 }
@@ -208,7 +218,9 @@ fn create_external_table(
     }
     let entry = ExternalTableEntry::new(table.clone(), folder.map(Path::to_owned));
     let warnings = entry.check(scope).map_err(|error| error.at(table.name.position.clone()))?;
-    if let Some(known) = scope.tables.get(&name) {
+    // a temporary table stands before a kept one, whose definition stays as it is
+    let stands = |known: &&Arc<ExternalTableEntry>| !(table.is_temporary && (table.or_replace || known.is_stored));
+    if let Some(known) = scope.tables.get(&name).filter(stands) {
         if !table.if_not_exists {
             return Err(exists("an external table", &name)
                 .hint("DROP TABLE it first, or write IF NOT EXISTS")
@@ -293,11 +305,14 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
     }
     // a value that no write or read takes is found here, not when the first one is reached
     let given: Options = [(setting, value)].into_iter().collect();
-    if WRITE_SETTINGS.contains(&setting) {
+    // each system has modes of its own: which one a value is for is known when a write is planned
+    let is_of_mysql = setting == "write_mode" && mysql::sink::is_write_mode(value);
+    if WRITE_SETTINGS.contains(&setting) && !is_of_mysql {
         WriteSettings::parse(&Options::new(), &given, &Options::new())?;
     }
     ScanSettings::parse(&given, &Options::new())?;
     file_sink::check_settings(&given)?;
+    mysql::sink::check_settings(&given)?;
     scope.settings.insert(setting.to_owned(), value.to_owned());
     Ok(Vec::new())
 }

@@ -59,7 +59,7 @@ impl Step {
         match &self.statement {
             Statement::Session(session) => match session.as_ref() {
                 // what holds a signature or password is never stored, and so is gone
-                SessionStatement::CreateExternalTable(table) => is_storable(&table.location),
+                SessionStatement::CreateExternalTable(table) => !table.is_temporary && is_storable(&table.location),
                 SessionStatement::AddPartitions { partitions, .. } => {
                     partitions.iter().filter_map(|partition| partition.location.as_deref()).all(is_storable)
                 }
@@ -100,6 +100,8 @@ impl Step {
             snapshot: Vec::new(),
             bytes_written: None,
             seconds: None,
+            wait_reader_seconds: None,
+            wait_writer_seconds: None,
             labels: Vec::new(),
             resume_until: None,
             rejects_file: None,

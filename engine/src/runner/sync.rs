@@ -19,7 +19,7 @@ use syncline_connectors::sink::{
 };
 use syncline_sql::statement::{self, Insert, InsertColumns};
 
-use super::progress::{note_snapshots, scan_numbers};
+use super::progress::{note_snapshots, scan_numbers, waits};
 use super::rejects::StatementRejects;
 use super::write_target::WriteTarget;
 use super::{Context, partitions};
@@ -114,6 +114,7 @@ impl Write {
             journal,
             rejects,
             timezone: scope.engine.timezone().to_owned(),
+            spill: Arc::clone(&scope.engine.shared.spill),
         }
     }
 }
@@ -240,11 +241,14 @@ pub(super) async fn run_write(
         Ok(plan_insert(&state, plan, write, rejects.log(), scope.engine.timezone()).await?)
     };
     let insert = context.until_stopped(planning).await?;
-    let result = execute(context, &state, &insert, report).await;
+    let result = execute(context, &state, &insert, rejects, report).await;
 
     let scanned = scan_numbers(&insert.plan, &state);
     report.rows_read = Some(scanned.rows + rejects.scanned());
     report.bytes_read = scanned.bytes;
+    let waited = waits(&insert.plan);
+    report.wait_reader_seconds = waited.for_reader.map(|time| time.as_secs_f64());
+    report.wait_writer_seconds = waited.for_writer.map(|time| time.as_secs_f64());
     note_snapshots(context, &state, report).await;
     let settled = tokio::time::timeout(ROLL_BACK_TIMEOUT, insert.handle.settled()).await;
     let settled = settled.unwrap_or(WriteState::Unknown);
@@ -375,6 +379,7 @@ async fn execute(
     context: &Context,
     state: &SessionState,
     insert: &PlannedInsert,
+    rejects: &StatementRejects,
     report: &StatementReport,
 ) -> Result<()> {
     let mut rows = execute_stream(Arc::clone(&insert.plan), state.task_ctx())?;
@@ -394,6 +399,7 @@ async fn execute(
             _ = ticks.tick() => {
                 let scanned = scan_numbers(&insert.plan, state);
                 let written = insert.handle.progress();
+                let waited = waits(&insert.plan);
                 context.events.send_if_room(RunEvent::Progress {
                     index: report.index,
                     rows_read: scanned.rows,
@@ -401,6 +407,9 @@ async fn execute(
                     bytes_read: scanned.bytes.unwrap_or(0),
                     bytes_written: written.bytes,
                     done: scanned.done(),
+                    rows_rejected: rejects.count(),
+                    wait_reader: waited.for_reader,
+                    wait_writer: waited.for_writer,
                 });
             }
         }

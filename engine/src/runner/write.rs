@@ -115,6 +115,8 @@ pub(super) async fn run(
         snapshot: Vec::new(),
         bytes_written: None,
         seconds: None,
+        wait_reader_seconds: None,
+        wait_writer_seconds: None,
         labels: Vec::new(),
         resume_until: None,
         rejects_file: None,

@@ -23,6 +23,8 @@ pub(super) enum WriteTarget {
     Table(String),
     /// The files of COPY or INSERT OVERWRITE DIRECTORY.
     Files(Box<TargetFiles>),
+    /// `COPY … TO 'discard:'`: the rows are counted and dropped.
+    Discard,
 }
 
 /// A location that rows are written to.
@@ -45,16 +47,16 @@ impl WriteTarget {
         match target {
             InsertTarget::Table(name) => Self::of_table(scope, names::resolve_target(scope, name).await?)
                 .map_err(|error| error.at(name.position.clone())),
-            InsertTarget::Files(files) => Ok(Self::Files(Box::new(TargetFiles {
-                files: files.as_ref().clone(),
+            InsertTarget::Files(files) => {
+                if is_discard(files) {
+                    return Ok(Self::Discard);
+                }
                 // what is said of reading concerns the source
-                properties: properties
-                    .iter()
-                    .filter(|property| ScanSettings::canonical(&property.name).is_none())
-                    .cloned()
-                    .collect(),
-                folder: folder.map(Path::to_owned),
-            }))),
+                let is_of_write = |property: &&Property| ScanSettings::canonical(&property.name).is_none();
+                let properties = properties.iter().filter(is_of_write).cloned().collect();
+                let (files, folder) = (files.as_ref().clone(), folder.map(Path::to_owned));
+                Ok(Self::Files(Box::new(TargetFiles { files, properties, folder })))
+            }
         }
     }
 
@@ -72,7 +74,7 @@ impl WriteTarget {
         match self {
             Self::Remote(key) => (key.database.clone(), key.table.clone()),
             Self::Table(name) => (DEFAULT_DATABASE.to_owned(), name.clone()),
-            Self::Files(_) => (String::new(), self.to_string()),
+            Self::Files(_) | Self::Discard => (String::new(), self.to_string()),
         }
     }
 
@@ -99,8 +101,17 @@ impl WriteTarget {
                 }
                 Ok(file_sink::plan_write(planned.target, request).await?)
             }
+            Self::Discard => {
+                let columns = file_target::columns_of(&request.source);
+                Ok(file_sink::plan_discard(&columns, request)?)
+            }
         }
     }
+}
+
+/// Whether a location is the one whose rows are dropped.
+pub(super) fn is_discard(files: &FilesTarget) -> bool {
+    files.location == file_sink::DISCARD
 }
 
 /// The table's full name, or the location without what may be a secret in it.
@@ -110,6 +121,7 @@ impl fmt::Display for WriteTarget {
             Self::Remote(key) => key.fmt(f),
             Self::Table(name) => write!(f, "{SYNCLINE}.{DEFAULT_DATABASE}.{name}"),
             Self::Files(to) => f.write_str(&without_password(&to.files.location)),
+            Self::Discard => f.write_str(file_sink::DISCARD),
         }
     }
 }

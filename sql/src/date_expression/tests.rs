@@ -113,6 +113,31 @@ fn hours_pass_and_days_are_days_of_the_calendar_when_clocks_are_put_forward_and_
     }
 }
 
+#[test]
+fn a_midnight_that_does_not_exist_and_an_hour_that_is_twice_have_neighbours() {
+    for (zone, expression, cyctime, expected) in [
+        // at 0:00 the clock showed 1:00: what was planned for that midnight began at 1:00
+        ("America/Sao_Paulo", "$[yyyymmddhh24mi]", "2018-11-04 00:00:00", "201811040000"),
+        ("America/Sao_Paulo", "$[yyyymmddhh24mi-1/24]", "2018-11-04 00:00:00", "201811032300"),
+        ("America/Sao_Paulo", "$[yyyymmddhh24mi+1/24]", "2018-11-04 00:00:00", "201811040200"),
+        ("America/Sao_Paulo", "$[yyyymmdd-1]", "2018-11-04 00:00:00", "20181103"),
+        ("America/Sao_Paulo", "$[yyyymmddhh24mi-1]", "2018-11-05 00:00:00", "201811040000"),
+        ("Asia/Beirut", "$[yyyymmddhh24mi-1/24/60]", "2021-03-28 00:00:00", "202103272359"),
+        ("Asia/Beirut", "$[yyyymmddhh24-23/24]", "2021-03-29 00:00:00", "2021032801"),
+        // 1:00 to 2:00 twice: the first is meant, and an hour later it is the second
+        ("America/New_York", "$[yyyymmddhh24mi-1/24]", "2024-11-03 01:30:00", "202411030030"),
+        ("America/New_York", "$[yyyymmddhh24mi+1/24]", "2024-11-03 01:30:00", "202411030130"),
+        ("America/New_York", "$[yyyymmddhh24mi+2/24]", "2024-11-03 01:30:00", "202411030230"),
+        // Samoa had no 30 December 2011
+        ("Pacific/Apia", "$[yyyymmddhh24-1/24]", "2011-12-31 00:00:00", "2011122923"),
+        ("Pacific/Apia", "$[yyyymmdd-1]", "2011-12-31 00:00:00", "20111230"),
+    ] {
+        let clocks = clocks(cyctime, None, TimeZone::get(zone).unwrap());
+        let found = evaluate_parameter(expression, &Parameters::new(clocks)).unwrap();
+        assert_eq!(found, expected, "{expression} at {cyctime} in {zone}");
+    }
+}
+
 /// Days and seconds counted on a line of seconds, and the calendar by counting months: another way than the one that is tested.
 #[test]
 fn any_offset_is_what_the_calendar_says() {

@@ -34,6 +34,8 @@ pub(crate) fn external_table(cursor: &mut Cursor<'_>, start: usize) -> Result<Ex
     Ok(ExternalTable {
         name,
         if_not_exists,
+        or_replace: false,
+        is_temporary: false,
         columns: clauses.columns,
         partition_columns: clauses.partition_columns,
         comment: clauses.comment,

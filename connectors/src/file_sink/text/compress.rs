@@ -14,7 +14,7 @@ pub(super) fn suffix(compression: Compression) -> Option<&'static str> {
         Compression::Gzip => Some("gz"),
         Compression::Zstd => Some("zst"),
         Compression::Bzip2 => Some("bz2"),
-        Compression::Auto | Compression::None | Compression::Deflate => None,
+        Compression::Auto | Compression::None | Compression::Deflate | Compression::Zip => None,
     }
 }
 
@@ -33,7 +33,7 @@ impl Compressor {
             // 0 is the library's own default level
             Compression::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), 0).map_err(failed)?),
             Compression::Bzip2 => Self::Bzip2(BzEncoder::new(Vec::new(), bzip2::Compression::default())),
-            Compression::Auto | Compression::None | Compression::Deflate => Self::Plain,
+            Compression::Auto | Compression::None | Compression::Deflate | Compression::Zip => Self::Plain,
         })
     }
 

@@ -111,8 +111,8 @@ impl TextFormatter {
         };
         let compression = match options.compression {
             Compression::Auto => Compression::None,
-            Compression::Deflate => {
-                let message = "files are not written with deflate; use gzip, zstd, bzip2 or none";
+            Compression::Deflate | Compression::Zip => {
+                let message = "files are written with neither deflate nor zip; use gzip, zstd, bzip2 or none";
                 return Err(ConnectorError::new(ErrorCode::Unsupported, message));
             }
             other => other,

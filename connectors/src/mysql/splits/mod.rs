@@ -165,11 +165,11 @@ async fn by_column(
 
 /// About how many rows the table has, and how many of them the filters leave.
 async fn estimate(connection: &mut Connection, scan: &ScanDescription) -> Result<(u64, u64)> {
-    let whole = ScanDescription { predicate: None, ..scan.clone() };
+    let whole = ScanDescription { predicate: None, condition: None, ..scan.clone() };
     let rows = server::estimate_of(connection, &whole.select(&Split::Whole, true)?.0).await?;
-    let wanted = match &scan.predicate {
-        Some(_) => server::estimate_of(connection, &scan.select(&Split::Whole, true)?.0).await?.min(rows),
-        None => rows,
+    let wanted = match scan.predicate.is_some() || scan.condition.is_some() {
+        true => server::estimate_of(connection, &scan.select(&Split::Whole, true)?.0).await?.min(rows),
+        false => rows,
     };
     Ok((rows, wanted))
 }

@@ -3,10 +3,13 @@
 mod allocations;
 mod property;
 
+use arrow::datatypes::i256;
 use mysql_common::Value;
 use mysql_common::constants::{ColumnFlags, ColumnType};
 use mysql_common::proto::MySerialize;
 
+use super::decimal::{decimal128, decimal256};
+use super::values::bits;
 use super::*;
 
 /// A row of the binary protocol, in the forms that the descriptions say.

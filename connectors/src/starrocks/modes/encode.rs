@@ -23,7 +23,9 @@ pub(super) struct LoadEncoder {
     compressor: Compressor,
     /// Of an Arrow load.
     arrow: ArrowStream,
+    /// The batch that was encoded last, until it is taken.
     scratch: Vec<u8>,
+    encoded_rows: u64,
     rows: u64,
     plain_bytes: u64,
     sent_bytes: u64,
@@ -33,7 +35,16 @@ impl LoadEncoder {
     pub(super) fn new(target: &WriteTarget, encoding: Encoding) -> Result<Self> {
         let compressor = Compressor::new(target.compression_of(encoding))?;
         let arrow = target.arrow().stream();
-        Ok(Self { encoding, compressor, arrow, scratch: Vec::new(), rows: 0, plain_bytes: 0, sent_bytes: 0 })
+        Ok(Self {
+            encoding,
+            compressor,
+            arrow,
+            scratch: Vec::new(),
+            encoded_rows: 0,
+            rows: 0,
+            plain_bytes: 0,
+            sent_bytes: 0,
+        })
     }
 
     pub(super) fn encoding(&self) -> Encoding {
@@ -58,28 +69,43 @@ impl LoadEncoder {
     /// Appends the rows of a batch that the format carries, and says how many; the others become rejects, with the way out for them.
     pub(super) fn push(&mut self, target: &WriteTarget, batch: &RecordBatch, way_out: &str) -> Result<u64> {
         let batch = without(target, batch, &target.uncarried(self.encoding, batch), way_out)?;
+        self.encode(target, &batch)?;
+        self.take()?;
+        Ok(batch.num_rows() as u64)
+    }
+
+    /// Encodes a batch that the format carries, behind the rows that were taken; says how many bytes the load would have with it, before they are
+    /// compressed. It is a part of the load once it is taken; a load that does not take it takes none after it.
+    pub(super) fn encode(&mut self, target: &WriteTarget, batch: &RecordBatch) -> Result<u64> {
         let out = &mut self.scratch;
         out.clear();
         match self.encoding {
-            Encoding::Csv => target.csv().encode(&batch, out)?,
-            Encoding::EnclosedCsv => target.enclosed().encode(&batch, out)?,
-            Encoding::Arrow => self.arrow.encode(&batch, out)?,
+            Encoding::Csv => target.csv().encode(batch, out)?,
+            Encoding::EnclosedCsv => target.enclosed().encode(batch, out)?,
+            Encoding::Arrow => self.arrow.encode(batch, out)?,
             Encoding::Json => {
                 if self.plain_bytes == 0 {
                     target.json().open(out);
                 }
-                target.json().encode(&batch, self.rows == 0, out)?;
+                target.json().encode(batch, self.rows == 0, out)?;
             }
         }
-        self.rows += batch.num_rows() as u64;
-        self.plain_bytes += out.len() as u64;
-        self.compressor.write(out)?;
-        Ok(batch.num_rows() as u64)
+        self.encoded_rows = batch.num_rows() as u64;
+        Ok(self.plain_bytes + out.len() as u64)
     }
 
-    /// The next piece, if there is enough for one.
-    pub(super) fn full_piece(&mut self) -> Option<Bytes> {
-        if self.compressor.ready() < PIECE_BYTES {
+    /// Takes what was encoded last.
+    pub(super) fn take(&mut self) -> Result<()> {
+        self.rows += std::mem::take(&mut self.encoded_rows);
+        self.plain_bytes += self.scratch.len() as u64;
+        self.compressor.write(&self.scratch)?;
+        self.scratch.clear();
+        Ok(())
+    }
+
+    /// The next piece, if there is enough for one of so many bytes.
+    pub(super) fn full_piece(&mut self, least: usize) -> Option<Bytes> {
+        if self.compressor.ready() < least {
             return None;
         }
         let piece = self.compressor.take();
@@ -141,4 +167,9 @@ pub(super) fn left_out(batch: &RecordBatch, uncarried: &[Uncarried]) -> Result<R
     }
     filter_record_batch(batch, &BooleanArray::from(keep))
         .map_err(|error| ConnectorError::internal("cannot leave out rows").with_source(error))
+}
+
+/// What a batch takes of memory.
+pub(super) fn memory_of(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }

@@ -47,7 +47,7 @@ enum State {
     Ended(Option<(ErrorCode, String)>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Holding {
     rows: HeldRows,
     /// Whose each of the held batches is.
@@ -57,6 +57,10 @@ struct Holding {
 }
 
 impl Holding {
+    fn new(target: &WriteTarget) -> Self {
+        Self { rows: HeldRows::new(target), owners: Vec::new(), ended: BTreeSet::new() }
+    }
+
     /// What a writer that opens the gate sends on, and what is left to the others.
     fn divide(self, opener: usize) -> (Vec<HeldBatch>, BTreeMap<usize, Vec<HeldBatch>>) {
         let (mut of_opener, mut of_others) = (Vec::new(), BTreeMap::<usize, Vec<HeldBatch>>::new());
@@ -72,11 +76,12 @@ impl Holding {
 
 impl GateSink {
     pub(in super::super) fn new(target: Arc<WriteTarget>, next: Arc<dyn Sink>) -> Self {
+        let holding = Holding::new(&target);
         Self {
             shared: Arc::new(Gate {
                 target,
                 next,
-                state: Mutex::new(State::Holding(Holding::default())),
+                state: Mutex::new(State::Holding(holding)),
                 cancelled: CancellationToken::new(),
                 opened: AtomicBool::new(false),
                 sent: AtomicBool::new(false),
@@ -172,10 +177,11 @@ impl GateWriter {
                 self.bytes += weight.bytes;
                 Ok(None)
             }
-            State::Holding(held) => {
-                let held = std::mem::take(held);
+            State::Holding(_) => {
                 // Until the next mode has begun there is nothing to go back to.
-                *state = State::Ended(None);
+                let State::Holding(held) = std::mem::replace(&mut *state, State::Ended(None)) else {
+                    return Err(ended());
+                };
                 shared.opened.store(true, Ordering::Relaxed);
                 let begun = tokio::select! {
                     () = shared.cancelled.cancelled() => return Err(ended()),

@@ -2,13 +2,11 @@
 //! are in a file ([`HeldBatches`]).
 
 use arrow::record_batch::RecordBatch;
-use bytes::Bytes;
 
-use super::super::spill_file::not_kept;
-use super::super::stream_load::body::KeptPieces;
+use super::super::kept::{Keeper, Kept, KeptMemory, MAX_KEPT_BYTES};
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::write_options::Format;
-use super::encode::{LoadEncoder, left_out};
+use super::encode::{LoadEncoder, PIECE_BYTES, left_out, memory_of};
 use super::held_batch::{HeldBatch, HeldBatches};
 use super::target::{Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -23,7 +21,7 @@ const JSON_TOO_LARGE: &str = "JSON, which could carry it, is ruled out: the load
 pub(super) const LEAVE_THE_FORMAT: &str = "leave format, delimiters and \"columns\" to syncline, which then chooses one that carries it, or allow such rows with \"error_limit\"";
 
 /// Batches with what they weigh.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HeldRows {
     batches: HeldBatches,
     bytes: u64,
@@ -48,8 +46,7 @@ impl Weight {
     /// Weighs a batch; `scratch` is a buffer to reuse.
     pub(super) fn of(target: &WriteTarget, batch: &RecordBatch, scratch: &mut Vec<u8>) -> Result<Self> {
         scratch.clear();
-        let memory =
-            batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum();
+        let memory = memory_of(batch) as u64;
         let (bytes, has_uncarried) = match target.format() {
             Format::Json => {
                 // What JSON cannot carry becomes a reject when the load is encoded.
@@ -71,8 +68,7 @@ impl Weight {
         Ok(Self { bytes, memory, has_uncarried })
     }
 
-    /// Whether a batch is too much for one load by itself.
-    pub(super) fn exceeds(self, load_bytes: u64) -> bool {
+    fn exceeds(self, load_bytes: u64) -> bool {
         self.bytes > load_bytes || self.memory > load_bytes.saturating_mul(MEMORY_FACTOR)
     }
 }
@@ -81,22 +77,23 @@ impl Weight {
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) encoding: Encoding,
-    pub(super) pieces: KeptPieces,
+    pub(super) pieces: Vec<Kept>,
     pub(super) rows: u64,
     pub(super) bytes: u64,
 }
 
 impl HeldRows {
+    pub(super) fn new(target: &WriteTarget) -> Self {
+        let batches = HeldBatches::new(target.spill());
+        Self { batches, bytes: 0, memory: 0, rows: 0, has_uncarried: false }
+    }
+
     pub(super) fn push(&mut self, batch: RecordBatch, weight: Weight) -> Result<()> {
         self.bytes += weight.bytes;
         self.memory += weight.memory;
         self.rows += batch.num_rows() as u64;
         self.has_uncarried |= weight.has_uncarried;
         self.batches.push(batch, weight.memory)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0
     }
 
     /// Whether a batch of this weight fits as well into one load.
@@ -119,16 +116,16 @@ impl HeldRows {
     }
 
     /// Encodes the rows. Rows that the format cannot carry become rejects; the error is the reject log's when there are too many.
-    pub(super) fn encode(self, target: &WriteTarget) -> Result<Encoded> {
+    pub(super) async fn encode(self, target: &WriteTarget) -> Result<Encoded> {
         match target.format() {
-            Format::CsvOrJson(_) if !self.has_uncarried => self.encode_as(target, Encoding::Csv, ""),
-            Format::CsvOrJson(_) => self.encode_as_carried(target),
+            Format::CsvOrJson(_) if !self.has_uncarried => self.encode_as(target, Encoding::Csv, "").await,
+            Format::CsvOrJson(_) => self.encode_as_carried(target).await,
             Format::Csv(_) if target.options().encloses => {
-                self.encode_as(target, Encoding::EnclosedCsv, LEAVE_THE_FORMAT)
+                self.encode_as(target, Encoding::EnclosedCsv, LEAVE_THE_FORMAT).await
             }
-            Format::Csv(_) => self.encode_as(target, Encoding::Csv, LEAVE_THE_FORMAT),
-            Format::Arrow => self.encode_as(target, Encoding::Arrow, ""),
-            Format::Json => match self.encode_json(target)? {
+            Format::Csv(_) => self.encode_as(target, Encoding::Csv, LEAVE_THE_FORMAT).await,
+            Format::Arrow => self.encode_as(target, Encoding::Arrow, "").await,
+            Format::Json => match self.encode_json(target).await? {
                 Some(encoded) => Ok(encoded),
                 None => Err(ConnectorError::new(
                     ErrorCode::Unsupported,
@@ -172,71 +169,94 @@ impl HeldRows {
 
     /// The first format that the server reads and that carries every row: enclosed CSV, JSON, Arrow. Where none does, the few rows that CSV
     /// cannot carry are the rejects.
-    fn encode_as_carried(self, target: &WriteTarget) -> Result<Encoded> {
+    async fn encode_as_carried(self, target: &WriteTarget) -> Result<Encoded> {
         let has_enclosed = target.options().has_enclosed_csv;
         if has_enclosed && self.is_carried_by(target, Encoding::EnclosedCsv)? {
-            return self.encode_as(target, Encoding::EnclosedCsv, "");
+            return self.encode_as(target, Encoding::EnclosedCsv, "").await;
         }
         let obstacle = self.json_obstacle(target)?;
         if obstacle.is_none()
-            && let Some(encoded) = self.encode_json(target)?
+            && let Some(encoded) = self.encode_json(target).await?
         {
             return Ok(encoded);
         }
         if target.knows_arrow() {
-            return self.encode_as(target, Encoding::Arrow, "");
+            return self.encode_as(target, Encoding::Arrow, "").await;
         }
         let way_out = obstacle.unwrap_or_else(|| JSON_TOO_LARGE.to_owned());
-        self.encode_as(target, if has_enclosed { Encoding::EnclosedCsv } else { Encoding::Csv }, &way_out)
+        self.encode_as(target, if has_enclosed { Encoding::EnclosedCsv } else { Encoding::Csv }, &way_out).await
     }
 
     /// Each batch is let go as soon as it is encoded.
-    fn encode_as(self, target: &WriteTarget, encoding: Encoding, way_out: &str) -> Result<Encoded> {
-        let mut encoder = LoadEncoder::new(target, encoding)?;
-        let mut pieces = KeptPieces::default();
+    async fn encode_as(self, target: &WriteTarget, encoding: Encoding, way_out: &str) -> Result<Encoded> {
+        let mut load = EncodedLoad::new(target, encoding)?;
         for batch in self.batches.into_vec() {
-            encoder.push(target, &batch.read()?, way_out)?;
-            keep(&mut pieces, encoder.full_piece())?;
+            load.encoder.push(target, &batch.read()?, way_out)?;
+            load.keep().await?;
         }
-        encoded(encoder, target, pieces)
+        load.end(target).await
     }
 
     /// Why JSON cannot carry all rows; None if it can.
     fn json_obstacle(&self, target: &WriteTarget) -> Result<Option<String>> {
         for batch in self.batches.iter() {
-            if let Some(found) = target.uncarried(Encoding::Json, &batch.read()?).into_iter().next() {
-                let column = &target.columns()[found.column].name;
-                return Ok(Some(format!(
-                    "JSON, which could carry it, is ruled out: column {column} {} in a row of the same load; allow such rows with \"error_limit\", or write them by a statement of their own",
-                    found.reason
-                )));
+            if let Some(obstacle) = json_obstacle(target, &batch.read()?) {
+                return Ok(Some(obstacle));
             }
         }
         Ok(None)
     }
 
     /// None if it is more than the server takes as JSON.
-    fn encode_json(&self, target: &WriteTarget) -> Result<Option<Encoded>> {
-        let mut encoder = LoadEncoder::new(target, Encoding::Json)?;
-        let mut pieces = KeptPieces::default();
+    async fn encode_json(&self, target: &WriteTarget) -> Result<Option<Encoded>> {
+        let mut load = EncodedLoad::new(target, Encoding::Json)?;
         for batch in self.batches.iter() {
-            encoder.push(target, &batch.read()?, "")?;
-            keep(&mut pieces, encoder.full_piece())?;
-            if !target.takes_json_of(encoder.plain_bytes() + 1) {
+            load.encoder.push(target, &batch.read()?, "")?;
+            load.keep().await?;
+            if !target.takes_json_of(load.encoder.plain_bytes() + 1) {
                 return Ok(None);
             }
         }
-        encoded(encoder, target, pieces).map(Some)
+        load.end(target).await.map(Some)
     }
 }
 
-fn keep(pieces: &mut KeptPieces, piece: Option<Bytes>) -> Result<()> {
-    piece.map_or(Ok(()), |piece| pieces.push(piece)).map_err(|error| not_kept(&error))
+/// Why JSON cannot carry all rows of a batch; None if it can.
+pub(super) fn json_obstacle(target: &WriteTarget, batch: &RecordBatch) -> Option<String> {
+    let found = target.uncarried(Encoding::Json, batch).into_iter().next()?;
+    let column = &target.columns()[found.column].name;
+    Some(format!(
+        "JSON, which could carry it, is ruled out: column {column} {} in a row of the same load; allow such rows with \"error_limit\", or write them by a statement of their own",
+        found.reason
+    ))
 }
 
-/// What an encoder made of a load's rows.
-fn encoded(mut encoder: LoadEncoder, target: &WriteTarget, mut pieces: KeptPieces) -> Result<Encoded> {
-    let last = encoder.finish(target)?;
-    keep(&mut pieces, Some(last).filter(|last| !last.is_empty()))?;
-    Ok(Encoded { encoding: encoder.encoding(), pieces, rows: encoder.rows(), bytes: encoder.sent_bytes() })
+/// A load's rows on their way to bytes.
+struct EncodedLoad {
+    encoder: LoadEncoder,
+    keeper: Keeper,
+    pieces: Vec<Kept>,
+}
+
+impl EncodedLoad {
+    fn new(target: &WriteTarget, encoding: Encoding) -> Result<Self> {
+        let keeper = Keeper::new(KeptMemory::new(MAX_KEPT_BYTES), target.spill());
+        Ok(Self { encoder: LoadEncoder::new(target, encoding)?, keeper, pieces: Vec::new() })
+    }
+
+    async fn keep(&mut self) -> Result<()> {
+        if let Some(piece) = self.encoder.full_piece(PIECE_BYTES) {
+            self.pieces.push(self.keeper.keep(piece).await?);
+        }
+        Ok(())
+    }
+
+    async fn end(mut self, target: &WriteTarget) -> Result<Encoded> {
+        let last = self.encoder.finish(target)?;
+        if !last.is_empty() {
+            self.pieces.push(self.keeper.keep(last).await?);
+        }
+        let (encoder, pieces) = (self.encoder, self.pieces);
+        Ok(Encoded { encoding: encoder.encoding(), pieces, rows: encoder.rows(), bytes: encoder.sent_bytes() })
+    }
 }

@@ -4,14 +4,14 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 
-use super::super::spill_file::{SpillFile, Spilled, not_kept};
 use crate::error::{ConnectorError, Result};
+use crate::spill::{SpillFile, SpillQuota, Spilled};
 
 /// What waits in memory of one write's rows. What waits for its load is read once, and a system's cache gives it back as fast as it is copied.
 const IN_MEMORY_BYTES: u64 = 8 << 20;
 
 /// Batches in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HeldBatches {
     batches: Vec<HeldBatch>,
     memory: u64,
@@ -28,6 +28,10 @@ pub(super) enum HeldBatch {
 }
 
 impl HeldBatches {
+    pub(super) fn new(quota: &SpillQuota) -> Self {
+        Self { batches: Vec::new(), memory: 0, file: quota.file(), scratch: Vec::new() }
+    }
+
     /// Holds a batch that takes so much memory.
     pub(super) fn push(&mut self, batch: RecordBatch, memory: u64) -> Result<()> {
         if self.memory + memory <= IN_MEMORY_BYTES {
@@ -39,7 +43,7 @@ impl HeldBatches {
         let mut writer = StreamWriter::try_new(&mut self.scratch, &batch.schema()).map_err(not_arrow)?;
         writer.write(&batch).and_then(|()| writer.finish()).map_err(not_arrow)?;
         drop(writer);
-        let spilled = self.file.append(&self.scratch).map_err(|error| not_kept(&error))?;
+        let spilled = self.file.append(&self.scratch)?;
         self.batches.push(HeldBatch::InFile(spilled));
         Ok(())
     }
@@ -60,7 +64,7 @@ impl HeldBatch {
             Self::InMemory(batch) => return Ok(batch.clone()),
             Self::InFile(spilled) => spilled,
         };
-        let stream = spilled.read().map_err(|error| not_kept(&error))?;
+        let stream = spilled.read()?;
         let batch = StreamReader::try_new(stream.as_slice(), None).map_err(not_arrow)?.next();
         batch.ok_or_else(|| ConnectorError::internal("a batch that was kept is not there"))?.map_err(not_arrow)
     }
@@ -87,7 +91,7 @@ mod tests {
 
     #[test]
     fn batches_come_back_as_they_were_from_memory_and_from_the_file() {
-        let mut held = HeldBatches::default();
+        let mut held = HeldBatches::new(&SpillQuota::alone(u64::MAX));
         let batches: Vec<RecordBatch> = (0..5).map(batch).collect();
         for batch in &batches {
             held.push(batch.clone(), IN_MEMORY_BYTES / 2).unwrap();

@@ -4,25 +4,26 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::record_batch::RecordBatch;
-use async_trait::async_trait;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::super::kept::{KeptMemory, MAX_KEPT_BYTES};
 use super::super::stream_load::label::Label;
 use super::super::stream_load::response::LabelState;
-use super::held::{HeldRows, Weight};
+use super::loads_writer::LoadsWriter;
 use super::target::{Committed, VISIBLE_PAUSE, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::{CommitToken, WriteSummary, Writer};
+use crate::sink::{WriteSummary, Writer};
 
 /// The loads of one write.
 #[derive(Debug)]
 pub(super) struct ParallelLoads {
-    target: Arc<WriteTarget>,
+    pub(super) target: Arc<WriteTarget>,
     loads: Mutex<Loads>,
-    cancelled: CancellationToken,
+    /// What all writers keep of the loads that are under way.
+    pub(super) memory: Arc<KeptMemory>,
+    pub(super) cancelled: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -47,23 +48,35 @@ pub(super) struct Left {
 
 impl ParallelLoads {
     pub(super) fn new(target: Arc<WriteTarget>) -> Arc<Self> {
-        Arc::new(Self { target, loads: Mutex::default(), cancelled: CancellationToken::new() })
+        let memory = KeptMemory::new(MAX_KEPT_BYTES);
+        Arc::new(Self { target, loads: Mutex::default(), memory, cancelled: CancellationToken::new() })
     }
 
-    /// A writer of this write. All writers together keep `load_bytes`, so that memory does not grow with their number.
+    /// A writer of this write.
     pub(super) fn writer(self: &Arc<Self>, writer: usize, writers: usize) -> Box<dyn Writer> {
-        Box::new(LoadsWriter {
-            shared: self.clone(),
-            writer,
-            writers,
-            sequence: 0,
-            load_bytes: (self.target.options().settings.load_bytes / writers.max(1) as u64).max(1),
-            held: HeldRows::default(),
-            rows: 0,
-            bytes: 0,
-            labels: Vec::new(),
-            scratch: Vec::new(),
-        })
+        Box::new(LoadsWriter::new(self.clone(), writer, writers))
+    }
+
+    /// Enters a load that is about to be sent. From here on the server may have it, and an abort asks for it.
+    pub(super) fn open(&self, label: &Label) -> Result<()> {
+        let mut loads = self.loads.lock();
+        // Under the lock that an abort takes for its list, so that no label is missing there.
+        if self.cancelled.is_cancelled() {
+            return Err(ended());
+        }
+        loads.open.push(label.clone());
+        Ok(())
+    }
+
+    /// Enters what became of a load.
+    pub(super) fn closed(&self, label: &Label, outcome: Result<Committed>) -> Result<()> {
+        let mut loads = self.loads.lock();
+        // A load of unknown outcome stays open, for abort to ask again.
+        if !matches!(&outcome, Err(error) if error.code() == ErrorCode::Unknown) {
+            loads.open.retain(|open| open != label);
+        }
+        loads.committed.push(outcome?);
+        Ok(())
     }
 
     /// What the committed loads did, with the labels of those that are named. They are taken: the write is theirs no longer.
@@ -162,114 +175,7 @@ impl ParallelLoads {
     }
 }
 
-struct LoadsWriter {
-    shared: Arc<ParallelLoads>,
-    writer: usize,
-    writers: usize,
-    sequence: u64,
-    /// The size of this writer's loads.
-    load_bytes: u64,
-    held: HeldRows,
-    rows: u64,
-    bytes: u64,
-    labels: Vec<String>,
-    scratch: Vec<u8>,
-}
-
-impl LoadsWriter {
-    /// Holds rows, and sends a load whenever one is full. A batch that is larger than a load is cut in two, and those again.
-    async fn hold(&mut self, batch: RecordBatch) -> Result<()> {
-        let shared = self.shared.clone();
-        let options = shared.target.options();
-        let mut waiting = vec![batch];
-        while let Some(batch) = waiting.pop() {
-            let room = options.settings.load_rows.map_or(u64::MAX, |rows| rows - self.held.rows().min(rows));
-            if room == 0 {
-                self.flush().await?;
-                waiting.push(batch);
-                continue;
-            }
-            let room = usize::try_from(room).unwrap_or(usize::MAX);
-            if batch.num_rows() > room {
-                waiting.push(batch.slice(room, batch.num_rows() - room));
-                waiting.push(batch.slice(0, room));
-                continue;
-            }
-            let weight = Weight::of(&shared.target, &batch, &mut self.scratch)?;
-            if weight.exceeds(self.load_bytes) && batch.num_rows() > 1 {
-                let half = batch.num_rows() / 2;
-                waiting.push(batch.slice(half, batch.num_rows() - half));
-                waiting.push(batch.slice(0, half));
-                continue;
-            }
-            if !self.held.is_empty() && !self.held.has_room_for(weight, self.load_bytes) {
-                self.flush().await?;
-            }
-            self.bytes += weight.bytes;
-            self.held.push(batch, weight)?;
-        }
-        Ok(())
-    }
-
-    /// Sends what is held as one load and waits for its outcome.
-    async fn flush(&mut self) -> Result<()> {
-        let held = std::mem::take(&mut self.held);
-        held.prepare(&self.shared.target).await;
-        let encoded = held.encode(&self.shared.target)?;
-        if encoded.rows == 0 {
-            return Ok(());
-        }
-        let label = self.shared.target.label(self.writer, self.sequence);
-        self.sequence += 1;
-        let ended = || ConnectorError::new(ErrorCode::Cancelled, "the write has ended");
-        {
-            let mut loads = self.shared.loads.lock();
-            if self.shared.cancelled.is_cancelled() {
-                return Err(ended());
-            }
-            loads.open.push(label.clone());
-        }
-        let sent = tokio::select! {
-            () = self.shared.cancelled.cancelled() => return Err(ended()),
-            sent = self.shared.target.send(label.clone(), encoded) => sent,
-        };
-        let mut loads = self.shared.loads.lock();
-        match sent {
-            Ok(committed) => {
-                loads.open.retain(|open| *open != label);
-                self.rows += committed.rows;
-                self.labels.push(label.to_string());
-                loads.committed.push(committed);
-                Ok(())
-            }
-            Err(error) => {
-                // A load of unknown outcome stays open, for abort to ask again.
-                if error.code() != ErrorCode::Unknown {
-                    loads.open.retain(|open| *open != label);
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl Writer for LoadsWriter {
-    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.hold(batch.clone()).await
-    }
-
-    fn bytes_written(&self) -> u64 {
-        self.bytes
-    }
-
-    async fn finish(mut self: Box<Self>) -> Result<CommitToken> {
-        if !self.held.is_empty() {
-            self.flush().await?;
-        }
-        Ok(CommitToken::last(self.writer, self.writers, self.rows, self.bytes, self.labels.join("\n")))
-    }
+/// The error of a writer whose write has ended without it.
+pub(super) fn ended() -> ConnectorError {
+    ConnectorError::new(ErrorCode::Cancelled, "the write has ended")
 }

@@ -17,7 +17,7 @@ use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::Label;
 use super::super::stream_load::load::Outcome;
 use super::super::write_options::Format;
-use super::encode::LoadEncoder;
+use super::encode::{LoadEncoder, PIECE_BYTES};
 use super::held::{HeldRows, LEAVE_THE_FORMAT, Weight};
 use super::target::{Committed, Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -58,7 +58,7 @@ enum State {
 
 impl SingleSink {
     pub(in super::super) fn new(target: Arc<WriteTarget>, beyond: Beyond) -> Self {
-        let state = Mutex::new(State::Holding(HeldRows::default()));
+        let state = Mutex::new(State::Holding(HeldRows::new(&target)));
         Self {
             shared: Arc::new(Single {
                 target,
@@ -162,7 +162,7 @@ pub(super) async fn send_held(
         return Err(ConnectorError::internal(format!("writers report {promised} rows, {} are held", held.rows())));
     }
     held.prepare(target).await;
-    let encoded = held.encode(target)?;
+    let encoded = held.encode(target).await?;
     // Rows that the format cannot carry may have become rejects just now.
     target.rejects().check(encoded.rows + target.rejects().count())?;
     if encoded.rows == 0 {
@@ -226,8 +226,8 @@ impl Writer for SingleWriter {
                 *state = State::Ended;
                 return Err(self.shared.too_large());
             }
-            State::Holding(held) => {
-                let held = std::mem::take(held);
+            State::Holding(_) => {
+                let State::Holding(held) = std::mem::replace(&mut *state, State::Ended) else { return Err(ended()) };
                 let streaming = Streaming::begin(&self.shared, &held, batch).await?;
                 held_before = held.into_batches();
                 // Before the first row is sent: from here on the server may have the label, and an abort has to ask for it.
@@ -320,7 +320,7 @@ impl Streaming {
         if self.encoder.encoding() == Encoding::Json {
             self.check_json_size(target)?;
         }
-        while let Some(piece) = self.encoder.full_piece() {
+        while let Some(piece) = self.encoder.full_piece(PIECE_BYTES) {
             let sent = tokio::select! {
                 () = shared.cancelled.cancelled() => return Err(ended()),
                 sent = self.pieces.send(Piece::Bytes(piece)) => sent,

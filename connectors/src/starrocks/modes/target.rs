@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::super::error::{refused_load, server_reject};
 use super::super::sink::MAX_WRITERS;
-use super::super::stream_load::body::Body;
+use super::super::stream_load::body::{Body, GrowingBody};
 use super::super::stream_load::client::StreamLoadClient;
 use super::super::stream_load::compress::Compression;
 use super::super::stream_load::headers::MAX_JSON_BYTES;
@@ -25,6 +25,8 @@ use crate::csv::{ArrowEncoder, CsvEncoder, JsonEncoder, Uncarried};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::journal::AttemptRecord;
 use crate::sink::{CommitJournal, ErrorLimit, RejectLog, TargetColumn, WriteId, WriteRequest};
+use crate::spill::SpillQuota;
+use crate::throttle::Throttles;
 
 /// `timeout` of a load whose bytes are at hand: the server's own default.
 const KEPT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -80,6 +82,9 @@ pub(in super::super) struct WriteTarget {
     journal: Arc<dyn CommitJournal>,
     rejects: Arc<dyn RejectLog>,
     slots: Arc<LoadSlots>,
+    /// Limits of speed in bytes.
+    throttles: Throttles,
+    spill: SpillQuota,
 }
 
 impl fmt::Debug for WriteTarget {
@@ -120,6 +125,7 @@ impl WriteTarget {
             Some(loads) => LoadSlots::fixed(loads),
             None => LoadSlots::adaptive(MAX_WRITERS),
         };
+        let spill = SpillQuota::new(request.spill, options.settings.spill_bytes);
         Self {
             catalog: catalog.to_owned(),
             client,
@@ -140,7 +146,19 @@ impl WriteTarget {
             journal: request.journal,
             rejects: request.rejects,
             slots: Arc::new(slots),
+            throttles: Throttles::none(),
+            spill,
         }
+    }
+
+    /// The same write with limits of speed: bytes are sent each at its turn.
+    pub(in super::super) fn with_throttles(self, throttles: &Throttles) -> Self {
+        Self { throttles: throttles.of_bytes(), ..self }
+    }
+
+    /// Where what is too much for memory waits.
+    pub(super) fn spill(&self) -> &SpillQuota {
+        &self.spill
     }
 
     /// The most loads of this write that were under way at a time.
@@ -298,6 +316,17 @@ impl WriteTarget {
         bytes <= self.max_json_bytes || is_lifted()
     }
 
+    /// The error of a row that is more than the server takes as JSON.
+    pub(super) fn row_is_too_much_json(&self) -> ConnectorError {
+        ConnectorError::new(
+            ErrorCode::Unsupported,
+            format!(
+                "{}: a row is larger than 100 MB as JSON, which is all that the server takes at once; nothing was written",
+                self.shown()
+            ),
+        )
+    }
+
     /// A smaller limit, so that tests need not send as much.
     #[cfg(test)]
     pub(super) fn limit_json(&mut self, bytes: u64) {
@@ -358,9 +387,35 @@ impl WriteTarget {
     /// Sends a load whose bytes are at hand, and stays until its outcome is known.
     pub(super) async fn send(&self, label: Label, encoded: Encoded) -> Result<Committed> {
         let (rows, bytes) = (encoded.rows, encoded.bytes);
-        let load = self.load(label.clone(), encoded.encoding, KEPT_TIMEOUT, Some(rows));
-        let outcome = self.client.load(&load, &mut Body::Spilled(encoded.pieces)).await;
+        // Bytes that have to wait for their turn may take any time.
+        let timeout = if self.throttles.is_none() { KEPT_TIMEOUT } else { STREAMED_TIMEOUT };
+        let load = self.load(label.clone(), encoded.encoding, timeout, Some(rows));
+        let outcome = self.client.load(&load, &mut Body::Kept(encoded.pieces)).await;
         self.settle(label, outcome?, rows, bytes).await
+    }
+
+    /// Sends a load whose bytes are kept as they come, and again where it must be. `rows` is None if they are not counted yet.
+    /// [`settle`](Self::settle) reads its outcome when rows and bytes are counted.
+    pub(super) async fn send_growing(
+        &self,
+        label: Label,
+        encoding: Encoding,
+        rows: Option<u64>,
+        body: GrowingBody,
+    ) -> Result<Outcome> {
+        let mut load = self.load(label, encoding, self.growing_timeout(), rows);
+        load.server_timeout = self.load_timeout();
+        self.client.load(&load, &mut Body::Growing(body)).await
+    }
+
+    /// How long the server keeps a load open whose bytes come from a source of any speed.
+    pub(super) fn growing_timeout(&self) -> Duration {
+        self.options.timeout.unwrap_or(STREAMED_TIMEOUT)
+    }
+
+    /// Whether a load can be begun before its rows are counted: what the server may leave out of one that readers see is a part of them.
+    pub(super) fn may_begin_early(&self) -> bool {
+        self.is_tentative || self.options.settings.error_limit == ErrorLimit::Rows(0)
     }
 
     /// Sends a load that is streamed; [`settle`](Self::settle) reads its outcome when rows and bytes are counted.
@@ -406,8 +461,10 @@ impl WriteTarget {
             label,
             headers,
             timeout,
+            server_timeout: timeout,
             visible_timeout: self.options.settings.visible_timeout,
             slots: self.slots.clone(),
+            throttles: self.throttles.clone(),
         }
     }
 
@@ -426,6 +483,7 @@ impl WriteTarget {
             begin_headers: warehouse.into_iter().collect(),
             timeouts,
             slots: self.slots.clone(),
+            throttles: self.throttles.clone(),
         }
     }
 

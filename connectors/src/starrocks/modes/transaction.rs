@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::super::kept::{KeptMemory, MAX_KEPT_BYTES};
 use super::super::stream_load::label::Label;
 use super::super::stream_load::response::LabelState;
 use super::super::stream_load::roll_back::{Ended, Opened};
 use super::decided::{CALLS_AT_ONCE, Outcomes, Place, commit_all, warnings_of_visibility};
-use super::spill::{KeptMemory, MAX_KEPT_BYTES};
 use super::target::WriteTarget;
 use super::transaction_writer::TransactionWriter;
 use crate::error::{ConnectorError, ErrorCode, Result};

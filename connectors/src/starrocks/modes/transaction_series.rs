@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::super::kept::{Keeper, Kept};
 use super::super::stream_load::body::Body;
 use super::super::stream_load::response::LoadResponse;
 use super::super::stream_load::transaction::{Begun, Step, Transaction, is_empty_load};
-use super::spill::KeptParts;
 use super::target::{Encoding, WriteTarget};
 use super::transaction::{Prepared, Shared, ended};
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -32,7 +32,8 @@ pub(super) struct TransactionSeries {
     sequence: u64,
     open: Option<Open>,
     /// What was sent of the open one.
-    kept: KeptParts,
+    kept: Vec<Kept>,
+    keeper: Keeper,
     /// Rows of those that are prepared, and their labels.
     rows: u64,
     labels: Vec<String>,
@@ -60,8 +61,8 @@ impl Open {
 
 impl TransactionSeries {
     pub(super) fn new(shared: Arc<Shared>, writer: usize) -> Self {
-        let kept = KeptParts::new(shared.memory.clone());
-        Self { shared, writer, sequence: 0, open: None, kept, rows: 0, labels: Vec::new() }
+        let keeper = Keeper::new(shared.memory.clone(), shared.target.spill());
+        Self { shared, writer, sequence: 0, open: None, kept: Vec::new(), keeper, rows: 0, labels: Vec::new() }
     }
 
     fn target(&self) -> &WriteTarget {
@@ -90,7 +91,7 @@ impl TransactionSeries {
         };
         open.rows += part.rows;
         open.bytes += part.bytes.len() as u64;
-        self.kept.push(part.bytes.clone()).await?;
+        self.kept.push(self.keeper.keep(part.bytes.clone()).await?);
         let sent = self.unless_cancelled(send(&self.shared, &open.transaction, part.bytes.clone())).await??;
         if let Step::Broken(reason) = sent {
             open = self.send_again(open, reason).await?;
@@ -147,8 +148,8 @@ impl TransactionSeries {
             }
             self.unless_cancelled(shared.target.client().back_off(open.broken)).await?;
             open = self.begin(open.encoding, Some(open)).await?;
-            for index in 0..self.kept.len() {
-                let part = self.kept.part(index).await?;
+            for part in &self.kept {
+                let part = part.read().await?;
                 let sent = self.unless_cancelled(send(&shared, &open.transaction, part)).await??;
                 if let Step::Broken(why) = sent {
                     reason = why;
@@ -170,6 +171,7 @@ impl TransactionSeries {
             }
         };
         self.kept.clear();
+        self.keeper.rewind();
         let prepared = self.account(&open, &response)?;
         if prepared.filtered > 0 {
             let mut warnings = Vec::new();
@@ -230,5 +232,5 @@ impl TransactionSeries {
 }
 
 async fn send(shared: &Shared, transaction: &Transaction, part: Bytes) -> Result<Step<()>> {
-    shared.target.client().load_part(transaction, &mut Body::Kept(vec![part])).await
+    shared.target.client().load_part(transaction, &mut Body::of(part)).await
 }

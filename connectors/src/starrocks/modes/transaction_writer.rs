@@ -8,11 +8,11 @@ use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 
 use super::super::write_options::Format;
-use super::encode::without;
+use super::encode::{memory_of, without};
 use super::target::{Encoding, WriteTarget};
 use super::transaction::Shared;
 use super::transaction_series::{Part, TransactionSeries};
-use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::error::{ConnectorError, Result};
 use crate::sink::{CommitToken, Writer};
 
 /// The parts that all writers encode at a time have so many bytes together; as many again are being sent.
@@ -174,13 +174,7 @@ impl TransactionWriter {
             Box::pin(self.encode_json(&batch.slice(0, half))).await?;
             return Box::pin(self.encode_json(&batch.slice(half, batch.num_rows() - half))).await;
         }
-        Err(ConnectorError::new(
-            ErrorCode::Unsupported,
-            format!(
-                "{}: a row is larger than 100 MB as JSON, which is all that the server takes at once; nothing was written",
-                target.shown()
-            ),
-        ))
+        Err(target.row_is_too_much_json())
     }
 
     /// A new part gets all its room at once, and some for the batch that fills it, so that it is not moved while it grows. Only what is written
@@ -228,10 +222,6 @@ impl TransactionWriter {
             Sending::Failed => Err(ConnectorError::internal("a writer goes on behind its failure")),
         }
     }
-}
-
-fn memory_of(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }
 
 #[async_trait]

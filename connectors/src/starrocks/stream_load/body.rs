@@ -1,15 +1,12 @@
-//! What a load sends: bytes that are kept until their outcome is known, or a stream of any length.
+//! What a load sends: bytes that are kept until their outcome is known, all of them or as they come, or a stream that is sent once.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::super::spill_file::{SpillFile, Spilled};
+use super::super::kept::Kept;
 
 /// Pieces of a streamed body that may wait between encoder and socket: with pieces of about 1 MB, this is the memory of a streamed load.
 const WAITING_PIECES: usize = 4;
-
-/// What a load that can be sent again has in memory; the rest of it waits in a file.
-const MAX_KEPT_IN_MEMORY: u64 = 8 << 20;
 
 /// One piece of a streamed body.
 #[derive(Debug)]
@@ -26,21 +23,26 @@ pub(crate) enum Body {
     /// No body: `Content-Length: 0`.
     Empty,
     /// Kept bytes, sent with their length; can be sent again.
-    Kept(Vec<Bytes>),
-    /// So, partly in a file.
-    Spilled(KeptPieces),
-    /// Sent in chunks as they come; can be sent once. A stream that is dropped without [`Piece::End`] breaks the connection,
-    /// so that the server rolls back.
+    Kept(Vec<Kept>),
+    /// Kept bytes to which more are added while they are sent; can be sent again from the first one. One that is dropped without its end breaks the
+    /// connection, so that the server rolls back.
+    Growing(GrowingBody),
+    /// Sent in chunks as they come; can be sent once. A stream that is dropped without [`Piece::End`] breaks the connection, too.
     Stream(StreamBody),
 }
 
 impl Body {
+    /// Bytes that somebody else accounts for.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self::Kept(vec![bytes.into()])
+    }
+
     /// The number of bytes, if it is known before sending.
     pub(crate) fn len(&self) -> Option<u64> {
         match self {
             Self::Empty => Some(0),
-            Self::Kept(pieces) => Some(pieces.iter().map(|piece| piece.len() as u64).sum()),
-            Self::Spilled(pieces) => Some(pieces.bytes),
+            Self::Kept(pieces) => Some(pieces.iter().map(Kept::len).sum()),
+            Self::Growing(body) => body.len(),
             Self::Stream(_) => None,
         }
     }
@@ -48,51 +50,85 @@ impl Body {
     /// Whether all of it can be sent (again).
     pub(crate) fn is_whole(&self) -> bool {
         match self {
-            Self::Empty | Self::Kept(_) | Self::Spilled(_) => true,
+            Self::Empty | Self::Kept(_) | Self::Growing(_) => true,
             Self::Stream(stream) => !stream.started,
         }
     }
 }
 
-/// Pieces of a body that is kept: in memory up to a bound, behind that in a file.
+/// The end of a growing body that adds to it.
+#[derive(Debug)]
+pub(crate) struct BodyGrowth(watch::Sender<Grown>);
+
+/// The end that is sent.
+#[derive(Debug)]
+pub(crate) struct GrowingBody(watch::Receiver<Grown>);
+
 #[derive(Debug, Default)]
-pub(crate) struct KeptPieces {
-    in_memory: Vec<Bytes>,
-    in_file: Vec<Spilled>,
-    file: SpillFile,
-    bytes: u64,
+struct Grown {
+    pieces: Vec<Kept>,
+    is_whole: bool,
 }
 
-impl KeptPieces {
-    /// Keeps the next piece.
-    pub(crate) fn push(&mut self, piece: Bytes) -> std::io::Result<()> {
-        let bytes = piece.len() as u64;
-        // All of those in memory come before those in the file.
-        if self.bytes + bytes <= MAX_KEPT_IN_MEMORY && self.in_file.is_empty() {
-            self.in_memory.push(piece);
-        } else {
-            self.in_file.push(self.file.append(&piece)?);
-        }
-        self.bytes += bytes;
-        Ok(())
+/// What there is of a growing body at some place.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Bytes to send.
+    Piece(Kept),
+    /// The body ends here.
+    End,
+    /// It is not known yet.
+    Later,
+    /// It will never be known.
+    Abandoned,
+}
+
+impl BodyGrowth {
+    /// Both ends of a body without bytes.
+    pub(crate) fn new() -> (Self, GrowingBody) {
+        let (sender, receiver) = watch::channel(Grown::default());
+        (Self(sender), GrowingBody(receiver))
     }
 
-    /// How many pieces there are.
-    pub(crate) fn count(&self) -> usize {
-        self.in_memory.len() + self.in_file.len()
+    /// Adds a piece.
+    pub(crate) fn push(&self, piece: Kept) {
+        self.0.send_modify(|grown| grown.pieces.push(piece));
     }
 
-    /// One of them.
-    pub(crate) async fn get(&self, index: usize) -> std::io::Result<Bytes> {
-        if let Some(piece) = self.in_memory.get(index) {
-            return Ok(piece.clone());
+    /// Ends the body: the server commits what it got.
+    pub(crate) fn end(&self) {
+        self.0.send_modify(|grown| grown.is_whole = true);
+    }
+
+    /// Whether nobody sends it any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl GrowingBody {
+    fn len(&self) -> Option<u64> {
+        let grown = self.0.borrow();
+        grown.is_whole.then(|| grown.pieces.iter().map(Kept::len).sum())
+    }
+
+    /// What there is at this place.
+    pub(crate) fn at(&self, index: usize) -> Next {
+        // Before what there is is looked at: its last change comes before its end.
+        let is_abandoned = self.0.has_changed().is_err();
+        let grown = self.0.borrow();
+        match grown.pieces.get(index) {
+            Some(piece) => Next::Piece(piece.clone()),
+            None if grown.is_whole => Next::End,
+            None if is_abandoned => Next::Abandoned,
+            None => Next::Later,
         }
-        let spilled = self.in_file.get(index - self.in_memory.len()).cloned();
-        let spilled = spilled.ok_or_else(|| std::io::Error::other("a piece that was not kept is asked for"))?;
-        match tokio::task::spawn_blocking(move || spilled.read()).await {
-            Ok(read) => read.map(Bytes::from),
-            Err(error) => Err(std::io::Error::other(error)),
-        }
+    }
+
+    /// Waits until there is something at this place.
+    pub(crate) async fn wait_for(&mut self, index: usize) -> Next {
+        let _ = self.0.wait_for(|grown| grown.pieces.len() > index || grown.is_whole).await;
+        self.at(index)
     }
 }
 
@@ -123,20 +159,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn pieces_come_back_in_order_from_memory_and_from_the_file() {
-        let mut kept = KeptPieces::default();
-        let piece = |seed: u8| Bytes::from(vec![seed; (MAX_KEPT_IN_MEMORY / 4) as usize + 1]);
-        for seed in 0..6 {
-            kept.push(piece(seed)).unwrap();
+    async fn a_growing_body_can_be_read_from_its_first_piece_as_often_as_needed() {
+        let (growth, mut body) = BodyGrowth::new();
+        assert!(matches!(body.at(0), Next::Later));
+        growth.push(Bytes::from_static(b"ab").into());
+        growth.push(Bytes::from_static(b"c").into());
+        for _ in 0..2 {
+            for (index, bytes) in ["ab", "c"].into_iter().enumerate() {
+                let Next::Piece(piece) = body.wait_for(index).await else { panic!("{index}") };
+                assert_eq!(piece.read().await.unwrap(), bytes);
+            }
         }
-        kept.push(Bytes::from_static(b"small")).unwrap();
-        assert_eq!((kept.in_memory.len(), kept.in_file.len(), kept.count()), (3, 4, 7));
-        for seed in 0..6 {
-            assert_eq!(kept.get(usize::from(seed)).await.unwrap(), piece(seed), "{seed}");
-        }
-        assert_eq!(kept.get(6).await.unwrap(), "small", "behind those in the file, though there is room");
-        let body = Body::Spilled(kept);
-        assert!(body.is_whole());
-        assert_eq!(body.len(), Some(6 * (MAX_KEPT_IN_MEMORY / 4 + 1) + 5));
+        assert_eq!(body.len(), None);
+        growth.end();
+        assert!(matches!(body.wait_for(2).await, Next::End));
+        drop(growth);
+        assert!(matches!(body.wait_for(2).await, Next::End), "whole, though nobody adds to it any more");
+        assert_eq!(Body::Growing(body).len(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn a_growing_body_that_nobody_ends_is_abandoned_behind_its_last_piece() {
+        let (growth, mut body) = BodyGrowth::new();
+        growth.push(Bytes::from_static(b"ab").into());
+        drop(growth);
+        assert!(matches!(body.wait_for(0).await, Next::Piece(_)));
+        assert!(matches!(body.wait_for(1).await, Next::Abandoned));
+        assert!(matches!(body.at(1), Next::Abandoned));
+        let (growth, body) = BodyGrowth::new();
+        drop(body);
+        assert!(growth.is_closed());
     }
 }

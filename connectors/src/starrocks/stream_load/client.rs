@@ -10,7 +10,7 @@ use rand::Rng;
 
 use super::address::Endpoint;
 use super::body::Body;
-use super::exchange::{Answer, Http, Request};
+use super::exchange::{Answer, Flow, Http, Request};
 use super::label::Label;
 use super::patience::Patience;
 use super::redirect::{MAX_HOPS, RedirectRules};
@@ -134,6 +134,7 @@ impl StreamLoadClient {
                 expect_continue: false,
                 max_answer_bytes: MAX_ANSWER_BYTES,
                 timeout: SHORT_TIMEOUT,
+                flow: Flow::default(),
             };
             let answer =
                 self.http.exchange(&request, &mut Body::Empty).await.map_err(|broken| self.connection(&broken))?;
@@ -161,6 +162,7 @@ impl StreamLoadClient {
             expect_continue: false,
             max_answer_bytes: MAX_ERROR_LOG_BYTES,
             timeout: SHORT_TIMEOUT,
+            flow: Flow::default(),
         };
         let answer = self.http.exchange(&request, &mut Body::Empty).await.map_err(|broken| self.connection(&broken))?;
         match answer.status {

@@ -17,8 +17,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Endpoint;
-use super::body::{Body, Piece};
+use super::body::{Body, Next, Piece};
+use super::server_time::ServerTime;
+use super::slots::Slot;
 use crate::options::Secret;
+use crate::throttle::Throttles;
 
 /// How long to wait for `100 Continue` before the body is sent all the same. The server begins its transaction and plans the load
 /// before it answers, so this is not short; a proxy that swallows the answer costs this much once per load. StarRocks's own SDK waits as long.
@@ -30,6 +33,8 @@ const ANSWER_AFTER_BREAK: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 /// Between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a body that has to wait for its source keeps its slot: a source that is as fast as the server makes it wait for moments.
+const SLOT_KEPT_FOR: Duration = Duration::from_millis(100);
 /// The longest head of an answer.
 const MAX_HEAD_BYTES: u64 = 64 * 1024;
 
@@ -47,8 +52,19 @@ pub(crate) struct Request<'a> {
     pub(crate) expect_continue: bool,
     /// Bytes of the answer's body that are kept.
     pub(crate) max_answer_bytes: usize,
-    /// The longest time from the first byte sent to the last received.
+    /// The longest time from the first byte sent to the last received, without that in which the body waits for its source or its turn.
     pub(crate) timeout: Duration,
+    /// How the body is sent.
+    pub(crate) flow: Flow<'a>,
+}
+
+/// What a body waits for beside its source.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flow<'a> {
+    /// The slot that it gives back while its source makes it wait.
+    pub(crate) slot: Option<&'a Slot<'a>>,
+    /// Limits of speed: each byte has its turn before it is sent.
+    pub(crate) throttles: Option<&'a Throttles>,
 }
 
 /// A final answer.
@@ -158,7 +174,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (read, write) = tokio::io::split(stream);
-    let head = head_of(request, body);
+    // Asked once: the end of a body that grows may come at any time.
+    let length = body.len();
+    let head = head_of(request, length);
+    let time = ServerTime::starts_now();
     let waits = request.expect_continue && !matches!(body, Body::Empty);
     let may_continue = Notify::new();
     let complete = AtomicBool::new(false);
@@ -169,7 +188,8 @@ where
     };
     let conversation = async {
         let receive = read_answer(BufReader::new(read), &may_continue, request.max_answer_bytes);
-        let send = send_request(write, head, body, waits.then_some(&may_continue), &complete);
+        let sending = Sending { flow: request.flow, is_chunked: length.is_none(), time: &time, complete: &complete };
+        let send = send_request(write, head, body, waits.then_some(&may_continue), sending);
         tokio::pin!(receive, send);
         let stopped = tokio::select! {
             // An answer in the middle of the body: what follows would not be read, so sending stops here.
@@ -186,14 +206,14 @@ where
             },
         }
     };
-    match timeout(request.timeout, conversation).await {
-        Ok(result) => result,
-        Err(_) => Err(lost(format!("no answer within {} s", request.timeout.as_secs()))),
+    tokio::select! {
+        result = conversation => result,
+        () = time.passes(request.timeout) => Err(lost(format!("no answer within {} s", request.timeout.as_secs()))),
     }
 }
 
 /// The request line and headers.
-fn head_of(request: &Request<'_>, body: &Body) -> Vec<u8> {
+fn head_of(request: &Request<'_>, length: Option<u64>) -> Vec<u8> {
     let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, request.to.at);
     head.push_str("User-Agent: syncline\r\nAccept: */*\r\nConnection: close\r\n");
     if let Some(authorization) = request.authorization {
@@ -207,7 +227,7 @@ fn head_of(request: &Request<'_>, body: &Body) -> Vec<u8> {
         head.push_str(value);
         head.push_str("\r\n");
     }
-    match body.len() {
+    match length {
         Some(0) if request.method == "GET" => {}
         Some(length) => head.push_str(&format!("Content-Length: {length}\r\n")),
         None => head.push_str("Transfer-Encoding: chunked\r\n"),
@@ -219,12 +239,62 @@ fn head_of(request: &Request<'_>, body: &Body) -> Vec<u8> {
     head.into_bytes()
 }
 
+/// How one body is sent.
+#[derive(Clone, Copy)]
+struct Sending<'a> {
+    flow: Flow<'a>,
+    is_chunked: bool,
+    time: &'a ServerTime,
+    /// Set when the server may have all of it.
+    complete: &'a AtomicBool,
+}
+
+impl Sending<'_> {
+    async fn piece<W: AsyncWrite + Unpin>(&self, write: &mut W, piece: &[u8]) -> io::Result<()> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        if self.is_chunked {
+            write.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+        }
+        match self.flow.throttles {
+            None => write.write_all(piece).await?,
+            Some(throttles) => {
+                for turn in piece.chunks(throttles.bytes_at_once().max(1)) {
+                    self.time.stands_still_for(throttles.take(0, turn.len())).await;
+                    write.write_all(turn).await?;
+                }
+            }
+        }
+        if self.is_chunked {
+            write.write_all(b"\r\n").await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the source, whose slot others may have meanwhile.
+    async fn waits_for<T>(&self, source: impl Future<Output = T>) -> T {
+        tokio::pin!(source);
+        let wait = async {
+            if let Ok(came) = timeout(SLOT_KEPT_FOR, &mut source).await {
+                return came;
+            }
+            let Some(slot) = self.flow.slot else { return source.await };
+            slot.give_back();
+            let came = source.await;
+            slot.take_again().await;
+            came
+        };
+        self.time.stands_still_for(wait).await
+    }
+}
+
 async fn send_request<W: AsyncWrite + Unpin>(
     mut write: W,
     head: Vec<u8>,
     body: &mut Body,
     may_continue: Option<&Notify>,
-    complete: &AtomicBool,
+    sending: Sending<'_>,
 ) -> Result<(), SendStop> {
     write.write_all(&head).await?;
     write.flush().await?;
@@ -237,33 +307,43 @@ async fn send_request<W: AsyncWrite + Unpin>(
         Body::Empty => {}
         Body::Kept(pieces) => {
             for piece in pieces.iter() {
-                write.write_all(piece).await?;
+                sending.piece(&mut write, &piece.read().await.map_err(io::Error::other)?).await?;
             }
         }
-        Body::Spilled(pieces) => {
-            for index in 0..pieces.count() {
-                write.write_all(&pieces.get(index).await?).await?;
+        Body::Growing(body) => {
+            for index in 0.. {
+                let next = match body.at(index) {
+                    Next::Later => {
+                        write.flush().await?;
+                        sending.waits_for(body.wait_for(index)).await
+                    }
+                    next => next,
+                };
+                match next {
+                    Next::Piece(piece) => {
+                        sending.piece(&mut write, &piece.read().await.map_err(io::Error::other)?).await?;
+                        if let Some(slot) = sending.flow.slot {
+                            slot.sent(piece.len());
+                        }
+                    }
+                    Next::End => break,
+                    Next::Later | Next::Abandoned => return Err(SendStop::Abandoned),
+                }
             }
         }
         Body::Stream(stream) => loop {
-            match stream.next().await {
-                Some(Piece::Bytes(piece)) if piece.is_empty() => {}
-                Some(Piece::Bytes(piece)) => {
-                    write.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
-                    write.write_all(&piece).await?;
-                    write.write_all(b"\r\n").await?;
-                }
-                Some(Piece::End) => {
-                    complete.store(true, Ordering::Relaxed);
-                    write.write_all(b"0\r\n\r\n").await?;
-                    break;
-                }
+            match sending.waits_for(stream.next()).await {
+                Some(Piece::Bytes(piece)) => sending.piece(&mut write, &piece).await?,
+                Some(Piece::End) => break,
                 None => return Err(SendStop::Abandoned),
             }
         },
     }
-    // Set before the flush: from here on the server may have all of it.
-    complete.store(true, Ordering::Relaxed);
+    // Set before the last bytes: from here on the server may have all of it.
+    sending.complete.store(true, Ordering::Relaxed);
+    if sending.is_chunked {
+        write.write_all(b"0\r\n\r\n").await?;
+    }
     write.flush().await?;
     Ok(())
 }
@@ -387,4 +467,82 @@ async fn read_exactly<R: AsyncRead + Unpin>(read: &mut R, bytes: u64, into: &mut
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answer breaks off within its body"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use parking_lot::Mutex;
+
+    use super::super::body::BodyGrowth;
+    use super::*;
+
+    /// Notes when how many bytes were written, on the clock of a limit.
+    struct Noted {
+        clock: Arc<Mutex<f64>>,
+        written: Vec<(f64, usize)>,
+    }
+
+    impl AsyncWrite for Noted {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let this = self.get_mut();
+            let now = *this.clock.lock();
+            this.written.push((now, bytes.len()));
+            Poll::Ready(Ok(bytes.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What is sent of a body under a limit, second by second.
+    async fn bytes_of_seconds(rate: u64, mut body: Body) -> Vec<usize> {
+        let (throttles, clock) = Throttles::virtual_bytes(rate);
+        let mut noted = Noted { clock: Arc::clone(&clock), written: Vec::new() };
+        let (time, complete) = (ServerTime::starts_now(), AtomicBool::new(false));
+        let flow = Flow { slot: None, throttles: Some(&throttles) };
+        let sending = Sending { flow, is_chunked: body.len().is_none(), time: &time, complete: &complete };
+        assert!(send_request(&mut noted, Vec::new(), &mut body, None, sending).await.is_ok());
+        let mut seconds = vec![0; *clock.lock() as usize + 1];
+        for (at, bytes) in noted.written {
+            seconds[at as usize] += bytes;
+        }
+        seconds
+    }
+
+    #[tokio::test]
+    async fn bytes_are_sent_at_the_speed_of_their_limit_however_slow_it_is() {
+        const BYTES: usize = 4_200_000;
+        let piece = || Bytes::from(vec![b'x'; BYTES / 4]);
+        for rate in [100_000_u64, 20_000, 10_000_000] {
+            let (growth, growing) = BodyGrowth::new();
+            (0..4).for_each(|_| growth.push(piece().into()));
+            growth.end();
+            let (sender, stream) = super::super::body::StreamBody::new();
+            for _ in 0..3 {
+                sender.try_send(Piece::Bytes(piece())).unwrap();
+            }
+            sender.try_send(Piece::End).unwrap();
+            let kept = Body::Kept((0..4).map(|_| piece().into()).collect());
+            for (body, bytes) in [(kept, BYTES), (Body::Growing(growing), BYTES), (Body::Stream(stream), BYTES / 4 * 3)]
+            {
+                let seconds = bytes_of_seconds(rate, body).await;
+                let all: usize = seconds.iter().sum();
+                assert!((bytes..bytes + 100).contains(&all), "{all} of {bytes}");
+                // the last one may not be full
+                for window in seconds[..seconds.len() - 1].windows(10) {
+                    let part = window.iter().sum::<usize>() as f64 / (10.0 * rate as f64);
+                    assert!((0.9..=1.1).contains(&part), "{rate}/s: {part}");
+                }
+                let most = seconds.iter().max().unwrap();
+                assert!(*most as f64 <= 1.2 * rate as f64, "{rate}/s: {most} in one second");
+            }
+        }
+    }
 }

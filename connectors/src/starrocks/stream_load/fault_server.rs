@@ -189,7 +189,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, act: Arc<Acts>, 
     let reply = match action {
         Act::Reply(reply) => Some(reply),
         Act::Load(reply) => {
-            read_whole_body(&mut stream, &mut seen).await;
+            read_whole_body(&mut stream, &mut seen, &all, index).await;
             Some(reply)
         }
         Act::ReplyAfter(bytes, reply) => {
@@ -201,7 +201,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, act: Arc<Acts>, 
             None
         }
         Act::CloseAfterBody => {
-            read_whole_body(&mut stream, &mut seen).await;
+            read_whole_body(&mut stream, &mut seen, &all, index).await;
             None
         }
         Act::Hang => {
@@ -226,14 +226,21 @@ async fn read_up_to(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), seen: &m
     }
 }
 
-async fn read_whole_body(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), seen: &mut Seen) {
+/// What has come of a body without a length can be seen while the rest is awaited.
+async fn read_whole_body(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    seen: &mut Seen,
+    all: &Mutex<Vec<Seen>>,
+    index: usize,
+) {
     match seen.header("content-length").map(|length| length.parse::<usize>().unwrap()) {
         Some(length) => read_up_to(stream, seen, length).await,
         None => {
             while !seen.body.ends_with(b"0\r\n\r\n") {
-                match stream.read_u8().await {
-                    Ok(byte) => seen.body.push(byte),
-                    Err(_) => return,
+                let before = seen.body.len();
+                match stream.read_buf(&mut seen.body).await {
+                    Ok(1..) => all.lock()[index].body.extend_from_slice(&seen.body[before..]),
+                    Ok(0) | Err(_) => return,
                 }
             }
         }

@@ -10,12 +10,13 @@ use super::address::Endpoint;
 use super::body::Body;
 use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, TOO_MANY_REQUESTS, encoded, redirect_of};
 use super::errors::tidy;
-use super::exchange::{Broken, Request};
+use super::exchange::{Broken, Flow, Request};
 use super::label::Label;
 use super::redirect::MAX_HOPS;
 use super::response::{ExistingJob, LabelState, LoadResponse, LoadStatus};
 use super::slots::LoadSlots;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::throttle::Throttles;
 
 /// One load.
 #[derive(Debug, Clone)]
@@ -27,10 +28,14 @@ pub(crate) struct Load {
     pub(crate) headers: Vec<(String, String)>,
     /// The `timeout` header: the server aborts a load that takes longer.
     pub(crate) timeout: Duration,
+    /// How long the server may take over one, without the time in which it waits for rows.
+    pub(crate) server_timeout: Duration,
     /// How long to wait until committed data is visible.
     pub(crate) visible_timeout: Duration,
     /// The slots of its write: it takes one whenever it is sent.
     pub(crate) slots: Arc<LoadSlots>,
+    /// Limits of speed in bytes.
+    pub(crate) throttles: Throttles,
 }
 
 /// What became of a load, known for certain.
@@ -153,7 +158,8 @@ impl StreamLoadClient {
         let mut headers = load.headers.clone();
         headers.push(("label".to_owned(), load.label.as_str().to_owned()));
         let slot = load.slots.take().await;
-        let bytes = body.len().unwrap_or(0);
+        // A body that grows tells the slot itself how it gets on.
+        let bytes = if matches!(body, Body::Kept(_)) { body.len() } else { None };
         loop {
             let request = Request {
                 method: "PUT",
@@ -163,7 +169,8 @@ impl StreamLoadClient {
                 authorization: Some(&self.authorization),
                 expect_continue: true,
                 max_answer_bytes: MAX_ANSWER_BYTES,
-                timeout: load.timeout + self.patience.answer_margin,
+                timeout: load.server_timeout + self.patience.answer_margin,
+                flow: Flow { slot: Some(&slot), throttles: Some(&load.throttles).filter(|limits| !limits.is_none()) },
             };
             let answer = match self.http.exchange(&request, body).await {
                 Ok(answer) => answer,
@@ -193,7 +200,7 @@ impl StreamLoadClient {
                         return Err(self.unknown(load, &format!("{at} answered success before it had all of the body")));
                     }
                     Some(response) => {
-                        if response.is_success() {
+                        if let Some(bytes) = bytes.filter(|_| response.is_success()) {
                             slot.sent(bytes);
                         }
                         Tried::Answered { response, body_complete: answer.request_complete }
@@ -245,6 +252,7 @@ impl StreamLoadClient {
             expect_continue: true,
             max_answer_bytes: MAX_ANSWER_BYTES,
             timeout: SHORT_TIMEOUT,
+            flow: Flow::default(),
         };
         let answer = self.http.exchange(&request, &mut Body::Empty).await.map_err(|broken| self.connection(&broken))?;
         if let Some(location) = redirect_of(&answer) {

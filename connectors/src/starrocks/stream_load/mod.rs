@@ -4,7 +4,8 @@
 //! several become visible at once, [`roll_back`] ends what nobody awaits any more, [`patience`] says how long all of them try and [`errors`]
 //! what is said when they cannot; [`exchange`] is the HTTP/1.1 below it, [`redirect`]
 //! decides which hosts may see the password, [`response`] reads answers, [`label`] names loads, [`body`] is what is sent and
-//! [`headers`] knows what may be set. [`compress`] makes bodies smaller, [`probe`] asks what a server knows, and [`slots`] says how many loads are under way at a time.
+//! [`headers`] knows what may be set. [`compress`] makes bodies smaller, [`probe`] asks what a server knows, [`slots`] says how many loads are under way at a time, and [`server_time`] how long a
+//! server has taken.
 
 pub(crate) mod address;
 pub(crate) mod body;
@@ -20,6 +21,7 @@ pub(crate) mod probe;
 pub(crate) mod redirect;
 pub(crate) mod response;
 pub(crate) mod roll_back;
+mod server_time;
 pub(crate) mod slots;
 pub(crate) mod transaction;
 

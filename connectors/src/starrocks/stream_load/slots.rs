@@ -1,12 +1,13 @@
 //! How many loads of one write the server gets at a time: as many as the user says, else as many as it takes.
 //!
-//! A load takes a slot for as long as its request is under way. Left to itself the number begins small. It grows by one while loads wait for
+//! A load takes a slot for as long as its request is under way; one that is sent while its rows come gives it back while its source makes it wait. Left to itself the number begins small. It grows by one while loads wait for
 //! a slot and the last one that was added paid, goes back by one that did not, and halves when the server says that it has too much to do.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Loads at a time to begin with, if the number is not fixed: a load is one thread of one backend (StarRocks: a load's dop is 1).
 const FIRST: usize = 2;
@@ -24,7 +25,7 @@ const BURST: Duration = Duration::from_secs(1);
 /// The slots of one write.
 #[derive(Debug)]
 pub(crate) struct LoadSlots {
-    free: Semaphore,
+    free: Arc<Semaphore>,
     count: Mutex<Count>,
 }
 
@@ -43,7 +44,13 @@ struct Count {
 #[derive(Debug)]
 pub(crate) struct Slot<'a> {
     slots: &'a LoadSlots,
-    permit: Option<SemaphorePermit<'a>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// None while it is given back.
+    permit: Option<OwnedSemaphorePermit>,
     waited: bool,
 }
 
@@ -60,7 +67,7 @@ impl LoadSlots {
     }
 
     fn new(slots: usize, pace: Option<Pace>) -> Self {
-        Self { free: Semaphore::new(slots), count: Mutex::new(Count { pace, taken: 0, peak: 0, surplus: 0 }) }
+        Self { free: Arc::new(Semaphore::new(slots)), count: Mutex::new(Count { pace, taken: 0, peak: 0, surplus: 0 }) }
     }
 
     /// The most loads that were under way at a time.
@@ -70,16 +77,20 @@ impl LoadSlots {
 
     /// Waits for a slot, first come first served.
     pub(crate) async fn take(&self) -> Slot<'_> {
-        let (permit, waited) = match self.free.try_acquire() {
+        Slot { slots: self, held: Mutex::new(self.hold().await) }
+    }
+
+    async fn hold(&self) -> Held {
+        let (permit, waited) = match self.free.clone().try_acquire_owned() {
             Ok(permit) => (Some(permit), false),
             // It is never closed, so that there is always a permit.
-            Err(_) => (self.free.acquire().await.ok(), true),
+            Err(_) => (self.free.clone().acquire_owned().await.ok(), true),
         };
         let mut count = self.count.lock();
         count.taken += 1;
         count.peak = count.peak.max(count.taken);
         drop(count);
-        Slot { slots: self, permit, waited }
+        Held { permit, waited }
     }
 
     /// The server has too much to do: half as many from now on.
@@ -112,20 +123,33 @@ impl LoadSlots {
 impl Slot<'_> {
     /// Tells what the load brought.
     pub(crate) fn sent(&self, bytes: u64) {
-        self.slots.adapt(|pace| pace.sent(Instant::now(), bytes, self.waited));
+        let waited = self.held.lock().waited;
+        self.slots.adapt(|pace| pace.sent(Instant::now(), bytes, waited));
+    }
+
+    /// Lets another load have it.
+    pub(crate) fn give_back(&self) {
+        let Some(permit) = self.held.lock().permit.take() else { return };
+        let mut count = self.slots.count.lock();
+        count.taken -= 1;
+        if count.surplus > 0 {
+            count.surplus -= 1;
+            permit.forget();
+        }
+    }
+
+    /// Waits for a slot again, if it was given back.
+    pub(crate) async fn take_again(&self) {
+        if self.held.lock().permit.is_none() {
+            let held = self.slots.hold().await;
+            *self.held.lock() = held;
+        }
     }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let mut count = self.slots.count.lock();
-        count.taken -= 1;
-        if count.surplus > 0
-            && let Some(permit) = self.permit.take()
-        {
-            count.surplus -= 1;
-            permit.forget();
-        }
+        self.give_back();
     }
 }
 
@@ -286,6 +310,22 @@ mod tests {
         // and again when it grows
         slots.adapt(|pace| pace.slots = 3);
         assert_eq!(slots.free.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_given_back_goes_to_the_next_and_is_waited_for_again() {
+        let slots = LoadSlots::fixed(1);
+        let one = slots.take().await;
+        one.give_back();
+        one.give_back();
+        let two = slots.take().await;
+        assert!(tokio::time::timeout(Duration::from_millis(20), one.take_again()).await.is_err());
+        drop(two);
+        one.take_again().await;
+        one.take_again().await;
+        assert!(slots.free.try_acquire().is_err());
+        drop(one);
+        assert_eq!((slots.free.available_permits(), slots.peak()), (1, 1));
     }
 
     #[tokio::test]

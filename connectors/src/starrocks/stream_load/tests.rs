@@ -19,6 +19,7 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::http::test_server::CA_FILE;
 use crate::sink::WriteId;
 use crate::starrocks::StarrocksCatalog;
+use crate::throttle::Throttles;
 
 /// The label of every load here.
 const LABEL: &str = "job-r1-1-1-0-0";
@@ -32,13 +33,15 @@ fn load() -> Load {
         label: LabelPrefix::new(&id).label(0, 0),
         headers: vec![("format".into(), "csv".into()), ("timeout".into(), "1".into())],
         timeout: Duration::from_secs(1),
+        server_timeout: Duration::from_secs(1),
         visible_timeout: Duration::from_millis(200),
         slots: Arc::new(LoadSlots::fixed(1)),
+        throttles: Throttles::none(),
     }
 }
 
 fn kept() -> Body {
-    Body::Kept(vec![Bytes::from_static(b"a\x02"), Bytes::from_static(b"b\x02")])
+    Body::Kept(vec![Bytes::from_static(b"a\x02").into(), Bytes::from_static(b"b\x02").into()])
 }
 
 /// A frontend that sends loads to a backend and answers questions for the label with these states, the last one for ever.
@@ -192,7 +195,7 @@ async fn an_answer_in_the_middle_of_the_body_reaches_the_user() {
     }])
     .await;
     let fe = frontend(&be.at, &[]).await;
-    let mut body = Body::Kept(vec![Bytes::from(vec![b'x'; 1 << 20]); 100]);
+    let mut body = Body::Kept(vec![Bytes::from(vec![b'x'; 1 << 20]).into(); 100]);
     let outcome = client(&[&fe.at], &[&be.at]).load(&load(), &mut body).await;
     let Ok(Outcome::Refused(response)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(response.message, "body size 1 exceed limit: 0");
@@ -210,7 +213,7 @@ async fn a_refusal_before_the_body_saves_sending_it() {
 async fn a_success_before_the_end_of_the_body_is_not_believed() {
     let be = backend(vec![|| Act::ReplyAfter(10, ok(SUCCESS))]).await;
     let fe = frontend(&be.at, &["VISIBLE"]).await;
-    let mut body = Body::Kept(vec![Bytes::from(vec![b'x'; 1 << 20]); 100]);
+    let mut body = Body::Kept(vec![Bytes::from(vec![b'x'; 1 << 20]).into(); 100]);
     assert_eq!(code(&client(&[&fe.at], &[&be.at]).load(&load(), &mut body).await), ErrorCode::Unknown);
 }
 
@@ -268,7 +271,7 @@ async fn a_lost_answer_to_a_load_of_a_cluster_that_is_gone_is_unknown_soon() {
     })
     .await;
     let load = Load { timeout: Duration::from_secs(3600), ..load() };
-    let mut body = Body::Kept(vec![Bytes::from_static(b"a\x02")]);
+    let mut body = Body::of(Bytes::from_static(b"a\x02"));
     let client = client(&[&fe.at], &[&be.at]);
     let outcome = tokio::time::timeout(Duration::from_secs(20), client.load(&load, &mut body)).await.unwrap();
     assert_eq!(code(&outcome), ErrorCode::Unknown);

@@ -11,12 +11,13 @@ use super::address::Endpoint;
 use super::body::Body;
 use super::client::{MAX_ANSWER_BYTES, SHORT_TIMEOUT, StreamLoadClient, TOO_MANY_REQUESTS, encoded, redirect_of};
 use super::errors::tidy;
-use super::exchange::{Answer, Broken, Request};
+use super::exchange::{Answer, Broken, Flow, Request};
 use super::label::Label;
 use super::redirect::MAX_HOPS;
 use super::response::{LabelState, LoadResponse};
 use super::slots::LoadSlots;
 use crate::error::{ConnectorError, ErrorCode, Result};
+use crate::throttle::Throttles;
 
 /// How long a commit may take to answer: the server waits for the data to be visible, and whoever stops waiting asks for the state.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -41,6 +42,8 @@ pub(crate) struct Transaction {
     pub(crate) timeouts: Timeouts,
     /// The slots of its write: each of its loads takes one.
     pub(crate) slots: Arc<LoadSlots>,
+    /// Limits of speed in bytes.
+    pub(crate) throttles: Throttles,
 }
 
 /// When the server rolls a transaction back by itself.
@@ -133,6 +136,7 @@ struct Call<'a> {
     headers: &'a [(String, String)],
     expect_continue: bool,
     timeout: Duration,
+    flow: Flow<'a>,
 }
 
 impl StreamLoadClient {
@@ -140,8 +144,14 @@ impl StreamLoadClient {
     /// (StarRocks 2.4 and later), in other words than by one that has not.
     pub(crate) async fn has_transactions(&self, database: &str, table: &str) -> Result<bool> {
         let headers = [("db".to_owned(), database.to_owned()), ("table".to_owned(), table.to_owned())];
-        let call =
-            Call { method: "POST", name: "begin", headers: &headers, expect_continue: false, timeout: SHORT_TIMEOUT };
+        let call = Call {
+            method: "POST",
+            name: "begin",
+            headers: &headers,
+            expect_continue: false,
+            timeout: SHORT_TIMEOUT,
+            flow: Flow::default(),
+        };
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -171,8 +181,14 @@ impl StreamLoadClient {
         headers.push(("timeout".to_owned(), timeouts.total.as_secs().to_string()));
         headers.push(("idle_transaction_timeout".to_owned(), timeouts.idle.as_secs().to_string()));
         headers.push(("prepared_timeout".to_owned(), timeouts.prepared.as_secs().to_string()));
-        let call =
-            Call { method: "POST", name: "begin", headers: &headers, expect_continue: false, timeout: SHORT_TIMEOUT };
+        let call = Call {
+            method: "POST",
+            name: "begin",
+            headers: &headers,
+            expect_continue: false,
+            timeout: SHORT_TIMEOUT,
+            flow: Flow::default(),
+        };
         let (mut attempt, mut sent_before) = (0, false);
         let mut limited_since: Option<Instant> = None;
         loop {
@@ -231,7 +247,8 @@ impl StreamLoadClient {
         let mut headers = transaction.identity();
         headers.extend(transaction.load_headers.iter().cloned());
         let timeout = transaction.timeouts.total + self.patience.answer_margin;
-        let call = Call { method: "PUT", name: "load", headers: &headers, expect_continue: true, timeout };
+        let flow = Flow { slot: None, throttles: Some(&transaction.throttles).filter(|limits| !limits.is_none()) };
+        let call = Call { method: "PUT", name: "load", headers: &headers, expect_continue: true, timeout, flow };
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -265,7 +282,14 @@ impl StreamLoadClient {
         let mut headers = transaction.identity();
         headers.push(("prepared_timeout".to_owned(), transaction.timeouts.prepared.as_secs().to_string()));
         let timeout = transaction.timeouts.total + self.patience.answer_margin;
-        let call = Call { method: "POST", name: "prepare", headers: &headers, expect_continue: false, timeout };
+        let call = Call {
+            method: "POST",
+            name: "prepare",
+            headers: &headers,
+            expect_continue: false,
+            timeout,
+            flow: Flow::default(),
+        };
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -292,8 +316,14 @@ impl StreamLoadClient {
     /// that has not caught up, may learn of it yet; one that has forgotten it may have committed it.
     pub(crate) async fn commit(&self, database: &str, table: &str, label: &Label) -> Result<Committed> {
         let headers = identity(database, table, label);
-        let call =
-            Call { method: "POST", name: "commit", headers: &headers, expect_continue: false, timeout: COMMIT_TIMEOUT };
+        let call = Call {
+            method: "POST",
+            name: "commit",
+            headers: &headers,
+            expect_continue: false,
+            timeout: COMMIT_TIMEOUT,
+            flow: Flow::default(),
+        };
         let started = Instant::now();
         let mut attempt = 0;
         loop {
@@ -334,6 +364,7 @@ impl StreamLoadClient {
             headers: &headers,
             expect_continue: false,
             timeout: SHORT_TIMEOUT,
+            flow: Flow::default(),
         };
         match self.say(&call, &mut Body::Empty).await? {
             Said::Answered(Status::Ok, _) => Ok(()),
@@ -425,6 +456,7 @@ impl StreamLoadClient {
                 expect_continue: call.expect_continue,
                 max_answer_bytes: MAX_ANSWER_BYTES,
                 timeout: call.timeout,
+                flow: call.flow,
             };
             let answer = match self.http.exchange(&request, body).await {
                 Ok(answer) => answer,

@@ -25,6 +25,7 @@ use crate::sink::{
     ColumnMapping, CommitJournal, CommitToken, OpenAttempt, PlannedWrite, Recovered, RejectCollector, WriteId,
     WriteRequest, WriteSummary,
 };
+use crate::throttle::Throttles;
 
 /// What survives the process.
 #[derive(Debug, Default)]
@@ -167,6 +168,7 @@ async fn plan(sr: &MiniRocks, mode: &str, journal: Arc<Journal>, attempt: u32) -
         journal,
         rejects: Arc::new(RejectCollector::default()),
         timezone: "UTC".into(),
+        spill: Arc::default(),
     };
     sr.catalog.plan_write(request).await.unwrap()
 }
@@ -384,17 +386,29 @@ async fn what_begins_late_is_waited_for_and_rolled_back() {
         let sent_last = async {
             let hour = Duration::from_secs(3600);
             let (database, table, label) = ("d".to_owned(), "t".to_owned(), label.clone());
-            let slots = Arc::new(LoadSlots::fixed(1));
+            let (slots, throttles) = (Arc::new(LoadSlots::fixed(1)), Throttles::none());
             if mode == "transaction" {
                 let timeouts = Timeouts { total: hour, idle: hour, prepared: hour };
                 let (load_headers, begin_headers) = (vec![], vec![]);
-                let begun = Transaction { database, table, label, load_headers, begin_headers, timeouts, slots };
+                let begun =
+                    Transaction { database, table, label, load_headers, begin_headers, timeouts, slots, throttles };
                 assert!(matches!(killed.begin(&begun).await.unwrap(), Begun::Ours));
             } else {
                 let (headers, timeout, visible_timeout) = (vec![], hour, hour);
-                let load = Load { database, table, label, headers, timeout, visible_timeout, slots };
+                let server_timeout = timeout;
+                let load = Load {
+                    database,
+                    table,
+                    label,
+                    headers,
+                    timeout,
+                    server_timeout,
+                    visible_timeout,
+                    slots,
+                    throttles,
+                };
                 // refused when it is rolled back; committed if it was faster than that
-                killed.load(&load, &mut Body::Kept(vec!["1\ta\n".into()])).await.unwrap();
+                killed.load(&load, &mut Body::of("1\ta\n".into())).await.unwrap();
             }
         };
         let recovered = async {

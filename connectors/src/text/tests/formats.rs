@@ -175,6 +175,106 @@ async fn csv_by_the_rfc_tells_the_empty_text_from_null() {
     assert_eq!(select_one(b"a;;b;;c\n\"1;\";;NULL;;\"NULL\"\n;;x\n", options).await, expected);
 }
 
+async fn datax(columns_text: &str, properties: &[(&str, &str)], bytes: &str) -> (Vec<String>, Vec<String>) {
+    let properties = [&[("dialect", "datax")], properties].concat();
+    let (rows, log) = read_with_log(bytes.as_bytes(), of(TextPreset::Csv, columns_text, &properties)).await;
+    let rejects = log.rejects.lock();
+    let reject = |reject: &Reject| {
+        let Reject { column, value, reason, line, .. } = reject;
+        let parts = [column.clone(), value.clone(), Some(reason.clone())];
+        format!("{}: {}", line.unwrap(), parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    };
+    (rows, rejects.iter().map(reject).collect())
+}
+
+#[tokio::test]
+async fn the_dialect_of_datax_trims_doubles_quotes_and_has_no_null() {
+    let text = concat!(
+        " a , b c ,\td\t\n",
+        "\n",
+        "\" x \" ,\"y\"\"z\",\"1,2\"\r\n",
+        ",\"\",\\N\n",
+        "p\"q\",r,s,more,fields\n",
+        "\"one\ntwo\",2,3",
+    );
+    let expected = ["a¦b c¦d", " x ¦y\"z¦1,2", "¦¦\\N", "p\"q\"¦r¦s", "one\ntwo¦2¦3"];
+    let (rows, rejects) = datax(ABC, &[], text).await;
+    assert_eq!((rows, rejects), (expected.map(str::to_owned).to_vec(), vec![]));
+    // the text for NULL is so in quotes too, and after the blanks are gone
+    let (rows, _) = datax(ABC, &[("nullValue", "null")], " null ,\"null\",NULL\n").await;
+    assert_eq!(rows, ["∅¦∅¦NULL"]);
+    let plain = [
+        ("quote", ""),
+        ("multiLine", "false"),
+        ("ignoreLeadingWhiteSpace", "false"),
+        ("ignoreTrailingWhiteSpace", "false"),
+    ];
+    let (rows, _) = datax(ABC, &plain, " \"a,b\",c \n").await;
+    assert_eq!(rows, [" \"a¦b\"¦c "]);
+    let (rows, _) = datax("a STRING", &[("skipEmptyRecords", "false")], "a\n\nb\n").await;
+    assert_eq!(rows, ["a", "", "b"]);
+}
+
+#[tokio::test]
+async fn what_is_dirty_in_datax_is_a_reject() {
+    let columns = "id BIGINT;at TIMESTAMP;price DOUBLE;ok BOOLEAN";
+    let text = concat!(
+        "1,2024-08-07 12:34:56,1.5,TRUE\n",
+        "2,2024-08-07,0x1,false\n",
+        "3,20240807,1e3,true\n",
+        "4,2024-08-07,1\n",
+        "x,2024-08-07,1,true\n",
+        ",2024-08-07,1,true\n",
+        "5.5,2024-08-07,1,true\n",
+        "6,2024-02-30,1,true\n",
+        "7,12:34:56,1,true\n",
+        "8,2024-08-07,1,1\n",
+        "9,\"2024-08-07\"x,1,true\n",
+    );
+    let (rows, rejects) = datax(columns, &[], text).await;
+    assert_eq!(rows, ["1¦2024-08-07T12:34:56¦1.5¦true", "3¦2024-08-07T00:00:00¦1000.0¦true"]);
+    assert_eq!(
+        rejects,
+        [
+            "2: price 0x1 is not exactly a value of type Float64",
+            "4: the row has 3 fields, and 4 are read",
+            "5: id x is not exactly a value of type Int64",
+            "6: id  is not exactly a value of type Int64",
+            "7: id 5.5 is not exactly a value of type Int64",
+            "8: at 2024-02-30 is not exactly a value of type Timestamp(µs)",
+            "9: at 12:34:56 is not exactly a value of type Timestamp(µs)",
+            "10: ok 1 is not exactly a value of type Boolean",
+            "11: has text behind a closing quote; set \"quote\" = '' if quotes are data",
+        ]
+    );
+    // quotes that stay open swallow no other row where a line is a row
+    let lines = [("multiLine", "false"), ("timestampFormat.at", "yyyy/MM/dd"), ("timestampFormat", "dd.MM.yyyy")];
+    let (rows, rejects) =
+        datax("s STRING;at TIMESTAMP;b TIMESTAMP", &lines, "\"a,b,c\nd,2024/08/07,07.08.2024\n").await;
+    assert_eq!(rows, ["d¦2024-08-07T00:00:00¦2024-08-07T00:00:00"]);
+    assert_eq!(rejects, ["1: the quotes that open in this line do not end; set \"quote\" = '' if quotes are data"]);
+    for properties in [
+        &[("dialect", "opencsv")][..],
+        &[("dialect", "datax"), ("escape", "\\\\")],
+        &[("dialect", "datax"), ("timestampFormat.x", "y")],
+    ] {
+        let options = TextTableOptions::of(TextPreset::Csv, super::columns(ABC));
+        let options = options.with_properties(&properties.iter().copied().collect());
+        assert!(options.and_then(|(options, _)| options.check()).is_err(), "{properties:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_zip_archive_is_read_by_name_first_bytes_or_option() {
+    // made by Python's zipfile
+    let archive = include_bytes!("two_lines.zip");
+    let table = |compression: &str| of(TextPreset::Csv, "a STRING", &[("compression", compression)]);
+    for (name, compression) in [("f.zip", "auto"), ("f.bin", "auto"), ("f.bin", "zip")] {
+        let files = Files::new(&[(name, archive)]);
+        assert_eq!(select(&files, table(compression)).await, ["one", "two"]);
+    }
+}
+
 #[tokio::test]
 async fn json_lines_are_read_as_spark_reads_them() {
     let text = concat!(

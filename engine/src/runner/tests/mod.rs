@@ -1,16 +1,21 @@
 //! Runs against two MiniRocks servers: one as a source of type mysql, one as a target of type starrocks.
 
+mod backfill;
 mod embedding;
+mod emptied_tables;
 mod failures;
 mod file_formats;
 mod file_writes;
 mod job;
 mod mariadb;
+mod mysql_writes;
+mod parameters;
 mod partitions;
 mod reading;
 mod resume;
 mod spark_tables;
 mod statements;
+mod waits;
 
 use minirocks::{Server, ServerConfig};
 use tempfile::TempDir;

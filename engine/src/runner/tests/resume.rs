@@ -99,6 +99,33 @@ async fn a_run_is_resumed_with_what_it_was_started_with_or_says_what_differs() {
 }
 
 #[tokio::test]
+async fn a_value_is_fixed_when_the_run_starts_wherever_it_comes_from() {
+    const SCRIPT: &str = "SELECT '$<taskid>'; INSERT INTO target.ods.users (uid) VALUES ('${region}');
+        ASSERT (SELECT count(*) FROM source.users WHERE uid = 'new $<region>') > 0;";
+    let world = World::new().await;
+    let environment = |region: &str| RunOptions::default().bizdate("20240807").environment_param("region", region);
+    let (first, _) = run_with(&world.engine().await.session(), world.script(SCRIPT), environment("eu")).await;
+    assert_eq!(statuses(&first), [Succeeded, Succeeded, Failed], "{:?}", first.error);
+    let changed = resume(&world, &first.run_id, SCRIPT, environment("us")).await;
+    assert!(error_of(&changed).1.contains("its parameter region had another value"), "{:?}", changed.error);
+    let gone = resume(&world, &first.run_id, SCRIPT, RunOptions::default()).await;
+    assert_eq!(gone.exit_code(), 2, "{:?}", gone.error);
+    world.set_up("INSERT INTO source.workshop.users VALUES ('new eu', '', 9, '2024-08-07')").await;
+    let same = resume(&world, &first.run_id, SCRIPT, environment("eu")).await;
+    assert_eq!(statuses(&same), [Skipped, Skipped, Succeeded], "{:?}", same.error);
+    assert_eq!(world.rows("SELECT uid FROM target.ods.users").await, ["eu"]);
+
+    let engine = async |region: &str| world.builder().param("region", region).build().await.unwrap().session();
+    world.set_up("TRUNCATE TABLE source.workshop.users").await;
+    let options = || RunOptions::default().bizdate("20240806");
+    let (first, _) = run_with(&engine("eu").await, world.script(SCRIPT), options()).await;
+    assert_eq!(statuses(&first), [Succeeded, Succeeded, Failed], "{:?}", first.error);
+    let (changed, _) = run_with(&engine("us").await, world.script(SCRIPT), options().resume(&first.run_id)).await;
+    let (code, message, _) = error_of(&changed);
+    assert_eq!((code, changed.exit_code()), ("E2015", 2), "{message}");
+}
+
+#[tokio::test]
 async fn an_unknown_run_is_an_error_that_names_the_last_one() {
     let world = World::new().await;
     let report = resume(&world, "nope", SCRIPT, options()).await;

@@ -143,6 +143,39 @@ async fn external_tables_persist_and_a_differing_definition_is_named() {
 }
 
 #[tokio::test]
+async fn a_temporary_table_hides_a_kept_one_and_is_never_stored() {
+    let world = World::new().await;
+    world.write_file("a.txt", "1\n2\n");
+    world.write_file("b.txt", "30\n");
+    let session = world.engine().await.session();
+    let kept = "CREATE EXTERNAL TABLE numbers (n INT) LOCATION 'a.txt'";
+    let (report, _) = run(&session, world.script(kept)).await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    let temporary =
+        "CREATE OR REPLACE TEMPORARY EXTERNAL TABLE numbers (n INT) LOCATION 'b.txt'; SELECT sum(n) FROM numbers";
+    for _ in 0..2 {
+        let (report, events) = run(&session, world.script(temporary)).await;
+        assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+        assert_eq!((rows_of(&events), warnings_of(&events)), (vec!["30".to_owned()], vec![]));
+    }
+    let (_, events) = run(&world.engine().await.session(), "SELECT sum(n) FROM numbers").await;
+    assert_eq!(rows_of(&events), ["3"]);
+    // of its own kind there is one, unless it is to be replaced
+    let twice = "CREATE TEMPORARY EXTERNAL TABLE numbers (n INT) LOCATION 'b.txt'";
+    assert_eq!(run(&session, world.script(twice)).await.0.exit_code(), 2);
+    for refused in [
+        "CREATE OR REPLACE EXTERNAL TABLE numbers (n INT) LOCATION 'b.txt'",
+        "CREATE TEMPORARY EXTERNAL TABLE p (n INT) PARTITIONED BY (dt STRING) LOCATION 'b.txt'",
+    ] {
+        assert_eq!(run(&session, world.script(refused)).await.0.exit_code(), 2, "{refused}");
+    }
+    let (report, events) = run(&session, "DROP TABLE numbers").await;
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?} {events:?}", report.error);
+    let (_, events) = run(&session, "SELECT sum(n) FROM numbers").await;
+    assert_eq!(rows_of(&events), ["3"]);
+}
+
+#[tokio::test]
 async fn no_secret_is_stored() {
     let world = World::new().await;
     let session = world.engine().await.session();
