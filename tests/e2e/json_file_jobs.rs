@@ -80,11 +80,15 @@ impl World {
         rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect::<Vec<_>>().join("¦")).collect()
     }
 
-    /// The objects of the bucket below a prefix, without what a run puts into their names.
+    /// The objects of the bucket below a prefix, together where they differ only in what a run puts into their names.
     fn objects(&self, prefix: &str) -> BTreeMap<String, String> {
-        let keys = self.bucket.keys("lake").into_iter().filter(|key| key.starts_with(prefix));
-        keys.map(|key| (stable(&key), String::from_utf8_lossy(&self.bucket.read("lake", &key).unwrap()).into_owned()))
-            .collect()
+        let mut objects = BTreeMap::<String, String>::new();
+        for key in self.bucket.keys("lake").into_iter().filter(|key| key.starts_with(prefix)) {
+            let bytes = self.bucket.read("lake", &key).unwrap();
+            // of several writers
+            objects.entry(stable(&key)).or_default().push_str(&String::from_utf8_lossy(&bytes));
+        }
+        objects
     }
 
     fn clear(&self, prefix: &str) {

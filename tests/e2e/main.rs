@@ -15,6 +15,7 @@ mod job;
 mod json_file_jobs;
 mod json_jobs;
 mod loads;
+mod mysql_writes;
 mod partitions;
 mod resume;
 mod slt;

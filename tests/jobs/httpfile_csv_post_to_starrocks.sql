@@ -2,15 +2,11 @@
 -- Converted by syncline convert.
 -- Its data sources are catalogs of syncline.toml: user_behavior_analysis (http), Doc_StarRocks_Storage_Compute_Tightly_01 (starrocks).
 -- Set before a run: HTTPFILE_CSV_POST_TO_STARROCKS_X_TOKEN.
--- Ignored: steps[0].parameter.bufferByteSizeInKB: a download is handed on as it comes, in pieces of its own size
 
 SET syncline.max_connections = '1';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE httpfile_csv_post_to_starrocks_source (
-  id BIGINT,
-  note STRING,
-  price DOUBLE,
-  day TIMESTAMP
+  id BIGINT, note STRING, price DOUBLE, day TIMESTAMP
 )
 STORED AS CSV
 LOCATION 'user_behavior_analysis:/orders.csv.gz'

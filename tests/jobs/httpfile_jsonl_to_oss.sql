@@ -5,9 +5,7 @@
 SET syncline.max_connections = '2';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE httpfile_jsonl_to_oss_source (
-  id BIGINT,
-  at TIMESTAMP,
-  text STRING
+  id BIGINT, at TIMESTAMP, text STRING
 )
 STORED AS JSON
 LOCATION 'user_behavior_analysis:/events.jsonl'

@@ -1,7 +1,6 @@
 -- httpfile_text_to_starrocks: a DataWorks job, httpfile to starrocks.
 -- Converted by syncline convert.
 -- Its data sources are catalogs of syncline.toml: user_behavior_analysis (http), Doc_StarRocks_Storage_Compute_Tightly_01 (starrocks).
--- Ignored: steps[0].parameter.bufferByteSizeInKB: a download is handed on as it comes, in pieces of its own size
 
 SET syncline.max_connections = '2';
 

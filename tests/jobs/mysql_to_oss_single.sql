@@ -14,6 +14,5 @@ OPTIONS (
   "fieldDelimiter" = '|',
   "nullFormat" = 'NULL',
   "compress" = 'gzip',
-  "generateEmptyFile" = 'true',
   "split_column" = 'uid'
 );

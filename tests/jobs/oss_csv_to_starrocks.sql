@@ -7,10 +7,7 @@ SET syncline.max_bytes_per_second = '8MB';
 SET syncline.error_limit = '2';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE oss_csv_to_starrocks_source (
-  id BIGINT,
-  name STRING,
-  is_active BOOLEAN,
-  since TIMESTAMP
+  id BIGINT, name STRING, is_active BOOLEAN, since TIMESTAMP
 )
 STORED AS CSV
 LOCATION 'lake:/{in/${bizdate}/**.csv,in/late.csv}'

@@ -5,10 +5,7 @@
 SET syncline.max_connections = '2';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE oss_parquet_to_starrocks_source (
-  id BIGINT,
-  name STRING,
-  active BOOLEAN,
-  since TIMESTAMP
+  id BIGINT, name STRING, active BOOLEAN, since TIMESTAMP
 )
 STORED AS PARQUET
 LOCATION 'lake:/parquet/members**';

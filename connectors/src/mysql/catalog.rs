@@ -134,6 +134,14 @@ const TABLES: &str = "SELECT table_schema, table_name, table_type FROM informati
     WHERE table_schema = ? ORDER BY table_name";
 const TABLE: &str = "SELECT table_schema, table_name, table_type, table_rows, engine FROM information_schema.tables \
     WHERE table_schema = ? AND table_name = ?";
+const INSERT_GRANTS: &str = "SELECT \
+    (SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type = 'INSERT' AND grantee = me.grantee), \
+    (SELECT COUNT(*) FROM information_schema.schema_privileges \
+        WHERE privilege_type = 'INSERT' AND table_schema = ? AND grantee = me.grantee), \
+    (SELECT COUNT(*) FROM information_schema.table_privileges \
+        WHERE privilege_type = 'INSERT' AND table_schema = ? AND grantee = me.grantee) \
+    FROM (SELECT CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''') \
+    AS grantee) AS me";
 const DATABASES: &str = "SELECT schema_name FROM information_schema.schemata ORDER BY schema_name";
 
 #[async_trait]
@@ -169,6 +177,7 @@ impl Catalog for MySqlCatalog {
         ];
         connection.release();
         items.push(item("read", self.check_reading().await.map_err(|error| error.to_string())));
+        items.push(item("write", Ok(self.check_writing().await)));
         items
     }
 
@@ -201,6 +210,21 @@ impl MySqlCatalog {
         };
         self.ask(&format!("SELECT 1 FROM {} LIMIT 0", table_name(database, first)?), &[]).await?;
         Ok(format!("{} tables are visible in database {database}", tables.len()))
+    }
+
+    /// Where the user may insert, by the grants that the server shows; a catalog that is only read is none the worse.
+    async fn check_writing(&self) -> String {
+        let database = self.default_database().unwrap_or_default();
+        let Ok(rows) = self.ask(INSERT_GRANTS, &[database, database]).await else {
+            return "the server does not tell where INSERT is granted".to_owned();
+        };
+        match rows.into_iter().next().and_then(|row| self.read::<(i64, i64, i64)>(row).ok()) {
+            Some((1.., ..)) => "INSERT is granted on all databases".to_owned(),
+            Some((_, 1.., _)) => format!("INSERT is granted on database {database}"),
+            Some((_, _, tables @ 1..)) => format!("INSERT is granted on {tables} tables of database {database}"),
+            _ => "no grant of INSERT is shown to the user itself; roles and patterns of names are not looked at"
+                .to_owned(),
+        }
     }
 
     /// The tables and views of a database, each with the server's name for its kind.

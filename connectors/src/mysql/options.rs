@@ -2,10 +2,10 @@
 
 use crate::catalog::CatalogConfig;
 use crate::error::{ConnectorError, Result};
+use crate::mysql::sink;
 use crate::mysql_protocol::options::ConnectionConfig;
 use crate::mysql_protocol::value::ZeroDates;
 use crate::options::Options;
-use crate::mysql::sink;
 use crate::scan_settings::ScanSettings;
 use crate::throttle::SpeedLimits;
 

@@ -83,6 +83,15 @@ struct NewCatalog {
     properties: Vec<(String, CatalogValue)>,
 }
 
+/// The catalogs in SQL.
+#[derive(Debug)]
+pub(crate) struct Definitions {
+    /// CREATE EXTERNAL CATALOG, without `;`.
+    pub(crate) statements: Vec<String>,
+    /// The secrets, by the variables of the environment that stand for them.
+    pub(crate) secrets: Vec<(String, Secret)>,
+}
+
 /// All catalogs of a job.
 #[derive(Debug, Default)]
 pub(crate) struct Catalogs {
@@ -127,8 +136,8 @@ impl Catalogs {
         format!("\"${{env:{variable}}}\"")
     }
 
-    /// The statements that define the catalogs, and the secrets by the variables that they refer to.
-    pub(crate) fn statements(&self, writer: &Writer) -> Result<(Vec<String>, Vec<(String, Secret)>)> {
+    /// The statements that define the catalogs.
+    pub(crate) fn statements(&self, writer: &Writer) -> Result<Definitions> {
         let (mut statements, mut secrets) = (Vec::new(), self.of_tables.clone());
         for catalog in &self.new {
             let mut properties = vec![("type".to_owned(), format!("\"{}\"", catalog.kind.name()))];
@@ -151,7 +160,7 @@ impl Catalogs {
             let head = format!("CREATE EXTERNAL CATALOG IF NOT EXISTS {} ", writer.name(&catalog.name)?);
             statements.push(head + &script::properties("PROPERTIES", &properties));
         }
-        Ok((statements, secrets))
+        Ok(Definitions { statements, secrets })
     }
 }
 

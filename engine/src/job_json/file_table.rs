@@ -96,7 +96,9 @@ fn fields(columns: &[FileColumn], context: &Context) -> Result<(Fields, Vec<Stri
         let (wanted, field) = field.unwrap_or((None, Field::string()));
         let is_free = |name: &String| {
             let is_other = !named.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-            is_other && !name.contains('$') && !is_numbered(name)
+            // it stands in names of properties as it is
+            let is_word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            is_other && is_word && !is_numbered(name)
         };
         named.push((wanted.filter(is_free).unwrap_or_else(|| format!("c{index}")), field));
     }

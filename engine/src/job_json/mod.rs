@@ -47,6 +47,7 @@ use syncline_connectors::options::Secret;
 pub use catalogs::NeededCatalog;
 pub use variables::Variables;
 
+use catalogs::Definitions;
 use context::Context;
 use model::{Form, Job};
 use notes::Notes;
@@ -118,8 +119,8 @@ fn convert_value(file: &str, root: &Value, variables: Variables) -> Result<Conve
     job.writer.parameters.finish(&mut context.notes);
     let source = transformers::apply(source, &job.transformers, sink.target.count(), &mut context)?;
     plan::check_columns(&job, &source, &sink)?;
-    let (catalogs, secrets) = context.catalogs.statements(&context.write)?;
-    let groups = plan::statements(&mut context, source, sink, catalogs)?;
+    let Definitions { statements, secrets } = context.catalogs.statements(&context.write)?;
+    let groups = plan::statements(&mut context, source, sink, statements)?;
     let head = head(&job, &context, name, &secrets);
     let body: Vec<String> = groups
         .into_iter()
@@ -184,5 +185,7 @@ fn job_name(file: &str) -> &str {
     name.strip_suffix(".json").unwrap_or(name)
 }
 
+#[cfg(test)]
+mod file_tests;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ArrowPrimitiveType, PrimitiveArray, StringArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, StringArray};
 use arrow::datatypes::{
     DataType, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -75,9 +75,11 @@ impl Check {
     pub(super) fn failures(&self, array: &ArrayRef, type_name: &str) -> Vec<(usize, String)> {
         match self {
             Self::None => Vec::new(),
-            Self::Range { low, high } => {
-                whole_numbers(array, |value| value < *low || value > *high, || format!("is out of range for {type_name}"))
-            }
+            Self::Range { low, high } => whole_numbers(
+                array,
+                |value| value < *low || value > *high,
+                || format!("is out of range for {type_name}"),
+            ),
             Self::Year => whole_numbers(
                 array,
                 |value| value != 0 && !(1901..=2155).contains(&value),
@@ -105,10 +107,12 @@ impl Check {
                 false => Some("has a character that the column's character set ascii does not hold".to_owned()),
             }),
             // four bytes of UTF-8 begin with f0 or more
-            Self::Characters(Characters::BasicPlane) => texts(array, |text| match text.bytes().any(|byte| byte >= 0xf0) {
-                true => Some("has a character that the column's character set utf8mb3 does not hold".to_owned()),
-                false => None,
-            }),
+            Self::Characters(Characters::BasicPlane) => {
+                texts(array, |text| match text.bytes().any(|byte| byte >= 0xf0) {
+                    true => Some("has a character that the column's character set utf8mb3 does not hold".to_owned()),
+                    false => None,
+                })
+            }
         }
     }
 }
@@ -191,8 +195,7 @@ fn time(text: &str, fraction_digits: u8, type_name: &str) -> Option<String> {
             return None;
         }
         let fraction = fraction.trim_end_matches('0');
-        let is_beyond = hours > MOST_HOURS
-            || (hours, minutes, seconds) == (MOST_HOURS, 59, 59) && !fraction.is_empty();
+        let is_beyond = hours > MOST_HOURS || (hours, minutes, seconds) == (MOST_HOURS, 59, 59) && !fraction.is_empty();
         Some((is_beyond, fraction.len()))
     };
     match read() {
@@ -229,8 +232,23 @@ mod tests {
         let good = ["00:00:00", "-838:59:59", "12:34:56.5", "1:02:03.123000", "838:59:59.000"];
         assert_eq!(failed(&check, &good), [0_usize; 0]);
         let bad = [
-            "1234", "12:34", "1", "", "-", "839:00:00", "838:59:59.5", "12:60:00", "12:00:60", "12:34:56.1234", "12:34:56.",
-            "+12:34:56", "1 12:34:56", "12:34:56 ", "2024-08-07", "12:34:56:01", "--12:34:56",
+            "1234",
+            "12:34",
+            "1",
+            "",
+            "-",
+            "839:00:00",
+            "838:59:59.5",
+            "12:60:00",
+            "12:00:60",
+            "12:34:56.1234",
+            "12:34:56.",
+            "+12:34:56",
+            "1 12:34:56",
+            "12:34:56 ",
+            "2024-08-07",
+            "12:34:56:01",
+            "--12:34:56",
         ];
         assert_eq!(failed(&check, &bad), (0..bad.len()).collect::<Vec<_>>());
     }
@@ -248,7 +266,8 @@ mod tests {
 
     #[test]
     fn numbers_have_the_range_of_the_type() {
-        let array: ArrayRef = Arc::new(Int32Array::from(vec![Some(-8_388_609), Some(8_388_607), None, Some(8_388_608)]));
+        let array: ArrayRef =
+            Arc::new(Int32Array::from(vec![Some(-8_388_609), Some(8_388_607), None, Some(8_388_608)]));
         let rows = |check: &Check, array: &ArrayRef| {
             check.failures(array, "t").into_iter().map(|(row, _)| row).collect::<Vec<_>>()
         };

@@ -106,7 +106,8 @@ impl Described {
     fn kind(&self) -> (TargetType, Check) {
         let signed = !self.is_unsigned();
         let integer = |bits: u16| {
-            let (low, high) = if signed { (-(1_i128 << (bits - 1)), 1_i128 << (bits - 1)) } else { (0, 1_i128 << bits) };
+            let (low, high) =
+                if signed { (-(1_i128 << (bits - 1)), 1_i128 << (bits - 1)) } else { (0, 1_i128 << bits) };
             (TargetType::Integer { bits, signed }, Check::Range { low, high: high - 1 })
         };
         let binary = |max_bytes| (TargetType::Binary { max_bytes }, Check::None);
@@ -136,9 +137,7 @@ impl Described {
                 let fraction_digits = Self::small(self.fraction_digits).unwrap_or(0_u8).min(6);
                 (TargetType::Other, Check::Time { fraction_digits })
             }
-            "char" | "varchar" => {
-                (TargetType::Text { max_bytes: None, max_chars: self.max_chars }, self.characters())
-            }
+            "char" | "varchar" => (TargetType::Text { max_bytes: None, max_chars: self.max_chars }, self.characters()),
             "tinytext" | "text" | "mediumtext" | "longtext" => {
                 // they are as long as their bytes; only Unicode text has the same bytes here
                 let text = match self.character_set.starts_with("utf8") {
@@ -191,7 +190,8 @@ impl Described {
         let default_is_null = self.nullable
             && !self.extra.contains("DEFAULT_GENERATED")
             && self.default.as_deref().is_none_or(|default| is_mariadb && default.eq_ignore_ascii_case("NULL"));
-        let has_default = self.nullable || self.default.is_some() || is_auto_increment || self.extra.contains("DEFAULT_GENERATED");
+        let has_default =
+            self.nullable || self.default.is_some() || is_auto_increment || self.extra.contains("DEFAULT_GENERATED");
         MySqlColumn {
             padding: self.padding(),
             target: TargetColumn {
@@ -259,7 +259,7 @@ pub(super) fn map(
     }
     let by_position = *mapping == ColumnMapping::Position;
     let writable: Vec<&MySqlColumn> =
-        columns.iter().filter(|column| !column.is_generated && !(by_position && column.is_invisible)).collect();
+        columns.iter().filter(|column| !(column.is_generated || by_position && column.is_invisible)).collect();
     let targets: Vec<TargetColumn> = writable.iter().map(|column| column.target.clone()).collect();
     let mapped = map_columns(mapping, source, &targets)?;
     let find = |target: &TargetColumn| writable.iter().find(|column| column.target.name == target.name);
@@ -311,7 +311,10 @@ mod tests {
 
     #[test]
     fn labels_are_read_from_the_declaration() {
-        assert_eq!(*labels("enum('a','it''s','','x,y','(',')','a\\\\b','\\n')"), ["a", "it's", "", "x,y", "(", ")", "a\\b", "\n"]);
+        assert_eq!(
+            *labels("enum('a','it''s','','x,y','(',')','a\\\\b','\\n')"),
+            ["a", "it's", "", "x,y", "(", ")", "a\\b", "\n"]
+        );
         assert_eq!(*labels("set('表')"), ["表"]);
     }
 

@@ -60,8 +60,12 @@ impl Literals {
             DataType::UInt64 => Self::UInt64(array.as_primitive().clone()),
             DataType::Float32 => Self::Float32(array.as_primitive().clone()),
             DataType::Float64 => Self::Float64(array.as_primitive().clone()),
-            DataType::Decimal128(_, scale @ 0..) => Self::Decimal128(array.as_primitive().clone(), scale.unsigned_abs().into()),
-            DataType::Decimal256(_, scale @ 0..) => Self::Decimal256(array.as_primitive().clone(), scale.unsigned_abs().into()),
+            DataType::Decimal128(_, scale @ 0..) => {
+                Self::Decimal128(array.as_primitive().clone(), scale.unsigned_abs().into())
+            }
+            DataType::Decimal256(_, scale @ 0..) => {
+                Self::Decimal256(array.as_primitive().clone(), scale.unsigned_abs().into())
+            }
             DataType::Date32 => Self::Date(array.as_primitive().clone()),
             DataType::Timestamp(TimeUnit::Microsecond, None) => Self::DateTime(array.as_primitive().clone()),
             DataType::Utf8 => Self::Text(array.as_string().clone()),

@@ -1,5 +1,6 @@
 //! The connection of a write: its session, its transaction, and what the server says to each statement.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ use crate::sink::convert::printable;
 
 /// Modes that every write has. Without the strict ones a server cuts and changes values and only warns; without the last a 0 that is written
 /// into an AUTO_INCREMENT column becomes another number.
-const MODES: [&str; 4] = ["STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "NO_ENGINE_SUBSTITUTION", "NO_AUTO_VALUE_ON_ZERO"];
+const MODES: [&str; 4] =
+    ["STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "NO_ENGINE_SUBSTITUTION", "NO_AUTO_VALUE_ON_ZERO"];
 /// Variables that some servers have and others do not: what they say is good to have.
 const WISHES: [(&str, &str); 2] = [
     // MariaDB ends sessions that are idle within a transaction, by a limit of its own for those that write
@@ -29,7 +31,8 @@ const WISHES: [(&str, &str); 2] = [
     // all warnings of a statement are looked at
     ("max_error_count", "65535"),
 ];
-/// How often a statement that waited for a lock in vain is sent again; each try waits for `innodb_lock_wait_timeout`, 50 s by default.
+/// How often a statement is sent again that waited for a lock in vain (each try waits for `innodb_lock_wait_timeout`, 50 s by default), or that
+/// the server took out of a deadlock.
 const LOCK_RETRIES: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How long a roll-back is waited for; the server ends it without us.
@@ -87,14 +90,20 @@ impl TableLoad {
         target.journal.record_attempt(target.record(&fence, mode)).await?;
         let mut load = Self { connection, open_rows: 0, open_bytes: 0 };
         if target.is_transactional() {
-            load.connection.execute("START TRANSACTION").await?;
-        }
-        if target.overwrite {
-            let delete = format!("DELETE FROM {}", table_name(&target.database, &target.table)?);
-            let answer = load.exchange(delete.as_bytes()).await;
-            answer.map_err(|error| from_wire(load.connection.config(), error))?;
+            load.start_transaction(target).await?;
         }
         Ok(load)
+    }
+
+    /// Begins the transaction, with what is done before the first row.
+    async fn start_transaction(&mut self, target: &WriteTarget) -> Result<()> {
+        self.connection.execute("START TRANSACTION").await?;
+        if target.overwrite {
+            let delete = format!("DELETE FROM {}", table_name(&target.database, &target.table)?);
+            let answer = self.exchange(delete.as_bytes()).await;
+            answer.map_err(|error| from_wire(self.connection.config(), error))?;
+        }
+        Ok(())
     }
 
     /// Whether the last answer was read to its end.
@@ -115,7 +124,7 @@ impl TableLoad {
         let whole = statement.whole();
         let mut accepted = 0;
         // parts that are still to be written, the first last
-        let mut parts = vec![0..statement.rows()];
+        let mut parts: Vec<Range<usize>> = std::iter::once(0..statement.rows()).collect();
         while let Some(rows) = parts.pop() {
             let outcome = if rows.len() == statement.rows() {
                 self.insert(shared, &whole, rows.len() as u64).await
@@ -149,7 +158,8 @@ impl TableLoad {
     async fn make_room(&mut self, shared: &Shared, rows: u64, bytes: u64) -> Result<()> {
         let target = &shared.target;
         let options = &target.options;
-        let fits = self.open_rows + rows <= options.transaction_rows && self.open_bytes + bytes <= options.transaction_bytes;
+        let fits =
+            self.open_rows + rows <= options.transaction_rows && self.open_bytes + bytes <= options.transaction_bytes;
         if fits || self.open_rows == 0 || !target.is_transactional() {
             return Ok(());
         }
@@ -175,7 +185,7 @@ impl TableLoad {
             CommitFailure::Refused(error) | CommitFailure::InDoubt(error) => error,
         })?;
         target.journal.add_detail(&target.id, &format!("committed {rows}")).await?;
-        self.connection.execute("START TRANSACTION").await
+        self.start_transaction(target).await
     }
 
     /// Commits the open transaction.
@@ -249,17 +259,27 @@ impl TableLoad {
                 return Err(Failure::Rows(self.refusal(code, &message)));
             }
             let error = WireError::Server { code, message };
-            let pause = if code == LOCK_WAIT { backoff.next(None) } else { None };
-            // the server rolls back the statement alone, unless it is told to roll back all of the transaction
-            match pause {
-                Some(pause) if self.to_savepoint(target).await => tokio::time::sleep(pause).await,
-                _ => return Err(Failure::Write(self.explained(target, error))),
+            let failed = Failure::Write(self.explained(target, error));
+            if code == LOCK_WAIT {
+                // the server rolls back the statement alone, unless it is told to roll back all of the transaction
+                let Some(pause) = backoff.next(None) else { return Err(failed) };
+                if !self.rewind(target).await {
+                    return Err(failed);
+                }
+                tokio::time::sleep(pause).await;
+            } else if ROLLED_BACK.contains(&code) && self.open_rows == 0 && target.is_transactional() {
+                // nothing is lost but this statement
+                let Some(pause) = backoff.next(None) else { return Err(failed) };
+                tokio::time::sleep(pause).await;
+                self.start_transaction(target).await?;
+            } else {
+                return Err(failed);
             }
         }
     }
 
     /// Rolls back to what was before the last statement; false if the transaction is gone.
-    async fn to_savepoint(&mut self, target: &WriteTarget) -> bool {
+    async fn rewind(&mut self, target: &WriteTarget) -> bool {
         !target.is_transactional()
             || self.exchange(format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}").as_bytes()).await.is_ok()
     }
@@ -269,7 +289,7 @@ impl TableLoad {
         if answer.warnings > 0
             && let Some(refusal) = self.harm().await?
         {
-            if target.is_transactional() && self.to_savepoint(target).await {
+            if target.is_transactional() && self.rewind(target).await {
                 return Err(Failure::Rows(refusal));
             }
             return Err(Failure::Write(target.error(
@@ -379,7 +399,10 @@ async fn start_session(connection: &mut Connection, target: &WriteTarget) -> Res
     if is_missing || harmless_modes(&taken).len() != taken.len() {
         return Err(target.error(
             ErrorCode::Unsupported,
-            &format!("the server's sql_mode is \"{}\", in which values could be changed in silence", printable(&taken, 500)),
+            &format!(
+                "the server's sql_mode is \"{}\", in which values could be changed in silence",
+                printable(&taken, 500)
+            ),
         ));
     }
     Ok(())

@@ -197,8 +197,7 @@ impl WriteOptions {
             }
         }
         let [catalog, session, others] = &others;
-        if let Some((name, _)) = others.iter().find(|(name, _)| OF_LOADS.iter().any(|it| WriteSettings::is(name, it)))
-        {
+        if let Some((name, _)) = others.iter().find(|(name, _)| OF_LOADS.iter().any(|it| WriteSettings::is(name, it))) {
             return Err(ConnectorError::option(format!(
                 "\"{name}\" is a setting of StarRocks loads; a write into MySQL takes batch_size, batch_byte_size, transaction_rows, transaction_bytes"
             )));
@@ -268,9 +267,8 @@ fn refuse_unknown(rest: &Options) -> Result<()> {
 fn names(name: &str, value: &str) -> Result<Option<Vec<String>>> {
     let text = value.trim();
     let names: Vec<String> = if text.starts_with('[') {
-        serde_json::from_str(text).map_err(|_| {
-            ConnectorError::option(format!("{name} is a list of columns: 'a, b' or '[\"a\", \"b\"]'"))
-        })?
+        serde_json::from_str(text)
+            .map_err(|_| ConnectorError::option(format!("{name} is a list of columns: 'a, b' or '[\"a\", \"b\"]'")))?
     } else {
         text.split(',').map(|name| name.trim().trim_matches('`').to_owned()).filter(|name| !name.is_empty()).collect()
     };
@@ -363,7 +361,8 @@ mod tests {
     #[test]
     fn properties_win_over_set_and_set_over_the_catalog() {
         let catalog = options(&[("write_mode", "replace"), ("batch_size", "1"), ("transaction_rows", "10")]);
-        let session = options(&[("batch_size", "2"), ("transaction_rows", "20"), ("load_bytes", "1MB"), ("on_error", "x")]);
+        let session =
+            options(&[("batch_size", "2"), ("transaction_rows", "20"), ("load_bytes", "1MB"), ("on_error", "x")]);
         let properties = options(&[("transactionRows", "30")]);
         let read = WriteOptions::parse(&properties, &session, &catalog).unwrap();
         assert_eq!((read.mode, read.batch_rows, read.transaction_rows), (Mode::Replace, 2, 30));
@@ -395,9 +394,13 @@ mod tests {
         assert!(error(&[("batchSiz", "1")]).contains("did you mean \"batch_size\"?"));
         assert!(error(&[("zzz", "1")]).contains("takes write_mode, update_column"));
         assert!(error(&[("batchSize", "1"), ("batch_size", "2")]).contains("are the same option"));
-        for (name, value) in
-            [("batch_size", "0"), ("batch_size", "x"), ("batch_byte_size", "2g"), ("null_mode", "no"), ("transaction_rows", "-1")]
-        {
+        for (name, value) in [
+            ("batch_size", "0"),
+            ("batch_size", "x"),
+            ("batch_byte_size", "2g"),
+            ("null_mode", "no"),
+            ("transaction_rows", "-1"),
+        ] {
             assert!(error(&[(name, value)]).starts_with(name), "{name}");
         }
     }

@@ -74,6 +74,9 @@ async fn plan_named(catalog: &MySqlCatalog, request: WriteRequest, shown: &str) 
         column.target.nullable |=
             options.skips_nulls && column.target.has_default && is_in(&options.skip_null_columns, &column.target.name);
     }
+    // a statement is not parted between two transactions
+    let most_rows = usize::try_from(options.transaction_rows).unwrap_or(usize::MAX);
+    options.batch_rows = options.batch_rows.min(most_rows);
     if engine_without_transactions.is_some() {
         // a statement that fails leaves the rows in front of the bad one, and does not say how many
         options.batch_rows = 1;
@@ -156,10 +159,14 @@ fn exact(names: Option<Vec<String>>, columns: &[MySqlColumn], option: &str) -> R
     let Some(names) = names else { return Ok(None) };
     let known = || columns.iter().map(|column| column.target.name.as_str());
     let find = |name: &String| {
-        let found = known().find(|known| *known == name).or_else(|| known().find(|known| known.eq_ignore_ascii_case(name)));
+        let found =
+            known().find(|known| *known == name).or_else(|| known().find(|known| known.eq_ignore_ascii_case(name)));
         found.map(str::to_owned).ok_or_else(|| {
             let hint = nearest(name, known()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            ConnectorError::new(ErrorCode::Name, format!("\"{option}\" names `{name}`, which the statement does not write{hint}"))
+            ConnectorError::new(
+                ErrorCode::Name,
+                format!("\"{option}\" names `{name}`, which the statement does not write{hint}"),
+            )
         })
     };
     names.iter().map(find).collect::<Result<Vec<_>>>().map(Some)

@@ -111,10 +111,12 @@ impl Refusal {
 
     /// The column that the message names: ``for column `d`.`t`.`c` at row 1``, `Column 'c' cannot be null`, `Field 'c'`.
     fn column<'a>(&self, values: &'a RowValues) -> Option<&'a str> {
-        let behind = ["olumn ", "ield "].iter().find_map(|word| self.message.rsplit_once(word)).map(|(_, behind)| behind)?;
+        let behind =
+            ["olumn ", "ield "].iter().find_map(|word| self.message.rsplit_once(word)).map(|(_, behind)| behind)?;
         let is_named = |name: &str| {
             ["'", "`"].iter().any(|quote| {
-                behind.starts_with(&format!("{quote}{name}{quote}")) || behind.contains(&format!(".{quote}{name}{quote}"))
+                behind.starts_with(&format!("{quote}{name}{quote}"))
+                    || behind.contains(&format!(".{quote}{name}{quote}"))
             })
         };
         values.0.iter().map(|(name, _)| name.as_str()).find(|name| is_named(name))

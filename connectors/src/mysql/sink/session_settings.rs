@@ -52,9 +52,10 @@ fn assignments<'a>(text: &'a str, variables: &mut Vec<(String, String)>) -> Resu
     }
     loop {
         let (name, behind) = name(rest)?;
-        let behind = behind.strip_prefix(":=").or_else(|| behind.strip_prefix('=')).ok_or_else(|| {
-            refused(&format!("has no = behind {}", name.escape_debug()))
-        })?;
+        let behind = behind
+            .strip_prefix(":=")
+            .or_else(|| behind.strip_prefix('='))
+            .ok_or_else(|| refused(&format!("has no = behind {}", name.escape_debug())))?;
         let (value, behind) = value(behind.trim_start())?;
         variables.push((name.to_owned(), value));
         rest = behind.trim_start();
@@ -107,7 +108,9 @@ fn name(text: &str) -> Result<(&str, &str)> {
 /// A quoted text, a word or a number.
 fn value(text: &str) -> Result<(String, &str)> {
     let Some(quote) = text.chars().next().filter(|c| matches!(c, '\'' | '"')) else {
-        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.' | '-' | '+')).unwrap_or(text.len());
+        let end = text
+            .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.' | '-' | '+'))
+            .unwrap_or(text.len());
         return match text.split_at(end) {
             ("", _) => Err(refused("has no value behind =, or one that is neither a number, a word nor a quoted text")),
             (value, behind) => Ok((value.to_owned(), behind)),
@@ -172,9 +175,13 @@ mod tests {
         add(&mut session, "a", "1").unwrap();
         add(&mut session, "A", "2").unwrap();
         assert_eq!(session, [("A".to_owned(), "2".to_owned())]);
-        for (name, value) in
-            [("autocommit", "0"), ("sql_mode", "NO_BACKSLASH_ESCAPES"), ("character_set_client", "gbk"), ("a;b", "1"), ("time_zone", "+00:00")]
-        {
+        for (name, value) in [
+            ("autocommit", "0"),
+            ("sql_mode", "NO_BACKSLASH_ESCAPES"),
+            ("character_set_client", "gbk"),
+            ("a;b", "1"),
+            ("time_zone", "+00:00"),
+        ] {
             assert!(add(&mut session, name, value).is_err(), "{name}");
         }
     }

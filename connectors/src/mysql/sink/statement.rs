@@ -52,8 +52,13 @@ impl Frame {
             head.push_str(&format!("SAVEPOINT {SAVEPOINT}; "));
         }
         head.push_str(&format!("{verb} INTO {} (", table_name(&options.database, &options.table)?));
-        let written: Vec<&FrameColumn> =
-            options.columns.iter().zip(&is_written).filter(|(_, is_written)| **is_written).map(|(column, _)| column).collect();
+        let written: Vec<&FrameColumn> = options
+            .columns
+            .iter()
+            .zip(&is_written)
+            .filter(|(_, is_written)| **is_written)
+            .map(|(column, _)| column)
+            .collect();
         let names = written.iter().map(|column| identifier(&column.name)).collect::<Result<Vec<_>>>()?;
         head.push_str(&names.join(", "));
         head.push_str(") VALUES ");

@@ -121,7 +121,9 @@ impl Sink for TableSink {
         }
         let mut summary = self.summary(&tokens);
         if let Err(error) = target.journal.forget(&target.id).await {
-            summary.warnings.push(format!("the journal could not be told that the write has ended: {}", error.message()));
+            summary
+                .warnings
+                .push(format!("the journal could not be told that the write has ended: {}", error.message()));
         }
         Ok(summary)
     }
@@ -137,9 +139,7 @@ impl Sink for TableSink {
             // dropping it closes its socket
             _ => false,
         };
-        if !is_rolled_back
-            && let Err(error) = self.end_connection().await
-        {
+        if !is_rolled_back && let Err(error) = self.end_connection().await {
             // without a commit the server rolls back, sooner or later
             tracing::debug!(%error, "the connection of a write could not be ended");
         }

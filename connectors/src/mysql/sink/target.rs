@@ -97,14 +97,18 @@ impl Progress {
             (0, 0) => None,
             (0, rows) => Some((
                 ErrorCode::Unknown,
-                format!("whether the {rows} rows of the last commit are in the table is not known: look before it is run again"),
+                format!(
+                    "whether the {rows} rows of the last commit are in the table is not known: look before it is run again"
+                ),
             )),
             (committed, 0) => {
                 Some((ErrorCode::PartlyCommitted, format!("{committed} rows are committed and stay in the table")))
             }
             (committed, rows) => Some((
                 ErrorCode::PartlyCommitted,
-                format!("{committed} rows are committed and stay in the table; whether the {rows} rows of the last commit are there too is not known"),
+                format!(
+                    "{committed} rows are committed and stay in the table; whether the {rows} rows of the last commit are there too is not known"
+                ),
             )),
         }
     }

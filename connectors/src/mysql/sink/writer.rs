@@ -147,9 +147,12 @@ impl TableWriter {
             let frame = self.frame()?;
             let needed = frame.bytes() as u64 + bytes;
             if needed > packet {
-                return self.reject(batch, row, None, format!(
-                    "needs a statement of {needed} bytes, and the server's max_allowed_packet is {packet}"
-                ));
+                return self.reject(
+                    batch,
+                    row,
+                    None,
+                    format!("needs a statement of {needed} bytes, and the server's max_allowed_packet is {packet}"),
+                );
             }
             let capacity = usize::try_from(most_bytes.min(1 << 16).max(needed)).unwrap_or(0);
             self.statement = Some(Statement::new(frame, capacity));

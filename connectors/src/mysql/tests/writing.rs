@@ -21,7 +21,8 @@ use crate::options::Options;
 use crate::sink::conformance::{ColumnType, SinkUnderTest, run_all};
 use crate::sink::journal::NoJournal;
 use crate::sink::{
-    ColumnMapping, CommitJournal, PlannedInsert, PlannedWrite, RejectCollector, RejectLog, WriteId, WriteRequest, plan_insert,
+    ColumnMapping, CommitJournal, PlannedInsert, PlannedWrite, RejectCollector, RejectLog, WriteId, WriteRequest,
+    plan_insert,
 };
 
 struct MariaDb(TestDatabase);
@@ -122,6 +123,7 @@ impl TestWrite {
             id: self.id,
             journal: self.journal,
             rejects: Arc::clone(&log),
+            spill: Arc::default(),
             timezone: "+08:00".into(),
         };
         let write = database.catalog.plan_write(request).await?;

@@ -103,9 +103,9 @@ impl LoadEncoder {
         Ok(())
     }
 
-    /// The next piece, if there is enough for one.
-    pub(super) fn full_piece(&mut self) -> Option<Bytes> {
-        if self.compressor.ready() < PIECE_BYTES {
+    /// The next piece, if there is enough for one of so many bytes.
+    pub(super) fn full_piece(&mut self, least: usize) -> Option<Bytes> {
+        if self.compressor.ready() < least {
             return None;
         }
         let piece = self.compressor.take();

@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use super::super::kept::{Keeper, Kept, KeptMemory, MAX_KEPT_BYTES};
 use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::write_options::Format;
-use super::encode::{LoadEncoder, left_out, memory_of};
+use super::encode::{LoadEncoder, PIECE_BYTES, left_out, memory_of};
 use super::held_batch::{HeldBatch, HeldBatches};
 use super::target::{Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -245,7 +245,7 @@ impl EncodedLoad {
     }
 
     async fn keep(&mut self) -> Result<()> {
-        if let Some(piece) = self.encoder.full_piece() {
+        if let Some(piece) = self.encoder.full_piece(PIECE_BYTES) {
             self.pieces.push(self.keeper.keep(piece).await?);
         }
         Ok(())

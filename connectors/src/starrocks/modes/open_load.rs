@@ -10,14 +10,21 @@ use super::super::kept::Keeper;
 use super::super::stream_load::body::{BodyGrowth, GrowingBody};
 use super::super::stream_load::label::Label;
 use super::super::stream_load::load::Outcome;
-use super::encode::LoadEncoder;
+use super::encode::{LoadEncoder, PIECE_BYTES};
 use super::loads::{ParallelLoads, ended};
 use super::target::{Committed, Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
 
+/// A small load begins to be sent when one of so many parts is there.
+const LEAST_PIECES: usize = 4;
+/// Less is not worth a piece.
+const LEAST_PIECE_BYTES: usize = 1 << 10;
+
 /// A load that takes rows. Dropping it breaks its connection, so that the server rolls back.
 pub(super) struct OpenLoad {
     encoder: LoadEncoder,
+    /// It is kept and sent in pieces of so many bytes at least.
+    piece_bytes: usize,
     growth: BodyGrowth,
     is_whole: bool,
     state: State,
@@ -39,7 +46,9 @@ impl OpenLoad {
     pub(super) fn new(target: &WriteTarget, encoding: Encoding) -> Result<Self> {
         let encoder = LoadEncoder::new(target, encoding)?;
         let (growth, body) = BodyGrowth::new();
-        Ok(Self { encoder, growth, is_whole: false, state: State::Waiting(body) })
+        let load_bytes = usize::try_from(target.options().settings.load_bytes).unwrap_or(usize::MAX);
+        let piece_bytes = (load_bytes / LEAST_PIECES).clamp(LEAST_PIECE_BYTES, PIECE_BYTES);
+        Ok(Self { encoder, piece_bytes, growth, is_whole: false, state: State::Waiting(body) })
     }
 
     pub(super) fn encoding(&self) -> Encoding {
@@ -78,7 +87,7 @@ impl OpenLoad {
     /// Takes what was encoded last. Returns whether there is something to send.
     pub(super) async fn take(&mut self, keeper: &mut Keeper) -> Result<bool> {
         self.encoder.take()?;
-        let Some(piece) = self.encoder.full_piece() else { return Ok(false) };
+        let Some(piece) = self.encoder.full_piece(self.piece_bytes) else { return Ok(false) };
         self.growth.push(keeper.keep(piece).await?);
         Ok(true)
     }

@@ -17,7 +17,7 @@ use super::super::stream_load::headers::MAX_JSON_BYTES;
 use super::super::stream_load::label::Label;
 use super::super::stream_load::load::Outcome;
 use super::super::write_options::Format;
-use super::encode::LoadEncoder;
+use super::encode::{LoadEncoder, PIECE_BYTES};
 use super::held::{HeldRows, LEAVE_THE_FORMAT, Weight};
 use super::target::{Committed, Encoding, WriteTarget};
 use crate::error::{ConnectorError, ErrorCode, Result};
@@ -320,7 +320,7 @@ impl Streaming {
         if self.encoder.encoding() == Encoding::Json {
             self.check_json_size(target)?;
         }
-        while let Some(piece) = self.encoder.full_piece() {
+        while let Some(piece) = self.encoder.full_piece(PIECE_BYTES) {
             let sent = tokio::select! {
                 () = shared.cancelled.cancelled() => return Err(ended()),
                 sent = self.pieces.send(Piece::Bytes(piece)) => sent,

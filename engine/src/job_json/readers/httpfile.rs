@@ -56,6 +56,12 @@ fn request(parameters: &Parameters<'_>, context: &mut Context) -> Result<Vec<(St
     }
     if let Some(headers) = parameters.object("requestHeaders")? {
         for (name, value) in headers.all_texts()? {
+            // the name stands in the script as it is
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+                return Err(
+                    parameters.wrong("requestHeaders", format!("\"{}\" is no header's name", name.escape_debug()))
+                );
+            }
             let property = format!("http.header.{name}");
             let written = match is_secret(&property) && !is_variable(&value) {
                 true => context.catalogs.secret(&format!("{}_{name}", context.job), &value),

@@ -399,3 +399,31 @@ async fn a_stream_of_batches_is_written_into_an_external_table() {
     let rows = arrow::util::pretty::pretty_format_batches(&frame.collect().await.unwrap()).unwrap().to_string();
     assert!(rows.contains("| 2        | 20240808"), "{rows}");
 }
+
+#[tokio::test]
+async fn a_copy_may_name_the_columns_types_and_endings_of_its_files() {
+    let (place, session) = place().await;
+    let copy = "COPY (SELECT name, n * 50 FROM source) TO 'out/p' OPTIONS (format csv, single false, header, suffix '.dat', \
+        schema 'who STRING, `how many` TINYINT', error_limit 1)";
+    let report = last(&place, &session, copy).await;
+    // 150 is no TINYINT
+    assert_eq!((report.rows_written, report.rows_rejected), (Some(2), Some(1)));
+    let found = files(&place.path().join("out"));
+    let name = found.keys().next().unwrap();
+    assert!(found.len() == 1 && name.starts_with("p__") && name.ends_with(".dat") && !name.contains(".csv"), "{name}");
+    assert_eq!(lines(&place.path().join("out")), ["a,50", "b,100", "who,how many"]);
+    for (options, message) in [
+        ("schema 'a STRING'", "option \"schema\" has 1 columns, and the query 2"),
+        ("schema 'a'", "is no name and type"),
+        ("suffix '/x'", "suffix is the end of a file's name"),
+    ] {
+        let script =
+            format!("COPY (SELECT name, n FROM source) TO 'out2/p' OPTIONS (format csv, single false, {options})");
+        let report = self::report(&place, &session, &script).await;
+        assert!(
+            report.error.as_ref().is_some_and(|error| error.message.contains(message)),
+            "{options}: {:?}",
+            report.error
+        );
+    }
+}

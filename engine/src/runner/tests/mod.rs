@@ -8,6 +8,7 @@ mod file_formats;
 mod file_writes;
 mod job;
 mod mariadb;
+mod mysql_writes;
 mod parameters;
 mod partitions;
 mod reading;

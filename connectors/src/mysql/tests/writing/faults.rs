@@ -110,7 +110,8 @@ async fn an_engine_without_transactions_is_written_row_by_row() {
     assert!(summary.warnings[0].contains("MyISAM, which has no transactions"), "{:?}", summary.warnings);
     assert_eq!(written.rejects.first()[0].value.as_deref(), Some("3"));
     // a failure leaves what was written
-    let again = TestWrite::default().run(&database, "t", &super::source(vec![("id", ints(9..12).clone())])).await.unwrap();
+    let again =
+        TestWrite::default().run(&database, "t", &super::source(vec![("id", ints(9..12).clone())])).await.unwrap();
     assert_eq!(again.insert.handle.state(), WriteState::RolledBack);
     let partly = TestWrite::default();
     let partly = partly.run(&database, "t", &super::source(vec![("id", ints([20, 21, 9]))])).await.unwrap();
@@ -132,7 +133,10 @@ fn slow_source(batches: usize, wait_before: usize, gate: &Arc<tokio::sync::Notif
         fn schema(&self) -> &arrow::datatypes::SchemaRef {
             &self.3
         }
-        fn execute(&self, _: Arc<datafusion::execution::TaskContext>) -> datafusion::execution::SendableRecordBatchStream {
+        fn execute(
+            &self,
+            _: Arc<datafusion::execution::TaskContext>,
+        ) -> datafusion::execution::SendableRecordBatchStream {
             let (batches, wait_before, gate) = (self.0, self.1, Arc::clone(&self.2));
             let stream = futures::stream::iter(0..batches).then(move |batch| {
                 let gate = Arc::clone(&gate);
@@ -175,8 +179,11 @@ async fn a_connection_that_is_killed_on_the_way_leaves_nothing() {
     let (insert, _) = write.plan(&database, "t", &source).await.unwrap();
     let watch = async {
         until(async || journal.attempt.lock().is_some()).await;
-        let rows = format!("SELECT trx_rows_modified FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {}", journal.connection());
-        until(async || column(&database.native(&rows).await).first().is_some_and(|rows| rows == "300")).await;
+        let rows = format!(
+            "SELECT trx_rows_modified FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {}",
+            journal.connection()
+        );
+        until(async || column(&database.native(&rows).await).first().is_some_and(|rows| rows == "250")).await;
         database.run(&[&format!("KILL {}", journal.connection())]).await;
         gate.notify_one();
     };
@@ -200,10 +207,17 @@ async fn a_write_that_is_given_up_within_a_statement_ends_its_connection() {
     let source = source(vec![("id", ints(0..200))]);
     let (insert, _) = write.plan(&database, "t", &source).await.unwrap();
     let mut stream = execute_stream(Arc::clone(&insert.plan), source.task_ctx()).unwrap();
-    let sleeps = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE '%INTO%t%'";
+    let asleep = async {
+        until(async || journal.attempt.lock().is_some()).await;
+        let sleeps = format!(
+            "SELECT count(*) FROM information_schema.processlist WHERE state = 'User sleep' AND id = {}",
+            journal.connection()
+        );
+        until(async || column(&database.native(&sleeps).await)[0] == "1").await;
+    };
     tokio::select! {
         _ = stream.next() => panic!("the write should hang"),
-        () = until(async || column(&database.native(sleeps).await)[0] == "1") => {}
+        () = asleep => {}
     }
     let began = Instant::now();
     drop(stream);
@@ -223,7 +237,10 @@ async fn what_a_killed_process_has_left_is_rolled_back() {
     let (insert, _) = write.plan(&database, "t", &source).await.unwrap();
     let watch = async {
         until(async || journal.attempt.lock().is_some()).await;
-        let rows = format!("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {} AND trx_rows_modified > 0", journal.connection());
+        let rows = format!(
+            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {} AND trx_rows_modified > 0",
+            journal.connection()
+        );
         until(async || column(&database.native(&rows).await)[0] == "1").await;
         // as the next process does
         let recovered = super::super::catalog(&[]).recover(&journal.open()).await.unwrap();
@@ -259,7 +276,10 @@ async fn a_decided_commit_and_committed_batches_are_not_run_again() {
     assert_eq!(recover(open("transaction", &here, None)).await.unwrap(), Recovered::RolledBack);
     let error = recover(open("transaction", &here, Some("5 rows"))).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unknown);
-    assert!(error.message().contains("within the commit of 5 rows") && error.message().contains("has ended"), "{error}");
+    assert!(
+        error.message().contains("within the commit of 5 rows") && error.message().contains("has ended"),
+        "{error}"
+    );
     let error = recover(open("transaction", "connection 1 of elsewhere:1:1\n", Some("5 rows"))).await.unwrap_err();
     assert!(error.message().contains("may still be there"), "{error}");
     let error = recover(open("batches", &format!("{here}committed 5\ncommitted 7\n"), None)).await.unwrap_err();
@@ -287,6 +307,7 @@ async fn a_statement_waits_again_for_a_lock_that_others_hold() {
         other.query_drop("COMMIT").await.unwrap();
     };
     let (written, ()) = tokio::join!(write.run(&database, "t", &source), free);
+    other.disconnect().await.unwrap();
     assert_eq!(written.unwrap().result.unwrap(), 10);
     assert_eq!(count(&database).await, 10);
 }
@@ -303,6 +324,7 @@ async fn a_lock_that_stays_fails_the_write_and_leaves_nothing() {
     let source = source(vec![("id", ints(0..10))]);
     let write = TestWrite::with(&[("session", "set innodb_lock_wait_timeout = 1"), ("batch_size", "4")]);
     let written = write.run(&database, "t", &source).await.unwrap();
+    other.disconnect().await.unwrap();
     let error = written.result.unwrap_err();
     assert!(error.message().contains("(error 1205)") && error.is_retryable(), "{error}");
     assert_eq!(written.insert.handle.state(), WriteState::RolledBack);
@@ -332,7 +354,10 @@ async fn a_deadlock_rolls_back_and_says_so() {
     let (insert, _) = write.plan(&database, "t", &source).await.unwrap();
     let watch = async {
         until(async || journal.attempt.lock().is_some()).await;
-        let rows = format!("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {} AND trx_rows_modified >= 200", journal.connection());
+        let rows = format!(
+            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {} AND trx_rows_modified >= 150",
+            journal.connection()
+        );
         until(async || column(&database.native(&rows).await)[0] == "1").await;
         // waits for a row of the write, which then waits for a row of this one
         let wait = other.query_drop("UPDATE t SET id = id WHERE id = 7");
@@ -344,11 +369,11 @@ async fn a_deadlock_rolls_back_and_says_so() {
         waited.unwrap();
     };
     let (result, ()) = tokio::join!(execute(&insert, &source), watch);
+    other.disconnect().await.unwrap();
     let error = result.unwrap_err();
-    assert!(error.message().contains("rolled back the 200 rows") || error.message().contains("rolled back the 250 rows"), "{error}");
+    assert!(error.message().contains("rolled back the 250 rows"), "{error}");
     assert!(error.is_retryable());
     assert_eq!(insert.handle.settled().await, WriteState::RolledBack);
-    drop(other);
     assert_eq!(count(&database).await, 0);
 }
 
@@ -357,10 +382,15 @@ async fn a_row_that_no_packet_holds_is_a_reject() {
     let database = TestDatabase::new().await;
     database.run(&["CREATE TABLE t (id BIGINT PRIMARY KEY, v LONGTEXT)"]).await;
     let (long, short) = ("x".repeat(65 << 20), "y".repeat(3 << 20));
-    let source = source(vec![("id", ints([1, 2, 3])), ("v", texts([Some(short.as_str()), Some(long.as_str()), Some(&short)]))]);
+    let source =
+        source(vec![("id", ints([1, 2, 3])), ("v", texts([Some(short.as_str()), Some(long.as_str()), Some(&short)]))]);
     let written = TestWrite::with(&[("error_limit", "1")]).run(&database, "t", &source).await.unwrap();
     assert_eq!(written.result.unwrap(), 2);
-    assert!(written.rejects.first()[0].reason.contains("max_allowed_packet is 67108"), "{:?}", written.rejects.first()[0].reason);
+    assert!(
+        written.rejects.first()[0].reason.contains("max_allowed_packet is 67108"),
+        "{:?}",
+        written.rejects.first()[0].reason
+    );
     assert_eq!(column(&database.native("SELECT id, length(v) FROM t").await), ["1|3145728", "3|3145728"]);
 }
 
@@ -423,7 +453,8 @@ async fn a_session_that_reads_no_backslashes_is_refused_and_one_that_is_lax_is_s
     let database = TestDatabase::new().await;
     database.run(&["CREATE TABLE t (id BIGINT PRIMARY KEY, v VARCHAR(20) CHARACTER SET latin1)"]).await;
     let source = source(vec![("id", ints(0..2)), ("v", texts([Some("\\' it''s"), Some("表")]))]);
-    let error = TestWrite::with(&[("session", "set sql_mode='NO_BACKSLASH_ESCAPES'")]).run(&database, "t", &source).await;
+    let error =
+        TestWrite::with(&[("session", "set sql_mode='NO_BACKSLASH_ESCAPES'")]).run(&database, "t", &source).await;
     assert!(error.err().unwrap().message().contains("NO_BACKSLASH_ESCAPES"));
     let lax = TestWrite::with(&[("session", "[\"set sql_mode=''\"]"), ("error_limit", "1")]);
     let written = lax.run(&database, "t", &source).await.unwrap();
@@ -437,13 +468,133 @@ async fn a_user_without_the_right_is_told_so() {
     let database = numbers().await;
     let user = format!("sink_{}", &database.name[database.name.len().saturating_sub(20)..]);
     database
-        .run(&[&format!("CREATE USER {user}@'%' IDENTIFIED BY ''"), &format!("GRANT SELECT ON `{}`.* TO {user}@'%'", database.name)])
+        .run(&[
+            &format!("CREATE USER {user}@'%' IDENTIFIED BY ''"),
+            &format!("GRANT SELECT ON `{}`.* TO {user}@'%'", database.name),
+        ])
         .await;
     let catalog = super::super::catalog(&[("user", &user), ("password", "")]);
     let reader = TestDatabase { name: database.name.clone(), catalog };
     let written = TestWrite::default().run(&reader, "t", &source(vec![("id", ints(0..2))])).await.unwrap();
     let error = written.result.unwrap_err();
     assert_eq!((error.code(), written.insert.handle.state()), (ErrorCode::Login, WriteState::RolledBack), "{error}");
+    let says = async |catalog: &Arc<crate::mysql::catalog::MySqlCatalog>| {
+        let items = crate::catalog::Catalog::check(&**catalog).await;
+        items.into_iter().find(|item| item.what == "write").unwrap().outcome.unwrap()
+    };
+    assert!(says(&reader.catalog).await.starts_with("no grant of INSERT"));
+    assert_eq!(says(&database.catalog).await, "INSERT is granted on all databases");
+    database.run(&[&format!("GRANT INSERT ON `{}`.* TO {user}@'%'", database.name)]).await;
+    let url = format!("{}/{}", super::super::server(), database.name);
+    let writer = super::super::catalog(&[("url", &url), ("user", &user), ("password", "")]);
+    assert_eq!(says(&writer).await, format!("INSERT is granted on database {}", database.name));
     database.run(&[&format!("DROP USER {user}@'%'")]).await;
     std::mem::forget(reader);
+}
+
+/// A server between, which cuts the connection that sends a COMMIT: before or after the server has it.
+struct Cutter {
+    address: std::net::SocketAddr,
+    _task: datafusion::common::runtime::SpawnedTask<()>,
+}
+
+impl Cutter {
+    async fn start(commits: bool) -> Self {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let url = crate::mysql_protocol::url::MySqlUrl::parse(&super::super::server(), 3306).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let task = async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let server = tokio::net::TcpStream::connect((url.host.as_str(), url.port)).await.unwrap();
+                connections.spawn(async move {
+                    let (mut from_client, mut to_client) = client.into_split();
+                    let (mut from_server, mut to_server) = server.into_split();
+                    let back = async { tokio::io::copy(&mut from_server, &mut to_client).await.map(|_| ()) };
+                    let there = async {
+                        let mut bytes = vec![0; 1 << 16];
+                        loop {
+                            let read = from_client.read(&mut bytes).await?;
+                            let is_commit = bytes[..read].ends_with(b"\x03COMMIT");
+                            if read == 0 || (is_commit && !commits) {
+                                return std::io::Result::Ok(());
+                            }
+                            to_server.write_all(&bytes[..read]).await?;
+                            if is_commit {
+                                // the answer must not come back, and the server shall have done it
+                                return Ok(());
+                            }
+                        }
+                    };
+                    tokio::select! { _ = there => {}, _ = back => {} }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                });
+            }
+        };
+        Self { address, _task: datafusion::common::runtime::SpawnedTask::spawn(task) }
+    }
+
+    fn catalog(&self) -> Arc<crate::mysql::catalog::MySqlCatalog> {
+        super::super::catalog(&[("url", &format!("mysql://root@{}", self.address)), ("ssl_mode", "disabled")])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_unknown_and_says_what_to_look_for() {
+    for commits in [false, true] {
+        let database = numbers().await;
+        let cutter = Cutter::start(commits).await;
+        let through = TestDatabase { name: database.name.clone(), catalog: cutter.catalog() };
+        let journal = Arc::new(Journal::default());
+        let write = TestWrite { journal: Arc::clone(&journal) as _, ..TestWrite::default() };
+        let written = write.run(&through, "t", &source(vec![("id", ints(0..7))])).await.unwrap();
+        let error = written.result.unwrap_err();
+        assert_eq!((error.code(), written.insert.handle.state()), (ErrorCode::Unknown, WriteState::Unknown), "{error}");
+        for part in ["the answer to the commit was lost", "whether the 7 rows", "its connection has ended"] {
+            assert!(error.message().contains(part), "{error}");
+        }
+        assert!(!*journal.is_forgotten.lock());
+        assert_eq!(written.insert.sink.remains().unwrap().rows_written, 0);
+        assert_eq!(count(&database).await, if commits { 7 } else { 0 });
+        let again = database.catalog.recover(&journal.open()).await.unwrap_err();
+        assert!(
+            again.code() == ErrorCode::Unknown && again.message().contains("within the commit of 7 rows"),
+            "{again}"
+        );
+        std::mem::forget(through);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_between_batches_says_what_is_certain() {
+    let database = numbers().await;
+    let cutter = Cutter::start(true).await;
+    let through = TestDatabase { name: database.name.clone(), catalog: cutter.catalog() };
+    let write = TestWrite::with(&[("transaction_rows", "10"), ("batch_size", "10")]);
+    let written = write.run(&through, "t", &source(vec![("id", ints(0..100))])).await.unwrap();
+    let error = written.result.unwrap_err();
+    assert_eq!(written.insert.handle.state(), WriteState::Unknown, "{error}");
+    assert!(error.message().contains("whether the 10 rows of the last commit are in the table"), "{error}");
+    assert_eq!(count(&database).await, 10);
+    std::mem::forget(through);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_silent_for_too_long_is_given_up() {
+    let database = numbers().await;
+    database
+        .run(&["CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW SET @x = IF(NEW.id = 150, SLEEP(30), 0)"])
+        .await;
+    let impatient = super::super::catalog(&[("read_timeout", "1s")]);
+    let impatient = TestDatabase { name: database.name.clone(), catalog: impatient };
+    let began = Instant::now();
+    let write = TestWrite::with(&[("batch_size", "100")]);
+    let written = write.run(&impatient, "t", &source(vec![("id", ints(0..200))])).await.unwrap();
+    let error = written.result.unwrap_err();
+    assert!(error.message().contains("no answer within 1 s") && error.is_retryable(), "{error}");
+    assert_eq!(written.insert.handle.state(), WriteState::RolledBack);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(count(&database).await, 0);
+    std::mem::forget(impatient);
 }

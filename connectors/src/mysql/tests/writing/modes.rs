@@ -30,7 +30,8 @@ async fn write(database: &TestDatabase, properties: &[(&'static str, &'static st
 #[tokio::test]
 async fn an_update_sets_the_columns_that_are_written() {
     let database = table(&["1, 'old a', 'old b', 'old c'"]).await;
-    let source = source(vec![("id", ints([1, 4])), ("a", texts([Some("new"), Some("new")])), ("b", texts([None, None]))]);
+    let source =
+        source(vec![("id", ints([1, 4])), ("a", texts([Some("new"), Some("new")])), ("b", texts([None, None]))]);
     assert_eq!(write(&database, &[("writeMode", "update")], &source).await, 2);
     assert_eq!(sorted(&database, "SELECT * FROM t").await, ["1|new|NULL|old c", "4|new|NULL|dc"]);
 }
@@ -38,7 +39,11 @@ async fn an_update_sets_the_columns_that_are_written() {
 #[tokio::test]
 async fn an_update_sets_only_the_columns_that_are_named() {
     let database = table(&["1, 'old a', 'old b', 'old c'"]).await;
-    let source = source(vec![("id", ints([1, 4])), ("a", texts([Some("new"), Some("new")])), ("b", texts([Some("n"), Some("n")]))]);
+    let source = source(vec![
+        ("id", ints([1, 4])),
+        ("a", texts([Some("new"), Some("new")])),
+        ("b", texts([Some("n"), Some("n")])),
+    ]);
     assert_eq!(write(&database, &[("writeMode", "update"), ("updateColumn", "[\"B\"]")], &source).await, 2);
     assert_eq!(sorted(&database, "SELECT * FROM t").await, ["1|old a|n|old c", "4|new|n|dc"]);
     let error = TestWrite::with(&[("writeMode", "update"), ("updateColumn", "c")]).run(&database, "t", &source).await;
@@ -113,16 +118,14 @@ async fn rows_of_one_key_are_written_in_their_order_whatever_they_leave_out() {
 #[tokio::test]
 async fn an_overwrite_replaces_all_rows_or_none() {
     let database = table(&["1, 'x', 'x', 'x'", "9, 'x', 'x', 'x'"]).await;
-    let overwrite = |properties: &[(&'static str, &'static str)]| TestWrite {
-        overwrite: true,
-        ..TestWrite::with(properties)
-    };
+    let overwrite =
+        |properties: &[(&'static str, &'static str)]| TestWrite { overwrite: true, ..TestWrite::with(properties) };
     let one = source(vec![("id", ints([5, 6])), ("b", texts([Some("n"), Some("n")]))]);
     let two = source(vec![("id", ints([7, 7])), ("b", texts([Some("n"), Some("n")]))]);
     let failed = overwrite(&[]).run(&database, "t", &two).await.unwrap();
     assert!(failed.result.unwrap_err().message().contains("1 row was rejected"));
     assert_eq!(sorted(&database, "SELECT id FROM t").await, ["1", "9"]);
-    let too_many = overwrite(&[("transaction_rows", "1"), ("batch_size", "1")]).run(&database, "t", &one).await.unwrap();
+    let too_many = overwrite(&[("transaction_rows", "1")]).run(&database, "t", &one).await.unwrap();
     assert!(too_many.result.unwrap_err().message().contains("in one transaction"));
     assert_eq!(sorted(&database, "SELECT id FROM t").await, ["1", "9"]);
     let done = overwrite(&[]).run(&database, "t", &one).await.unwrap();
@@ -174,11 +177,8 @@ async fn names_of_any_kind_are_quoted() {
         ])
         .await;
     let values = ["'); DROP TABLE x; -- ", "\\", "\\'", "a\0b\u{1a}\n\r", "''", "😀 表 é"];
-    let source = source(vec![
-        ("i`d", ints(0..6)),
-        ("select", texts(values.map(Some))),
-        ("a'b\\", texts(values.map(Some))),
-    ]);
+    let source =
+        source(vec![("i`d", ints(0..6)), ("select", texts(values.map(Some))), ("a'b\\", texts(values.map(Some)))]);
     let written = TestWrite::with(&[("write_mode", "update")]).run(&database, table, &source).await.unwrap();
     assert_eq!(written.result.unwrap(), 6);
     let rows = rows(&database.native(&format!("SELECT `select`, `a'b\\` FROM {quoted} ORDER BY `i``d`")).await);

@@ -13,16 +13,11 @@ use super::*;
 async fn texts_into(definition: &str, values: &[(&str, Option<&str>)]) {
     let database = TestDatabase::new().await;
     database.run(&[&format!("CREATE TABLE t (id BIGINT PRIMARY KEY, v {definition})")]).await;
-    let source = source(vec![
-        ("id", ints(0..values.len() as i64)),
-        ("v", texts(values.iter().map(|(value, _)| Some(*value)))),
-    ]);
+    let source =
+        source(vec![("id", ints(0..values.len() as i64)), ("v", texts(values.iter().map(|(value, _)| Some(*value))))]);
     let written = TestWrite::with(&[("error_limit", "1000")]).run(&database, "t", &source).await.unwrap();
-    let expected: Vec<String> = values
-        .iter()
-        .enumerate()
-        .filter_map(|(id, (_, read))| read.map(|read| format!("{id}|{read}")))
-        .collect();
+    let expected: Vec<String> =
+        values.iter().enumerate().filter_map(|(id, (_, read))| read.map(|read| format!("{id}|{read}"))).collect();
     let reasons: Vec<_> = written.rejects.first().into_iter().map(|reject| reject.reason).collect();
     assert_eq!(written.result.unwrap(), expected.len() as u64, "{definition}: {reasons:?}");
     assert_eq!(column(&database.native("SELECT id, v FROM t ORDER BY id").await), expected, "{definition}");
@@ -32,7 +27,8 @@ async fn texts_into(definition: &str, values: &[(&str, Option<&str>)]) {
 async fn a_text_is_written_as_what_it_stands_for_or_rejected() {
     let same = |value: &'static str| (value, Some(value));
     let no = |value: &'static str| (value, None);
-    texts_into("TINYINT", &[same("-128"), same("127"), no("128"), no("1.5"), no("x"), ("+007", Some("7")), ("1e1", Some("10"))]).await;
+    texts_into("TINYINT", &[same("-128"), same("127"), no("128"), no("1.5"), no("x"), ("+007", Some("7")), no("1e1")])
+        .await;
     texts_into("MEDIUMINT", &[same("-8388608"), same("8388607"), no("8388608"), no("-8388609")]).await;
     texts_into("MEDIUMINT UNSIGNED", &[same("16777215"), no("16777216"), no("-1")]).await;
     texts_into("BIGINT UNSIGNED", &[same("18446744073709551615"), no("18446744073709551616")]).await;
@@ -41,11 +37,21 @@ async fn a_text_is_written_as_what_it_stands_for_or_rejected() {
     texts_into("DECIMAL(5,2) UNSIGNED", &[("1", Some("1.00")), no("-1"), no("1.234"), no("1000")]).await;
     texts_into("DOUBLE UNSIGNED", &[("1.5", Some("1.5")), no("-1.5")]).await;
     texts_into("FLOAT(5,2)", &[("1.25", Some("1.25")), no("1.255"), no("1000")]).await;
-    texts_into("DATE", &[same("2024-02-29"), no("2023-02-29"), no("0000-00-00"), ("20240807", Some("2024-08-07"))]).await;
+    texts_into("DATE", &[same("2024-02-29"), no("2023-02-29"), no("0000-00-00"), ("20240807", Some("2024-08-07"))])
+        .await;
     texts_into("DATETIME", &[("2024-08-07 12:34:56", Some("2024-08-07T12:34:56")), no("2024-08-07 12:34:56.5")]).await;
-    texts_into("DATETIME(3)", &[("2024-08-07 12:34:56.5", Some("2024-08-07T12:34:56.500")), no("2024-08-07 12:34:56.0001")]).await;
-    texts_into("TIMESTAMP NULL", &[("2024-08-07", Some("2024-08-07T00:00:00")), no("1970-01-01 08:00:00"), no("2199-01-01")]).await;
-    texts_into("TIME", &[same("-838:59:59"), no("839:00:00"), no("1234"), no("12:34"), no("00:00:00.5"), no("7")]).await;
+    texts_into(
+        "DATETIME(3)",
+        &[("2024-08-07 12:34:56.5", Some("2024-08-07T12:34:56.500")), no("2024-08-07 12:34:56.0001")],
+    )
+    .await;
+    texts_into(
+        "TIMESTAMP NULL",
+        &[("2024-08-07", Some("2024-08-07T00:00:00")), no("1970-01-01 08:00:00"), no("2199-01-01")],
+    )
+    .await;
+    texts_into("TIME", &[same("-838:59:59"), no("839:00:00"), no("1234"), no("12:34"), no("00:00:00.5"), no("7")])
+        .await;
     texts_into("TIME(3)", &[("00:00:00.5", Some("00:00:00.500")), no("00:00:00.0005")]).await;
     texts_into("CHAR(2)", &[same("é😀"), no("abc"), ("a ", Some("a"))]).await;
     texts_into("VARCHAR(2)", &[same("é😀"), same("a "), no("ab ")]).await;
@@ -54,10 +60,18 @@ async fn a_text_is_written_as_what_it_stands_for_or_rejected() {
     texts_into("VARCHAR(9) CHARACTER SET gbk", &[same("表"), no("😀"), same("abc")]).await;
     texts_into("VARCHAR(9) CHARACTER SET utf8mb3", &[same("表"), no("😀")]).await;
     texts_into("VARCHAR(9) CHARACTER SET ascii", &[same("a"), no("é")]).await;
-    texts_into("ENUM('a','it''s','2','x\\\\y')", &[same("a"), same("it's"), same("2"), same("x\\y"), no("1"), no("A"), no("")]).await;
+    texts_into(
+        "ENUM('a','it''s','2','x\\\\y')",
+        &[same("a"), same("it's"), same("2"), same("x\\y"), no("1"), no("A"), no("")],
+    )
+    .await;
     texts_into("SET('a','b')", &[same("a,b"), same(""), ("b,a", Some("a,b")), no("c"), no("1"), no("a,")]).await;
     texts_into("JSON", &[same("{\"a\": [1, \"é\"]}"), same("1"), no("abc"), no("{a:1}"), no("")]).await;
-    texts_into("UUID", &[("123E4567-E89B-12D3-A456-426655440000", Some("123e4567-e89b-12d3-a456-426655440000")), no("x")]).await;
+    texts_into(
+        "UUID",
+        &[("123E4567-E89B-12D3-A456-426655440000", Some("123e4567-e89b-12d3-a456-426655440000")), no("x")],
+    )
+    .await;
     texts_into("INET6", &[("::1", Some("::1")), no("nope")]).await;
 }
 
@@ -93,7 +107,9 @@ async fn values_of_every_type_are_read_back() {
 async fn numbers_bytes_and_times_are_written_to_the_last_bit() {
     let database = TestDatabase::new().await;
     database
-        .run(&["CREATE TABLE t (id BIGINT PRIMARY KEY, f FLOAT, d DOUBLE, n DECIMAL(65,30), b LONGBLOB, m DATETIME(6))"])
+        .run(&[
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, f FLOAT, d DOUBLE, n DECIMAL(65,30), b LONGBLOB, m DATETIME(6))",
+        ])
         .await;
     let mut runner = TestRunner::new_with_rng(
         Config { failure_persistence: None, ..Config::default() },
@@ -146,7 +162,14 @@ async fn texts_of_any_characters_are_read_back() {
         TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]),
     );
     let text = proptest::collection::vec(
-        prop_oneof![any::<char>(), proptest::char::range('\0', '\u{7f}'), Just('\''), Just('\\'), Just('"'), Just('\0')],
+        prop_oneof![
+            any::<char>(),
+            proptest::char::range('\0', '\u{7f}'),
+            Just('\''),
+            Just('\\'),
+            Just('"'),
+            Just('\0')
+        ],
         0..50,
     );
     let values: Vec<String> =
@@ -184,4 +207,19 @@ async fn what_a_type_of_fixed_length_changes_is_a_warning() {
     let warnings = written.rejects.warnings();
     assert_eq!(warnings.iter().map(|warning| warning.count).collect::<Vec<_>>(), [2, 1]);
     assert!(warnings[0].first.contains("column `c`: char(5) keeps no spaces"), "{}", warnings[0].first);
+}
+
+#[tokio::test]
+async fn a_time_that_the_zones_clock_skips_is_a_reject_and_others_are_those_of_the_zone() {
+    let database = TestDatabase::with_options(&[("timezone", "Europe/Berlin")]).await;
+    database.run(&["CREATE TABLE t (id BIGINT, v TIMESTAMP NULL, w DATETIME)"]).await;
+    let times = ["2024-03-31 02:30:00", "2024-03-31 03:00:00", "2024-01-01 00:00:00"];
+    let source = source(vec![("id", ints(0..3)), ("v", texts(times.map(Some))), ("w", texts(times.map(Some)))]);
+    let written = TestWrite::with(&[("error_limit", "1")]).run(&database, "t", &source).await.unwrap();
+    assert_eq!(written.result.unwrap(), 2);
+    assert_eq!(written.rejects.first()[0].column.as_deref(), Some("v"));
+    assert_eq!(
+        column(&database.native("SELECT id, UNIX_TIMESTAMP(v), v = w FROM t ORDER BY id").await),
+        ["1|1711846800|1", "2|1704063600|1"]
+    );
 }
