@@ -12,6 +12,7 @@ mod file_resume;
 mod file_writes;
 mod job;
 mod loads;
+mod mysql_writes;
 mod partitions;
 mod resume;
 mod slt;

@@ -15,10 +15,11 @@ use crate::mysql_protocol::connect::{Connection, ConnectionPool, Dialect};
 use crate::mysql_protocol::quote::table_name;
 use crate::mysql_protocol::read::{Native, run_native};
 use crate::options::{Options, nearest};
-use crate::sink::{PlannedWrite, WriteRequest};
+use crate::sink::{OpenAttempt, PlannedWrite, Recovered, WriteRequest};
 
 use super::definition::{self, ColumnDetails};
 use super::options;
+use super::sink;
 use super::table::MySqlTable;
 use super::types::ColumnDescription;
 
@@ -26,6 +27,8 @@ use super::types::ColumnDescription;
 #[derive(Debug)]
 pub struct MySqlCatalog {
     pool: ConnectionPool,
+    /// Settings of writes that stand on the catalog.
+    write_settings: Options,
 }
 
 impl MySqlCatalog {
@@ -34,11 +37,16 @@ impl MySqlCatalog {
     /// # Errors
     /// [`ErrorCode::Option`] for options that are unknown, missing or have a bad value.
     pub fn new(config: &CatalogConfig) -> Result<Self> {
-        Ok(Self { pool: ConnectionPool::new(options::parse(config)?, Dialect::MySql) })
+        let (parsed, write_settings) = options::parse(config)?;
+        Ok(Self { pool: ConnectionPool::new(parsed, Dialect::MySql), write_settings })
     }
 
-    /// The connections, for tests of the scan.
-    #[cfg(test)]
+    /// Settings of writes that stand on the catalog.
+    pub(super) fn write_settings(&self) -> &Options {
+        &self.write_settings
+    }
+
+    /// The connections.
     pub(super) fn pool(&self) -> &ConnectionPool {
         &self.pool
     }
@@ -48,7 +56,7 @@ impl MySqlCatalog {
     }
 
     /// Asks a small question that changes nothing; a connection that was lost meanwhile is replaced once.
-    async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<Row>> {
+    pub(super) async fn ask(&self, sql: &str, values: &[&str]) -> Result<Vec<Row>> {
         let values: Vec<Value> = values.iter().map(|value| Value::from(*value)).collect();
         let mut connection = self.pool.get().await?;
         let rows = match connection.query_bound(sql, &values).await {
@@ -60,6 +68,14 @@ impl MySqlCatalog {
         };
         connection.release();
         Ok(rows)
+    }
+
+    /// Whether the server is MariaDB.
+    pub(super) async fn is_mariadb(&self) -> Result<bool> {
+        let connection = self.pool.get().await?;
+        let is_mariadb = connection.is_mariadb();
+        connection.release();
+        Ok(is_mariadb)
     }
 
     async fn columns(&self, database: &str, table: &str) -> Result<Vec<ColumnDescription>> {
@@ -118,6 +134,14 @@ const TABLES: &str = "SELECT table_schema, table_name, table_type FROM informati
     WHERE table_schema = ? ORDER BY table_name";
 const TABLE: &str = "SELECT table_schema, table_name, table_type, table_rows, engine FROM information_schema.tables \
     WHERE table_schema = ? AND table_name = ?";
+const INSERT_GRANTS: &str = "SELECT \
+    (SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type = 'INSERT' AND grantee = me.grantee), \
+    (SELECT COUNT(*) FROM information_schema.schema_privileges \
+        WHERE privilege_type = 'INSERT' AND table_schema = ? AND grantee = me.grantee), \
+    (SELECT COUNT(*) FROM information_schema.table_privileges \
+        WHERE privilege_type = 'INSERT' AND table_schema = ? AND grantee = me.grantee) \
+    FROM (SELECT CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''') \
+    AS grantee) AS me";
 const DATABASES: &str = "SELECT schema_name FROM information_schema.schemata ORDER BY schema_name";
 
 #[async_trait]
@@ -153,6 +177,7 @@ impl Catalog for MySqlCatalog {
         ];
         connection.release();
         items.push(item("read", self.check_reading().await.map_err(|error| error.to_string())));
+        items.push(item("write", Ok(self.check_writing().await)));
         items
     }
 
@@ -185,6 +210,21 @@ impl MySqlCatalog {
         };
         self.ask(&format!("SELECT 1 FROM {} LIMIT 0", table_name(database, first)?), &[]).await?;
         Ok(format!("{} tables are visible in database {database}", tables.len()))
+    }
+
+    /// Where the user may insert, by the grants that the server shows; a catalog that is only read is none the worse.
+    async fn check_writing(&self) -> String {
+        let database = self.default_database().unwrap_or_default();
+        let Ok(rows) = self.ask(INSERT_GRANTS, &[database, database]).await else {
+            return "the server does not tell where INSERT is granted".to_owned();
+        };
+        match rows.into_iter().next().and_then(|row| self.read::<(i64, i64, i64)>(row).ok()) {
+            Some((1.., ..)) => "INSERT is granted on all databases".to_owned(),
+            Some((_, 1.., _)) => format!("INSERT is granted on database {database}"),
+            Some((_, _, tables @ 1..)) => format!("INSERT is granted on {tables} tables of database {database}"),
+            _ => "no grant of INSERT is shown to the user itself; roles and patterns of names are not looked at"
+                .to_owned(),
+        }
     }
 
     /// The tables and views of a database, each with the server's name for its kind.
@@ -296,10 +336,11 @@ impl RemoteCatalog for MySqlCatalog {
     }
 
     async fn plan_write(&self, request: WriteRequest) -> Result<PlannedWrite> {
-        Err(ConnectorError::new(
-            ErrorCode::Unsupported,
-            self.named(format!("writing to mysql is not built yet (table {}.{})", request.database, request.table)),
-        ))
+        sink::plan(self, request).await
+    }
+
+    async fn recover(&self, open: &OpenAttempt) -> Result<Recovered> {
+        sink::recover(self, open).await
     }
 
     async fn show_create_table(&self, database: &str, table: &str) -> Result<String> {

@@ -1,7 +1,7 @@
 //! MySQL, MariaDB and what speaks their protocol and dialect: reading tables in parallel, and native statements.
 //!
 //! A [`MySqlCatalog`](catalog::MySqlCatalog) looks a table up when a statement names it; the [`MySqlTable`](table::MySqlTable)
-//! plans a [`MySqlExec`](scan::MySqlExec), which streams rows over the binary protocol straight into Arrow.
+//! plans a [`MySqlExec`](scan::MySqlExec), which streams rows over the binary protocol straight into Arrow. Writing is in [`sink`].
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ pub mod catalog;
 mod definition;
 pub mod options;
 pub mod scan;
+pub mod sink;
 pub mod snapshot;
 mod splits;
 pub mod table;

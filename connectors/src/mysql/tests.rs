@@ -11,6 +11,7 @@ mod speed;
 mod splits;
 mod types;
 mod wire;
+mod writing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -280,7 +280,7 @@ impl ConnectionPool {
 }
 
 /// The server's modes without those that change values or how our quotes are read.
-fn harmless_modes(modes: &str) -> String {
+pub(crate) fn harmless_modes(modes: &str) -> String {
     let harmful = |mode: &&str| {
         MODES_AGAINST_QUOTING.iter().chain(MODES_THAT_CHANGE_VALUES).any(|bad| bad.eq_ignore_ascii_case(mode))
     };
@@ -288,7 +288,7 @@ fn harmless_modes(modes: &str) -> String {
 }
 
 /// Names were checked when the options were read. Whole numbers and switches are sent bare, as servers refuse them in quotes.
-fn session_variable(name: &str, value: &str) -> String {
+pub(crate) fn session_variable(name: &str, value: &str) -> String {
     let bare = value.parse::<i128>().is_ok()
         || ["ON", "OFF", "TRUE", "FALSE", "DEFAULT"].iter().any(|word| value.eq_ignore_ascii_case(word));
     if bare { format!("SET SESSION {name} = {value}") } else { format!("SET SESSION {name} = {}", text_literal(value)) }
@@ -310,6 +310,11 @@ impl Connection {
     /// Internal after the connection was given back.
     pub fn conn(&mut self) -> Result<&mut WireConnection> {
         self.conn.as_mut().ok_or_else(|| ConnectorError::internal("a connection is used after it was given back"))
+    }
+
+    /// Whether its last answer was read to the end, so that another statement may be sent.
+    pub fn is_ready(&self) -> bool {
+        self.conn.as_ref().is_some_and(WireConnection::is_ready)
     }
 
     /// What the connection was made of.

@@ -190,7 +190,7 @@ fn too_large(config: &ConnectionConfig) -> ConnectorError {
 }
 
 /// A server's text without secrets and control characters: it may repeat a part of a statement, and a statement may hold a password.
-fn scrub(config: &ConnectionConfig, text: &str) -> String {
+pub(crate) fn scrub(config: &ConnectionConfig, text: &str) -> String {
     let mut text = plain(text);
     let password = config.password.expose();
     // A shorter one would also match words that are none.

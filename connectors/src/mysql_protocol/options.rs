@@ -282,7 +282,7 @@ const FIXED_VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// A session variable's name is one word; its value is sent as a literal.
-fn check_session_variable(name: &str, value: &str) -> Result<()> {
+pub(crate) fn check_session_variable(name: &str, value: &str) -> Result<()> {
     let mut characters = name.chars();
     let starts_well = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if !starts_well || !characters.all(|c| c.is_ascii_alphanumeric() || c == '_') || name.len() > 64 {

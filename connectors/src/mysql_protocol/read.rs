@@ -248,7 +248,7 @@ async fn drain(
 ) -> Result<()> {
     let described = match first {
         Answer::Rows(columns) => columns,
-        Answer::Done { rows_affected, info } => {
+        Answer::Done { rows_affected, info, warnings: _ } => {
             // Later statements of the same text, if the server took several: their errors count.
             step(config, conn.finish()).await?;
             answer(started, Started::Done { rows_affected, info });

@@ -149,6 +149,11 @@ impl WriteSettings {
         NAMES.iter().flat_map(|(name, aliases)| std::iter::once(*name).chain(aliases.iter().copied()))
     }
 
+    /// Whether a name is a spelling of this setting.
+    pub fn is(name: &str, setting: &str) -> bool {
+        canonical(name) == Some(setting)
+    }
+
     /// Whether these options set the setting of this name, in any of its spellings.
     pub fn is_set(options: &Options, setting: &str) -> bool {
         options.iter().any(|(name, _)| canonical(name) == Some(setting))

@@ -134,7 +134,7 @@ async fn converse(
     let conn = connection.conn()?;
     let columns = match answer {
         Answer::Rows(columns) => columns,
-        Answer::Done { rows_affected, info } => {
+        Answer::Done { rows_affected, info, warnings: _ } => {
             let ended = within(limit, conn.finish(), silent).await;
             let ended = ended.and_then(|ended| ended.map_err(|error| from_wire(&config, error)));
             let _ = start.send(ended.map(|_| Start::Done { rows_affected, info }));

@@ -403,11 +403,12 @@ fn committed_report(step: &Step, open: &OpenAttempt, summary: &WriteSummary) -> 
     report
 }
 
-/// Whether going on can help: a write in loads that are visible one by one cannot be taken back, nor told from the rest.
+/// Whether going on can help: a write in loads or batches that are visible one by one cannot be taken back, nor told from the rest.
 pub(super) fn is_possible(report: &RunReport) -> bool {
     use crate::report::RunStatus;
     let is_lost = |statement: &StatementReport| {
-        statement.status == StatementStatus::PartlyCommitted && statement.write_mode.as_deref() == Some("plain")
+        statement.status == StatementStatus::PartlyCommitted
+            && matches!(statement.write_mode.as_deref(), Some("plain" | "batches"))
     };
     report.status != RunStatus::Succeeded && !report.statements.iter().any(is_lost)
 }

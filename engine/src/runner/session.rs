@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use syncline_connectors::error::ErrorCode;
 use syncline_connectors::file_sink;
+use syncline_connectors::mysql;
 use syncline_connectors::options::nearest;
 use syncline_connectors::scan_settings::ScanSettings;
 use syncline_connectors::sink::settings::WriteSettings;
@@ -35,7 +36,8 @@ const WRITE_SETTINGS: &[&str] =
 
 /// The names of all settings that an engine or a connector reads.
 fn settings() -> impl Iterator<Item = &'static str> {
-    ENGINE_SETTINGS.iter().chain(WRITE_SETTINGS).chain(file_sink::SETTINGS).copied().chain(ScanSettings::names())
+    let of_writes = WRITE_SETTINGS.iter().chain(file_sink::SETTINGS).chain(mysql::sink::SETTINGS);
+    ENGINE_SETTINGS.iter().chain(of_writes).copied().chain(ScanSettings::names())
 }
 
 /// The setting that a name means: DataWorks and DataX write `loadBytes` for `load_bytes`.
@@ -293,11 +295,14 @@ fn set(name: &str, value: &str, scope: &mut Scope) -> Result<Vec<String>> {
     }
     // a value that no write or read takes is found here, not when the first one is reached
     let given: Options = [(setting, value)].into_iter().collect();
-    if WRITE_SETTINGS.contains(&setting) {
+    // each system has modes of its own: which one a value is for is known when a write is planned
+    let is_of_mysql = setting == "write_mode" && mysql::sink::is_write_mode(value);
+    if WRITE_SETTINGS.contains(&setting) && !is_of_mysql {
         WriteSettings::parse(&Options::new(), &given, &Options::new())?;
     }
     ScanSettings::parse(&given, &Options::new())?;
     file_sink::check_settings(&given)?;
+    mysql::sink::check_settings(&given)?;
     scope.settings.insert(setting.to_owned(), value.to_owned());
     Ok(Vec::new())
 }

@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use futures::TryStreamExt;
 
 use super::{TestDatabase, column};
-use crate::catalog::{CatalogKind, NativeResult, RemoteCatalog};
+use crate::catalog::{NativeResult, RemoteCatalog};
 use crate::error::ErrorCode;
 use crate::mysql_protocol::options::{MODES_AGAINST_QUOTING, MODES_THAT_CHANGE_VALUES};
 
@@ -221,48 +221,4 @@ async fn a_query_that_cannot_be_prepared_is_sent_as_text() {
     let error = database.catalog.execute(Some(&database.name), "SELECT ?").await.err().unwrap();
     assert!(error.message().contains("error 1064"), "{error}");
     assert_eq!(column(&database.native("SELECT '?'").await), ["?"]);
-}
-
-#[tokio::test]
-async fn writing_is_not_built_yet_and_says_so() {
-    let catalog = super::catalog(&[]);
-    assert_eq!(crate::catalog::Catalog::kind(catalog.as_ref()), CatalogKind::Mysql);
-    let request = crate::sink::WriteRequest {
-        database: "d".into(),
-        table: "t".into(),
-        overwrite: false,
-        partition: vec![],
-        mapping: crate::sink::ColumnMapping::ByName,
-        source: std::sync::Arc::new(arrow::datatypes::Schema::empty()),
-        properties: Default::default(),
-        settings: Default::default(),
-        id: crate::sink::WriteId { job: "j".into(), run: "r".into(), statement: 1, attempt: 1 },
-        journal: std::sync::Arc::new(crate::sink::journal::NoJournal),
-        rejects: std::sync::Arc::new(NoRejects),
-        timezone: "UTC".into(),
-        spill: std::sync::Arc::default(),
-    };
-    let error = catalog.plan_write(request).await.unwrap_err();
-    assert_eq!(error.code(), ErrorCode::Unsupported);
-    assert!(error.message().contains("not built yet"), "{error}");
-}
-
-#[derive(Debug)]
-struct NoRejects;
-
-impl crate::sink::RejectLog for NoRejects {
-    fn reject(&self, _: crate::sink::Reject) -> crate::error::Result<()> {
-        Ok(())
-    }
-    fn reject_unnamed(&self, _: u64) -> crate::error::Result<()> {
-        Ok(())
-    }
-    fn set_limit(&self, _: crate::sink::ErrorLimit) {}
-    fn count(&self) -> u64 {
-        0
-    }
-    fn check(&self, _: u64) -> crate::error::Result<()> {
-        Ok(())
-    }
-    fn warn(&self, _: &str, _: u64, _: &str) {}
 }

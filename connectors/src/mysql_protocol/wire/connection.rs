@@ -33,6 +33,8 @@ pub enum Answer {
     Done {
         /// Rows that the server says it changed.
         rows_affected: u64,
+        /// How many warnings it has to tell, up to 65,535.
+        warnings: u16,
         /// What it says besides.
         info: String,
     },
@@ -126,7 +128,15 @@ impl WireConnection {
     /// # Errors
     /// Server if the first of them is refused.
     pub async fn query(&mut self, sql: &str) -> Result<Answer> {
-        self.command(Command::COM_QUERY, sql.as_bytes()).await?;
+        self.query_bytes(sql.as_bytes()).await
+    }
+
+    /// As [`query`](Self::query), of text that is already bytes: what a write has put together.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn query_bytes(&mut self, sql: &[u8]) -> Result<Answer> {
+        self.command(Command::COM_QUERY, sql).await?;
         self.protocol = Protocol::Text;
         self.answer().await
     }
@@ -332,7 +342,7 @@ impl WireConnection {
             Some(&reply::OK) => {
                 let ok = reply::ok(packet)?;
                 self.ended(ok.status);
-                Ok(Answer::Done { rows_affected: ok.affected_rows, info: ok.info })
+                Ok(Answer::Done { rows_affected: ok.affected_rows, warnings: ok.warnings, info: ok.info })
             }
             Some(&reply::ERROR) => {
                 let error = reply::error(packet);

@@ -19,6 +19,7 @@ pub(super) const LOCAL_FILE: u8 = 0xfb;
 pub(super) struct OkReply {
     pub(super) affected_rows: u64,
     pub(super) status: StatusFlags,
+    pub(super) warnings: u16,
     pub(super) info: String,
 }
 
@@ -31,10 +32,9 @@ pub(super) fn ok(packet: &[u8]) -> Result<OkReply> {
         let affected_rows = fields.length()?;
         let _last_insert_id = fields.length()?;
         let status = StatusFlags::from_bits_truncate(fields.u16()?);
-        let _warnings = fields.u16()?;
-        Some((affected_rows, status))
+        Some((affected_rows, status, fields.u16()?))
     };
-    let Some((affected_rows, status)) = read(&mut fields) else { return Err(short) };
+    let Some((affected_rows, status, warnings)) = read(&mut fields) else { return Err(short) };
     // By the documentation a length stands before it only with CLIENT_SESSION_TRACK, which is not asked for, and it is all that is left
     // without. But MySQL, MariaDB and StarRocks write the length always, and MySQL's own client reads it so; what has no length, from a
     // server that keeps to the letter, is known by not being as long as its first byte says.
@@ -43,7 +43,7 @@ pub(super) fn ok(packet: &[u8]) -> Result<OkReply> {
         Some(info) if with_length.is_empty() => info,
         _ => fields.rest(),
     };
-    Ok(OkReply { affected_rows, status, info: String::from_utf8_lossy(info).into_owned() })
+    Ok(OkReply { affected_rows, status, warnings, info: String::from_utf8_lossy(info).into_owned() })
 }
 
 /// Whether a packet between rows ends them; `has_eof` where the server speaks of the end in the old form.
@@ -83,11 +83,11 @@ mod tests {
 
     #[test]
     fn an_ok_packet_tells_rows_status_and_info_in_either_form() {
-        let head = [0, 3, 0, 2, 0, 0, 0];
+        let head = [0, 3, 0, 2, 0, 7, 0];
         for (tail, info) in [(&b""[..], ""), (b"\x04info", "info"), (b"{'label'}", "{'label'}"), (b"\x00", "")] {
             let packet = [&head[..], tail].concat();
             let ok = ok(&packet).unwrap();
-            assert_eq!((ok.affected_rows, ok.info.as_str()), (3, info), "{tail:?}");
+            assert_eq!((ok.affected_rows, ok.warnings, ok.info.as_str()), (3, 7, info), "{tail:?}");
             assert!(ok.status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT));
         }
         for length in 0..head.len() {

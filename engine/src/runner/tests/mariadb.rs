@@ -12,7 +12,7 @@ fn server() -> String {
 }
 
 /// A world whose session has the server as catalog `maria`, and the name of a database that nobody else makes there.
-async fn world_with_maria() -> (World, Session, String) {
+pub(super) async fn world_with_maria() -> (World, Session, String) {
     let world = World::new().await;
     let options: Options = [("type", "mysql".to_owned()), ("url", server())].into_iter().collect();
     let session = world.builder().catalog("maria", options).build().await.unwrap().session();

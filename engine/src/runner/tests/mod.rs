@@ -6,6 +6,7 @@ mod file_formats;
 mod file_writes;
 mod job;
 mod mariadb;
+mod mysql_writes;
 mod partitions;
 mod reading;
 mod resume;
