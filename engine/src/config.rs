@@ -205,6 +205,17 @@ region = "us"
     }
 
     #[test]
+    fn the_folder_of_temporary_files_is_relative_to_the_config() {
+        let of = |text: &str, base: Option<&str>| {
+            Config::parse(text, "syncline.toml", base.map(Path::new)).unwrap().spill_dir
+        };
+        assert_eq!(of("spill_dir = 'tmp'", Some("/jobs")), Some(PathBuf::from("/jobs/tmp")));
+        assert_eq!(of("spill_dir = '/data/tmp'", Some("/jobs")), Some(PathBuf::from("/data/tmp")));
+        assert_eq!(of("spill_dir = 'tmp'", None), Some(PathBuf::from("tmp")));
+        assert_eq!(of("", Some("/jobs")), None);
+    }
+
+    #[test]
     fn a_profile_replaces_the_entries_of_its_names() {
         let mut config = parse(TEXT).unwrap();
         config.apply_profile("prod").unwrap();

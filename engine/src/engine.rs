@@ -406,3 +406,21 @@ impl EngineBuilder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn queries_and_writes_spill_into_the_folder_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (named, configured) = (folder.path().join("named"), folder.path().join("configured"));
+        let builder = || Engine::builder().config_text("spill_dir = 'configured'", Some(folder.path())).unwrap();
+        let engine = builder().build().await.unwrap();
+        assert_eq!(engine.shared.spill.folder(), configured);
+        let engine = builder().spill_folder(&named).build().await.unwrap();
+        assert_eq!(engine.shared.spill.folder(), named);
+        let file = engine.shared.runtime.disk_manager.create_tmp_file("a test").unwrap();
+        assert!(file.path().is_some_and(|path| path.starts_with(&named)), "{:?}", file.path());
+    }
+}

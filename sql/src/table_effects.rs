@@ -70,9 +70,8 @@ impl Words<'_> {
     }
 
     fn look_at(&mut self, at: usize) {
-        if self.is(at, "insert") && !self.is_symbol(at + 1, "(") {
-            self.table(at + 1, INSERT_MODIFIERS, TableEffect::Writes);
-        } else if self.are(at, &["replace", "into"]) || (at == 0 && self.is(at, "replace")) {
+        let inserts = self.is(at, "insert") && !self.is_symbol(at + 1, "(");
+        if inserts || self.are(at, &["replace", "into"]) || (at == 0 && self.is(at, "replace")) {
             self.table(at + 1, INSERT_MODIFIERS, TableEffect::Writes);
         } else if self.are(at, &["merge", "into"]) || self.are(at, &["into", "table"]) {
             // LOAD DATA … INTO TABLE t; the verbs before have looked past their own INTO

@@ -45,7 +45,7 @@ impl Scene {
     fn rows(&self) -> Vec<String> {
         let rows = self.target.rows("SELECT day, count(*) FROM ods.log GROUP BY day ORDER BY day");
         rows.into_iter()
-            .map(|row| mysql_async::from_row::<(String, i64)>(row))
+            .map(mysql_async::from_row::<(String, i64)>)
             .map(|(day, rows)| format!("{day}:{rows}"))
             .collect()
     }

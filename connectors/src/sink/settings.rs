@@ -330,12 +330,14 @@ mod tests {
             ("maxBatchSize", "5242880"),
             ("errorLimit", "7"),
             ("loadParallelism", "3"),
+            ("spillBytes", "4GB"),
             ("writeMode", "plain"),
         ]);
         let (settings, rest) = WriteSettings::parse(&properties, &none, &none).unwrap();
         assert_eq!(settings.load_rows, Some(500_000));
         assert_eq!(settings.load_bytes, 5 << 20);
         assert_eq!(settings.load_parallelism, Some(3));
+        assert_eq!(settings.spill_bytes, 4 << 30);
         assert_eq!(settings.error_limit, ErrorLimit::Rows(7));
         assert_eq!(settings.write_mode, WriteMode::Plain);
         assert!(rest.is_empty());

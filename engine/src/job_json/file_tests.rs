@@ -114,9 +114,9 @@ fn all_fields_are_as_many_texts_as_the_writer_has_columns() {
     assert!(sql.contains("SELECT a, b, c2\n"), "{sql}");
     // a name that is no word stands nowhere
     let odd = r#""datasource": "sr", "table": "t", "column": ["a\" = \"b"]"#;
-    let date = r#""column": [{"index": 0, "type": "date", "format": "yyyy"}]"#;
+    let date = r#""column": [{"index": 0, "type": "date", "format": "yyyy/MM/dd"}]"#;
     let sql = job("txtfile", &format!(r#""path": "in/x.csv", {date}"#), "starrocks", odd).unwrap().sql;
-    assert!(sql.contains("\"timestampFormat.c0\" = \"yyyy\""), "{sql}");
+    assert!(sql.contains("\"timestampFormat.c0\" = \"yyyy/MM/dd\""), "{sql}");
     // fields that are not read have names of their own, and one that is read as two types is a text
     let columns =
         r#""column": [{"index": 3, "type": "long"}, {"index": 1, "type": "string"}, {"index": 1, "type": "long"}]"#;

@@ -74,6 +74,9 @@ async fn plan_named(catalog: &MySqlCatalog, request: WriteRequest, shown: &str) 
         column.target.nullable |=
             options.skips_nulls && column.target.has_default && is_in(&options.skip_null_columns, &column.target.name);
     }
+    // a statement is not parted between two transactions
+    let most_rows = usize::try_from(options.transaction_rows).unwrap_or(usize::MAX);
+    options.batch_rows = options.batch_rows.min(most_rows);
     if engine_without_transactions.is_some() {
         // a statement that fails leaves the rows in front of the bad one, and does not say how many
         options.batch_rows = 1;

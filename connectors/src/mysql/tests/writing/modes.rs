@@ -125,8 +125,7 @@ async fn an_overwrite_replaces_all_rows_or_none() {
     let failed = overwrite(&[]).run(&database, "t", &two).await.unwrap();
     assert!(failed.result.unwrap_err().message().contains("1 row was rejected"));
     assert_eq!(sorted(&database, "SELECT id FROM t").await, ["1", "9"]);
-    let too_many =
-        overwrite(&[("transaction_rows", "1"), ("batch_size", "1")]).run(&database, "t", &one).await.unwrap();
+    let too_many = overwrite(&[("transaction_rows", "1")]).run(&database, "t", &one).await.unwrap();
     assert!(too_many.result.unwrap_err().message().contains("in one transaction"));
     assert_eq!(sorted(&database, "SELECT id FROM t").await, ["1", "9"]);
     let done = overwrite(&[]).run(&database, "t", &one).await.unwrap();

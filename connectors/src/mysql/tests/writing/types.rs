@@ -208,3 +208,18 @@ async fn what_a_type_of_fixed_length_changes_is_a_warning() {
     assert_eq!(warnings.iter().map(|warning| warning.count).collect::<Vec<_>>(), [2, 1]);
     assert!(warnings[0].first.contains("column `c`: char(5) keeps no spaces"), "{}", warnings[0].first);
 }
+
+#[tokio::test]
+async fn a_time_that_the_zones_clock_skips_is_a_reject_and_others_are_those_of_the_zone() {
+    let database = TestDatabase::with_options(&[("timezone", "Europe/Berlin")]).await;
+    database.run(&["CREATE TABLE t (id BIGINT, v TIMESTAMP NULL, w DATETIME)"]).await;
+    let times = ["2024-03-31 02:30:00", "2024-03-31 03:00:00", "2024-01-01 00:00:00"];
+    let source = source(vec![("id", ints(0..3)), ("v", texts(times.map(Some))), ("w", texts(times.map(Some)))]);
+    let written = TestWrite::with(&[("error_limit", "1")]).run(&database, "t", &source).await.unwrap();
+    assert_eq!(written.result.unwrap(), 2);
+    assert_eq!(written.rejects.first()[0].column.as_deref(), Some("v"));
+    assert_eq!(
+        column(&database.native("SELECT id, UNIX_TIMESTAMP(v), v = w FROM t ORDER BY id").await),
+        ["1|1711846800|1", "2|1704063600|1"]
+    );
+}

@@ -261,7 +261,18 @@ async fn a_compressed_load_is_sent_while_its_rows_come_too() {
         text
     };
     let rows: Vec<RecordBatch> = (0..8).map(|id| batch(&[(id, &text())])).collect();
-    let summary = write(&PlainSink::new(cluster.target(&[("format", "zstd")])), &[&rows]).await.unwrap();
+    let sink = PlainSink::new(cluster.target(&[("format", "zstd")]));
+    sink.begin(1).await.unwrap();
+    let mut writer = sink.open(0, 1).await.unwrap();
+    for row in &rows[..6] {
+        writer.write(row).await.unwrap();
+    }
+    until(|| cluster.loads().first().is_some_and(|load| load.body.len() > MB)).await;
+    for row in &rows[6..] {
+        writer.write(row).await.unwrap();
+    }
+    let token = writer.finish().await.unwrap();
+    let summary = sink.commit(vec![token]).await.unwrap();
     assert_eq!(summary.rows_written, 8);
     let load = &cluster.loads()[0];
     assert_eq!(load.header("transfer-encoding"), Some("chunked"));
