@@ -170,6 +170,8 @@ fn what_makes_no_sense_of_a_range_is_said_before_anything_runs() {
         (&["--bizdate", "20240801", "--parallel", "2"], "--parallel is for a range of business dates"),
         (&["--bizdate", WEEK, "--parallel", "65"], "65"),
         (&["--bizdate", WEEK, "--config", "none.toml"], "cannot read the config"),
+        (&["--bizdate", WEEK, "--timezone", "Asia/Shanghia"], "did you mean Asia/Shanghai?"),
+        (&["--bizdate", "20240801", "--timezone", "shanghai"], "did you mean Asia/Shanghai?"),
     ] {
         let ran = scene.cli.run(&[&["run", "job.sql"], arguments].concat());
         assert_eq!(ran.code, 2, "{ran:?}");

@@ -318,7 +318,9 @@ mod tests {
             for (method, has_descriptor) in [(DEFLATED, false), (DEFLATED, true), (STORED, false)] {
                 let folder = entry("day/", b"", STORED, false);
                 let bytes = archive(&[folder, entry("day/a.csv", text, method, has_descriptor)]);
-                for piece in [1, 3, 29, 1000, bytes.len()] {
+                // each piece costs a step, so that a long text comes in few
+                let pieces = [1, 3, 29, 1000, bytes.len()].into_iter().filter(|piece| bytes.len() / piece < 1000);
+                for piece in pieces {
                     let found = unpack(&bytes, piece);
                     assert!(found.is_ok_and(|found| found == text), "{method} {has_descriptor} {piece}");
                 }
