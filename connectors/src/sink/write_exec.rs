@@ -8,7 +8,9 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{
+    Distribution, EquivalenceProperties, OrderingRequirements, Partitioning, PhysicalExpr,
+};
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -40,6 +42,8 @@ pub struct WriteExec {
     /// Limits of speed of the target's catalog.
     throttles: Throttles,
     description: String,
+    /// The order of the query, where there is one writer to keep it.
+    order: Option<OrderingRequirements>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -63,7 +67,9 @@ impl WriteExec {
             EmissionType::Incremental,
             input.boundedness(),
         );
+        let order = input.output_ordering().filter(|_| max_writers == 1).map(|order| order.clone().into());
         Self {
+            order,
             input,
             sink,
             converter,
@@ -108,6 +114,11 @@ impl ExecutionPlan for WriteExec {
         InputDistributionRequirements::new(vec![distribution])
     }
 
+    /// One writer writes rows as they come. Without this the optimizer takes away the sort of an `ORDER BY`.
+    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
+        vec![self.order.clone()]
+    }
+
     /// Encoding costs CPU, so that a serial source is worth a round robin, as long as there are writers to feed.
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![self.input.output_partitioning().partition_count() < self.max_writers]
@@ -141,6 +152,7 @@ impl ExecutionPlan for WriteExec {
             self.description.clone(),
         );
         node.metrics = self.metrics.clone();
+        node.order = self.order.clone();
         Ok(Arc::new(node))
     }
 

@@ -67,6 +67,7 @@ async fn the_conformance_suite_of_sinks_passes() {
 
 /// A write as a test asks for it.
 pub(super) struct TestWrite {
+    pub(super) select: &'static str,
     pub(super) properties: Vec<(&'static str, &'static str)>,
     pub(super) mapping: ColumnMapping,
     pub(super) overwrite: bool,
@@ -80,6 +81,7 @@ impl Default for TestWrite {
         let statement = STATEMENT.fetch_add(1, Ordering::Relaxed);
         let run = format!("writing-{}", std::process::id());
         Self {
+            select: "SELECT * FROM src",
             properties: Vec::new(),
             mapping: ColumnMapping::ByName,
             overwrite: false,
@@ -101,14 +103,14 @@ impl TestWrite {
         Self { properties: properties.to_vec(), ..Self::default() }
     }
 
-    /// Plans the write of all rows of `source` into a table.
+    /// Plans the write of the rows of `source` into a table.
     pub(super) async fn plan(
         self,
         database: &TestDatabase,
         table: &str,
         source: &SessionContext,
     ) -> Result<(PlannedInsert, Arc<RejectCollector>)> {
-        let select = source.state().create_logical_plan("SELECT * FROM src").await.unwrap();
+        let select = source.state().create_logical_plan(self.select).await.unwrap();
         let rejects = Arc::new(RejectCollector::default());
         let log: Arc<dyn RejectLog> = Arc::clone(&rejects) as _;
         let request = WriteRequest {

@@ -166,6 +166,20 @@ async fn rows_keep_their_order() {
 }
 
 #[tokio::test]
+async fn the_order_of_a_query_is_the_order_of_the_rows() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, n BIGINT)"]).await;
+    let batch = |first: i64| vec![RecordBatch::try_from_iter([("n", ints((0..1000).map(|n| 4 * n + first)))]).unwrap()];
+    let partitions: Vec<Vec<RecordBatch>> = (0..4).map(batch).collect();
+    let source = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(4).with_batch_size(100));
+    let table = datafusion::datasource::MemTable::try_new(partitions[0][0].schema(), partitions).unwrap();
+    source.register_table("src", Arc::new(table)).unwrap();
+    let write = TestWrite { select: "SELECT n FROM src ORDER BY n DESC", ..TestWrite::default() };
+    assert_eq!(write.run(&database, "t", &source).await.unwrap().result.unwrap(), 4000);
+    assert_eq!(column(&database.native("SELECT count(*) FROM t WHERE id + n = 4000").await), ["4000"]);
+}
+
+#[tokio::test]
 async fn names_of_any_kind_are_quoted() {
     let database = TestDatabase::new().await;
     let table = "a`; DROP TABLE x; -- '\"\\表";
