@@ -443,12 +443,13 @@ async fn begin(connections: &mut [Connection], asks_for_proof: bool) -> Result<S
         }
     }
     if is_mariadb {
-        let seen = Seen::of(try_join_all(connections.iter_mut().map(positions::of_transaction)).await?);
+        let (places, is_told_twice) = positions::of_transactions(connections).await?;
         let still_untraced = match connections.first_mut() {
             Some(first) if asks_for_proof => Untraced::ask(first).await?,
             _ => Untraced::default(),
         };
-        return Ok(seen.doubted(untraced.doubt(&still_untraced)));
+        let untold = (!is_told_twice).then_some("it tells the places of its transactions differently each time");
+        return Ok(Seen::of(places).doubted(untold.or(untraced.doubt(&still_untraced))));
     }
     let (Some(before), Some(first)) = (before, connections.first_mut()) else { return Ok(Seen::default()) };
     tokio::time::sleep(COMMIT_LAG).await;

@@ -5,14 +5,38 @@ use mysql_common::{Row, Value};
 use crate::error::{ConnectorError, Result};
 use crate::mysql_protocol::connect::Connection;
 
-/// The place in the binary log that a transaction of MariaDB sees; None if the server writes none.
+/// How often the places of transactions are asked for until they are twice the same.
+const ROUNDS: u32 = 5;
+
+/// The places in the binary log that open transactions of MariaDB see, and whether the server told them twice alike; None where it writes no log.
+///
+/// A transaction's place never moves, but the answer to SHOW STATUS goes through one variable that all sessions of the server share, without
+/// a lock (`TC_LOG_BINLOG::set_status_variables`): a session that asks at the same moment can get another one's place. So they are asked for one
+/// after the other, and once more against whoever else asks.
 ///
 /// # Errors
 /// Connection.
-pub(super) async fn of_transaction(connection: &mut Connection) -> Result<Option<String>> {
-    let rows = connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
-    let value = |name: &str| named(&rows, name).filter(|value| !value.is_empty());
-    Ok(value("binlog_snapshot_file").zip(value("binlog_snapshot_position")).map(|(file, at)| format!("{file}:{at}")))
+pub(super) async fn of_transactions(connections: &mut [Connection]) -> Result<(Vec<Option<String>>, bool)> {
+    let mut places = one_by_one(connections).await?;
+    for _ in 0..ROUNDS {
+        let again = one_by_one(connections).await?;
+        if again == places {
+            return Ok((places, true));
+        }
+        places = again;
+    }
+    Ok((places, false))
+}
+
+async fn one_by_one(connections: &mut [Connection]) -> Result<Vec<Option<String>>> {
+    let mut places = Vec::with_capacity(connections.len());
+    for connection in connections {
+        let rows = connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
+        let value = |name: &str| named(&rows, name).filter(|value| !value.is_empty());
+        let place = value("binlog_snapshot_file").zip(value("binlog_snapshot_position"));
+        places.push(place.map(|(file, at)| format!("{file}:{at}")));
+    }
+    Ok(places)
 }
 
 /// Where a server of MySQL is.

@@ -184,7 +184,7 @@ async fn a_server_that_never_rests_is_told_after_five_tries_or_seen_at_rest() {
         transfers.push(Transfers::begin(&database, Duration::ZERO).await);
     }
     let mut again = 0;
-    for _ in 0..30 {
+    for _ in 0..300 {
         let (amount, accounts, note) = sum(&plan).await.unwrap();
         assert_eq!(accounts, 1000);
         again += usize::from(note.attempts > 1);
@@ -197,6 +197,38 @@ async fn a_server_that_never_rests_is_told_after_five_tries_or_seen_at_rest() {
         }
     }
     panic!("transactions that began at different states never began again");
+}
+
+/// Sessions that ask where the server is get in the way of each other's answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_snapshot_is_one_while_other_sessions_ask_for_the_servers_status() {
+    let database = accounts("InnoDB").await;
+    let plan = scan(&database, 4, SnapshotMode::Auto, "InnoDB").await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        busy.push(Transfers::begin(&database, Duration::from_millis(1)).await);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut asking = Vec::new();
+    for _ in 0..3 {
+        let (mut conn, stop) = (driver_connection().await, Arc::clone(&stop));
+        asking.push(SpawnedTask::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                conn.query_drop("SHOW GLOBAL STATUS LIKE 'binlog_snapshot_%'").await.unwrap();
+            }
+        }));
+    }
+    let mut proven = 0;
+    for _ in 0..100 {
+        let (amount, accounts, note) = sum(&plan).await.unwrap();
+        assert_eq!(accounts, 1000);
+        if note.one_snapshot == Some(true) {
+            proven += 1;
+            assert_eq!(amount, 100_000, "{note:?}");
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(proven > 0, "no read was of one snapshot");
 }
 
 #[tokio::test]
