@@ -28,6 +28,13 @@ pub(super) struct MySqlColumn {
     pub(super) padding: Option<Padding>,
     /// Whether a row that leaves the column out has NULL there.
     pub(super) default_is_null: bool,
+    /// Whether the server makes a number for NULL.
+    pub(super) is_auto_increment: bool,
+    /// Whether an update that sets the column to its own value changes something: a TIMESTAMP is turned into a wall clock and back, and the time
+    /// of ON UPDATE is not written.
+    pub(super) changes_when_set_to_itself: bool,
+    /// Whether each row that leaves the column out has the same value there, which is not NULL.
+    has_constant_default: bool,
     is_generated: bool,
     is_invisible: bool,
 }
@@ -183,9 +190,21 @@ impl Described {
         }
     }
 
+    /// Whether a default is a value. MariaDB tells values as they are written in SQL, and NULL as the word.
+    fn is_constant(&self, default: &str, is_mariadb: bool) -> bool {
+        if is_mariadb {
+            return ["'", "b'", "x'", "X'"].iter().any(|quote| default.starts_with(quote))
+                || default.parse::<f64>().is_ok();
+        }
+        !self.extra.contains("DEFAULT_GENERATED") && !default.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP")
+    }
+
     fn column(self, is_mariadb: bool) -> MySqlColumn {
         let (kind, check) = self.kind();
         let is_auto_increment = self.extra.contains("AUTO_INCREMENT");
+        let has_constant_default =
+            self.default.as_deref().is_some_and(|default| self.is_constant(default, is_mariadb)) && !is_auto_increment;
+        let changes_when_set_to_itself = self.data_type == "timestamp" || self.extra.contains("ON UPDATE");
         // MariaDB writes the word for it, MySQL nothing
         let default_is_null = self.nullable
             && !self.extra.contains("DEFAULT_GENERATED")
@@ -204,6 +223,9 @@ impl Described {
             },
             check,
             default_is_null,
+            is_auto_increment,
+            changes_when_set_to_itself,
+            has_constant_default,
             is_generated: ["VIRTUAL", "STORED", "PERSISTENT"].iter().any(|word| self.extra.contains(word)),
             is_invisible: self.extra.contains("INVISIBLE"),
         }
@@ -216,11 +238,30 @@ pub(super) fn read(rows: Vec<Row>, database: &str, table: &str, is_mariadb: bool
     described.map(|column| column.column(is_mariadb)).collect()
 }
 
+impl MySqlColumn {
+    /// Whether a row that leaves the column out has a value there that other such rows have too, or that follows from its other columns.
+    fn is_known_when_left_out(&self) -> bool {
+        self.has_constant_default || self.is_generated
+    }
+}
+
 /// A unique key by its name, with its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UniqueKey {
     pub(super) name: String,
     pub(super) columns: Vec<String>,
+}
+
+impl UniqueKey {
+    /// Whether rows of a statement that writes some columns of a table can have the key of a row that is there.
+    pub(super) fn is_found_by(&self, written: &[MySqlColumn], all: &[MySqlColumn]) -> bool {
+        let named = |columns: &[MySqlColumn], name: &str, holds: fn(&MySqlColumn) -> bool| {
+            columns.iter().any(|column| column.target.name.eq_ignore_ascii_case(name) && holds(column))
+        };
+        let is_known =
+            |name: &String| named(written, name, |_| true) || named(all, name, MySqlColumn::is_known_when_left_out);
+        self.columns.iter().all(is_known)
+    }
 }
 
 /// The unique keys of a table, from the rows of [`KEYS`].

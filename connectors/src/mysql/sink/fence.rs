@@ -18,6 +18,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(50);
 /// MySQL: "Locking Functions": a lock's name has 64 characters at most.
 const LOCK_NAME_CHARS: usize = 64;
+/// The line of the journal that says that the server gave no lock.
+const WITHOUT_LOCK: &str = "without a lock";
 
 /// Where a write's connection is, and the name of its lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(super) struct Fence {
     /// Which server of those that may answer at the same address.
     server: String,
     pub(super) connection: u64,
+    /// Whether the server gave the lock. Without it nothing tells whether the connection has ended.
+    is_held: bool,
 }
 
 /// What is known of a write's connection.
@@ -67,7 +71,7 @@ impl Fence {
     /// Retryable if another connection has the lock: the same attempt of the same write goes on elsewhere.
     pub(super) async fn take(connection: &mut Connection, id: &WriteId) -> Result<Self> {
         let (server, number_of_connection) = server(connection).await?;
-        let fence = Self { lock: lock_name(id), server, connection: number_of_connection };
+        let mut fence = Self { lock: lock_name(id), server, connection: number_of_connection, is_held: true };
         match number(connection, "SELECT GET_LOCK(?, 0)", &fence.lock).await {
             Ok(Some(1)) => Ok(fence),
             Ok(_) => Err(ConnectorError::retryable(
@@ -77,6 +81,7 @@ impl Fence {
             Err(error) if error.is_retryable() => Err(error),
             Err(error) => {
                 tracing::debug!(%error, "the server gives no lock");
+                fence.is_held = false;
                 Ok(fence)
             }
         }
@@ -84,21 +89,27 @@ impl Fence {
 
     /// What the journal keeps.
     pub(super) fn details(&self) -> String {
-        format!("connection {} of {}\n", self.connection, self.server)
+        let lock = if self.is_held { String::new() } else { format!("{WITHOUT_LOCK}\n") };
+        format!("connection {} of {}\n{lock}", self.connection, self.server)
     }
 
     /// The fence of an attempt by what the journal has of it.
     pub(super) fn recorded(id: &WriteId, details: &str) -> Option<Self> {
         let line = details.lines().find_map(|line| line.strip_prefix("connection "))?;
         let (connection, server) = line.split_once(" of ")?;
-        Some(Self { lock: lock_name(id), server: server.to_owned(), connection: connection.parse().ok()? })
+        let is_held = !details.lines().any(|line| line == WITHOUT_LOCK);
+        Some(Self { lock: lock_name(id), server: server.to_owned(), connection: connection.parse().ok()?, is_held })
     }
 
-    /// Ends the write's connection if it is still there, and waits until it is gone.
+    /// Ends the write's connection if it is still there, and waits until it is gone. Nothing is known of one that has no lock: its number may be
+    /// that of another connection by now.
     ///
     /// # Errors
     /// If the server cannot be asked.
     pub(super) async fn end(&self, pool: &ConnectionPool) -> Result<End> {
+        if !self.is_held {
+            return Ok(End::NotKnown);
+        }
         let mut connection = pool.get().await?;
         if server(&mut connection).await?.0 != self.server {
             return Ok(End::NotKnown);
@@ -147,9 +158,11 @@ mod tests {
 
     #[test]
     fn what_the_journal_keeps_is_read_back() {
-        let fence = Fence { lock: lock_name(&id("r")), server: "db of x:3306:1".into(), connection: 17 };
-        let details = format!("{}committed 5\n", fence.details());
-        assert_eq!(Fence::recorded(&id("r"), &details), Some(fence));
+        let fence = Fence { lock: lock_name(&id("r")), server: "db of x:3306:1".into(), connection: 17, is_held: true };
+        for fence in [Fence { is_held: false, ..fence.clone() }, fence] {
+            let details = format!("{}committed 5\n", fence.details());
+            assert_eq!(Fence::recorded(&id("r"), &details), Some(fence));
+        }
         assert_eq!(Fence::recorded(&id("r"), "committed 5\n"), None);
     }
 }

@@ -24,13 +24,13 @@ use crate::sink::convert::printable;
 /// into an AUTO_INCREMENT column becomes another number.
 const MODES: [&str; 4] =
     ["STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "NO_ENGINE_SUBSTITUTION", "NO_AUTO_VALUE_ON_ZERO"];
-/// Variables that some servers have and others do not: what they say is good to have.
-const WISHES: [(&str, &str); 2] = [
+/// Variables that some servers have and others do not: what they say is good to have, unless the user says otherwise.
+const WISHES: [(&str, &str); 1] = [
     // MariaDB ends sessions that are idle within a transaction, by a limit of its own for those that write
     ("idle_write_transaction_timeout", "86400"),
-    // all warnings of a statement are looked at
-    ("max_error_count", "65535"),
 ];
+/// The same, whatever the user says: all warnings of a statement are looked at, and MariaDB's notes are among them.
+const GUARDS: [(&str, &str); 2] = [("max_error_count", "65535"), ("note_verbosity", "'basic'")];
 /// How often a statement is sent again that waited for a lock in vain (each try waits for `innodb_lock_wait_timeout`, 50 s by default), or that
 /// the server took out of a deadlock.
 const LOCK_RETRIES: u32 = 2;
@@ -252,7 +252,9 @@ impl TableLoad {
                 return Err(Failure::Write(self.explained(target, error)));
             };
             if !target.is_transactional() {
-                // one row, which is refused
+                if !target.is_untouched_by(code) {
+                    return Err(Failure::Write(self.explained(target, WireError::Server { code, message })));
+                }
                 shared.progress.lock().in_doubt = 0;
             }
             if is_of_rows(code) {
@@ -270,6 +272,10 @@ impl TableLoad {
             } else if ROLLED_BACK.contains(&code) && self.open_rows == 0 && target.is_transactional() {
                 // nothing is lost but this statement
                 let Some(pause) = backoff.next(None) else { return Err(failed) };
+                // where the transaction is still open, the statement that begins one would commit what it has
+                if let Err(error) = self.exchange(b"ROLLBACK").await {
+                    return Err(Failure::Write(self.explained(target, error)));
+                }
                 tokio::time::sleep(pause).await;
                 self.start_transaction(target).await?;
             } else {
@@ -304,9 +310,12 @@ impl TableLoad {
         Ok(())
     }
 
-    /// The first warning of the last statement that is not known to leave values alone.
+    /// The first warning of the last statement, which has some, that is not known to leave values alone.
     async fn harm(&mut self) -> Result<Option<Refusal>> {
         let warnings = self.connection.query("SHOW WARNINGS").await?;
+        if warnings.is_empty() {
+            return Ok(Some(Refusal { code: 0, message: "the server warned, and does not show of what".to_owned() }));
+        }
         for mut row in warnings {
             let code = row.take_opt::<u16, _>(1).and_then(std::result::Result::ok).unwrap_or_default();
             if !is_harmless(code) {
@@ -379,15 +388,13 @@ fn number(rows: Vec<Row>, column: usize) -> Option<u64> {
 
 /// Makes a session whose server refuses what it cannot hold, and reads quotes as they are written here.
 async fn start_session(connection: &mut Connection, target: &WriteTarget) -> Result<()> {
-    for (name, value) in WISHES {
-        match connection.execute(&format!("SET SESSION {name} = {value}")).await {
-            Err(error) if error.is_retryable() => return Err(error),
-            _ => {}
-        }
-    }
+    set_where_known(connection, &WISHES).await?;
     for (name, value) in &target.options.session {
         connection.execute(&session_variable(name, value)).await?;
     }
+    set_where_known(connection, &GUARDS).await?;
+    // a value that is cut to the column's digits is a note
+    connection.execute("SET SESSION sql_notes = 1").await?;
     let modes = sql_mode(connection).await?;
     let modes = harmless_modes(&modes);
     let missing = MODES.iter().filter(|mode| !has_mode(&modes, mode)).copied();
@@ -404,6 +411,17 @@ async fn start_session(connection: &mut Connection, target: &WriteTarget) -> Res
                 printable(&taken, 500)
             ),
         ));
+    }
+    Ok(())
+}
+
+/// Sets variables that not all servers have.
+async fn set_where_known(connection: &mut Connection, variables: &[(&str, &str)]) -> Result<()> {
+    for (name, value) in variables {
+        match connection.execute(&format!("SET SESSION {name} = {value}")).await {
+            Err(error) if error.is_retryable() => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::super::catalog::MySqlCatalog;
-use super::columns::{self, COLUMNS, KEYS, MySqlColumn};
+use super::columns::{self, COLUMNS, KEYS, MySqlColumn, UniqueKey};
 use super::options::{Mode, WriteOptions};
 use super::statement::{FrameColumn, FrameOptions};
 use super::table_sink::TableSink;
@@ -17,6 +17,19 @@ use crate::sink::{PlannedWrite, WriteRequest};
 const TABLE: &str = "SELECT t.table_schema, t.table_name, t.table_type, t.engine, e.transactions \
     FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine \
     WHERE t.table_schema = ? AND t.table_name = ?";
+
+/// Triggers of a table but those that run before anything is done.
+const TRIGGERS: &str = "SELECT COUNT(*) FROM information_schema.triggers \
+    WHERE event_object_schema = ? AND event_object_table = ? \
+    AND NOT (action_timing = 'BEFORE' AND event_manipulation = 'INSERT')";
+const TRIGGER_GRANTS: &str = "SELECT \
+    (SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type = 'TRIGGER' AND grantee = me.grantee) + \
+    (SELECT COUNT(*) FROM information_schema.schema_privileges \
+        WHERE privilege_type = 'TRIGGER' AND table_schema = ? AND grantee = me.grantee) + \
+    (SELECT COUNT(*) FROM information_schema.table_privileges \
+        WHERE privilege_type = 'TRIGGER' AND table_schema = ? AND table_name = ? AND grantee = me.grantee) \
+    FROM (SELECT CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''') \
+    AS grantee) AS me";
 
 /// Resolves the target and its columns and checks the write's options.
 ///
@@ -56,15 +69,12 @@ async fn plan_named(catalog: &MySqlCatalog, request: WriteRequest, shown: &str) 
     let is_mariadb = catalog.is_mariadb().await?;
     let all = columns::read(catalog.ask(COLUMNS, &place).await?, &request.database, &request.table, is_mariadb);
     let keys = columns::read_keys(catalog.ask(KEYS, &place).await?, &request.database, &request.table);
-    if options.mode == Mode::Replace && keys.is_empty() || options.mode == Mode::Update && keys.is_empty() {
-        return Err(unsupported(&format!(
-            "the table has no unique key, so that write_mode {} would insert all rows; write insert",
-            options.mode.name()
-        )));
-    }
     let mut columns = columns::map(&request.mapping, &request.source, &all)?;
     if columns.is_empty() {
         return Err(ConnectorError::new(ErrorCode::Name, "the SELECT has no column to write"));
+    }
+    if options.mode != Mode::Insert {
+        check_keys(&keys, &columns, &all, options.mode)?;
     }
     options.update_columns = exact(options.update_columns.take(), &columns, "update_column")?;
     options.skip_null_columns = exact(options.skip_null_columns.take(), &columns, "skip_null_column")?;
@@ -86,7 +96,9 @@ async fn plan_named(catalog: &MySqlCatalog, request: WriteRequest, shown: &str) 
         is_updated: is_in(&options.update_columns, &column.target.name),
         keeps_old_for_null: options.skips_nulls
             && column.default_is_null
+            && !column.changes_when_set_to_itself
             && is_in(&options.skip_null_columns, &column.target.name),
+        changes_when_set_to_itself: column.changes_when_set_to_itself,
     });
     let frame = FrameOptions {
         database: request.database.clone(),
@@ -95,6 +107,8 @@ async fn plan_named(catalog: &MySqlCatalog, request: WriteRequest, shown: &str) 
         columns: frame_columns.collect(),
         has_savepoint: engine_without_transactions.is_none(),
     };
+    let may_fail_behind_the_row =
+        engine_without_transactions.is_some() && may_have_triggers(catalog, &request, is_mariadb).await?;
     let description = describe(shown, &request, &options, engine_without_transactions.as_deref());
     let target_columns = columns.iter().map(|column| column.target.clone()).collect();
     let error_limit = options.settings.error_limit;
@@ -109,6 +123,7 @@ async fn plan_named(catalog: &MySqlCatalog, request: WriteRequest, shown: &str) 
         frame,
         overwrite: request.overwrite,
         engine_without_transactions,
+        may_fail_behind_the_row,
         id: request.id,
         journal: request.journal,
         rejects: request.rejects,
@@ -134,6 +149,39 @@ async fn plan_named(catalog: &MySqlCatalog, request: WriteRequest, shown: &str) 
 
 fn unsupported(message: &str) -> ConnectorError {
     ConnectorError::new(ErrorCode::Unsupported, message)
+}
+
+/// Refuses a write whose rows would be added again by each run.
+fn check_keys(keys: &[UniqueKey], written: &[MySqlColumn], all: &[MySqlColumn], mode: Mode) -> Result<()> {
+    let mode = mode.name();
+    if keys.is_empty() {
+        return Err(unsupported(&format!(
+            "the table has no unique key, so that write_mode {mode} would insert all rows; write insert"
+        )));
+    }
+    if keys.iter().any(|key| key.is_found_by(written, all)) {
+        return Ok(());
+    }
+    let shown: Vec<String> = keys.iter().map(|key| format!("`{}` ({})", key.name, key.columns.join(", "))).collect();
+    Err(unsupported(&format!(
+        "write_mode {mode} finds the rows that are there by a unique key, and the statement writes none in full, so that it would insert all rows: \
+         {}; write all columns of one of them, or write insert",
+        shown.join(", ")
+    )))
+}
+
+/// Whether the table may have triggers that run when a row of it is stored or has gone. MySQL shows them to those who may make them.
+async fn may_have_triggers(catalog: &MySqlCatalog, request: &WriteRequest, is_mariadb: bool) -> Result<bool> {
+    let place = [request.database.as_str(), request.table.as_str()];
+    let count = |rows: Vec<mysql_common::Row>| {
+        let row = rows.into_iter().next();
+        row.and_then(|mut row| row.take_opt::<u64, _>(0)).and_then(Result::ok).unwrap_or(0)
+    };
+    if count(catalog.ask(TRIGGERS, &place).await?) > 0 {
+        return Ok(true);
+    }
+    let [database, table] = place;
+    Ok(!is_mariadb && count(catalog.ask(TRIGGER_GRANTS, &[database, database, table]).await?) == 0)
 }
 
 /// The name of the table's engine if it has no transactions.

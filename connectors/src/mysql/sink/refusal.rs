@@ -43,8 +43,11 @@ const OF_ROWS: &[u16] = &[
 const DUPLICATE: &[u16] = &[1022, 1062, 1586];
 /// The server gave up waiting for a lock.
 pub(super) const LOCK_WAIT: u16 = 1205;
-/// The server rolled the transaction back, to end a deadlock or a conflict of replication.
-pub(super) const ROLLED_BACK: &[u16] = &[1213, 1614, 3058, 3101];
+/// The server rolled the transaction back, to end a deadlock or a conflict of replication. Deadlocks of locks that are not of rows (`GET_LOCK`,
+/// definitions of tables) leave it open: 3058 always, 1213 on MariaDB.
+pub(super) const ROLLED_BACK: &[u16] = &[1213, 1614, 3101];
+/// Numbers of a statement that was refused before it came to any row: rights, names, text, a server that only reads, and locks of the table.
+const BEFORE_ROWS: &[u16] = &[1044, 1054, 1064, 1142, 1143, 1146, 1205, 1213, 1290, 1836];
 /// Numbers of a commit that was refused and left nothing: conflicts, and a server that only reads.
 pub(super) const COMMIT_REFUSED: &[u16] = &[1047, 1205, 1213, 1290, 1836, 3100, 3101];
 /// Warnings that say nothing of values: a form that is old (`VALUES()`, display widths, utf8 and its collations), and a statement that replicas may
@@ -64,6 +67,16 @@ pub(super) fn is_of_rows(code: u16) -> bool {
     OF_ROWS.contains(&code)
 }
 
+/// Whether an error is that of a key that is there already.
+pub(super) fn is_duplicate(code: u16) -> bool {
+    DUPLICATE.contains(&code)
+}
+
+/// Whether an error of a statement of one row comes before that row is stored, where no trigger runs behind that.
+pub(super) fn is_before_rows(code: u16) -> bool {
+    is_of_rows(code) || BEFORE_ROWS.contains(&code)
+}
+
 /// Whether a warning leaves values as they were sent.
 pub(super) fn is_harmless(code: u16) -> bool {
     HARMLESS.contains(&code)
@@ -74,7 +87,7 @@ impl Refusal {
     pub(super) fn reject(&self, target: &WriteTarget, batch: &RecordBatch, row: usize, number: u64) -> Reject {
         let names = target.columns.iter().map(|column| column.target.name.as_str());
         let values = RowValues::of(names, batch, row);
-        let key = DUPLICATE.contains(&self.code).then(|| self.key(&target.keys)).flatten();
+        let key = is_duplicate(self.code).then(|| self.key(&target.keys)).flatten();
         let columns: Vec<&str> = match key {
             Some(key) => key.columns.iter().map(String::as_str).collect(),
             None => self.column(&values).into_iter().collect(),

@@ -1,5 +1,6 @@
 //! Statements of many rows: the text of an INSERT, and which row of which batch each part of it is.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub(super) struct FrameColumn {
     pub(super) is_updated: bool,
     /// Whether NULL leaves the value that is there.
     pub(super) keeps_old_for_null: bool,
+    /// Whether an update that sets it to its own value changes something.
+    pub(super) changes_when_set_to_itself: bool,
 }
 
 impl Frame {
@@ -64,7 +67,6 @@ impl Frame {
         head.push_str(") VALUES ");
         let mut tail = String::new();
         if options.mode == Mode::Update {
-            tail.push_str(" ON DUPLICATE KEY UPDATE ");
             let mut assignments: Vec<String> = written
                 .iter()
                 .zip(&names)
@@ -74,11 +76,17 @@ impl Frame {
                     false => format!("{name} = VALUES({name})"),
                 })
                 .collect();
-            if let (true, Some(name)) = (assignments.is_empty(), names.first()) {
-                // the row that is there stays as it is
+            let stays = options.columns.iter().find(|column| !column.changes_when_set_to_itself);
+            if let (true, Some(column)) = (assignments.is_empty(), stays) {
+                // the row that is there stays as it is, whether or not this column is written
+                let name = identifier(&column.name)?;
                 assignments.push(format!("{name} = {name}"));
             }
-            tail.push_str(&assignments.join(", "));
+            // without any such column a row whose key is there is a reject
+            if !assignments.is_empty() {
+                tail.push_str(" ON DUPLICATE KEY UPDATE ");
+                tail.push_str(&assignments.join(", "));
+            }
         }
         Ok(Self { head, tail, is_written })
     }
@@ -86,6 +94,27 @@ impl Frame {
     /// Bytes of a statement without rows.
     pub(super) fn bytes(&self) -> usize {
         self.head.len() + self.tail.len()
+    }
+}
+
+/// Frames by the columns that are written, some of the last that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Frames(HashMap<Vec<bool>, Arc<Frame>>);
+
+impl Frames {
+    /// Any row may leave out other columns, so that there may be as many patterns as rows.
+    const MOST: usize = 256;
+
+    pub(super) fn of(&mut self, options: &FrameOptions, is_written: &[bool]) -> Result<Arc<Frame>> {
+        if let Some(frame) = self.0.get(is_written) {
+            return Ok(Arc::clone(frame));
+        }
+        let frame = Arc::new(Frame::new(options, is_written.to_vec())?);
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(is_written.to_vec(), Arc::clone(&frame));
+        Ok(frame)
     }
 }
 
@@ -186,6 +215,7 @@ mod tests {
             name: name.into(),
             is_updated,
             keeps_old_for_null,
+            changes_when_set_to_itself: name == "at",
         };
         FrameOptions {
             database: "d".into(),
@@ -217,6 +247,39 @@ mod tests {
             text(Mode::Update, [true, false, false]),
             "INSERT INTO `d`.`a``b` (`id`) VALUES … ON DUPLICATE KEY UPDATE `id` = `id`"
         );
+        // a row that leaves out all
+        assert_eq!(
+            text(Mode::Update, [false; 3]),
+            "INSERT INTO `d`.`a``b` () VALUES … ON DUPLICATE KEY UPDATE `id` = `id`"
+        );
+    }
+
+    #[test]
+    fn an_update_that_sets_nothing_sets_no_time() {
+        let mut options = options(Mode::Update);
+        let at = FrameColumn {
+            name: "at".into(),
+            is_updated: false,
+            keeps_old_for_null: false,
+            changes_when_set_to_itself: true,
+        };
+        options.columns.insert(0, at.clone());
+        let frame = Frame::new(&options, vec![true, false, false, false]).unwrap();
+        assert_eq!(frame.tail, " ON DUPLICATE KEY UPDATE `id` = `id`");
+        options.columns = vec![at];
+        assert_eq!(Frame::new(&options, vec![true]).unwrap().tail, "");
+    }
+
+    #[test]
+    fn only_some_frames_are_kept() {
+        let column = options(Mode::Update).columns[0].clone();
+        let options = FrameOptions { columns: vec![column; 12], ..options(Mode::Update) };
+        let mut frames = Frames::default();
+        for pattern in 0..1 << 12_u32 {
+            let is_written: Vec<bool> = (0..12).map(|column| pattern >> column & 1 == 1).collect();
+            assert_eq!(frames.of(&options, &is_written).unwrap().is_written, is_written);
+            assert!(frames.0.len() <= Frames::MOST);
+        }
     }
 
     #[test]

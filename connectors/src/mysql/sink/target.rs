@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use super::columns::{MySqlColumn, UniqueKey};
 use super::fence::Fence;
 use super::load::TableLoad;
-use super::options::WriteOptions;
+use super::options::{Mode, WriteOptions};
+use super::refusal::{is_before_rows, is_duplicate};
 use super::statement::FrameOptions;
 use crate::error::{ConnectorError, ErrorCode};
 use crate::mysql_protocol::connect::ConnectionPool;
@@ -38,6 +39,8 @@ pub(super) struct WriteTarget {
     pub(super) overwrite: bool,
     /// None if it has transactions, else the name of the table's engine.
     pub(super) engine_without_transactions: Option<String>,
+    /// Whether, without transactions, a statement that fails may have stored its row: triggers run behind that.
+    pub(super) may_fail_behind_the_row: bool,
     pub(super) id: WriteId,
     pub(super) journal: Arc<dyn CommitJournal>,
     pub(super) rejects: Arc<dyn RejectLog>,
@@ -55,6 +58,13 @@ impl WriteTarget {
 
     pub(super) fn is_transactional(&self) -> bool {
         self.engine_without_transactions.is_none()
+    }
+
+    /// Whether a statement of one row that failed with this error has certainly left the table as it was.
+    pub(super) fn is_untouched_by(&self, code: u16) -> bool {
+        // REPLACE finds a duplicate behind the row that it has deleted
+        let may_have_deleted = self.options.mode == Mode::Replace && is_duplicate(code);
+        self.is_transactional() || !self.may_fail_behind_the_row && !may_have_deleted && is_before_rows(code)
     }
 
     /// The attempt as the journal keeps it.

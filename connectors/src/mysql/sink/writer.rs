@@ -11,7 +11,7 @@ use datafusion::common::runtime::SpawnedTask;
 
 use super::literal::{Literals, plain};
 use super::options::Mode;
-use super::statement::{Frame, Statement};
+use super::statement::{Frames, Statement};
 use super::target::Shared;
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::sink::{CommitToken, Reject, RowValues, Writer};
@@ -33,7 +33,7 @@ pub(super) struct TableWriter {
     writer: usize,
     writers: usize,
     nulls: Vec<NullAs>,
-    frames: HashMap<Vec<bool>, Arc<Frame>>,
+    frames: Frames,
     statement: Option<Statement>,
     sending: Option<SpawnedTask<Result<u64>>>,
     /// The text of a row, and which columns it has.
@@ -55,7 +55,12 @@ impl TableWriter {
             Some(names) => names.iter().any(|known| known == name),
         };
         let nulls = target.columns.iter().map(|column| match options.mode {
-            _ if !is_skipped(&column.target.name) || column.default_is_null => NullAs::Null,
+            // the row that is there would be set to the number that was made for the new one
+            Mode::Update if column.is_auto_increment => NullAs::LeftOut,
+            // in the session's mode NO_AUTO_VALUE_ON_ZERO the word DEFAULT is 0, and NULL the next number
+            _ if column.is_auto_increment || !is_skipped(&column.target.name) => NullAs::Null,
+            Mode::Update if column.changes_when_set_to_itself => NullAs::LeftOut,
+            _ if column.default_is_null => NullAs::Null,
             Mode::Update => NullAs::LeftOut,
             Mode::Insert | Mode::Replace => NullAs::Default,
         });
@@ -65,7 +70,7 @@ impl TableWriter {
             shared,
             writer,
             writers,
-            frames: HashMap::new(),
+            frames: Frames::default(),
             statement: None,
             sending: None,
             tuple: Vec::new(),
@@ -122,15 +127,6 @@ impl TableWriter {
         self.tuple.push(b')');
     }
 
-    fn frame(&mut self) -> Result<Arc<Frame>> {
-        if let Some(frame) = self.frames.get(&self.is_written) {
-            return Ok(Arc::clone(frame));
-        }
-        let frame = Arc::new(Frame::new(&self.shared.target.frame, self.is_written.clone())?);
-        self.frames.insert(self.is_written.clone(), Arc::clone(&frame));
-        Ok(frame)
-    }
-
     /// Puts the row of `tuple` into a statement that has room for it.
     async fn push(&mut self, batch: &RecordBatch, row: usize) -> Result<()> {
         let packet = self.shared.packet_bytes.load(Ordering::Relaxed);
@@ -144,7 +140,7 @@ impl TableWriter {
         });
         if !has_room {
             self.flush().await?;
-            let frame = self.frame()?;
+            let frame = self.frames.of(&self.shared.target.frame, &self.is_written)?;
             let needed = frame.bytes() as u64 + bytes;
             if needed > packet {
                 return self.reject(

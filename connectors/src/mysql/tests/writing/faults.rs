@@ -121,6 +121,37 @@ async fn an_engine_without_transactions_is_written_row_by_row() {
     assert!(error.message().contains("needs transactions"), "{error}");
 }
 
+#[tokio::test]
+async fn a_trigger_that_fails_behind_a_row_leaves_the_write_in_doubt() {
+    let fails = "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'";
+    for (mode, trigger, left) in [
+        ("insert", "AFTER INSERT", 2),
+        ("update", "AFTER UPDATE", 1),
+        ("replace", "AFTER DELETE", 0),
+        ("insert", "BEFORE INSERT", 1),
+    ] {
+        let database = TestDatabase::new().await;
+        database
+            .run(&[
+                "CREATE TABLE t (id BIGINT PRIMARY KEY) ENGINE = MyISAM",
+                "INSERT INTO t VALUES (3)",
+                &format!("CREATE TRIGGER x {trigger} ON t {fails}"),
+            ])
+            .await;
+        let id = if mode == "insert" { 4 } else { 3 };
+        let write = TestWrite::with(&[("error_limit", "1"), ("write_mode", mode)]);
+        let written = write.run(&database, "t", &source(vec![("id", ints([id]))])).await.unwrap();
+        if trigger == "BEFORE INSERT" {
+            assert_eq!((written.result.unwrap(), written.rejects.count()), (0, 1));
+        } else {
+            let error = written.result.unwrap_err();
+            assert_eq!(written.insert.handle.state(), WriteState::Unknown, "{mode}: {error}");
+            assert!(error.message().contains("whether the 1 rows of the last commit are in the table"), "{error}");
+        }
+        assert_eq!(count(&database).await, left, "{mode}");
+    }
+}
+
 /// Numbers that come in batches of 100, the n-th of which waits until it may.
 fn slow_source(batches: usize, wait_before: usize, gate: &Arc<tokio::sync::Notify>) -> SessionContext {
     use datafusion::catalog::streaming::StreamingTable;
@@ -377,6 +408,45 @@ async fn a_deadlock_rolls_back_and_says_so() {
     assert_eq!(count(&database).await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadlock_that_rolls_nothing_back_empties_no_table() {
+    use mysql_async::prelude::Queryable;
+    let database = numbers().await;
+    let lock = |which: &str| format!("CONCAT('{which} of ', DATABASE())");
+    // the server ends a deadlock of such locks without a roll-back
+    database
+        .run(&[
+            "INSERT INTO t VALUES (1), (2)",
+            &format!(
+                "CREATE TRIGGER locks BEFORE INSERT ON t FOR EACH ROW \
+                 SET @x = GET_LOCK({1}, 0), @y = SLEEP(IF(IS_USED_LOCK({0}) <> CONNECTION_ID(), 1, 0)), @z = GET_LOCK({0}, 20)",
+                lock("a"),
+                lock("b")
+            ),
+        ])
+        .await;
+    let mut other = super::super::driver_connection().await;
+    other.query_drop(format!("USE {}", database.name)).await.unwrap();
+    other.query_drop(format!("DO GET_LOCK({}, 0)", lock("a"))).await.unwrap();
+    let write = TestWrite { overwrite: true, ..TestWrite::default() };
+    let watch = async {
+        // it waits while the trigger sleeps, so that the write closes the cycle and is the one that is refused
+        let waits = format!(
+            "BEGIN NOT ATOMIC DECLARE n INT DEFAULT 0; \
+             WHILE n < 2000 AND IS_USED_LOCK({0}) IS NULL DO SET n = n + SLEEP(0.01) + 1; END WHILE; DO GET_LOCK({0}, 20); END",
+            lock("b")
+        );
+        // when the write tries again, it is this one
+        other.query_drop(waits).await.ok();
+        other.query_drop("DO RELEASE_ALL_LOCKS()").await.unwrap();
+    };
+    let numbers = source(vec![("id", ints([7, 7]))]);
+    let (written, ()) = tokio::join!(write.run(&database, "t", &numbers), watch);
+    other.disconnect().await.unwrap();
+    assert!(written.unwrap().result.is_err());
+    assert_eq!(sorted(&database, "SELECT id FROM t").await, ["1", "2"]);
+}
+
 #[tokio::test]
 async fn a_row_that_no_packet_holds_is_a_reject() {
     let database = TestDatabase::new().await;
@@ -464,6 +534,21 @@ async fn a_session_that_reads_no_backslashes_is_refused_and_one_that_is_lax_is_s
 }
 
 #[tokio::test]
+async fn no_session_hides_that_a_value_was_changed() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE TABLE t (v TINYTEXT CHARACTER SET gbk)"]).await;
+    // 256 bytes in gbk, of which the server cuts the last space with a note
+    let text = format!("{}  ", "表".repeat(127));
+    let source = source(vec![("v", texts([Some("a"), Some(text.as_str())]))]);
+    for session in ["set max_error_count = 0", "set sql_notes = 0", "set note_verbosity = ''", ""] {
+        let write = TestWrite::with(&[("session", session), ("error_limit", "1")]);
+        let written = write.run(&database, "t", &source).await.unwrap();
+        assert_eq!((written.result.unwrap(), written.rejects.count()), (1, 1), "{session}");
+        assert_eq!(written.rejects.first()[0].column.as_deref(), Some("v"), "{session}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_without_the_right_is_told_so() {
     let database = numbers().await;
     let user = format!("sink_{}", &database.name[database.name.len().saturating_sub(20)..]);
@@ -500,6 +585,11 @@ struct Cutter {
 
 impl Cutter {
     async fn start(commits: bool) -> Self {
+        Self::with_locks(commits, true).await
+    }
+
+    /// Without locks it sends the name of a function that there is not.
+    async fn with_locks(commits: bool, has_locks: bool) -> Self {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let url = crate::mysql_protocol::url::MySqlUrl::parse(&super::super::server(), 3306).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -519,6 +609,10 @@ impl Cutter {
                             let is_commit = bytes[..read].ends_with(b"\x03COMMIT");
                             if read == 0 || (is_commit && !commits) {
                                 return std::io::Result::Ok(());
+                            }
+                            let name = bytes[..read].windows(8).position(|name| name == b"GET_LOCK");
+                            if let (Some(name), false) = (name, has_locks) {
+                                bytes[name..name + 8].copy_from_slice(b"NOT_LOCK");
                             }
                             to_server.write_all(&bytes[..read]).await?;
                             if is_commit {
@@ -564,6 +658,23 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_says_what_to_look_for() {
         );
         std::mem::forget(through);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_lock_nothing_is_said_of_a_lost_connection() {
+    let database = numbers().await;
+    let cutter = Cutter::with_locks(true, false).await;
+    let through = TestDatabase { name: database.name.clone(), catalog: cutter.catalog() };
+    let journal = Arc::new(Journal::default());
+    let write = TestWrite { journal: Arc::clone(&journal) as _, ..TestWrite::default() };
+    let written = write.run(&through, "t", &source(vec![("id", ints(0..7))])).await.unwrap();
+    let error = written.result.unwrap_err();
+    let again = database.catalog.recover(&journal.open()).await.unwrap_err();
+    for error in [error, again] {
+        assert_eq!(error.code(), ErrorCode::Unknown, "{error}");
+        assert!(error.message().contains("its connection may still be there"), "{error}");
+    }
+    std::mem::forget(through);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,6 +71,107 @@ async fn without_a_unique_key_there_is_nothing_to_update() {
 }
 
 #[tokio::test]
+async fn an_update_or_a_replacement_writes_a_unique_key() {
+    let database = TestDatabase::new().await;
+    let values = source(vec![("a", ints([1])), ("v", texts([Some("new")]))]);
+    for (columns, keys, shown) in [
+        ("id INT AUTO_INCREMENT PRIMARY KEY", "", "`PRIMARY` (id)"),
+        ("id INT AUTO_INCREMENT PRIMARY KEY, b INT", ", UNIQUE KEY k (a, b)", "`k` (a, b), `PRIMARY` (id)"),
+        ("b VARCHAR(40) DEFAULT uuid()", ", UNIQUE KEY k (a, b)", "`k` (a, b)"),
+        ("b DATETIME(6) DEFAULT now(6)", ", UNIQUE KEY k (a, b)", "`k` (a, b)"),
+    ] {
+        database.run(&["DROP TABLE IF EXISTS t"]).await;
+        database.run(&[&format!("CREATE TABLE t (a INT, v VARCHAR(9), {columns} {keys})")]).await;
+        for mode in ["update", "replace"] {
+            let error = TestWrite::with(&[("write_mode", mode)]).run(&database, "t", &values).await.err().unwrap();
+            assert!(error.message().contains(&format!("insert all rows: {shown}; write all")), "{error}");
+        }
+        assert_eq!(write(&database, &[], &values).await, 1);
+    }
+    for (columns, key) in [
+        ("b VARCHAR(40) DEFAULT 'x'", "(a, b)"),
+        ("b INT NOT NULL DEFAULT -1", "(b, a)"),
+        ("b INT AS (a + 1) STORED", "(b)"),
+        ("id INT AUTO_INCREMENT PRIMARY KEY", "(a)"),
+    ] {
+        database.run(&["DROP TABLE IF EXISTS t"]).await;
+        database.run(&[&format!("CREATE TABLE t (a INT, v VARCHAR(9), {columns}, UNIQUE KEY k {key})")]).await;
+        for mode in ["update", "replace"] {
+            assert_eq!(write(&database, &[("write_mode", mode)], &values).await, 1);
+        }
+        assert_eq!(sorted(&database, "SELECT a, v FROM t").await, ["1|new"]);
+    }
+}
+
+#[tokio::test]
+async fn a_skipped_null_of_a_numbered_column_is_the_next_number() {
+    for mode in ["insert", "replace", "update"] {
+        let database = TestDatabase::new().await;
+        database.run(&["CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(9))"]).await;
+        let source = source(vec![
+            ("id", ints_or_null([None, Some(9), None, None])),
+            ("v", texts([Some("a"), Some("b"), Some("c"), Some("d")])),
+        ]);
+        assert_eq!(write(&database, &[("nullMode", "skipNull"), ("write_mode", mode)], &source).await, 4, "{mode}");
+        assert_eq!(sorted(&database, "SELECT v FROM t WHERE id > 0").await, ["a", "b", "c", "d"], "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_keeps_the_number_of_the_row_that_is_there() {
+    for null_mode in ["writeNull", "skipNull"] {
+        let database = TestDatabase::new().await;
+        database
+            .run(&[
+                "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, k INT UNIQUE, v VARCHAR(9))",
+                "INSERT INTO t VALUES (1, 7, 'old')",
+            ])
+            .await;
+        let source = source(vec![
+            ("id", ints_or_null([None, None, Some(50)])),
+            ("k", ints([7, 8, 9])),
+            ("v", texts([Some("new"), Some("new"), Some("new")])),
+        ]);
+        assert_eq!(write(&database, &[("nullMode", null_mode), ("write_mode", "update")], &source).await, 3);
+        let rows = sorted(&database, "SELECT k, v, id = 1, id = 50 FROM t").await;
+        assert_eq!(rows, ["7|new|1|0", "8|new|0|0", "9|new|0|1"], "{null_mode}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_leaves_out_all_columns_keeps_the_row() {
+    let database = TestDatabase::new().await;
+    database.run(&["CREATE TABLE t (k INT NOT NULL DEFAULT 5 UNIQUE, v VARCHAR(9) NOT NULL DEFAULT 'x')"]).await;
+    let source = source(vec![("k", ints_or_null([None, None])), ("v", texts([None, None]))]);
+    for (before, after) in [("DELETE FROM t", "5|x"), ("UPDATE t SET v = 'old'", "5|old")] {
+        database.run(&[before]).await;
+        assert_eq!(write(&database, &[("nullMode", "skipNull"), ("write_mode", "update")], &source).await, 2);
+        assert_eq!(sorted(&database, "SELECT * FROM t").await, [after]);
+    }
+}
+
+#[tokio::test]
+async fn in_an_update_a_skipped_time_is_the_servers() {
+    let database = TestDatabase::new().await;
+    database
+        .run(&[
+            "CREATE TABLE t (at TIMESTAMP NULL ON UPDATE CURRENT_TIMESTAMP, too DATETIME ON UPDATE CURRENT_TIMESTAMP, \
+             id INT PRIMARY KEY, v VARCHAR(9))",
+            "INSERT INTO t VALUES ('2024-01-01', '2024-01-01', 1, 'old')",
+        ])
+        .await;
+    let source =
+        source(vec![("at", texts([None])), ("too", texts([None])), ("id", ints([1])), ("v", texts([Some("new")]))]);
+    let rows = "SELECT v, at > '2024-01-02', too > '2024-01-02' FROM t";
+    let update = [("nullMode", "skipNull"), ("write_mode", "update"), ("update_column", "at")];
+    // nothing is set
+    assert_eq!(write(&database, &update, &source).await, 1);
+    assert_eq!(sorted(&database, rows).await, ["old|0|0"]);
+    assert_eq!(write(&database, &update[..2], &source).await, 1);
+    assert_eq!(sorted(&database, rows).await, ["new|1|1"]);
+}
+
+#[tokio::test]
 async fn null_is_written_unless_it_is_skipped() {
     let database = table(&[]).await;
     let written = TestWrite::with(&[("error_limit", "1")]).run(&database, "t", &people()).await.unwrap();
