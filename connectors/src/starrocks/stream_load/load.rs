@@ -96,7 +96,12 @@ impl StreamLoadClient {
                         Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
                         Fate::Aborted(reason) => {
                             may_be_committed = false;
-                            self.lost_error(load, &reason)
+                            let why = if reason.is_empty() {
+                                "a try before it that broke has not ended yet"
+                            } else {
+                                reason.as_str()
+                            };
+                            self.lost_error(load, why)
                         }
                         Fate::NeverBegan => return Err(self.unknown(load, "its label is taken but has no state")),
                     },
