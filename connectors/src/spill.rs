@@ -14,6 +14,9 @@ use crate::error::{ConnectorError, ErrorCode, Result};
 /// `spill_bytes` unless set.
 pub const DEFAULT_SPILL_BYTES: u64 = 16 << 30;
 
+/// What makes most files smaller.
+const SMALLER_LOADS: &str = "or write with a smaller \"load_bytes\"";
+
 /// Where temporary files are made, and how many bytes they have: one for a process, or for an engine.
 #[derive(Debug, Default)]
 pub struct SpillSpace {
@@ -52,12 +55,19 @@ impl SpillSpace {
 pub(crate) struct SpillQuota {
     space: Arc<SpillSpace>,
     limit: u64,
+    /// What makes the files smaller, for messages.
+    way_out: &'static str,
 }
 
 impl SpillQuota {
     /// Files in this space, as long as all that are in it have no more than `limit` bytes.
     pub(crate) fn new(space: Arc<SpillSpace>, limit: u64) -> Self {
-        Self { space, limit }
+        Self { space, limit, way_out: SMALLER_LOADS }
+    }
+
+    /// The same for files that something else than a smaller `load_bytes` makes smaller.
+    pub(crate) fn with_way_out(self, way_out: &'static str) -> Self {
+        Self { way_out, ..self }
     }
 
     /// A file that is made when something is put into it.
@@ -70,11 +80,27 @@ impl SpillQuota {
             ErrorCode::Io,
             format!(
                 "rows that wait for their outcome need temporary files of more than {} bytes (\"spill_bytes\") in {}, together with what other writes of this process have there; \
-                 raise it (SET syncline.spill_bytes = '64GB'), write with a smaller \"load_bytes\", or run fewer writes at a time",
+                 raise it (SET syncline.spill_bytes = '64GB'), run fewer writes at a time, {}",
                 self.limit,
-                self.space.folder().display()
+                self.space.folder().display(),
+                self.way_out
             ),
         )
+    }
+
+    fn not_written(&self, error: &io::Error) -> ConnectorError {
+        let folder = self.space.folder();
+        let folder = folder.display();
+        let message = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
+                "rows that wait for their outcome do not fit on the disk of {folder}: {error}; make room there, name a folder on another disk (spill_dir in syncline.toml), {}",
+                self.way_out
+            ),
+            _ => format!(
+                "rows that wait for their outcome cannot be kept in a temporary file in {folder}: {error}; name another folder (spill_dir in syncline.toml)"
+            ),
+        };
+        ConnectorError::new(ErrorCode::Io, message)
     }
 }
 
@@ -119,7 +145,7 @@ impl SpillFile {
         let file = match &self.open {
             Some(file) => Arc::clone(file),
             None => {
-                let file = unnamed_file(&space.folder()).map_err(|error| not_written(&space.folder(), &error))?;
+                let file = unnamed_file(&space.folder()).map_err(|error| self.quota.not_written(&error))?;
                 let file = OpenFile { file: Mutex::new(file), space: Arc::clone(space), taken: AtomicU64::new(0) };
                 Arc::clone(self.open.insert(Arc::new(file)))
             }
@@ -135,7 +161,7 @@ impl SpillFile {
         let mut open = file.file.lock();
         let written = open.seek(SeekFrom::Start(offset)).and_then(|_| open.write_all(bytes));
         drop(open);
-        written.map_err(|error| not_written(&space.folder(), &error))?;
+        written.map_err(|error| self.quota.not_written(&error))?;
         self.end = end;
         Ok(Spilled { file, offset, bytes: bytes.len() })
     }
@@ -189,19 +215,6 @@ fn unnamed_file(folder: &Path) -> io::Result<File> {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     }
     Ok(file)
-}
-
-fn not_written(folder: &Path, error: &io::Error) -> ConnectorError {
-    let folder = folder.display();
-    let message = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
-            "rows that wait for their outcome do not fit on the disk of {folder}: {error}; make room there, name a folder on another disk (spill_dir in syncline.toml), or write with a smaller \"load_bytes\""
-        ),
-        _ => format!(
-            "rows that wait for their outcome cannot be kept in a temporary file in {folder}: {error}; name another folder (spill_dir in syncline.toml)"
-        ),
-    };
-    ConnectorError::new(ErrorCode::Io, message)
 }
 
 #[cfg(test)]
@@ -267,7 +280,7 @@ mod tests {
             error.message().contains(&gone.display().to_string()) && error.message().contains("spill_dir"),
             "{error}"
         );
-        let full = not_written(&gone, &io::Error::from(io::ErrorKind::StorageFull));
+        let full = quota.not_written(&io::Error::from(io::ErrorKind::StorageFull));
         for part in ["do not fit on the disk of", &gone.display().to_string(), "make room there", "spill_dir"] {
             assert!(full.message().contains(part), "{part}: {full}");
         }

@@ -23,6 +23,7 @@ pub(super) mod target;
 pub(super) mod temporary_partition;
 pub(super) mod transaction;
 mod transaction_series;
+mod transaction_size;
 mod transaction_writer;
 
 #[cfg(test)]

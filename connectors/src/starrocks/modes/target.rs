@@ -403,9 +403,14 @@ impl WriteTarget {
         rows: Option<u64>,
         body: GrowingBody,
     ) -> Result<Outcome> {
-        let mut load = self.load(label, encoding, self.growing_timeout(), rows);
-        load.server_timeout = self.load_timeout();
+        let load = self.growing_load(label, encoding, rows);
         self.client.load(&load, &mut Body::Growing(body)).await
+    }
+
+    /// A load that may wait for its source, and for nothing else, longer than one whose bytes are at hand.
+    pub(super) fn growing_load(&self, label: Label, encoding: Encoding, rows: Option<u64>) -> Load {
+        let load = self.load(label, encoding, self.growing_timeout(), rows);
+        Load { server_timeout: self.load_timeout(), ..load }
     }
 
     /// How long the server keeps a load open whose bytes come from a source of any speed.
@@ -460,7 +465,6 @@ impl WriteTarget {
             table: self.loaded_table().to_owned(),
             label,
             headers,
-            timeout,
             server_timeout: timeout,
             visible_timeout: self.options.settings.visible_timeout,
             slots: self.slots.clone(),

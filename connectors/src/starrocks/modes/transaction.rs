@@ -15,21 +15,20 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::super::kept::{KeptMemory, MAX_KEPT_BYTES};
+use super::super::sink::bytes_text;
 use super::super::stream_load::label::Label;
 use super::super::stream_load::response::LabelState;
 use super::super::stream_load::roll_back::{Ended, Opened};
 use super::decided::{CALLS_AT_ONCE, Outcomes, Place, commit_all, warnings_of_visibility};
 use super::target::WriteTarget;
+use super::transaction_size::TransactionSizes;
 use super::transaction_writer::TransactionWriter;
 use crate::error::{ConnectorError, ErrorCode, Result};
-use crate::sink::{CommitToken, Sink, WriteSummary, Writer};
+use crate::sink::{CommitToken, Sink, WriteSettings, WriteSummary, Writer};
+use crate::spill::SpillQuota;
 
-/// Transactions that a write holds at most, of the 1000 that a database may run (StarRocks: `max_running_txn_num_per_db`).
-const MAX_TRANSACTIONS: usize = 200;
-/// Transactions that every writer may begin whatever the others do: one of CSV, one of JSON.
-const RESERVED_PER_WRITER: usize = 2;
-/// The size of transactions is doubled so often on the way to [`MAX_TRANSACTIONS`]: 255 times as much fits as without.
-const DOUBLINGS: usize = 7;
+/// The way out of what the temporary files cannot take, beside a larger `spill_bytes`.
+const MORE_ROOM: &str = "write with a smaller \"load_parallelism\", or with \"write_mode\" = 'staging_table', which keeps one load of each writer";
 
 /// A write as transactions.
 #[derive(Debug)]
@@ -53,6 +52,8 @@ struct State {
     labels: BTreeMap<(usize, u64), Labelled>,
     outcomes: Option<Outcomes>,
     warnings: Vec<String>,
+    /// Whether it was said that transactions are smaller than they should be.
+    is_held_back: bool,
 }
 
 #[derive(Debug)]
@@ -101,6 +102,15 @@ impl TransactionSink {
     }
 }
 
+/// What the log says when there may be too few transactions for all rows, long before they have run out.
+fn held_back(sizes: &TransactionSizes, settings: &WriteSettings) -> String {
+    format!(
+        "the transactions of this write cannot grow further, so that their temporary files stay within {} (\"spill_bytes\"); it takes about {} in all and may fail beyond that: if it is more, raise spill_bytes, {MORE_ROOM}",
+        bytes_text(settings.spill_bytes),
+        bytes_text(sizes.capacity())
+    )
+}
+
 /// The error of a writer whose write has ended without it.
 pub(super) fn ended() -> ConnectorError {
     ConnectorError::new(ErrorCode::Cancelled, "the write has ended")
@@ -140,9 +150,19 @@ impl Shared {
 
     /// How many bytes the next transaction may have; None if it must take all that its writer still has.
     pub(super) fn transaction_bytes(&self) -> Option<u64> {
-        let state = self.state.lock();
+        let settings = &self.target.options().settings;
+        let mut state = self.state.lock();
         let live = state.labels.values().filter(|labelled| !matches!(labelled.stage, Stage::RolledBack)).count();
-        transaction_bytes(self.target.options().settings.load_bytes, live, state.writers)
+        let sizes = TransactionSizes::new(settings, state.writers);
+        if sizes.is_held_back(live) && !std::mem::replace(&mut state.is_held_back, true) {
+            tracing::warn!(target = %self.target.shown(), "{}", held_back(&sizes, settings));
+        }
+        sizes.behind(live)
+    }
+
+    /// Where the writers keep what they send. The sizes of transactions are not the user's to choose, so that the way out is another one.
+    pub(super) fn spill(&self) -> SpillQuota {
+        self.target.spill().clone().with_way_out(MORE_ROOM)
     }
 
     /// Rolls one transaction back, for the writer that begins another one in its place. What cannot be learnt now is asked again at the end.
@@ -263,15 +283,6 @@ impl Shared {
             ),
         )
     }
-}
-
-/// The size of a transaction that is begun behind `live` others; None beyond the last that may be begun only for its size.
-fn transaction_bytes(load_bytes: u64, live: usize, writers: usize) -> Option<u64> {
-    let most = MAX_TRANSACTIONS.saturating_sub(RESERVED_PER_WRITER * writers);
-    if live >= most {
-        return None;
-    }
-    Some(load_bytes.saturating_mul(1 << (live * (DOUBLINGS + 1) / most)))
 }
 
 #[async_trait]
@@ -413,22 +424,4 @@ fn kept_until(at: Timestamp, keeps_for: Duration) -> Timestamp {
         .ok()
         .and_then(|keeps_for| at.checked_add(keeps_for).ok())
         .unwrap_or(Timestamp::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transactions_grow_with_their_number_and_never_pass_the_limit() {
-        for writers in [1, 4, 16] {
-            let most = MAX_TRANSACTIONS - RESERVED_PER_WRITER * writers;
-            assert_eq!(transaction_bytes(64, 0, writers), Some(64));
-            assert_eq!(transaction_bytes(64, most - 1, writers), Some(64 << DOUBLINGS));
-            assert_eq!(transaction_bytes(64, most, writers), None);
-            let sizes: Vec<u64> = (0..most).map_while(|live| transaction_bytes(64, live, writers)).collect();
-            assert!(sizes.len() == most && sizes.is_sorted(), "{writers} writers");
-        }
-        assert_eq!(transaction_bytes(u64::MAX, 150, 1), Some(u64::MAX));
-    }
 }

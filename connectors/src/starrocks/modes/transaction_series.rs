@@ -61,7 +61,7 @@ impl Open {
 
 impl TransactionSeries {
     pub(super) fn new(shared: Arc<Shared>, writer: usize) -> Self {
-        let keeper = Keeper::new(shared.memory.clone(), shared.target.spill());
+        let keeper = Keeper::new(shared.memory.clone(), &shared.spill());
         Self { shared, writer, sequence: 0, open: None, kept: Vec::new(), keeper, rows: 0, labels: Vec::new() }
     }
 

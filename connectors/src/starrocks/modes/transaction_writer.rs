@@ -20,7 +20,7 @@ const PARTS_BYTES: usize = 8 << 20;
 /// A part is sent when it has so many bytes: enough to be worth a request.
 const LEAST_PART_BYTES: usize = 2 << 20;
 /// And with few writers so many: more make a request no cheaper.
-const MOST_PART_BYTES: usize = 4 << 20;
+pub(super) const MOST_PART_BYTES: usize = 4 << 20;
 
 /// The way out for a row that needs JSON while the batch has one that JSON cannot carry.
 const NOT_AS_JSON: &str = "JSON, which could carry it, is ruled out by a value that is not UTF-8 in a row beside it; allow such rows with \"error_limit\", or write them by a statement of their own";

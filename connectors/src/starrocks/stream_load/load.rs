@@ -24,11 +24,9 @@ pub(crate) struct Load {
     pub(crate) database: String,
     pub(crate) table: String,
     pub(crate) label: Label,
-    /// All headers but the label.
+    /// All headers but the label. That of `timeout`, after which the server aborts the load, may allow for a source of any speed.
     pub(crate) headers: Vec<(String, String)>,
-    /// The `timeout` header: the server aborts a load that takes longer.
-    pub(crate) timeout: Duration,
-    /// How long the server may take over one, without the time in which it waits for rows.
+    /// How long the server may take over one, without the time in which it waits for rows: also for its end once nothing more is sent.
     pub(crate) server_timeout: Duration,
     /// How long to wait until committed data is visible.
     pub(crate) visible_timeout: Duration,
@@ -78,6 +76,8 @@ impl StreamLoadClient {
     pub(crate) async fn load(&self, load: &Load, body: &mut Body) -> Result<Outcome> {
         // Only a label that this call has sent before can stand for these bytes.
         let mut sent_before = false;
+        // Whether the server may have had the whole body of a try that is not known to be rolled back.
+        let mut may_be_committed = false;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -92,9 +92,17 @@ impl StreamLoadClient {
                         return Ok(Outcome::Committed { response: Some(response), visible });
                     }
                     LoadStatus::LabelExists(job) if !sent_before => return Err(self.label_taken(load, *job)),
-                    LoadStatus::LabelExists(_) => match self.fate(load, true).await? {
+                    LoadStatus::LabelExists(_) => match self.fate(load, may_be_committed).await? {
                         Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
-                        Fate::Aborted(reason) => self.lost_error(load, &reason),
+                        Fate::Aborted(reason) => {
+                            may_be_committed = false;
+                            let why = if reason.is_empty() {
+                                "a try before it that broke has not ended yet"
+                            } else {
+                                reason.as_str()
+                            };
+                            self.lost_error(load, why)
+                        }
                         Fate::NeverBegan => return Err(self.unknown(load, "its label is taken but has no state")),
                     },
                     // A commit whose own answer was lost between the servers is reported as a failure too, in words that differ
@@ -106,9 +114,14 @@ impl StreamLoadClient {
                         // A load that will be sent again must have ended first.
                         if (body_complete || response.is_retryable()) && !response.is_refused_for_its_rows() {
                             sent_before = true;
-                            if let Fate::Committed { visible } = self.fate(load, true).await? {
-                                tracing::warn!(label = %load.label, "the server reported a failure of a load that is committed");
-                                return Ok(Outcome::Committed { response: None, visible });
+                            may_be_committed |= body_complete;
+                            match self.fate(load, true).await? {
+                                Fate::Committed { visible } => {
+                                    tracing::warn!(label = %load.label, "the server reported a failure of a load that is committed");
+                                    return Ok(Outcome::Committed { response: None, visible });
+                                }
+                                Fate::Aborted(_) => may_be_committed = false,
+                                Fate::NeverBegan => {}
                             }
                         }
                         if !response.is_retryable() || !may_try_again(body) {
@@ -120,7 +133,10 @@ impl StreamLoadClient {
                 Tried::Lost { body_complete, reason } => {
                     tracing::warn!(label = %load.label, %reason, "the answer to a load was lost; asking for its label");
                     sent_before = true;
-                    match self.fate(load, body_complete).await? {
+                    may_be_committed |= body_complete;
+                    let fate = self.fate(load, may_be_committed).await?;
+                    may_be_committed &= !matches!(fate, Fate::Aborted(_));
+                    match fate {
                         Fate::Committed { visible } => return Ok(Outcome::Committed { response: None, visible }),
                         Fate::NeverBegan if body_complete && !body.is_whole() => {
                             return Err(self.unknown(load, &reason));
@@ -273,10 +289,11 @@ impl StreamLoadClient {
         }
     }
 
-    /// Asks for a label until its load has ended, or for as long as a commit may take if nobody answers. `may_be_committed`: whether the server may have got the whole body.
+    /// Asks for a label until its load has ended, or for as long as a commit may take if nobody answers. `may_be_committed`: whether the server may have got the whole body;
+    /// a load of which it has not is cancelled until it has ended.
     async fn fate(&self, load: &Load, may_be_committed: bool) -> Result<Fate> {
         let started = Instant::now();
-        let give_up = started + load.timeout + self.patience.answer_margin;
+        let give_up = started + load.server_timeout + self.patience.answer_margin;
         let mut unknown_since: Option<Instant> = None;
         // Since when no question is answered.
         let mut silent_since: Option<Instant> = None;
@@ -296,11 +313,14 @@ impl StreamLoadClient {
                 Ok(LabelState::Aborted(reason)) => return Ok(Fate::Aborted(tidy(&reason))),
                 Ok(LabelState::Running | LabelState::Prepared) => {
                     unknown_since = None;
-                    if !may_be_committed && questions == 1 {
-                        // The server may not have noticed yet that the connection is gone.
-                        let _ = self.cancel(&load.database, &load.table, &load.label).await;
+                    // The server may not have noticed yet that the connection is gone, nor have heard the request before.
+                    match may_be_committed {
+                        true => "it still runs".to_owned(),
+                        false => match self.cancel(&load.database, &load.table, &load.label).await {
+                            Ok(()) => "it still runs".to_owned(),
+                            Err(error) => error.message().to_owned(),
+                        },
                     }
-                    "it still runs".to_owned()
                 }
                 Ok(LabelState::Unknown) => {
                     let since = *unknown_since.get_or_insert_with(Instant::now);

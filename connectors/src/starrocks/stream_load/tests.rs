@@ -32,7 +32,6 @@ fn load() -> Load {
         table: "t".into(),
         label: LabelPrefix::new(&id).label(0, 0),
         headers: vec![("format".into(), "csv".into()), ("timeout".into(), "1".into())],
-        timeout: Duration::from_secs(1),
         server_timeout: Duration::from_secs(1),
         visible_timeout: Duration::from_millis(200),
         slots: Arc::new(LoadSlots::fixed(1)),
@@ -270,12 +269,116 @@ async fn a_lost_answer_to_a_load_of_a_cluster_that_is_gone_is_unknown_soon() {
         false => Act::Close,
     })
     .await;
-    let load = Load { timeout: Duration::from_secs(3600), ..load() };
+    let load = Load { server_timeout: Duration::from_secs(3600), ..load() };
     let mut body = Body::of(Bytes::from_static(b"a\x02"));
     let client = client(&[&fe.at], &[&be.at]);
     let outcome = tokio::time::timeout(Duration::from_secs(20), client.load(&load, &mut body)).await.unwrap();
     assert_eq!(code(&outcome), ErrorCode::Unknown);
     assert_eq!(be.seen().len(), 1);
+}
+
+/// A backend that acts so, the last act for ever, behind a frontend that says this of the label when it is asked: it is given how many loads and how many requests
+/// to cancel it has had, and says nothing for None. Requests to cancel are heard from the second on.
+async fn cancelled(
+    backend_acts: Vec<fn() -> Act>,
+    says: impl Fn(usize, usize) -> Option<&'static str> + Send + Sync + 'static,
+) -> (Result<Outcome>, usize, usize) {
+    let be = backend(backend_acts).await;
+    let location = format!("{}/api/d/t/_stream_load", be.at);
+    let counts = Arc::new(Mutex::new((0, 0)));
+    let counting = counts.clone();
+    let fe = FaultServer::start(move |seen| {
+        let (loads, cancels) = &mut *counting.lock();
+        if seen.line().contains("_cancel") {
+            *cancels += 1;
+            return if *cancels == 1 { Act::Close } else { Act::Reply(ok(r#"{"status":"OK"}"#)) };
+        }
+        if seen.line().contains("get_load_state") {
+            return says(*loads, *cancels)
+                .map_or(Act::Close, |state| Act::Reply(ok(&format!(r#"{{"state":"{state}"}}"#))));
+        }
+        *loads += 1;
+        Act::Reply(redirect(&location))
+    })
+    .await;
+    let client = client(&[&fe.at], &[&be.at]);
+    // far longer than a test may take: the server does not notice by itself that a connection is gone
+    let load = Load { server_timeout: Duration::from_secs(3600), ..load() };
+    // more than the network takes before anybody reads it
+    let mut body = Body::Kept(vec![Bytes::from(vec![b'x'; 1 << 20]).into(); 24]);
+    let loading = tokio::time::timeout(Duration::from_secs(20), client.load(&load, &mut body));
+    let outcome = loading.await.expect("it waits for the server to give the load up");
+    let cancels = counts.lock().1;
+    (outcome, be.seen().len(), cancels)
+}
+
+fn label_exists() -> Act {
+    Act::Reply(ok(r#"{"TxnId":-1,"Status":"Label Already Exists","ExistingJobStatus":"RUNNING"}"#))
+}
+
+#[tokio::test]
+async fn a_load_that_broke_is_cancelled_until_it_has_ended_also_if_the_first_question_was_not_answered() {
+    let questions = Mutex::new(0);
+    let (outcome, sent, cancels) =
+        cancelled(vec![|| Act::CloseAfter(1), || Act::Load(ok(SUCCESS))], move |_, cancels| {
+            *questions.lock() += 1;
+            match cancels {
+                _ if *questions.lock() == 1 => None,
+                0 | 1 => Some("PREPARE"),
+                _ => Some("ABORTED"),
+            }
+        })
+        .await;
+    assert!(is_committed(&outcome, true), "{outcome:?}");
+    assert_eq!((sent, cancels), (2, 2));
+}
+
+#[tokio::test]
+async fn a_label_of_our_own_try_that_broke_and_still_runs_is_cancelled_and_sent_again() {
+    let acts: Vec<fn() -> Act> = vec![|| Act::CloseAfter(1), label_exists, || Act::Load(ok(SUCCESS))];
+    let (outcome, sent, cancels) = cancelled(acts, |loads, cancels| match (loads, cancels) {
+        // nobody answers until the load is sent again
+        (1, _) => None,
+        (_, 0 | 1) => Some("PREPARE"),
+        _ => Some("ABORTED"),
+    })
+    .await;
+    assert!(is_committed(&outcome, true), "{outcome:?}");
+    assert_eq!((sent, cancels), (3, 2));
+}
+
+/// What the server says it never began may be on its way yet, whatever became of the try behind it.
+#[tokio::test]
+async fn a_label_of_which_any_try_may_be_whole_is_not_cancelled() {
+    for second in [label_exists as fn() -> Act, || Act::CloseAfter(1)] {
+        let asked = Mutex::new(0);
+        let (outcome, sent, cancels) = cancelled(vec![|| Act::CloseAfterBody, second], move |loads, _| {
+            *asked.lock() += usize::from(loads == 2);
+            match (loads, *asked.lock()) {
+                (1, _) => Some("UNKNOWN"),
+                (_, 1) => Some("PREPARE"),
+                (_, 2) => None,
+                (_, 3) => Some("PREPARED"),
+                _ => Some("VISIBLE"),
+            }
+        })
+        .await;
+        assert!(is_committed(&outcome, true), "{outcome:?}");
+        assert_eq!((sent, cancels), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_was_rolled_back_does_not_keep_the_one_behind_it_from_being_cancelled() {
+    let acts: Vec<fn() -> Act> = vec![|| Act::CloseAfterBody, || Act::CloseAfter(1), || Act::Load(ok(SUCCESS))];
+    let (outcome, sent, cancels) = cancelled(acts, |loads, cancels| match (loads, cancels) {
+        (1, _) => Some("ABORTED"),
+        (_, 0 | 1) => Some("PREPARE"),
+        _ => Some("ABORTED"),
+    })
+    .await;
+    assert!(is_committed(&outcome, true), "{outcome:?}");
+    assert_eq!((sent, cancels), (3, 2));
 }
 
 #[tokio::test]

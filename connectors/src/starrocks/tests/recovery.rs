@@ -394,19 +394,8 @@ async fn what_begins_late_is_waited_for_and_rolled_back() {
                     Transaction { database, table, label, load_headers, begin_headers, timeouts, slots, throttles };
                 assert!(matches!(killed.begin(&begun).await.unwrap(), Begun::Ours));
             } else {
-                let (headers, timeout, visible_timeout) = (vec![], hour, hour);
-                let server_timeout = timeout;
-                let load = Load {
-                    database,
-                    table,
-                    label,
-                    headers,
-                    timeout,
-                    server_timeout,
-                    visible_timeout,
-                    slots,
-                    throttles,
-                };
+                let (headers, server_timeout, visible_timeout) = (vec![], hour, hour);
+                let load = Load { database, table, label, headers, server_timeout, visible_timeout, slots, throttles };
                 // refused when it is rolled back; committed if it was faster than that
                 killed.load(&load, &mut Body::of("1\ta\n".into())).await.unwrap();
             }

@@ -6,6 +6,7 @@ use super::super::super::kept::MAX_KEPT_BYTES;
 use super::super::super::stream_load::fault_server::{Act, Seen, ok};
 use super::super::loads::ParallelLoads;
 use super::super::plain::PlainSink;
+use super::super::target::Encoding;
 use super::super::transaction::TransactionSink;
 use super::transactions_server::TransactionServer;
 use super::{Cluster, batch, rows_promised, success, write};
@@ -71,6 +72,18 @@ async fn the_server_has_the_first_rows_of_a_load_before_its_source_has_ended() {
     assert_eq!(ids_of(load), ["0", "1", "2", "3"]);
     // its rows may come slowly
     assert_eq!((load.header("timeout"), load.header("max_filter_ratio")), (Some("14400"), Some("0")));
+}
+
+/// Only its rows may take hours: nobody waits so long for a load that is asked about.
+#[tokio::test]
+async fn the_server_has_no_more_time_for_a_load_of_a_slow_source_than_for_any_other() {
+    let cluster = Cluster::new(|_, _| Act::Load(success(1, 0))).await;
+    for (properties, header, server) in [(&[][..], "14400", 600), (&[("load_timeout", "90s")], "90", 90)] {
+        let target = cluster.target(properties);
+        let load = target.growing_load(target.label(0, 0), Encoding::Csv, None);
+        assert!(load.headers.contains(&("timeout".to_owned(), header.to_owned())), "{:?}", load.headers);
+        assert_eq!(load.server_timeout, Duration::from_secs(server));
+    }
 }
 
 #[tokio::test]
@@ -217,8 +230,35 @@ async fn temporary_files_beyond_the_limit_fail_the_write_and_name_the_way_out() 
     let server = TransactionServer::new(|_, _| None).await;
     let sink = TransactionSink::with_memory(server.target(&[("spill_bytes", "7")]), 0);
     let error = write(&sink, &[&[batch(&[(1, "a"), (2, "b")])]]).await.unwrap_err();
-    assert!(error.message().contains("\"spill_bytes\""), "{error}");
+    for part in ["\"spill_bytes\"", "a smaller \"load_parallelism\"", "\"write_mode\" = 'staging_table'"] {
+        assert!(error.message().contains(part), "{part}: {error}");
+    }
+    assert!(!error.message().contains("load_bytes"), "it would make transactions grow the sooner: {error}");
     assert_eq!((server.visible_rows(), server.journal().last().unwrap().as_str()), (0, "forget"));
+}
+
+#[tokio::test]
+async fn transactions_grow_no_further_than_their_temporary_files_may() {
+    let server = TransactionServer::new(|_, _| None).await;
+    let target = server.target(&[("load_bytes", "64"), ("spill_bytes", "256")]);
+    let sink = TransactionSink::with_memory(target.clone(), 0);
+    sink.begin(2).await.unwrap();
+    let mut writers = [sink.open(0, 2).await.unwrap(), sink.open(1, 2).await.unwrap()];
+    // sixteen rows of four bytes; without the limit a transaction has 1024 in the end
+    let rows: Vec<(i64, &str)> = (0..16).map(|id| (id % 10, "a")).collect();
+    for _ in 0..50 {
+        for writer in &mut writers {
+            writer.write(&batch(&rows)).await.unwrap();
+        }
+        let used = target.spill().space().used();
+        assert!(used <= 128, "{used}");
+    }
+    let mut tokens = Vec::new();
+    for writer in writers {
+        tokens.push(writer.finish().await.unwrap());
+    }
+    let summary = sink.commit(tokens).await.unwrap();
+    assert_eq!((summary.rows_written, server.visible_rows(), summary.labels.len()), (1600, 1600, 100));
 }
 
 #[tokio::test]
