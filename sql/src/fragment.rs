@@ -126,6 +126,13 @@ fn whole_tokens(text: &str, kind: TextKind) -> Result<Vec<Token>, SqlError> {
     if depth > 0 { bad("a ) is missing") } else { Ok(read.tokens) }
 }
 
+/// Whether a statement, as [`split`](crate::split) gives it, ends with a `--` that MySQL reads on behind, so that a `;` must stand on a line of
+/// its own.
+pub fn ends_with_its_line(statement: &str) -> bool {
+    let executed = tokenize(statement, SqlDialect::Mysql, TextKind::Script).executed;
+    executed.last().is_some_and(|last| last.end == statement.len() && statement[last.start..].starts_with("--"))
+}
+
 /// The first words of statements that name one table in a place that we know.
 const STATEMENTS: &[&[&str]] = &[
     &["alter", "table"],

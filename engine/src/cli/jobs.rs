@@ -74,9 +74,9 @@ impl Jobs {
     }
 }
 
-/// Prints jobs as SQL.
+/// Prints a job as SQL.
 pub(super) fn convert(args: &ConvertArgs) -> u8 {
-    let written = convert_all(args).and_then(|sql| match &args.output {
+    let written = convert_one(args).and_then(|sql| match &args.output {
         Some(path) => std::fs::write(path, sql)
             .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot write {}: {error}", path.display()))),
         None => {
@@ -95,19 +95,22 @@ pub(super) fn convert(args: &ConvertArgs) -> u8 {
     }
 }
 
-fn convert_all(args: &ConvertArgs) -> Result<String> {
-    let variables = variables(&args.job, &SessionOptions::default());
-    let mut scripts = Vec::with_capacity(args.jobs.len());
-    for job in &args.jobs {
-        let (name, text) = match job == Path::new("-") {
-            true => ("stdin".to_owned(), standard_input()?),
-            false => (job.display().to_string(), text_of(job)?),
-        };
-        let converted = job_json::convert(&name, &text, variables.clone())?;
-        say_warnings(&name, &converted.warnings);
-        scripts.push(converted.sql);
-    }
-    Ok(scripts.join("\n"))
+/// Jobs have settings and catalogs of their own, which would hold for the next one in the same script.
+fn convert_one(args: &ConvertArgs) -> Result<String> {
+    let [job] = args.jobs.as_slice() else {
+        return Err(SynclineError::new(
+            codes::SCRIPT,
+            format!("convert takes one job, and here are {}", args.jobs.len()),
+        )
+        .hint("one script for each: for job in *.json; do syncline convert \"$job\" -o \"${job%.json}.sql\"; done"));
+    };
+    let (name, text) = match job == Path::new("-") {
+        true => ("stdin".to_owned(), standard_input()?),
+        false => (job.display().to_string(), text_of(job)?),
+    };
+    let converted = job_json::convert(&name, &text, variables(&args.job, &SessionOptions::default()))?;
+    say_warnings(&name, &converted.warnings);
+    Ok(converted.sql)
 }
 
 /// What is a variable in jobs as JSON. By DataX's rule it is what the command line and the environment define; the clock's own names are always
@@ -152,4 +155,17 @@ fn folder_of(job: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(job)
         .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", job.display())))?;
     Ok(path.parent().map(Path::to_owned).unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_job_is_converted_at_a_time() {
+        let job = JobOptions { define: Vec::new(), datax_variables: false };
+        let args = ConvertArgs { jobs: vec!["a.json".into(), "b.json".into()], output: None, job };
+        let error = convert_one(&args).unwrap_err().to_string();
+        assert!(error.contains("convert takes one job, and here are 2") && error.contains("for job in"), "{error}");
+    }
 }

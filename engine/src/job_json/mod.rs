@@ -186,6 +186,8 @@ fn job_name(file: &str) -> &str {
 }
 
 #[cfg(test)]
+mod database_tests;
+#[cfg(test)]
 mod file_tests;
 #[cfg(test)]
 mod tests;

@@ -236,8 +236,7 @@ fn statements_around_a_write_name_the_catalogs_table_or_go_there_as_they_stand()
         written(r#"["delete from @table where dt = 'a;b'", "insert into t select * from u"]"#),
         [
             "delete from sr.ods.t where dt = 'a;b';",
-            "USE sr.ods;",
-            "CALL remote_execute('sr', 'insert into t select * from u');"
+            "CALL remote_execute('sr', 'insert into t select * from u', 'ods');"
         ]
     );
     assert!(written("\"\"").is_empty() && written("[]").is_empty());

@@ -62,9 +62,10 @@ pub(crate) async fn plan_query(
                 "TABLES takes names of tables as texts, and at most one condition",
                 "write TABLES('catalog.database.orders_[0-99]', where => 'price > 0')",
             ),
-            _ => {
-                ("remote_query takes texts: a catalog, a statement, a database", "write remote_query('catalog', 'SELECT …')")
-            }
+            _ => (
+                "remote_query takes texts: a catalog, a statement, a database",
+                "write remote_query('catalog', 'SELECT …')",
+            ),
         };
         SynclineError::new(codes::PLAN, what).hint(hint).at(place(span))
     })?;

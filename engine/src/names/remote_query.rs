@@ -48,10 +48,12 @@ async fn schema_of(remote: &dyn RemoteCatalog, database: Option<&str>, sql: &str
             // the newline ends a comment that the statement may end with
             let as_table = format!("SELECT * FROM ({sql}\n) AS syncline_columns LIMIT 0");
             match remote.execute(database, &as_table).await {
-                // older servers do not read this, which keeps the limits of the statement
+                // a table has each name once, a result need not; older servers do not limit a statement that has a limit
                 Err(error) if has_repeated_names(&error) => {
                     let alone = remote.execute(database, &format!("({sql}\n) LIMIT 0")).await;
-                    alone.map_err(|_| ConnectorError::new(error.code(), format!("{}; give each column a name by AS", error.message())))?
+                    alone.map_err(|_| {
+                        ConnectorError::new(error.code(), format!("{}; give each column a name by AS", error.message()))
+                    })?
                 }
                 other => other?,
             }

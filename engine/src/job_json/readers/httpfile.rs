@@ -6,7 +6,6 @@ use super::super::context::Context;
 use super::super::file_table;
 use super::super::parameters::Parameters;
 use super::super::plan::Source;
-use super::super::variables::is_variable;
 use crate::catalogs::is_secret;
 use crate::error::Result;
 
@@ -45,7 +44,7 @@ fn request(parameters: &Parameters<'_>, context: &mut Context) -> Result<Vec<(St
             put("method", format!("\"{method}\""));
             if let Some(body) = parameters.text("requestBody")?.filter(|body| !body.is_empty()) {
                 // `${name}` within it is put in by the script, which a reference cannot do
-                let written = match is_secret(&body) && !body.contains('$') {
+                let written = match is_secret(&body) && !context.write.has_variable(&body) {
                     true => context.catalogs.secret(&format!("{}_request_body", context.job), &body),
                     false => context.write.quoted(&body)?,
                 };
@@ -63,7 +62,7 @@ fn request(parameters: &Parameters<'_>, context: &mut Context) -> Result<Vec<(St
                 );
             }
             let property = format!("http.header.{name}");
-            let written = match is_secret(&property) && !is_variable(&value) {
+            let written = match is_secret(&property) && !context.write.has_variable(&value) {
                 true => context.catalogs.secret(&format!("{}_{name}", context.job), &value),
                 false => context.write.quoted(&value)?,
             };
