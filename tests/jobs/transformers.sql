@@ -17,6 +17,7 @@ CREATE EXTERNAL CATALOG IF NOT EXISTS starrocks_target PROPERTIES (
 );
 
 SET syncline.max_connections = '1';
+SET syncline.error_limit = '0';
 
 TRUNCATE TABLE starrocks_target.transformed;
 

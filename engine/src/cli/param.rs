@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::ParamArgs;
-use super::jobs::{self, Jobs};
+use super::jobs::Jobs;
 use super::output::visible;
 use super::{say, setup};
 use crate::{ListedParameter, ParameterSource, Result};
@@ -37,7 +37,7 @@ async fn evaluate(value: &str, args: &ParamArgs) -> Result<String> {
 async fn list(job: &Path, args: &ParamArgs) -> Result<String> {
     let mut session = args.session.clone();
     session.params.extend(args.job.define.iter().cloned());
-    let read = Jobs::read(&[job.to_owned()], &jobs::variables(&args.job, &session))?;
+    let read = Jobs::read(&[job.to_owned()], &args.job, &session)?;
     let engine = setup::engine(&session, &read.folder).await?;
     read.check_catalogs(&engine)?;
     let options = setup::run_options(&session);

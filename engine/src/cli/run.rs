@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{QueryArgs, ReportFormat, ResultOptions, RunArgs, SessionOptions};
 use super::drive::{self, Drive};
-use super::jobs::{self, Jobs};
+use super::jobs::Jobs;
 use super::output::visible;
 use super::{backfill, report, say, setup};
 use crate::error::codes;
@@ -48,7 +48,7 @@ pub(super) async fn query(args: QueryArgs) -> u8 {
 }
 
 async fn start(args: &RunArgs) -> Result<drive::Started> {
-    let read = Jobs::read(&args.jobs, &jobs::variables(&args.job, &args.session))?;
+    let read = Jobs::read(&args.jobs, &args.job, &args.session)?;
     let Jobs { scripts, folder, is_dry_run, .. } = &read;
     check_output(&args.result)?;
     let mut engine = setup::engine(&args.session, folder).await?;

@@ -136,3 +136,29 @@ fn comments_that_mysql_runs_are_refused_or_sent() {
         assert!(sql.contains(statement), "{statement}: {sql}");
     }
 }
+
+#[test]
+fn a_variable_with_a_value_may_stand_where_the_script_has_no_text() {
+    let text = r#"{"steps": [
+        {"category": "reader", "stepType": "mysql", "parameter": {"datasource": "${env}_mysql", "table": "t_${env}", "column": ["a"]}},
+        {"category": "writer", "stepType": "mysql", "parameter": {"datasource": "m", "table": "u", "column": ["a"], "writeMode": "${mode}"}}],
+        "setting": {"speed": {"concurrent": "${n}"}}}"#;
+    let values =
+        [("env", "prod"), ("n", "2"), ("mode", "replace")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let sql = convert_with("a.json", text, Variables::Braces, &values.into()).unwrap().sql;
+    for part in ["FROM prod_mysql.t_${env};", "SET syncline.max_connections = '2';", "\"write_mode\" = 'replace'"] {
+        assert!(sql.contains(part), "{part}: {sql}");
+    }
+    let mut text = text.to_owned();
+    for (place, value, message) in [
+        ("${n}", "2", "setting.speed.concurrent: a whole number is expected, and a variable has no value here yet"),
+        ("${env}_mysql", "m", "parameter.datasource: "),
+        ("${mode}", "insert", "parameter.writeMode: is one of insert, update and replace, and a variable has no value"),
+    ] {
+        let error = convert("a.json", &text, Variables::Braces).unwrap_err();
+        assert!(error.message().contains(message), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("-p name=value")), "{error}");
+        text = text.replace(place, value);
+    }
+    convert("a.json", &text, Variables::Braces).unwrap();
+}

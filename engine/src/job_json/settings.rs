@@ -193,7 +193,7 @@ fn read_error_limit(form: Form, setting: &Parameters<'_>, read: &mut Setting, no
             // as in DataX, a number of records wins
             (Some(record), _) => read.set.push(("error_limit", record.to_string())),
             (None, Some(text)) => match text.parse::<f64>() {
-                Ok(part) if part == 0.0 => put(read, NO_REJECTS),
+                Ok(0.0) => put(read, NO_REJECTS),
                 Ok(part) if (0.0..=1.0).contains(&part) => read.set.push(("error_limit", percent(part))),
                 _ => return Err(limit.wrong("percentage", "a part from 0 to 1 is expected, such as 0.02")),
             },

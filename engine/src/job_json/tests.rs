@@ -30,6 +30,7 @@ fn a_job_of_data_works_becomes_an_insert() {
     -- Its data sources are catalogs of syncline.toml: user_behavior_analysis_mysql (mysql), Doc_StarRocks_Storage_Compute_Tightly_01 (starrocks).
 
     SET syncline.max_connections = '2';
+    SET syncline.error_limit = '0';
 
     ALTER TABLE Doc_StarRocks_Storage_Compute_Tightly_01.ods_user_info_d_starrocks DROP PARTITION IF EXISTS p${var} FORCE;
 
@@ -60,7 +61,8 @@ fn read_by(reader: &str, parameter: &str, more: &str) -> Result<String> {
             "writer": {{"name": "streamwriter", "parameter": {{"print": true}}}}}}]}}}}"#
     );
     let sql = convert("a.json", &text, Variables::Braces)?.sql;
-    Ok(sql.split_once("\n\n").map(|(_, body)| body.trim_end().to_owned()).unwrap_or_default())
+    let body = sql.split_once("\n\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    Ok(body.replace("SET syncline.error_limit = '0';\n", "").trim().to_owned())
 }
 
 fn query_of(parameter: &str) -> String {

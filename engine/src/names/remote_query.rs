@@ -48,13 +48,7 @@ async fn schema_of(remote: &dyn RemoteCatalog, database: Option<&str>, sql: &str
             // the newline ends a comment that the statement may end with
             let as_table = format!("SELECT * FROM ({sql}\n) AS syncline_columns LIMIT 0");
             match remote.execute(database, &as_table).await {
-                // a table has each name once, a result need not; older servers do not limit a statement that has a limit
-                Err(error) if has_repeated_names(&error) => {
-                    let alone = remote.execute(database, &format!("({sql}\n) LIMIT 0")).await;
-                    alone.map_err(|_| {
-                        ConnectorError::new(error.code(), format!("{}; give each column a name by AS", error.message()))
-                    })?
-                }
+                Err(error) if has_repeated_names(&error) => columns_of_result(remote, database, sql, error).await?,
                 other => other?,
             }
         }
@@ -74,6 +68,21 @@ async fn schema_of(remote: &dyn RemoteCatalog, database: Option<&str>, sql: &str
             Err(ConnectorError::new(ErrorCode::Unsupported, "the statement of remote_query returns no rows").into())
         }
     }
+}
+
+/// An empty result of a statement that is no table, as it repeats a name. MariaDB makes a table of one with a limit, but for a UNION.
+async fn columns_of_result(
+    remote: &dyn RemoteCatalog,
+    database: Option<&str>,
+    sql: &str,
+    error: ConnectorError,
+) -> Result<NativeResult> {
+    for probe in [format!("({sql}\n) LIMIT 0"), format!("({sql}\n) UNION ALL ({sql}\n) LIMIT 0")] {
+        if let Ok(rows) = remote.execute(database, &probe).await {
+            return Ok(rows);
+        }
+    }
+    Err(ConnectorError::new(error.code(), format!("{}; give each column a name by AS", error.message())).into())
 }
 
 /// MySQL's error 1060, and StarRocks's for the same.

@@ -76,7 +76,7 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
         other if other.starts_with("on duplicate key") => {
             properties.push(("write_mode".to_owned(), "'update'".to_owned()))
         }
-        _ => return Err(parameters.wrong("writeMode", "is one of insert, update and replace")),
+        _ => return Err(parameters.no_value("writeMode", &mode, "is one of insert, update and replace")),
     }
     for (key, property) in [("updateColumn", "update_column"), ("skipNullColumn", "skip_null_column")] {
         let names = parameters.texts(key)?;
