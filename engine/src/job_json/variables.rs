@@ -57,6 +57,11 @@ impl Variables {
         Ok(written)
     }
 
+    /// Whether there is a variable in a text.
+    pub(crate) fn are_in(&self, text: &str) -> bool {
+        text.match_indices('$').any(|(at, _)| self.variable(&text[at..]).is_some())
+    }
+
     /// The variable that a text begins with: how long it is, and its name.
     fn variable<'t>(&self, text: &'t str) -> Option<(usize, &'t str)> {
         let braced = text.strip_prefix("${").and_then(|rest| Some((rest.find('}')? + 3, &rest[..rest.find('}')?])));
