@@ -35,4 +35,4 @@ FROM (
   WHERE (id > '6') IS NOT TRUE
 ) AS transformed
 WHERE (CAST(column_1 AS STRING) RLIKE '^(?:z.*)$') IS NOT TRUE
-  AND e = 'keep';
+  AND e = as_type_of('keep', e);

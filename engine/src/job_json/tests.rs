@@ -159,7 +159,9 @@ fn transformers_are_expressions_and_conditions() {
         ),
         (&[("dx_filter", 0, &[">", "5"])], "SELECT a, b FROM m.t WHERE (a > '5') IS NOT TRUE;"),
         (&[("dx_filter", 0, &["=", "null"])], "SELECT a, b FROM m.t WHERE a IS NOT NULL AND (a = 'null') IS NOT TRUE;"),
-        (&[("dx_filter", 0, &["!=", "x"])], "SELECT a, b FROM m.t WHERE a = 'x';"),
+        (&[("dx_filter", 0, &["!=", "x"])], "SELECT a, b FROM m.t WHERE a = as_type_of('x', a);"),
+        (&[("dx_filter", 0, &["<", "1.5"])], "SELECT a, b FROM m.t WHERE (a < as_type_of('1.5', a)) IS NOT TRUE;"),
+        (&[("dx_filter", 0, &["=", "${v}"])], "SELECT a, b FROM m.t WHERE (a = as_type_of('${v}', a)) IS NOT TRUE;"),
         (&[("dx_filter", 0, &["not like", "x.*"])], "SELECT a, b FROM m.t WHERE CAST(a AS STRING) RLIKE '^(?:x.*)$';"),
         (
             &[
