@@ -437,11 +437,16 @@ impl Driver {
             return None;
         }
         let options = self.options.clone().bizdate(bizdate);
-        // only an engine that is being shut down starts no run
-        let mut run = self.session.start_jobs(self.scripts.clone(), options).ok()?;
+        let mut run = match self.session.start_jobs(self.scripts.clone(), options) {
+            Ok(run) => run,
+            // an engine that is being shut down starts no run
+            Err(_) if self.stop.is_cancelled() => return None,
+            Err(error) => return Some(self.ended(self.lost(bizdate, "", &error)).await),
+        };
         let stopper = run.stopper();
         let bizdate = bizdate.to_owned();
-        self.send(BackfillEvent::DayStarted { bizdate: bizdate.clone(), run_id: run.run_id().to_owned() }).await;
+        let run_id = run.run_id().to_owned();
+        self.send(BackfillEvent::DayStarted { bizdate: bizdate.clone(), run_id: run_id.clone() }).await;
         let mut is_stopped = false;
         let mut turn = None;
         loop {
@@ -476,12 +481,39 @@ impl Driver {
             }
         }
         drop(turn);
-        let report = run.report().await.ok()?;
+        let report = run.report().await.unwrap_or_else(|_| {
+            let message = format!("run {run_id} of {bizdate} ended without a report; what it has written is not known");
+            let error = SynclineError::new(ErrorCode::Internal.code(), message);
+            self.lost(&bizdate, &run_id, &error.hint("look at what is in its targets, and run the day again"))
+        });
+        Some(self.ended(report).await)
+    }
+
+    async fn ended(&self, report: RunReport) -> RunReport {
         if report.status != RunStatus::Succeeded {
             self.has_failed.store(true, Ordering::Release);
         }
         self.send(BackfillEvent::DayFinished(Box::new(report.clone()))).await;
-        Some(report)
+        report
+    }
+
+    /// The report of a day that has none of its own. It counts as failed.
+    fn lost(&self, bizdate: &str, run_id: &str, error: &SynclineError) -> RunReport {
+        RunReport {
+            run_id: run_id.to_owned(),
+            job: self.job(),
+            status: RunStatus::Failed,
+            bizdate: bizdate.to_owned(),
+            cyctime: self.options.cyctime.clone().unwrap_or_default(),
+            timezone: String::new(),
+            seconds: 0.0,
+            error: Some(error.to_report()),
+            statements: Vec::new(),
+            warnings: Vec::new(),
+            can_resume: false,
+            nothing_ran: run_id.is_empty(),
+            failure: Some(error.clone()),
+        }
     }
 
     /// A caller that has gone away stops the days.
@@ -507,6 +539,36 @@ fn status(runs: &[RunReport], is_cut: bool) -> RunStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_day_whose_run_is_lost_has_failed() {
+        let engine = crate::Engine::builder().build().await.unwrap();
+        let (events, mut received) = mpsc::channel(1);
+        let driver = Driver {
+            session: engine.session(),
+            scripts: vec![Script::new("job.sql", "SELECT 1")],
+            days: BusinessDays::parse("20240801..20240802").unwrap().unwrap(),
+            options: RunOptions::default(),
+            backfill: BackfillOptions::default(),
+            events,
+            results: Mutex::new(()),
+            has_failed: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+        };
+        let lose = async {
+            while let Some(event) = received.recv().await {
+                // as a panic in it does
+                if let BackfillEvent::DayStarted { .. } = event {
+                    engine.shared.runs.lock().abort_all();
+                }
+            }
+        };
+        let (report, ()) = tokio::join!(driver.run(), lose);
+        let days: Vec<_> = report.backfill.days.iter().map(|day| day.status).collect();
+        assert_eq!(days, [Some(RunStatus::Failed), None]);
+        assert_eq!((report.status, report.exit_code()), (RunStatus::Failed, 1));
+        assert!(report.runs[0].error.as_ref().unwrap().message.contains("ended without a report"));
+    }
 
     #[test]
     fn a_range_is_read_in_both_spellings_and_counts_both_ends() {

@@ -197,6 +197,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConnectorError> {
     Ok(())
 }
 
+/// Whether the value of a parameter must not be shown: by the parameter's name, or because the value is an address with a login in it.
+pub(crate) fn is_secret_value(name: &str, value: &str) -> bool {
+    !value.is_empty() && (is_secret(name) || without_password(value) != value)
+}
+
 /// Whether a literal value of this option must not be shown or stored.
 pub(crate) fn is_secret(option: &str) -> bool {
     let option = option.to_ascii_lowercase();
@@ -212,9 +217,16 @@ pub(crate) fn is_secret(option: &str) -> bool {
         "authorization",
         "cookie",
         "credential",
+        "api_key",
+        "api-key",
+        "api.key",
+        "apikey",
+        "signature",
     ]
     .iter()
     .any(|word| option.contains(word))
+        // a word of its own: not that of `design` or `signal`
+        || option.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "sig")
         || option.starts_with("header.")
         || option.strip_prefix("http.header.").is_some_and(|header| !matches!(header, "accept" | "content-type"))
 }
@@ -312,6 +324,60 @@ mod tests {
         ] {
             assert_eq!(without_password(url), shown);
         }
+    }
+
+    #[test]
+    fn a_name_tells_a_secret() {
+        for name in [
+            "sr_password",
+            "pwd",
+            "access_key_secret",
+            "accessKeyId",
+            "access_token",
+            "api_key",
+            "X-Api-Key",
+            "apikey",
+            "sig",
+            "x-sig",
+            "X-Amz-Signature",
+            "Signature",
+            "aws.credential",
+            "http.header.X-Sig",
+            "http.header.Authorization",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "user",
+            "url",
+            "load_url",
+            "region",
+            "endpoint",
+            "bucket",
+            "design",
+            "signal",
+            "assigned_to",
+            "signed",
+            "key",
+            "keys",
+            "primary_key",
+            "split_column",
+            "column_separator",
+            "row_delimiter",
+            "partial_update",
+            "merge_condition",
+            "batch_size",
+            "http.method",
+            "http.read_timeout",
+            "http.header.Accept",
+            "nullFormat",
+            "bizdate",
+            "dt",
+        ] {
+            assert!(!is_secret(&name.to_ascii_lowercase()), "{name}");
+        }
+        assert!(is_secret_value("url", "jdbc:mysql://u:p@h/d") && !is_secret_value("url", "jdbc:mysql://u@h/d"));
+        assert!(!is_secret_value("password", "") && !is_secret_value("day", "$[yyyymmdd-1]"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ const VALUES_WITHOUT_PARENTHESES: &[&str] = &[
 /// Reads an item of a list of columns; placeholders (`${name}`) may stand in it.
 ///
 /// # Errors
-/// [`ErrorCode::Syntax`] for a text that is cut off, has a `;` or parentheses that do not match.
+/// [`ErrorCode::Syntax`] for a text that is cut off, has a `;`, parentheses that do not match, or comments that MySQL executes.
 pub fn column_item(text: &str) -> Result<ColumnItem, SqlError> {
     let tokens = whole_tokens(text, TextKind::Script)?;
     let starts_with_hint = text.trim_start().starts_with("/*");
@@ -91,9 +91,6 @@ pub fn check_condition(text: &str) -> Result<(), SqlError> {
     if tokens.is_empty() {
         return bad("is empty");
     }
-    if has_executed_comment(text, &tokens) {
-        return bad("has a comment that MySQL executes (/*! … */)");
-    }
     if tokens.iter().any(|token| token.is_symbol("?")) {
         return bad("has a ? outside of quotes");
     }
@@ -107,6 +104,15 @@ fn whole_tokens(text: &str, kind: TextKind) -> Result<Vec<Token>, SqlError> {
         return Err(unterminated.error());
     }
     let bad = |what: &str| Err(SqlError::new(ErrorCode::Syntax, what));
+    match read.executed.first().map(|comment| &text[comment.clone()]) {
+        Some(line) if line.starts_with("--") => {
+            return bad(
+                "there is a -- without a blank behind it, which is a comment to StarRocks and two minus signs to MySQL",
+            );
+        }
+        Some(_) => return bad("there is a comment in it that MySQL executes (/*! … */)"),
+        None => {}
+    }
     let mut depth = 0_usize;
     for token in &read.tokens {
         match token.kind {
@@ -120,14 +126,11 @@ fn whole_tokens(text: &str, kind: TextKind) -> Result<Vec<Token>, SqlError> {
     if depth > 0 { bad("a ) is missing") } else { Ok(read.tokens) }
 }
 
-/// Whether what lies between tokens has `/*!` (or MariaDB's `/*M!`) in it, whose inside the server reads and we do not.
-fn has_executed_comment(text: &str, tokens: &[Token]) -> bool {
-    let starts = tokens.iter().map(|token| token.range.start).chain([text.len()]);
-    let ends = [0].into_iter().chain(tokens.iter().map(|token| token.range.end));
-    ends.zip(starts).any(|(from, to)| {
-        let between = &text[from..to];
-        between.contains("/*!") || between.contains("/*M!")
-    })
+/// Whether a statement, as [`split`](crate::split) gives it, ends with a `--` that MySQL reads on behind, so that a `;` must stand on a line of
+/// its own.
+pub fn ends_with_its_line(statement: &str) -> bool {
+    let executed = tokenize(statement, SqlDialect::Mysql, TextKind::Script).executed;
+    executed.last().is_some_and(|last| last.end == statement.len() && statement[last.start..].starts_with("--"))
 }
 
 /// The first words of statements that name one table in a place that we know.
@@ -148,10 +151,11 @@ const STATEMENTS: &[&[&str]] = &[
 pub fn table_place(statement: &str) -> Option<Range<usize>> {
     let read = tokenize(statement, SqlDialect::Mysql, TextKind::Script);
     let tokens = joined_words(read.tokens);
+    let is_several = tokens.iter().any(|token| token.is_symbol(";"));
     let is_shape = |words: &&&[&str]| {
         words.iter().enumerate().all(|(at, word)| tokens.get(at).is_some_and(|token| token.is_word(statement, word)))
     };
-    if read.unterminated.is_some() || !STATEMENTS.iter().any(|words| is_shape(&words)) {
+    if read.unterminated.is_some() || is_several || !STATEMENTS.iter().any(|words| is_shape(&words)) {
         return None;
     }
     let names = find_names(statement, &tokens, SqlDialect::Mysql);
@@ -211,7 +215,7 @@ mod tests {
         ] {
             assert_eq!(column_item(text).unwrap(), item, "{text}");
         }
-        for bad in ["", "a; b", "concat(a", "a)", "'open"] {
+        for bad in ["", "a; b", "concat(a", "a)", "'open", "a /*!+ 1 */", "a --1"] {
             assert!(column_item(bad).is_err(), "{bad}");
         }
     }
@@ -230,6 +234,8 @@ mod tests {
             "a = 'x",
             "a /* b",
             "a /*! ) or ( */ = 1",
+            "a = 1 /*M! or b */",
+            "a = 1 --1) OR (b = 2",
             "a = ?",
         ] {
             assert!(check_condition(bad).is_err(), "{bad}");

@@ -25,7 +25,20 @@ use crate::token::{Token, TokenKind};
 /// [`ErrorCode::NotYet`] for what a later version builds; all with their place in the script.
 pub fn parse(prepared: &Prepared, scope: &dyn Scope, dialect: SqlDialect) -> Result<Statement, SqlError> {
     let statement = StatementText::new(prepared, scope, dialect)?;
-    parse_from(&statement, 0)
+    let parsed = parse_from(&statement, 0)?;
+    if !is_sent(&parsed) {
+        statement.refuse_executed_comments()?;
+    }
+    Ok(parsed)
+}
+
+/// Whether the statement goes to a remote system as it was typed.
+fn is_sent(statement: &Statement) -> bool {
+    match statement {
+        Statement::Native(_) => true,
+        Statement::Explain(explain) => is_sent(&explain.statement),
+        _ => false,
+    }
 }
 
 /// Parses from a token to the end.
@@ -448,7 +461,7 @@ fn msck(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     }
 }
 
-/// `CALL remote_execute('catalog', 'sql')`, or a procedure of a remote system.
+/// `CALL remote_execute('catalog', 'sql' [, 'database'])`, or a procedure of a remote system.
 fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlError> {
     let statement = cursor.statement;
     if !cursor.take(&["call", "remote_execute"]) {
@@ -461,6 +474,10 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
     cursor.expect_symbol(",")?;
     check_sql_argument(statement, cursor.at)?;
     let sql = cursor.string("the statement in quotes")?;
+    let database = match cursor.take_symbol(",") {
+        true => Some(cursor.string("the database's name in quotes")?),
+        false => None,
+    };
     cursor.expect_symbol(")")?;
     cursor.expect_end()?;
     let catalog = statement.scope.catalog(&name).ok_or_else(|| unknown_catalog(statement, &name, at))?;
@@ -469,11 +486,11 @@ fn call(cursor: &mut Cursor<'_>, tokens: Range<usize>) -> Result<Statement, SqlE
         return Err(statement.error(ErrorCode::UnknownCatalog, message, at));
     }
     let current = statement.scope.current();
-    let database = if current.catalog == catalog.name { current.database } else { None };
+    let in_use = if current.catalog == catalog.name { current.database } else { None };
     let (is_query, needs_database) = look_into(&sql, statement);
     Ok(Statement::Native(Native {
         catalog: catalog.name,
-        database,
+        database: database.or(in_use),
         needs_database,
         text: sql,
         is_query,

@@ -196,10 +196,10 @@ impl Route {
         let (catalog, why) = target;
         statement.refuse_references(tokens.clone())?;
         refuse_other_readings(statement, tokens.clone(), &catalog)?;
-        let start = statement.offset(tokens.start);
-        let body = statement.slice(tokens.clone());
-        let mut text = String::with_capacity(body.len());
-        let mut copied = start;
+        statement.refuse_parameters_in_comments()?;
+        let sent = statement.sent_range(tokens.clone());
+        let mut text = String::with_capacity(sent.len());
+        let mut copied = sent.start;
         let label_at = self.label_position(statement, tokens.clone());
         let mut label_offset = None;
         let mut names = Vec::new();
@@ -230,7 +230,7 @@ impl Route {
         if let Some(at) = label_at.filter(|_| label_offset.is_none()) {
             label_offset = Some(text.len() + at - copied);
         }
-        text.push_str(&statement.text()[copied..start + body.len()]);
+        text.push_str(&statement.text()[copied..sent.end]);
         let in_use = self.in_use.database.as_deref().filter(|_| self.in_use.catalog == catalog);
         let database = match (has_default, in_use) {
             (Some(name), Some(in_use)) if has_in_use => {

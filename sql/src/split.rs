@@ -1,5 +1,6 @@
 //! Step 1: a script is cut at `;`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dialect::SqlDialect;
@@ -9,7 +10,8 @@ use crate::token::{Token, TokenKind, tokenize_statement};
 
 /// Cuts a script at every `;` outside strings, quoted names, comments and placeholders, in MySQL's dialect until the script sets another.
 ///
-/// Pieces have no blanks and comments around them, and empty ones are left out. What a statement means is not looked at, so a broken one
+/// Pieces have no blanks and comments around them, and empty ones are left out; what MySQL runs of comments (`/*! … */`, `--` without a blank
+/// behind it at the end) stays, as MySQL would read on there. What a statement means is not looked at, so a broken one
 /// does not hide those behind it; only a string, quoted name or comment without an end is an error, at its start.
 pub fn split(file: &Arc<SourceFile>) -> Result<Vec<Piece>, SqlError> {
     split_in(file, SqlDialect::Mysql)
@@ -27,16 +29,27 @@ pub fn split_in(file: &Arc<SourceFile>, dialect: SqlDialect) -> Result<Vec<Piece
             return Err(unterminated.error().at(file.position(unterminated.offset)));
         }
         let (tokens, next) = match read.tokens.split_last() {
-            None => return Ok(pieces),
             Some((last, before)) if last.is_symbol(";") => (before, last.range.end),
-            Some(_) => (read.tokens.as_slice(), text.len()),
+            _ => (read.tokens.as_slice(), text.len()),
         };
-        if let (Some(first), Some(last)) = (tokens.first(), tokens.last()) {
-            pieces.push(Piece { file: Arc::clone(file), range: first.range.start..last.range.end });
+        if let Some(range) = range_of(text, tokens, &read.executed) {
+            pieces.push(Piece { file: Arc::clone(file), range });
+        }
+        if next == text.len() {
+            return Ok(pieces);
         }
         dialect = dialect_set_by(text, tokens, dialect).unwrap_or(dialect);
         start = next;
     }
+}
+
+/// From the first to the last token, with the comments around them that MySQL runs. A line `--so` before a statement is none of them: it would
+/// be a mistake there, and is a comment to everyone who writes one.
+fn range_of(text: &str, tokens: &[Token], executed: &[Range<usize>]) -> Option<Range<usize>> {
+    let block = executed.iter().find(|comment| text[comment.start..].starts_with("/*"));
+    let first = tokens.first().map(|token| &token.range).into_iter().chain(block).min_by_key(|range| range.start)?;
+    let last = tokens.last().map(|token| &token.range).into_iter().chain(executed).max_by_key(|range| range.end)?;
+    Some(first.start..last.end)
 }
 
 /// Whether text typed at a prompt can be run: it ends with a `;` that is not inside a string, a name, a comment or a placeholder.
@@ -85,6 +98,19 @@ mod tests {
     #[test]
     fn hints_stay_in_their_statement() {
         assert_eq!(pieces("select /*+ SET_VAR(a=1) */ 1; "), ["select /*+ SET_VAR(a=1) */ 1"]);
+    }
+
+    #[test]
+    fn what_mysql_runs_of_comments_stays_in_its_statement() {
+        for (script, expected) in [
+            ("delete from t where a > 5--1 and b = 2;x", vec!["delete from t where a > 5--1 and b = 2;x"]),
+            ("delete from t -- a;\n;--b\nx --\n", vec!["delete from t", "x"]),
+            ("a /*!40000 b */ -- c\n; d /*M! e */", vec!["a /*!40000 b */", "d /*M! e */"]),
+            ("/*! a */ b; /*! c */; --d\n", vec!["/*! a */ b", "/*! c */"]),
+            ("--a\nb /* c */", vec!["b"]),
+        ] {
+            assert_eq!(pieces(script), expected, "{script}");
+        }
     }
 
     #[test]

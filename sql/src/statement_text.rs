@@ -17,6 +17,8 @@ const SHOWN_CHARACTERS: usize = 40;
 pub(crate) struct StatementText<'a> {
     pub(crate) prepared: &'a Prepared,
     pub(crate) tokens: Vec<Token>,
+    /// Comments that MySQL reads as SQL.
+    pub(crate) executed: Vec<Range<usize>>,
     pub(crate) dialect: SqlDialect,
     pub(crate) scope: &'a dyn Scope,
 }
@@ -29,9 +31,15 @@ impl<'a> StatementText<'a> {
             return Err(unterminated.error().at(prepared.position(unterminated.offset)));
         }
         let tokens = join_catalog_names(&prepared.text, read.tokens, scope);
-        let statement = Self { prepared, tokens, dialect, scope };
+        let statement = Self { prepared, tokens, executed: read.executed, dialect, scope };
         if statement.tokens.is_empty() {
-            return Err(SqlError::new(ErrorCode::Syntax, "there is no statement here").at(prepared.position(0)));
+            let error = SqlError::new(ErrorCode::Syntax, "there is no statement here").at(prepared.position(0));
+            return Err(match statement.executed.is_empty() {
+                true => error,
+                false => {
+                    error.hint("a comment that MySQL runs goes there by CALL remote_execute('catalog', '/*! … */')")
+                }
+            });
         }
         // only a RAW parameter can bring one in
         if let Some(at) = statement.tokens.iter().position(|token| token.is_symbol(";")) {
@@ -63,6 +71,48 @@ impl<'a> StatementText<'a> {
             }
             _ => "",
         }
+    }
+
+    /// Where some tokens stand, with the comments at the statement's two ends that MySQL runs.
+    pub(crate) fn sent_range(&self, tokens: Range<usize>) -> Range<usize> {
+        let (mut start, is_end) = (self.offset(tokens.start), tokens.end == self.tokens.len());
+        let mut end = start + self.slice(tokens.clone()).len();
+        if let Some(first) = self.executed_blocks().next().filter(|_| tokens.start == 0) {
+            start = start.min(first.start);
+        }
+        if let Some(last) = self.executed.last().filter(|_| is_end) {
+            end = end.max(last.end);
+        }
+        start..end
+    }
+
+    /// Refuses `/*! … */` in a statement that is not sent as it stands: nobody would run it.
+    pub(crate) fn refuse_executed_comments(&self) -> Result<(), SqlError> {
+        match self.executed_blocks().next() {
+            Some(comment) => Err(SqlError::new(ErrorCode::Syntax, "this is a comment that only MySQL runs")
+                .at(self.prepared.position(comment.start))
+                .hint("take the text out of the comment, or leave it out")),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a parameter in `/*! … */`, where none is put in.
+    pub(crate) fn refuse_parameters_in_comments(&self) -> Result<(), SqlError> {
+        for comment in self.executed_blocks() {
+            if let Some(at) = self.text()[comment.clone()].find("${") {
+                return Err(SqlError::new(
+                    ErrorCode::Syntax,
+                    "no parameter is put into a comment, and MySQL runs this one",
+                )
+                .at(self.prepared.position(comment.start + at))
+                .hint("take the text out of the comment"));
+            }
+        }
+        Ok(())
+    }
+
+    fn executed_blocks(&self) -> impl Iterator<Item = &Range<usize>> {
+        self.executed.iter().filter(|comment| self.text()[comment.start..].starts_with("/*"))
     }
 
     pub(crate) fn value(&self, at: usize) -> String {

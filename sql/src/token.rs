@@ -64,6 +64,8 @@ pub(crate) struct Unterminated {
 pub(crate) struct Tokens {
     pub(crate) tokens: Vec<Token>,
     pub(crate) unterminated: Option<Unterminated>,
+    /// Comments that MySQL reads as SQL: `/*! … */`, MariaDB's `/*M! … */`, and `--` without a blank behind it, which is two signs there.
+    pub(crate) executed: Vec<Range<usize>>,
 }
 
 /// Operators and punctuation: those that begin no longer one and are frequent, then the longer before its own beginning.
@@ -75,17 +77,16 @@ const SYMBOLS: &[&str] = &[
 
 /// Reads a text.
 pub(crate) fn tokenize(text: &str, dialect: SqlDialect, kind: TextKind) -> Tokens {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, dialect, kind, tokens: Vec::new() };
+    let mut lexer = Lexer::new(text, 0, dialect, kind);
     let unterminated = lexer.run(false).err();
-    Tokens { tokens: lexer.tokens, unterminated }
+    Tokens { tokens: lexer.tokens, unterminated, executed: lexer.executed }
 }
 
 /// Reads script text from an offset up to and with the next `;`; the tokens' ranges count from the start of the text.
 pub(crate) fn tokenize_statement(text: &str, start: usize, dialect: SqlDialect) -> Tokens {
-    let mut lexer =
-        Lexer { text, bytes: text.as_bytes(), at: start, dialect, kind: TextKind::Script, tokens: Vec::new() };
+    let mut lexer = Lexer::new(text, start, dialect, TextKind::Script);
     let unterminated = lexer.run(true).err();
-    Tokens { tokens: lexer.tokens, unterminated }
+    Tokens { tokens: lexer.tokens, unterminated, executed: lexer.executed }
 }
 
 impl Unterminated {
@@ -226,9 +227,14 @@ struct Lexer<'a> {
     dialect: SqlDialect,
     kind: TextKind,
     tokens: Vec<Token>,
+    executed: Vec<Range<usize>>,
 }
 
-impl Lexer<'_> {
+impl<'a> Lexer<'a> {
+    fn new(text: &'a str, at: usize, dialect: SqlDialect, kind: TextKind) -> Self {
+        Self { text, bytes: text.as_bytes(), at, dialect, kind, tokens: Vec::new(), executed: Vec::new() }
+    }
+
     fn run(&mut self, one_statement: bool) -> Result<(), Unterminated> {
         while let Some(c) = self.rest().chars().next() {
             if c.is_whitespace() || c == '\u{feff}' {
@@ -258,19 +264,26 @@ impl Lexer<'_> {
 
     /// Skips `-- …`, `# …` and `/* … */`. `--` begins a comment whatever follows it, as in Hive and StarRocks.
     fn skip_comment(&mut self) -> Result<bool, Unterminated> {
-        let rest = self.rest();
-        if rest.starts_with("--") || (rest.starts_with('#') && self.dialect.has_hash_comments()) {
-            self.at += rest.find('\n').unwrap_or(rest.len());
-            return Ok(true);
-        }
-        if let Some(body) = rest.strip_prefix("/*") {
+        let (start, rest) = (self.at, self.rest());
+        let (length, is_executed) = if let Some(body) = rest.strip_prefix("--") {
+            // MySQL manual, "Comments": a blank or a control character must follow
+            let is_comment = body.bytes().next().is_none_or(|byte| byte.is_ascii_control() || byte == b' ');
+            (rest.find('\n').unwrap_or(rest.len()), !is_comment)
+        } else if rest.starts_with('#') && self.dialect.has_hash_comments() {
+            (rest.find('\n').unwrap_or(rest.len()), false)
+        } else if let Some(body) = rest.strip_prefix("/*") {
             let Some(end) = body.find("*/") else {
                 return Err(Unterminated { what: "comment", missing: "*/", offset: self.at });
             };
-            self.at += end + 4;
-            return Ok(true);
+            (end + 4, body.starts_with('!') || body.starts_with("M!"))
+        } else {
+            return Ok(false);
+        };
+        self.at += length;
+        if is_executed {
+            self.executed.push(start..start + length);
         }
-        Ok(false)
+        Ok(true)
     }
 
     fn token(&mut self, c: char) -> Result<(), Unterminated> {

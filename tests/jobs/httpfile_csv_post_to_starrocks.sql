@@ -4,6 +4,7 @@
 -- Set before a run: HTTPFILE_CSV_POST_TO_STARROCKS_X_TOKEN.
 
 SET syncline.max_connections = '1';
+SET syncline.error_limit = '0';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE httpfile_csv_post_to_starrocks_source (
   id BIGINT, note STRING, price DOUBLE, day TIMESTAMP

@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: user_behavior_analysis (http), lake (oss or s3).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE httpfile_jsonl_to_oss_source (
   id BIGINT, at TIMESTAMP, text STRING

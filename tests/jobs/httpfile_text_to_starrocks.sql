@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: user_behavior_analysis (http), Doc_StarRocks_Storage_Compute_Tightly_01 (starrocks).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE httpfile_text_to_starrocks_source (col STRING)
 ROW FORMAT DELIMITED FIELDS TERMINATED BY '|'

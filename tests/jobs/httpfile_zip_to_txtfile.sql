@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: user_behavior_analysis (http).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE httpfile_zip_to_txtfile_source (c0 STRING)
 ROW FORMAT DELIMITED FIELDS TERMINATED BY '\x1b'

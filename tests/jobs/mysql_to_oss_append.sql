@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: workshop (mysql), lake (oss or s3).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 COPY (
   SELECT uid, name, born, seen, score

@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: user_behavior_analysis_mysql (mysql), Doc_StarRocks_Storage_Compute_Tightly_01 (starrocks).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 ALTER TABLE Doc_StarRocks_Storage_Compute_Tightly_01.ods_user_info_d_starrocks DROP PARTITION IF EXISTS p${var} FORCE;
 

@@ -1,7 +1,7 @@
 -- mysql_to_stream: a DataX job, mysql to stream.
 -- Converted by syncline convert.
 -- Set before a run: MYSQL_SOURCE_PASSWORD.
--- Note: the job has no errorLimit, which allows any number of rejects in DataX; delete strategy_on_error to allow none
+-- Note: the job has no errorLimit, which allows any number of rejects in DataX; delete error_limit to allow none
 
 CREATE EXTERNAL CATALOG IF NOT EXISTS mysql_source PROPERTIES (
   "type" = "mysql",
@@ -11,7 +11,7 @@ CREATE EXTERNAL CATALOG IF NOT EXISTS mysql_source PROPERTIES (
 );
 
 SET syncline.max_connections = '2';
-SET syncline.strategy_on_error = 'continue';
+SET syncline.error_limit = '100%';
 
 COPY (
   SELECT id, zodiac, created

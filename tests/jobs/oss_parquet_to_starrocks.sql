@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: lake (oss or s3), Doc_StarRocks_Storage_Compute_Tightly_01 (starrocks).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE oss_parquet_to_starrocks_source (
   id BIGINT, name STRING, active BOOLEAN, since TIMESTAMP

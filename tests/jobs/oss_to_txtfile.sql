@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: lake (oss or s3).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE oss_to_txtfile_source (c0 BIGINT, c1 STRING)
 ROW FORMAT DELIMITED FIELDS TERMINATED BY '|'

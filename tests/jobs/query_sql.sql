@@ -8,6 +8,7 @@
 
 SET syncline.max_connections = '3';
 SET syncline.max_bytes_per_second = '20MB';
+SET syncline.error_limit = '0';
 
 DELETE FROM Doc_StarRocks_Storage_Compute_Tightly_01.ods.users_by_gender WHERE users >= 0;
 

@@ -24,6 +24,7 @@ CREATE EXTERNAL CATALOG IF NOT EXISTS starrocks_target PROPERTIES (
 
 SET syncline.max_connections = '5';
 SET syncline.read_connections = '5';
+SET syncline.error_limit = '0';
 
 TRUNCATE TABLE starrocks_target.ods.all_orders;
 

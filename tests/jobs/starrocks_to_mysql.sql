@@ -4,6 +4,7 @@
 -- Ignored: steps[1].parameter.socketTimeout: it is the catalog's property read_timeout
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 delete from user_behavior_analysis_mysql.orders_copy where dt = '${bizdate}';
 

@@ -3,6 +3,7 @@
 -- Its data sources are catalogs of syncline.toml: Doc_StarRocks_Storage_Compute_Tightly_01 (starrocks), lake (oss or s3).
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 COPY (
   SELECT id, name, is_active, since

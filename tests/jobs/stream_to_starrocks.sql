@@ -11,6 +11,7 @@ CREATE EXTERNAL CATALOG IF NOT EXISTS starrocks_target PROPERTIES (
 );
 
 SET syncline.max_connections = '3';
+SET syncline.error_limit = '0';
 
 TRUNCATE TABLE starrocks_target.ods.made_up;
 

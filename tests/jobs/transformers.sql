@@ -17,6 +17,7 @@ CREATE EXTERNAL CATALOG IF NOT EXISTS starrocks_target PROPERTIES (
 );
 
 SET syncline.max_connections = '1';
+SET syncline.error_limit = '0';
 
 TRUNCATE TABLE starrocks_target.transformed;
 
@@ -34,4 +35,4 @@ FROM (
   WHERE (id > '6') IS NOT TRUE
 ) AS transformed
 WHERE (CAST(column_1 AS STRING) RLIKE '^(?:z.*)$') IS NOT TRUE
-  AND e = 'keep';
+  AND e = as_type_of('keep', e);

@@ -11,6 +11,7 @@ CREATE EXTERNAL CATALOG IF NOT EXISTS oss_target PROPERTIES (
 );
 
 SET syncline.max_connections = '2';
+SET syncline.error_limit = '0';
 
 CREATE OR REPLACE TEMPORARY EXTERNAL TABLE txtfile_to_oss_datax_source (
   c0 BIGINT, c1 STRING, c2 DOUBLE

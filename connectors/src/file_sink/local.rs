@@ -6,16 +6,25 @@ use std::path::{Path, PathBuf};
 use datafusion::common::runtime::SpawnedTask;
 use tokio::io::AsyncWriteExt;
 
+use super::places::Names;
 use crate::error::{ConnectorError, ErrorCode, Result};
 
 /// Bytes that go to the file at a time.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// What the names of files end with that are being written.
+const TEMP_SUFFIX: &str = ".tmp";
+
 /// The hidden name beside a file's own: readers leave out names that begin with a dot.
 pub(super) fn temp_path(path: &Path, run: &str) -> Result<PathBuf> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| ConnectorError::option(format!("{} is no name of a file", path.display())))?;
-    Ok(path.with_file_name(format!(".{name}.{run}.tmp")))
+    Ok(path.with_file_name(format!(".{name}.{run}{TEMP_SUFFIX}")))
+}
+
+/// Whether a name is one of those that [`temp_path`] gives: another run may be writing to it.
+pub(super) fn is_temp(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(TEMP_SUFFIX)
 }
 
 /// The folders above a path that are not there, outermost first.
@@ -108,8 +117,8 @@ pub(super) async fn remove_empty_folder(path: &Path) {
     }
 }
 
-/// The visible files directly in a folder, by name; none if there is no such folder.
-pub(super) async fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files directly in a folder whose names are meant, sorted, but for those that are being written; none if there is no such folder.
+pub(super) async fn files_in(folder: &Path, names: Names) -> Result<Vec<PathBuf>> {
     let folder = folder.to_owned();
     let list = move || {
         let mut files = Vec::new();
@@ -119,9 +128,13 @@ pub(super) async fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
         };
         for entry in entries {
             let entry = entry.map_err(|error| failed("list", &folder, error))?;
-            let is_hidden = matches!(entry.file_name().as_encoded_bytes().first(), Some(b'_' | b'.'));
+            let is_meant = {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                names.has(&name) && !is_temp(&name)
+            };
             // follows symbolic links, as readers do
-            if !is_hidden && entry.path().is_file() {
+            if is_meant && entry.path().is_file() {
                 if entry.path().to_str().is_none() {
                     // the journal is text: the file could not be found again to remove it
                     let message = format!(

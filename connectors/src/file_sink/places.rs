@@ -67,10 +67,36 @@ pub(super) async fn remove(file: &FileLocation) -> Result<()> {
     }
 }
 
-/// The visible files directly in a folder.
-pub(super) async fn files_in(folder: &FileLocation) -> Result<Vec<FileLocation>> {
+/// Which names in a folder are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Names {
+    /// Those that readers see: they pass over what begins with `_` or `.`.
+    Visible,
+    /// This name, and those that a write to it as a prefix makes. The name itself may begin with `_` or `.`.
+    OfPrefix(String),
+}
+
+impl Names {
+    /// What stands between a prefix and the rest of the names that a write to it makes.
+    pub(super) const SEPARATOR: &str = "__";
+
+    /// Whether a name is meant.
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Visible => !name.is_empty() && !name.starts_with(['_', '.']),
+            Self::OfPrefix(prefix) => name
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(Self::SEPARATOR)),
+        }
+    }
+}
+
+/// The files directly in a folder whose names are meant; none that is being written.
+pub(super) async fn files_in(folder: &FileLocation, names: Names) -> Result<Vec<FileLocation>> {
     match folder {
-        FileLocation::Local(path) => Ok(local::files_in(path).await?.into_iter().map(FileLocation::Local).collect()),
+        FileLocation::Local(path) => {
+            Ok(local::files_in(path, names).await?.into_iter().map(FileLocation::Local).collect())
+        }
         FileLocation::Object { bucket, key } => {
             let prefix = if key.is_empty() || key.ends_with('/') { key.clone() } else { format!("{key}/") };
             let mut listing = bucket.list_folder(&prefix);
@@ -79,7 +105,7 @@ pub(super) async fn files_in(folder: &FileLocation) -> Result<Vec<FileLocation>>
                 let ListEntry::Object { key, .. } = entry else { continue };
                 // the object of the prefix itself stands for the folder, as consoles make it
                 let name = &key[prefix.len().min(key.len())..];
-                if !name.is_empty() && !name.starts_with(['_', '.']) {
+                if names.has(name) {
                     files.push(FileLocation::Object { bucket: bucket.clone(), key });
                 }
             }

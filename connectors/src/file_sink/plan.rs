@@ -7,13 +7,13 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 use super::encoder::FileFormatter;
 use super::options::{Mode, WriterOptions};
-use super::places;
 use super::shape::Shape;
 use super::sink::FileSink;
 use super::target::{FileFormat, FileTarget, Layout, TargetKind};
 use super::text::{TextFormatter, TextWriterOptions};
 use super::upload::Uploads;
 use super::write::FileWrite;
+use super::{local, places};
 use crate::error::{ConnectorError, ErrorCode, Result};
 use crate::object_store::FileLocation;
 use crate::options::Options;
@@ -36,6 +36,14 @@ pub async fn plan_write(target: FileTarget, request: WriteRequest) -> Result<Pla
         return Err(ConnectorError::option(
             "\"suffix\" is of several files, and a single file has the name that is given",
         ));
+    }
+    if target.layout == Layout::Prefix && options.suffix.as_ref().is_some_and(|suffix| suffix.ends_with(".tmp")) {
+        let (folder, prefix) = places::split(&target.location)?;
+        if matches!(folder, FileLocation::Local(_)) && local::is_temp(&format!("{prefix}.tmp")) {
+            return Err(ConnectorError::option(
+                "names that begin with . and end with .tmp are those of files that are being written; choose another \"suffix\"",
+            ));
+        }
     }
     let mode = options.mode(request.overwrite, target.kind, target.layout)?;
     let mut warnings = Vec::new();

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::encoder::FileFormatter;
 use super::options::Mode;
-use super::places;
+use super::places::{self, Names};
 use super::shape::Shape;
 use super::target::{KnownPartition, Layout, TargetKind};
 use super::upload::Uploads;
@@ -143,30 +143,22 @@ impl FileWrite {
             Layout::Folder => self.folder(partition)?.below(&format!("part-{name}")),
             Layout::Prefix => {
                 let (folder, prefix) = places::split(&self.location)?;
-                folder.below(&format!("{prefix}__{name}"))
+                folder.below(&format!("{prefix}{}{name}", Names::SEPARATOR))
             }
         }
     }
 
-    /// The visible files that the write would stand beside, or replace, in one folder.
+    /// The files that the write would stand beside, or replace, in one folder: those that readers see, or those of the name that is given.
     pub(super) async fn old_files(&self, partition: &[String]) -> Result<Vec<FileLocation>> {
         match self.layout {
             Layout::SingleFile => Ok(match places::exists(&self.location).await? {
                 true => vec![self.location.clone()],
                 false => Vec::new(),
             }),
-            Layout::Folder => places::files_in(&self.folder(partition)?).await,
+            Layout::Folder => places::files_in(&self.folder(partition)?, Names::Visible).await,
             Layout::Prefix => {
                 let (folder, prefix) = places::split(&self.location)?;
-                let begin = format!("{prefix}__");
-                let mut files = Vec::new();
-                for file in places::files_in(&folder).await? {
-                    let (_, name) = places::split(&file)?;
-                    if name == prefix || name.starts_with(&begin) {
-                        files.push(file);
-                    }
-                }
-                Ok(files)
+                places::files_in(&folder, Names::OfPrefix(prefix)).await
             }
         }
     }

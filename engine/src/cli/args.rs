@@ -196,7 +196,7 @@ pub(crate) struct ParamArgs {
 /// `syncline convert`.
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// The jobs, or - for standard input
+    /// The job, or - for standard input
     #[arg(required = true, value_name = "JOB.json")]
     pub(crate) jobs: Vec<PathBuf>,
     /// Write the script to this file

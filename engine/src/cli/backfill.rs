@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{OnFailureArg, ReportFormat, RunArgs};
 use super::drive::CLEAN_UP;
-use super::jobs::{self, Jobs};
+use super::jobs::Jobs;
 use super::output::{self, Format, ResultWriter, visible};
 use super::progress::{self, PLAIN_EVERY};
 use super::report::{self, human_count};
@@ -81,7 +81,7 @@ async fn start(args: &RunArgs, job: &str, days: BusinessDays, backfill: Backfill
         )
         .hint("put {bizdate} into the file's name, such as --output 'check_{bizdate}.csv'"));
     }
-    let read = Jobs::read(&args.jobs, &jobs::variables(&args.job, &args.session))?;
+    let read = Jobs::read(&args.jobs, &args.job, &args.session)?;
     let mut options = setup::run_options(&args.session)
         .job_name(job)
         .dry_run(args.dry_run || read.is_dry_run)

@@ -1,6 +1,6 @@
 //! Jobs on the command line: SQL scripts, and jobs as JSON, which become scripts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,8 @@ pub(super) struct Jobs {
 
 impl Jobs {
     /// Reads the jobs, and says what of those as JSON has no effect.
-    pub(super) fn read(jobs: &[PathBuf], variables: &Variables) -> Result<Self> {
+    pub(super) fn read(jobs: &[PathBuf], options: &JobOptions, session: &SessionOptions) -> Result<Self> {
+        let (variables, values) = (variables(options, session), values(options, session));
         let mut read = Self { scripts: Vec::new(), folder: PathBuf::new(), is_dry_run: false, needed: Vec::new() };
         for job in jobs {
             let (name, text, folder) = if job == Path::new("-") {
@@ -33,7 +34,11 @@ impl Jobs {
                 (job.display().to_string(), text_of(job)?, folder_of(job)?)
             };
             let is_json = is_json_file(job) || (job == Path::new("-") && job_json::is_json(&text));
-            let script = if is_json { read.converted(&name, &text, variables)? } else { Script::new(name, text) };
+            let script = if is_json {
+                read.converted(&name, &text, variables.clone(), &values)?
+            } else {
+                Script::new(name, text)
+            };
             read.scripts.push(script.in_folder(folder));
         }
         if read.is_dry_run && jobs.len() > 1 {
@@ -47,8 +52,15 @@ impl Jobs {
         Ok(read)
     }
 
-    fn converted(&mut self, name: &str, text: &str, variables: &Variables) -> Result<Script> {
-        let Converted { sql, secrets, needed, warnings, dry_run } = job_json::convert(name, text, variables.clone())?;
+    fn converted(
+        &mut self,
+        name: &str,
+        text: &str,
+        variables: Variables,
+        values: &BTreeMap<String, String>,
+    ) -> Result<Script> {
+        let Converted { sql, secrets, needed, warnings, dry_run } =
+            job_json::convert_with(name, text, variables, values)?;
         say_warnings(name, &warnings);
         self.is_dry_run |= dry_run;
         self.needed.extend(needed.into_iter().map(|needed| (name.to_owned(), needed)));
@@ -74,9 +86,9 @@ impl Jobs {
     }
 }
 
-/// Prints jobs as SQL.
+/// Prints a job as SQL.
 pub(super) fn convert(args: &ConvertArgs) -> u8 {
-    let written = convert_all(args).and_then(|sql| match &args.output {
+    let written = convert_one(args).and_then(|sql| match &args.output {
         Some(path) => std::fs::write(path, sql)
             .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot write {}: {error}", path.display()))),
         None => {
@@ -95,24 +107,29 @@ pub(super) fn convert(args: &ConvertArgs) -> u8 {
     }
 }
 
-fn convert_all(args: &ConvertArgs) -> Result<String> {
-    let variables = variables(&args.job, &SessionOptions::default());
-    let mut scripts = Vec::with_capacity(args.jobs.len());
-    for job in &args.jobs {
-        let (name, text) = match job == Path::new("-") {
-            true => ("stdin".to_owned(), standard_input()?),
-            false => (job.display().to_string(), text_of(job)?),
-        };
-        let converted = job_json::convert(&name, &text, variables.clone())?;
-        say_warnings(&name, &converted.warnings);
-        scripts.push(converted.sql);
-    }
-    Ok(scripts.join("\n"))
+/// Jobs have settings and catalogs of their own, which would hold for the next one in the same script.
+fn convert_one(args: &ConvertArgs) -> Result<String> {
+    let [job] = args.jobs.as_slice() else {
+        return Err(SynclineError::new(
+            codes::SCRIPT,
+            format!("convert takes one job, and here are {}", args.jobs.len()),
+        )
+        .hint("one script for each: for job in *.json; do syncline convert \"$job\" -o \"${job%.json}.sql\"; done"));
+    };
+    let (name, text) = match job == Path::new("-") {
+        true => ("stdin".to_owned(), standard_input()?),
+        false => (job.display().to_string(), text_of(job)?),
+    };
+    let session = SessionOptions::default();
+    let (variables, values) = (variables(&args.job, &session), values(&args.job, &session));
+    let converted = job_json::convert_with(&name, &text, variables, &values)?;
+    say_warnings(&name, &converted.warnings);
+    Ok(converted.sql)
 }
 
 /// What is a variable in jobs as JSON. By DataX's rule it is what the command line and the environment define; the clock's own names are always
 /// defined.
-pub(super) fn variables(job: &JobOptions, session: &SessionOptions) -> Variables {
+fn variables(job: &JobOptions, session: &SessionOptions) -> Variables {
     if !job.datax_variables {
         return Variables::Braces;
     }
@@ -122,6 +139,14 @@ pub(super) fn variables(job: &JobOptions, session: &SessionOptions) -> Variables
     let built_in = syncline_sql::Clocks::BUILTINS.iter().chain(syncline_sql::RunNames::BUILTINS);
     names.extend(built_in.map(|name| (*name).to_owned()));
     Variables::Defined(names)
+}
+
+/// The values of variables that are known before the job is read; those of expressions and of the config are not.
+fn values(job: &JobOptions, session: &SessionOptions) -> BTreeMap<String, String> {
+    let given = session.raw.iter().cloned().chain(session.all_params());
+    // the later ones win
+    let all = setup::environment_params().chain(job.define.iter().cloned()).chain(given);
+    all.collect::<BTreeMap<_, _>>().into_iter().filter(|(_, value)| !value.contains('$')).collect()
 }
 
 fn say_warnings(job: &str, warnings: &[String]) {
@@ -152,4 +177,17 @@ fn folder_of(job: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(job)
         .map_err(|error| SynclineError::new(codes::SCRIPT, format!("cannot read {}: {error}", job.display())))?;
     Ok(path.parent().map(Path::to_owned).unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_job_is_converted_at_a_time() {
+        let job = JobOptions { define: Vec::new(), datax_variables: false };
+        let args = ConvertArgs { jobs: vec!["a.json".into(), "b.json".into()], output: None, job };
+        let error = convert_one(&args).unwrap_err().to_string();
+        assert!(error.contains("convert takes one job, and here are 2") && error.contains("for job in"), "{error}");
+    }
 }

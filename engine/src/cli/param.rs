@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::ParamArgs;
-use super::jobs::{self, Jobs};
+use super::jobs::Jobs;
 use super::output::visible;
 use super::{say, setup};
+use crate::catalogs::is_secret_value;
 use crate::{ListedParameter, ParameterSource, Result};
 
 /// Prints the value of a parameter, alone, or the parameters of a script.
@@ -33,18 +34,19 @@ async fn evaluate(value: &str, args: &ParamArgs) -> Result<String> {
     Ok(format!("{}\n", engine.session().evaluate_parameter(value, &setup::run_options(&args.session))?))
 }
 
-/// One line each: name, value, source, with tabs between them.
+/// One line each: name, value, source, with tabs between them. Values that look like secrets are not shown.
 async fn list(job: &Path, args: &ParamArgs) -> Result<String> {
     let mut session = args.session.clone();
     session.params.extend(args.job.define.iter().cloned());
-    let read = Jobs::read(&[job.to_owned()], &jobs::variables(&args.job, &session))?;
+    let read = Jobs::read(&[job.to_owned()], &args.job, &session)?;
     let engine = setup::engine(&session, &read.folder).await?;
     read.check_catalogs(&engine)?;
     let options = setup::run_options(&session);
     let mut text = String::new();
     for script in &read.scripts {
         for ListedParameter { name, value, source } in engine.session().list_parameters(script, &options)? {
-            text.push_str(&format!("{}\t{}\t{}\n", visible(&name), visible(&value), source_name(source)));
+            let value = if is_secret_value(&name, &value) { "***".to_owned() } else { visible(&value) };
+            text.push_str(&format!("{}\t{value}\t{}\n", visible(&name), source_name(source)));
         }
     }
     Ok(text)

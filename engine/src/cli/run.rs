@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::args::{QueryArgs, ReportFormat, ResultOptions, RunArgs, SessionOptions};
 use super::drive::{self, Drive};
-use super::jobs::{self, Jobs};
+use super::jobs::Jobs;
 use super::output::visible;
 use super::{backfill, report, say, setup};
+use crate::catalogs::is_secret_value;
 use crate::error::codes;
 use crate::report::RunReport;
 use crate::{Result, Script, SynclineError};
@@ -48,7 +49,7 @@ pub(super) async fn query(args: QueryArgs) -> u8 {
 }
 
 async fn start(args: &RunArgs) -> Result<drive::Started> {
-    let read = Jobs::read(&args.jobs, &jobs::variables(&args.job, &args.session))?;
+    let read = Jobs::read(&args.jobs, &args.job, &args.session)?;
     let Jobs { scripts, folder, is_dry_run, .. } = &read;
     check_output(&args.result)?;
     let mut engine = setup::engine(&args.session, folder).await?;
@@ -105,7 +106,10 @@ pub(super) fn resume_command(args: &RunArgs, run_id: &str) -> String {
     command_again(args, &["--resume".to_owned(), run_id.to_owned()])
 }
 
-/// The command line that a run was started with, but for its clock, and with some options more.
+/// Stands in a command line for a value that looks like a secret: it goes to terminals and logs.
+const PUT_IN_AGAIN: &str = "<put it in again>";
+
+/// The command line that a run was started with, but for its clock and its secrets, and with some options more.
 pub(super) fn command_again(args: &RunArgs, options: &[String]) -> String {
     let session = &args.session;
     let mut words = vec!["syncline".to_owned(), "run".to_owned()];
@@ -115,9 +119,13 @@ pub(super) fn command_again(args: &RunArgs, options: &[String]) -> String {
     let pairs = |option: &str, pairs: &[(String, String)]| -> Vec<String> {
         let is_clock = |name: &str| name == "bizdate" || name == "cyctime";
         let given = pairs.iter().filter(|(name, _)| !is_clock(name));
-        given.flat_map(|(name, value)| [option.to_owned(), format!("{name}={value}")]).collect()
+        let shown = |(name, value): &(String, String)| match is_secret_value(name, value) {
+            true => format!("{name}={PUT_IN_AGAIN}"),
+            false => format!("{name}={value}"),
+        };
+        given.flat_map(|pair| [option.to_owned(), shown(pair)]).collect()
     };
-    words.extend(pairs("-p", &session.params));
+    words.extend(pairs("-p", &session.all_params()));
     words.extend(pairs("--raw", &session.raw));
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     for (option, value) in [
@@ -172,6 +180,19 @@ mod tests {
         assert_eq!(
             command(&["a b.sql", "-p", "x=it's", "-p", "bizdate=20240807", "--raw", "f=a > 1", "--profile", "prod"]),
             "syncline run 'a b.sql' --resume 20240807T000000-0a -p 'x=it'\\''s' --raw 'f=a > 1' --profile prod"
+        );
+        assert_eq!(
+            command(&[
+                "a.json",
+                "-p",
+                "-Dsr_password=hunter2 -Dday=1",
+                "--raw",
+                "api_key=hunter2",
+                "-p",
+                "db=mysql://u:hunter2@h/d"
+            ]),
+            "syncline run a.json --resume 20240807T000000-0a -p 'sr_password=<put it in again>' -p day=1 -p 'db=<put it in again>' \
+             --raw 'api_key=<put it in again>'"
         );
         assert_eq!(
             command(&["a.sql", "--state-dir", "s", "--config", "c.toml"]),

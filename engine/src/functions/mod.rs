@@ -1,5 +1,6 @@
 //! Functions that DataFusion lacks or answers otherwise than MySQL, Hive and Spark. docs/functions.md is their table.
 
+mod as_type_of;
 mod by_row;
 mod clock;
 mod collect;
@@ -33,6 +34,7 @@ pub(crate) fn all(timezone: &str) -> Vec<Arc<ScalarUDF>> {
     let mut functions = clock::all(timezone);
     functions.push((*datetime_text()).clone());
     functions.push(raise_error::raise_error());
+    functions.push(as_type_of::as_type_of());
     let by_row = [
         regex::split(),
         regex::extract(),

@@ -12,7 +12,13 @@ pub(super) use super::connection::Side;
 /// The catalog that is the bucket.
 pub(super) fn catalog(parameters: &Parameters<'_>, context: &mut Context, side: Side) -> Result<String> {
     if let Some(name) = context.data_source(parameters, &[CatalogKind::Oss, CatalogKind::S3])? {
-        parameters.skip(&["bucket", "endpoint"]);
+        for key in ["bucket", "endpoint"] {
+            let why = "the data source's catalog names its own bucket; leave it out, or name a catalog of this one";
+            parameters.refuse(key, why)?;
+        }
+        for key in ["accessId", "accessKey", "securityToken"] {
+            parameters.ignore(key, "the data source's catalog has its own login", &mut context.notes);
+        }
         return Ok(name);
     }
     if !parameters.has("endpoint") && !parameters.has("bucket") {

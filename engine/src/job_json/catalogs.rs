@@ -7,7 +7,6 @@ use syncline_connectors::CatalogKind;
 use syncline_connectors::options::Secret;
 
 use super::script::{self, Writer};
-use super::variables::is_variable;
 use crate::error::{Result, SynclineError, codes};
 
 /// A data source that the job names, and that the config must define.
@@ -145,9 +144,9 @@ impl Catalogs {
                 let written = match value {
                     CatalogValue::Text(text) => writer.quoted(text)?,
                     CatalogValue::Secret(secret) if secret.is_empty() => "\"\"".to_owned(),
-                    // a variable, or a reference, is no secret itself
-                    CatalogValue::Secret(secret) if is_variable(secret.expose()) => {
-                        format!("\"{}\"", secret.expose().trim())
+                    // whoever runs the script gives the value, which a reference could not take in
+                    CatalogValue::Secret(secret) if writer.has_variable(secret.expose()) => {
+                        writer.quoted(secret.expose())?
                     }
                     CatalogValue::Secret(secret) => {
                         let variable = variable(&catalog.name, name);

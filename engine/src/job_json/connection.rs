@@ -4,6 +4,7 @@ use syncline_connectors::CatalogKind;
 
 use super::catalogs::CatalogValue;
 use super::context::Context;
+use super::notes::Notes;
 use super::parameters::{Parameters, wrong};
 use crate::catalogs::is_secret;
 use crate::error::Result;
@@ -52,6 +53,13 @@ impl Login {
     /// The login alone, where the variables are set otherwise.
     pub(crate) fn without_session(&self) -> Self {
         Self { session: Vec::new(), ..self.clone() }
+    }
+
+    /// A login beside a data source has no effect: the catalog has its own.
+    pub(crate) fn ignore(&self, parameters: &Parameters<'_>, notes: &mut Notes) {
+        for key in ["username", "password"] {
+            parameters.ignore(key, "the data source's catalog has its own login", notes);
+        }
     }
 
     /// The variables of `session` cannot be set on a data source that the config defines.

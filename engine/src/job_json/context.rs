@@ -33,7 +33,8 @@ impl Context {
     /// The catalog that `datasource` names; None if the job names none.
     pub(crate) fn data_source(&mut self, parameters: &Parameters<'_>, kinds: &[CatalogKind]) -> Result<Option<String>> {
         let Some(name) = parameters.text_if_any("datasource")? else { return Ok(None) };
-        crate::catalogs::check_name(&name).map_err(|error| parameters.wrong("datasource", error.message()))?;
+        crate::catalogs::check_name(&name)
+            .map_err(|error| parameters.no_value("datasource", &name, error.message()))?;
         self.catalogs.need(&name, kinds, parameters.path_of("datasource"));
         Ok(Some(name))
     }

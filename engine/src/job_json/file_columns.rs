@@ -144,6 +144,8 @@ fn constant(
         "TIMESTAMP" if pattern.is_some() => Err(item
             .wrong("format", "of a constant is not read")
             .hint("write the value as yyyy-MM-dd HH:mm:ss, and leave format out")),
+        // its text has a time, as that of DataX has
+        "TIMESTAMP" => Ok(format!("CAST({} AS DATETIME)", context.write.string(trimmed)?)),
         // text for a typed column is sent if it is a value of the column's type
         _ => context.write.string(value),
     }
@@ -164,7 +166,8 @@ mod tests {
     fn columns_are_fields_or_constants() {
         let columns = read_text(
             r#"[{"index": "1", "type": "LONG"}, {"type": "STRING", "value": "${var}"}, {"index": 0, "type": "date", "format": "yyyyMMdd"},
-                {"value": "5", "type": "long"}, {"value": "NIL", "type": "string"}, {"name": "a", "type": "bool"}, {"value": "it's", "type": "string"}]"#,
+                {"value": "5", "type": "long"}, {"value": "NIL", "type": "string"}, {"name": "a", "type": "bool"}, {"value": "it's", "type": "string"},
+                {"value": "2024-08-07", "type": "date"}, {"value": "TRUE", "type": "boolean"}]"#,
         );
         let field = |data_type, pattern: Option<&str>| Field { data_type, pattern: pattern.map(str::to_owned) };
         let constant = |text: &str| FileColumn::Constant(text.to_owned());
@@ -178,6 +181,8 @@ mod tests {
                 constant("NULL"),
                 FileColumn::Name("a".to_owned(), field("BOOLEAN", None)),
                 constant("'it''s'"),
+                constant("CAST('2024-08-07' AS DATETIME)"),
+                constant("true"),
             ]
         );
         assert_eq!(read_text(r#"["*"]"#).unwrap(), None);

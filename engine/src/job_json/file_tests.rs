@@ -53,6 +53,42 @@ fn an_http_file_is_a_table_with_its_request() {
 }
 
 #[test]
+fn what_is_sent_to_a_server_is_kept_out_of_the_script_or_told() {
+    let converted = |parameters: &str| {
+        job("httpfile", &format!(r#""datasource": "web", {COLUMN}, {parameters}"#), "stream", DISCARD).unwrap()
+    };
+    // nobody can tell what in a body is a secret
+    for body in ["grant=x&k=hunter2", "hunter2 $5", r#"{\"k\": \"hunter2\"}"#] {
+        let converted = converted(&format!(r#""fileName": "f", "requestMethod": "POST", "requestBody": "{body}""#));
+        assert!(converted.sql.contains("\"http.body\" = \"${env:A_REQUEST_BODY}\""), "{}", converted.sql);
+        assert!(!converted.sql.contains("hunter2"), "{converted:?}");
+    }
+    for (parameters, warning) in [
+        (r#""fileName": "f?OSSAccessKeyId=a&Signature=hunter2""#, Some(r#"fileName holds "OSSAccessKeyId""#)),
+        (r#""fileName": "f?Expires=1&Signature=hunter2""#, Some(r#"fileName holds "Signature""#)),
+        (r#""fileName": "f?sig=${sig}&design=1""#, None),
+        (r#""fileName": "f", "requestParam": "?day=token&apikey=hunter2""#, Some(r#"requestParam holds "apikey""#)),
+        (r#""fileName": "f", "requestParam": "day=token""#, None),
+        (
+            r#""fileName": "f", "requestMethod": "POST", "requestBody": "{\"day\": \"${d}\", \"a\": [{\"access_token\": \"x\"}]}""#,
+            Some(r#"requestBody holds "access_token""#),
+        ),
+        (
+            r#""fileName": "f", "requestMethod": "POST", "requestBody": "day=${d}&api_key=x""#,
+            Some(r#"holds "api_key""#),
+        ),
+        (r#""fileName": "f", "requestMethod": "POST", "requestBody": "{\"token\": \"${t}\"}""#, None),
+    ] {
+        let mut warnings = converted(parameters).warnings;
+        warnings.retain(|warning| warning.contains(" holds "));
+        match warning {
+            Some(text) => assert!(warnings.len() == 1 && warnings[0].contains(text), "{parameters}: {warnings:?}"),
+            None => assert!(warnings.is_empty(), "{parameters}: {warnings:?}"),
+        }
+    }
+}
+
+#[test]
 fn delimiters_markers_and_quotes_are_as_people_write_them() {
     for (parameters, line) in [
         (r#""fieldDelimiter": "\u001b""#, r"FIELDS TERMINATED BY '\x1b'"),
@@ -155,9 +191,16 @@ fn a_writer_of_files_is_a_copy() {
         for line in lines {
             assert!(sql.contains(line), "{line}: {sql}");
         }
+        let is_folder = parameters.contains("a/\"");
+        assert_eq!(sql.contains("subfolders"), is_folder, "{sql}");
         let is_single = parameters.contains("writeSingleObject");
         assert_eq!(sql.contains("\"single\""), !is_single && !parameters.contains("a/\""), "{sql}");
         assert!(!sql.contains("generateEmptyFile"), "{sql}");
+    }
+    // "" is what the wizards write for "not set"; CSV tells it from the empty text by quotes
+    for (format, line) in [("text", r#""nullFormat" = '\\N'"#), ("csv", "\"nullFormat\" = ''")] {
+        let sql = sql("oss", &format!(r#"{lake}, "object": "a", "fileFormat": "{format}", "nullFormat": """#));
+        assert!(sql.contains(line), "{sql}");
     }
     let sql = sql("txtfile", r#""path": "/data/", "fileName": "f", "writeMode": "append", "suffix": ".csv""#);
     assert!(sql.contains("TO '/data/f'") && sql.contains("\"suffix\" = '.csv'"), "{sql}");

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::file_table::{delimiter, delimiter_of_lines, marker, row_format_text};
 use super::model::Form;
+use super::notes::Notes;
 use super::parameters::Parameters;
 use super::parquet_schema;
 use super::plan::{Sink, Target};
@@ -19,7 +20,7 @@ pub(super) fn plan(
     let usual = if context.form == Form::DataX { "text" } else { "csv" };
     let format = parameters.text_if_any("fileFormat")?.unwrap_or_else(|| usual.to_owned()).to_ascii_lowercase();
     let mut files = Files { location: context.write.string(location)?, ..Files::default() };
-    files.write_mode(parameters, location, is_single)?;
+    files.write_mode(parameters, location, is_single, &mut context.notes)?;
     match format.as_str() {
         "csv" | "text" => files.lines(parameters, context, &format)?,
         "parquet" | "orc" => files.columns(parameters, context, &format)?,
@@ -82,7 +83,13 @@ impl Files {
         self.options.push((name.to_owned(), value.into()));
     }
 
-    fn write_mode(&mut self, parameters: &Parameters<'_>, location: &str, is_single: bool) -> Result<()> {
+    fn write_mode(
+        &mut self,
+        parameters: &Parameters<'_>,
+        location: &str,
+        is_single: bool,
+        notes: &mut Notes,
+    ) -> Result<()> {
         let mode = parameters.required_text("writeMode")?;
         let known = ["truncate", "append", "nonConflict"].into_iter().find(|known| known.eq_ignore_ascii_case(&mode));
         let Some(mode) = known else {
@@ -91,6 +98,13 @@ impl Files {
         if is_single && mode == "append" {
             let error = parameters.wrong("writeMode", "is append, and a single object is replaced, never added to");
             return Err(error.hint("leave writeSingleObject out, or write truncate"));
+        }
+        if mode == "truncate" && location.ends_with('/') {
+            notes.warn(format!(
+                "{}: truncate removes the files directly in the folder; subfolders, and names that begin with _ or ., as DataX's own \
+                 in a folder do, stay",
+                parameters.path_of("writeMode")
+            ));
         }
         self.option("writeMode", format!("'{mode}'"));
         // a folder needs no word for it
@@ -110,7 +124,9 @@ impl Files {
         if let Some(lines) = delimiter_of_lines(parameters)? {
             self.option("lineDelimiter", row_format_text(&lines));
         }
-        let null_text = parameters.text("nullFormat")?.unwrap_or_else(|| "\\N".to_owned());
+        // the wizards write "" for what was left out; of text, where nothing tells it from the empty text, every one would be a reject
+        let given = parameters.text("nullFormat")?.filter(|text| format != "text" || !text.is_empty());
+        let null_text = given.unwrap_or_else(|| "\\N".to_owned());
         self.option("nullFormat", marker(&null_text));
         if let Some(name) = parameters.text_if_any("encoding")?
             && !matches!(name.to_ascii_lowercase().as_str(), "utf-8" | "utf8")

@@ -12,6 +12,7 @@
 //! | `transformers.rs` | `dx_…` as a SELECT over the source |
 //! | `writers/` | each writer as a [`Sink`](plan::Sink): what INSERT or COPY writes to, and statements around it |
 //! | `catalogs.rs` | data sources by name, connections as CREATE EXTERNAL CATALOG; secrets stay out of the script |
+//! | `values.rs` | values of variables where the script has no text: data sources, numbers, modes |
 //! | `plan.rs`, `script.rs`, `variables.rs` | the script, as a person would write it |
 //!
 //! To add a plugin, write `readers/NAME.rs` with `plan(parameters, context) -> Result<Source>` or `writers/NAME.rs` with
@@ -38,8 +39,11 @@ mod readers;
 mod script;
 mod settings;
 mod transformers;
+mod values;
 mod variables;
 mod writers;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use syncline_connectors::options::Secret;
@@ -75,13 +79,28 @@ pub fn is_json(text: &str) -> bool {
     text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
 }
 
-/// Converts a job. `file` names it in messages and in the script's head.
+/// [`convert_with`] no values.
+///
+/// # Errors
+/// Those of [`convert_with`].
+pub fn convert(file: &str, text: &str, variables: Variables) -> Result<Converted> {
+    convert_with(file, text, variables, &BTreeMap::new())
+}
+
+/// Converts a job. `file` names it in messages and in the script's head. `values` are those of variables that are known already, for places
+/// such as `datasource` and `concurrent`; everywhere else a variable becomes a parameter of the script.
 ///
 /// # Errors
 /// [`codes::JOB`] with the place: line and column of what is no JSON, the JSON path of what cannot be done.
-pub fn convert(file: &str, text: &str, variables: Variables) -> Result<Converted> {
-    let root: Value =
+pub fn convert_with(
+    file: &str,
+    text: &str,
+    variables: Variables,
+    values: &BTreeMap<String, String>,
+) -> Result<Converted> {
+    let mut root: Value =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| syntax_error(file, &error))?;
+    values::put(&mut root, &variables, values);
     convert_value(file, &root, variables).map_err(|error| {
         let named = SynclineError::new(codes::JOB, format!("{file}: {}", error.message()));
         match error.hint_text() {
@@ -185,6 +204,8 @@ fn job_name(file: &str) -> &str {
     name.strip_suffix(".json").unwrap_or(name)
 }
 
+#[cfg(test)]
+mod database_tests;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]

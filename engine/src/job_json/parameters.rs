@@ -98,7 +98,17 @@ impl<'a> Parameters<'a> {
         match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(Some(true)),
             "false" | "0" | "no" | "off" => Ok(Some(false)),
-            _ => Err(self.wrong(key, "true or false is expected")),
+            _ => Err(self.no_value(key, &text, "true or false is expected")),
+        }
+    }
+
+    /// The error of a text that must be there while the job is converted.
+    pub(crate) fn no_value(&self, key: &str, text: &str, what: &str) -> SynclineError {
+        match text.contains('$') {
+            true => self
+                .wrong(key, format!("{what}, and a variable has no value here yet"))
+                .hint("write the value, or give it by -p name=value (of convert: -D) or SYNCLINE_PARAM_name"),
+            false => self.wrong(key, what),
         }
     }
 
@@ -108,7 +118,7 @@ impl<'a> Parameters<'a> {
         match text.parse::<i128>() {
             Ok(number) if number < 0 => Ok(None),
             Ok(number) => u64::try_from(number).map(Some).map_err(|_| self.wrong(key, "the number is too large")),
-            Err(_) => Err(self.wrong(key, "a whole number is expected")),
+            Err(_) => Err(self.no_value(key, &text, "a whole number is expected")),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `preSql` and `postSql`: statements of the target's own dialect around the write.
 
-use syncline_sql::fragment::table_place;
+use syncline_sql::fragment::{ends_with_its_line, table_place};
 use syncline_sql::{SourceFile, split};
 
 use super::context::Context;
@@ -31,23 +31,19 @@ pub(crate) fn statements(
         for piece in pieces {
             // DataX's name for the table that is written to
             let statement = piece.text().replace("@table", place.table);
-            written.extend(statement_of(&statement, place, context)?);
+            written.push(statement_of(&statement, place, context)?);
         }
     }
     Ok(written)
 }
 
-fn statement_of(statement: &str, place: &Place<'_>, context: &Context) -> Result<Vec<String>> {
+fn statement_of(statement: &str, place: &Place<'_>, context: &Context) -> Result<String> {
     let catalog = context.write.name(place.catalog)?;
     let Some(at) = table_place(statement) else {
-        let call = format!(
-            "CALL remote_execute({}, {})",
-            context.write.string(place.catalog)?,
-            context.write.string(statement)?
-        );
         // the statement's names are of the database that the job names
-        let database = place.database.map(|database| context.write.name(database)).transpose()?;
-        return Ok(database.map(|database| format!("USE {catalog}.{database}")).into_iter().chain([call]).collect());
+        let arguments = [Some(place.catalog), Some(statement), place.database].into_iter().flatten();
+        let written = arguments.map(|argument| context.write.string(argument)).collect::<Result<Vec<_>>>()?;
+        return Ok(format!("CALL remote_execute({})", written.join(", ")));
     };
     let (before, table, behind) = (&statement[..at.start], &statement[at.clone()], &statement[at.end..]);
     let mut prefix = format!("{catalog}.");
@@ -56,5 +52,6 @@ fn statement_of(statement: &str, place: &Place<'_>, context: &Context) -> Result
         prefix.push('.');
     }
     let write = |text: &str| context.write.sql(text);
-    Ok(vec![format!("{}{prefix}{}{}", write(before)?, write(table)?, write(behind)?)])
+    let end = if ends_with_its_line(statement) { "\n" } else { "" };
+    Ok(format!("{}{prefix}{}{}{end}", write(before)?, write(table)?, write(behind)?))
 }

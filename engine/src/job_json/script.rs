@@ -181,6 +181,11 @@ impl Writer {
         Self { variables }
     }
 
+    /// Whether a text holds a variable, whose value the script puts in.
+    pub(crate) fn has_variable(&self, text: &str) -> bool {
+        self.variables.are_in(text)
+    }
+
     /// SQL of the job as it stands, with its variables.
     pub(crate) fn sql(&self, text: &str) -> Result<String> {
         self.variables.in_script(text)

@@ -14,6 +14,11 @@ const USUAL_READ_CONNECTIONS: u64 = 4;
 /// Channels of a DataWorks job that names none.
 const USUAL_CHANNELS: u64 = 3;
 
+/// No row may be left out, whatever a catalog allows.
+pub(crate) const NO_REJECTS: (&str, &str) = ("error_limit", "0");
+/// Any number of rows may be left out.
+const ANY_REJECTS: (&str, &str) = ("error_limit", "100%");
+
 /// What the settings of a job come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Setting {
@@ -170,11 +175,11 @@ fn size(bytes: u64) -> String {
 }
 
 fn read_error_limit(form: Form, setting: &Parameters<'_>, read: &mut Setting, notes: &mut Notes) -> Result<()> {
-    let any = |read: &mut Setting| read.set.push(("strategy_on_error", "continue".to_owned()));
+    let put = |read: &mut Setting, (name, value): (&'static str, &str)| read.set.push((name, value.to_owned()));
     let Some(limit) = setting.object("errorLimit")? else {
         if form == Form::DataX {
-            any(read);
-            notes.warn("the job has no errorLimit, which allows any number of rejects in DataX; delete strategy_on_error to allow none");
+            put(read, ANY_REJECTS);
+            notes.warn("the job has no errorLimit, which allows any number of rejects in DataX; delete error_limit to allow none");
         }
         return Ok(());
     };
@@ -182,23 +187,19 @@ fn read_error_limit(form: Form, setting: &Parameters<'_>, read: &mut Setting, no
     let percentage = limit.text_if_any("percentage")?;
     let strategy = limit.text_if_any("strategy")?.unwrap_or_default();
     match strategy.to_ascii_lowercase().as_str() {
-        "zerotolerance" => {}
-        "ignore" => any(read),
+        "zerotolerance" => put(read, NO_REJECTS),
+        "ignore" => put(read, ANY_REJECTS),
         "tolerance" | "" => match (record, percentage) {
             // as in DataX, a number of records wins
-            (Some(0), _) => {}
             (Some(record), _) => read.set.push(("error_limit", record.to_string())),
             (None, Some(text)) => match text.parse::<f64>() {
-                Ok(part) if (0.0..=1.0).contains(&part) => {
-                    if part > 0.0 {
-                        read.set.push(("error_limit", percent(part)));
-                    }
-                }
+                Ok(0.0) => put(read, NO_REJECTS),
+                Ok(part) if (0.0..=1.0).contains(&part) => read.set.push(("error_limit", percent(part))),
                 _ => return Err(limit.wrong("percentage", "a part from 0 to 1 is expected, such as 0.02")),
             },
             (None, None) if form == Form::DataX => {
-                any(read);
-                notes.warn("errorLimit has neither record nor percentage, which allows any number of rejects in DataX; delete strategy_on_error to allow none");
+                put(read, ANY_REJECTS);
+                notes.warn("errorLimit has neither record nor percentage, which allows any number of rejects in DataX; delete error_limit to allow none");
             }
             (None, None) => {}
         },
@@ -268,14 +269,16 @@ mod tests {
     #[test]
     fn an_error_limit_is_a_number_a_part_or_a_strategy() {
         let of = |form: Form, limit: &str| settings(form, &format!("{{\"errorLimit\": {limit}}}"), "{}").0;
-        let any = vec!["strategy_on_error=continue".to_owned()];
+        let any = vec!["error_limit=100%".to_owned()];
+        let none = vec!["error_limit=0".to_owned()];
         for (limit, expected) in [
-            (r#"{"record": "0"}"#, vec![]),
-            (r#"{"record": 0}"#, vec![]),
+            (r#"{"record": "0"}"#, none.clone()),
+            (r#"{"record": 0}"#, none.clone()),
+            (r#"{"percentage": 0}"#, none.clone()),
             (r#"{"record": "10", "percentage": 0.5}"#, vec!["error_limit=10".to_owned()]),
             (r#"{"percentage": "0.02"}"#, vec!["error_limit=2%".to_owned()]),
             (r#"{"percentage": 0.07}"#, vec!["error_limit=7%".to_owned()]),
-            (r#"{"strategy": "ZeroTolerance", "record": 5}"#, vec![]),
+            (r#"{"strategy": "ZeroTolerance", "record": 5}"#, none.clone()),
             (r#"{"strategy": "Tolerance", "record": 5}"#, vec!["error_limit=5".to_owned()]),
             (r#"{"strategy": "Ignore"}"#, any.clone()),
         ] {

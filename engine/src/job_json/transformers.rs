@@ -176,10 +176,16 @@ impl Step {
 }
 
 /// The condition under which a record is kept: DataX drops those for which its condition holds. NULL is dropped by `!=` and `not like`,
-/// and, beside the value `null`, by `=` instead.
+/// and, beside the value `null`, by `=` instead. A value that is none of the column's type ends the statement, where DataX has only dirty
+/// records; a whole number is one of every type that it may stand beside, or a text.
 fn filter(operator: Operator, column: &str, text: &str, value: &str, context: &Context) -> Result<String> {
-    let constant = context.write.string(value)?;
+    let text_constant = context.write.string(value)?;
+    let is_whole = value.parse::<i64>().is_ok_and(|number| number.to_string() == value);
     let is_null = value.eq_ignore_ascii_case("null");
+    let constant = match is_whole || is_null {
+        true => text_constant,
+        false => format!("as_type_of({text_constant}, {column})"),
+    };
     let matches = |context: &Context| -> Result<String> {
         // the whole text must match
         Ok(format!("{text} RLIKE {}", context.write.string(&format!("^(?:{value})$"))?))

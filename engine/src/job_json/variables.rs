@@ -3,7 +3,7 @@
 //! A job's texts become SQL, in which `${name}` is a parameter as it was in the job. Anything else that the script's lexical rules would take
 //! for one is written so that it stays as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Result, SynclineError, codes};
 
@@ -55,6 +55,28 @@ impl Variables {
         }
         written.push_str(rest);
         Ok(written)
+    }
+
+    /// Whether there is a variable in a text.
+    pub(crate) fn are_in(&self, text: &str) -> bool {
+        text.match_indices('$').any(|(at, _)| self.variable(&text[at..]).is_some())
+    }
+
+    /// The text with the values of its variables; None if one has no value.
+    pub(crate) fn put(&self, text: &str, values: &BTreeMap<String, String>) -> Option<String> {
+        let (mut known, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(at) = rest.find('$') {
+            known.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let (length, value) = match self.variable(rest) {
+                Some((length, name)) => (length, values.get(name)?.as_str()),
+                None => (1, "$"),
+            };
+            known.push_str(value);
+            rest = &rest[length..];
+        }
+        known.push_str(rest);
+        Some(known)
     }
 
     /// The variable that a text begins with: how long it is, and its name.

@@ -62,9 +62,10 @@ pub(crate) async fn plan_query(
                 "TABLES takes names of tables as texts, and at most one condition",
                 "write TABLES('catalog.database.orders_[0-99]', where => 'price > 0')",
             ),
-            _ => {
-                ("remote_query takes two texts: a catalog and a statement", "write remote_query('catalog', 'SELECT …')")
-            }
+            _ => (
+                "remote_query takes texts: a catalog, a statement, a database",
+                "write remote_query('catalog', 'SELECT …')",
+            ),
         };
         SynclineError::new(codes::PLAN, what).hint(hint).at(place(span))
     })?;
@@ -78,7 +79,9 @@ pub(crate) async fn plan_query(
     let mut calls = HashMap::new();
     for (number, (call, span)) in sources.calls.into_iter().enumerate() {
         let provider = match &call {
-            TableCall::RemoteQuery { catalog, sql } => remote_query::provider(scope, catalog, sql).await,
+            TableCall::RemoteQuery { catalog, sql, database } => {
+                remote_query::provider(scope, catalog, sql, database.clone()).await
+            }
             TableCall::Tables { patterns, condition } => tables::provider(scope, patterns, condition.as_deref()).await,
         };
         let provider = provider.map_err(|error| error.at(place(span)))?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
@@ -20,10 +20,16 @@ use crate::planning::StreamRows;
 use crate::scope::Scope;
 
 /// A table over the rows of one statement. The statement runs once each time the table is read.
-pub(super) async fn provider(scope: &Scope, catalog: &str, sql: &str) -> Result<Arc<dyn TableProvider>> {
+pub(super) async fn provider(
+    scope: &Scope,
+    catalog: &str,
+    sql: &str,
+    database: Option<String>,
+) -> Result<Arc<dyn TableProvider>> {
     let handle = scope.catalogs.get(catalog).ok_or_else(|| scope.catalogs.unknown(catalog))?;
     let remote = scope.remote(&handle.definition.name)?;
     let database = match scope.place() {
+        _ if database.is_some() => database,
         (Some(used), Some(database)) if used == handle.definition.name => Some(database),
         _ => remote.default_database().map(str::to_owned),
     };
@@ -33,13 +39,20 @@ pub(super) async fn provider(scope: &Scope, catalog: &str, sql: &str) -> Result<
     Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(stream)])?))
 }
 
-/// The statement's columns, from an empty result where the server can make one, else from the statement itself (SHOW, DESCRIBE).
+/// The statement's columns, from an empty result where the server can make one, else from the statement itself (SHOW, DESCRIBE). Repeated
+/// names, which no table has, get a number.
 async fn schema_of(remote: &dyn RemoteCatalog, database: Option<&str>, sql: &str) -> Result<SchemaRef> {
     let first = sql.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
-    let probe = match first.trim_start_matches('(') {
-        // the newline ends a comment that the statement may end with
-        "SELECT" | "WITH" | "VALUES" | "" => format!("SELECT * FROM ({sql}\n) AS syncline_columns LIMIT 0"),
-        "SHOW" | "DESC" | "DESCRIBE" | "EXPLAIN" => sql.to_owned(),
+    let rows = match first.trim_start_matches('(') {
+        "SELECT" | "WITH" | "VALUES" | "" => {
+            // the newline ends a comment that the statement may end with
+            let as_table = format!("SELECT * FROM ({sql}\n) AS syncline_columns LIMIT 0");
+            match remote.execute(database, &as_table).await {
+                Err(error) if has_repeated_names(&error) => columns_of_result(remote, database, sql, error).await?,
+                other => other?,
+            }
+        }
+        "SHOW" | "DESC" | "DESCRIBE" | "EXPLAIN" => remote.execute(database, sql).await?,
         _ => {
             return Err(ConnectorError::new(
                 ErrorCode::Unsupported,
@@ -49,12 +62,46 @@ async fn schema_of(remote: &dyn RemoteCatalog, database: Option<&str>, sql: &str
             .into());
         }
     };
-    match remote.execute(database, &probe).await? {
-        NativeResult::Rows(rows) => Ok(rows.schema()),
+    match rows {
+        NativeResult::Rows(rows) => Ok(with_own_names(&rows.schema())),
         NativeResult::Done { .. } => {
             Err(ConnectorError::new(ErrorCode::Unsupported, "the statement of remote_query returns no rows").into())
         }
     }
+}
+
+/// An empty result of a statement that is no table, as it repeats a name. MariaDB makes a table of one with a limit, but for a UNION.
+async fn columns_of_result(
+    remote: &dyn RemoteCatalog,
+    database: Option<&str>,
+    sql: &str,
+    error: ConnectorError,
+) -> Result<NativeResult> {
+    for probe in [format!("({sql}\n) LIMIT 0"), format!("({sql}\n) UNION ALL ({sql}\n) LIMIT 0")] {
+        if let Ok(rows) = remote.execute(database, &probe).await {
+            return Ok(rows);
+        }
+    }
+    Err(ConnectorError::new(error.code(), format!("{}; give each column a name by AS", error.message())).into())
+}
+
+/// MySQL's error 1060, and StarRocks's for the same.
+fn has_repeated_names(error: &ConnectorError) -> bool {
+    error.message().to_ascii_lowercase().contains("duplicate column name")
+}
+
+/// The schema with `name_2` for the second `name`: positions stay what they are.
+fn with_own_names(schema: &SchemaRef) -> SchemaRef {
+    let mut names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let is_taken = |names: &[String], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    for at in 1..names.len() {
+        if is_taken(&names[..at], &names[at]) {
+            let free = (2..).map(|number| format!("{}_{number}", names[at])).find(|name| !is_taken(&names, name));
+            names[at] = free.unwrap_or_default();
+        }
+    }
+    let fields = schema.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
 }
 
 struct RemoteStatement {

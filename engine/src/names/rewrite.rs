@@ -39,12 +39,14 @@ pub(super) struct Sources {
 /// A function that stands for a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum TableCall {
-    /// `remote_query('catalog', 'sql')`.
+    /// `remote_query('catalog', 'sql' [, 'database'])`.
     RemoteQuery {
         /// The catalog.
         catalog: String,
         /// The statement.
         sql: String,
+        /// The database that it runs in, if the call names one.
+        database: Option<String>,
     },
     /// `TABLES('pattern', …, where => 'condition')`.
     Tables {
@@ -233,9 +235,11 @@ fn table_call(function: &str, args: &TableFunctionArgs) -> Option<TableCall> {
         }
     }
     match (function, texts.as_slice(), condition) {
-        (REMOTE_QUERY, [catalog, sql], None) => {
-            Some(TableCall::RemoteQuery { catalog: catalog.clone(), sql: sql.clone() })
-        }
+        (REMOTE_QUERY, [catalog, sql, database @ ..], None) if database.len() < 2 => Some(TableCall::RemoteQuery {
+            catalog: catalog.clone(),
+            sql: sql.clone(),
+            database: database.first().cloned(),
+        }),
         (TABLES, [_, ..], condition) => Some(TableCall::Tables { patterns: texts, condition }),
         _ => None,
     }

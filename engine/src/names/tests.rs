@@ -233,7 +233,7 @@ fn remote_queries_are_found_and_their_arguments_checked() {
     let condition = Some("a > 1".to_owned());
     assert_eq!(sources.calls[0].0, rewrite::TableCall::Tables { patterns, condition });
     let mut ast = *parse("SELECT q.A FROM remote_query('c', 'SELECT 1') q").ast;
-    let call = rewrite::TableCall::RemoteQuery { catalog: "c".into(), sql: "SELECT 1".into() };
+    let call = rewrite::TableCall::RemoteQuery { catalog: "c".into(), sql: "SELECT 1".into(), database: None };
     let key = TableKey { catalog: "syncline".into(), database: "remote_query".into(), table: "q1".into() };
     rewrite::put_tables(&mut ast, &HashMap::new(), &HashMap::from([(call, key)]));
     rewrite::respell(&mut ast, &["a".to_owned()], &HashMap::new());

@@ -113,6 +113,7 @@ fn query(cursor: &Cursor<'_>, with: Range<usize>) -> Result<Query, SqlError> {
     let without_insert = StatementText {
         prepared: statement.prepared,
         tokens: [&statement.tokens[with], &statement.tokens[cursor.at..]].concat(),
+        executed: Vec::new(),
         dialect: statement.dialect,
         scope: statement.scope,
     };

@@ -27,6 +27,19 @@ fn locate(server: &S3Server) -> impl Fn(&str) -> Result<FileLocation> + Send + S
 const SQL: &str = "SELECT id, name FROM src";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn truncate_of_a_prefix_that_begins_with_an_underscore_removes_what_such_a_write_made() {
+    let server = S3Server::start(&["lake"]);
+    for key in ["t/_log", "t/_log__old", "t/_log_other", "t/_SUCCESS"] {
+        server.put("lake", key, b"98|old\n");
+    }
+    let target = FileTarget { kind: TargetKind::Copy, layout: Layout::Prefix, ..table(location(&server, "/t/_log")) };
+    let ask = Ask::new(target).with("writeMode", "truncate");
+    ask.run(&session(10, 1), SQL).await.unwrap();
+    let new = format!("t/_log__00000-{}-1-1.txt", ask.run);
+    assert_eq!(server.keys("lake"), ["t/_SUCCESS", &new, "t/_log_other"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_overwrite_of_a_bucket_removes_the_old_behind_the_new() {
     let server = S3Server::start(&["lake"]);
     server.put("lake", "t/old-1", b"98|old\n");

@@ -93,6 +93,35 @@ async fn a_prefix_gets_suffixes_and_truncate_removes_what_such_a_write_made() {
 }
 
 #[tokio::test]
+async fn a_prefix_may_begin_as_hidden_names_do_and_files_that_are_being_written_stay() {
+    let context = session(5, 1);
+    for prefix in ["_log", ".log", "__"] {
+        let folder = tempfile::tempdir().unwrap();
+        // of another run that writes `log`
+        let temp = ".log__00000-20240807T000000-0a-1-1.txt.20240807T000000-0a.tmp";
+        for name in [&format!("{prefix}__old"), "_SUCCESS", ".hidden", temp] {
+            std::fs::write(folder.path().join(name), "1|a\n").unwrap();
+        }
+        let target =
+            FileTarget { kind: TargetKind::Copy, layout: Layout::Prefix, ..local(&folder.path().join(prefix)) };
+        let ask = Ask::new(target.clone()).with("writeMode", "nonConflict");
+        let error = ask.run(&context, "SELECT id, name FROM src").await.unwrap_err();
+        assert!(error.message().contains("is there already"), "{error}");
+        let mut new = String::new();
+        for _ in 0..2 {
+            let ask = Ask::new(target.clone()).with("writeMode", "truncate");
+            ask.run(&context, "SELECT id, name FROM src").await.unwrap();
+            new = format!("{prefix}__00000-{}-1-1.txt", ask.run);
+        }
+        let mut left = [".hidden", temp, "_SUCCESS", &new];
+        left.sort_unstable();
+        assert_eq!(names(folder.path()), left);
+        let refused = Ask::new(target).with("suffix", ".csv.tmp").run(&context, "SELECT id, name FROM src").await;
+        assert_eq!(refused.is_err(), prefix == ".log");
+    }
+}
+
+#[tokio::test]
 async fn files_are_cut_at_max_file_size() {
     let folder = tempfile::tempdir().unwrap();
     let target = local(folder.path());

@@ -13,6 +13,8 @@ use crate::names::tables_of_range;
 /// The tables or queries of one connection.
 struct Shard {
     catalog: String,
+    /// The database of its tables and queries, if the job names one beside the connection's.
+    database: Option<String>,
     tables: Vec<String>,
     queries: Vec<String>,
 }
@@ -26,31 +28,26 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context, kind: Cat
         for key in ["column", "where", "splitPk"] {
             parameters.ignore(key, "querySql is read as it stands", &mut context.notes);
         }
-        let queries =
-            shards.iter().flat_map(|shard| shard.queries.iter().map(|query| (shard.catalog.as_str(), query.clone())));
+        let queries = shards.iter().flat_map(|shard| shard.queries.iter().map(move |query| (shard, query.clone())));
         return remote(context, queries.collect(), Columns::default());
     }
     if shards.iter().all(|shard| shard.tables.is_empty()) {
         return Err(parameters.wrong("table", "is missing"));
     }
-    let database = match kind {
-        CatalogKind::Starrocks => parameters.text_if_any("selectedDatabase")?.or(parameters.text_if_any("database")?),
-        _ => None,
-    };
     let columns = columns(parameters, context)?;
     let Some(columns) = columns else {
         if split.is_some() {
             let why = "expressions in column are evaluated by the server, in one query that is not split";
             parameters.ignore("splitPk", why, &mut context.notes);
         }
-        return expressions(parameters, context, &shards, database.as_deref(), condition.as_deref());
+        return expressions(parameters, context, &shards, condition.as_deref());
     };
     let mut names = Vec::new();
     for shard in &shards {
         for table in &shard.tables {
             let mut parts = vec![shard.catalog.clone()];
             parts.extend(name_parts(table, parameters)?);
-            if let (2, Some(database)) = (parts.len(), &database) {
+            if let (2, Some(database)) = (parts.len(), &shard.database) {
                 parts.insert(1, database.clone());
             }
             names.push(parts);
@@ -84,6 +81,7 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context, kind: Cat
 fn shards(parameters: &Parameters<'_>, context: &mut Context, kind: CatalogKind) -> Result<Vec<Shard>> {
     let login = Login::read(parameters)?;
     let outer = context.data_source(parameters, &[kind])?;
+    let outer_database = selected_database(parameters, kind)?;
     let tables = parameters.texts("table")?;
     let queries = parameters.texts("querySql")?;
     let connections = parameters.objects("connection")?;
@@ -92,12 +90,13 @@ fn shards(parameters: &Parameters<'_>, context: &mut Context, kind: CatalogKind)
         let catalog = match context.data_source(entry, &[kind])?.or_else(|| outer.clone()) {
             Some(name) => {
                 login.refuse_session(parameters)?;
+                login.ignore(parameters, &mut context.notes);
                 name
             }
             None => connected(entry, context, kind, &login)?,
         };
-        let shard = Shard { catalog, tables: entry.texts("table")?, queries: entry.texts("querySql")? };
-        entry.skip(&["selectedDatabase"]);
+        let database = selected_database(entry, kind)?.or_else(|| outer_database.clone());
+        let shard = Shard { catalog, database, tables: entry.texts("table")?, queries: entry.texts("querySql")? };
         entry.finish(&mut context.notes);
         shards.push(shard);
     }
@@ -106,12 +105,13 @@ fn shards(parameters: &Parameters<'_>, context: &mut Context, kind: CatalogKind)
             let catalog = match outer {
                 Some(name) => {
                     login.refuse_session(parameters)?;
+                    login.ignore(parameters, &mut context.notes);
                     name
                 }
                 None if parameters.has("jdbcUrl") => connected(parameters, context, kind, &login)?,
                 None => return Err(parameters.wrong("datasource", "is missing, and there is no connection")),
             };
-            shards.push(Shard { catalog, tables, queries });
+            shards.push(Shard { catalog, database: outer_database, tables, queries });
         }
         [only] => {
             only.tables.extend(tables);
@@ -125,6 +125,17 @@ fn shards(parameters: &Parameters<'_>, context: &mut Context, kind: CatalogKind)
         }
     }
     Ok(shards)
+}
+
+/// `selectedDatabase` of StarRocks; of MySQL the console keeps it for itself.
+fn selected_database(entry: &Parameters<'_>, kind: CatalogKind) -> Result<Option<String>> {
+    match kind {
+        CatalogKind::Starrocks => Ok(entry.text_if_any("selectedDatabase")?.or(entry.text_if_any("database")?)),
+        _ => {
+            entry.skip(&["selectedDatabase"]);
+            Ok(None)
+        }
+    }
 }
 
 /// The catalog of a `jdbcUrl`.
@@ -199,7 +210,6 @@ fn expressions(
     parameters: &Parameters<'_>,
     context: &mut Context,
     shards: &[Shard],
-    database: Option<&str>,
     condition: Option<&str>,
 ) -> Result<Source> {
     let columns: Vec<String> = column_texts(parameters)?.into_iter().map(|(_, text)| text).collect();
@@ -209,8 +219,8 @@ fn expressions(
         for table in shard.tables.iter().map(|table| tables_of_range(table)) {
             for table in table.map_err(|error: SynclineError| parameters.wrong("table", error.message()))? {
                 let mut parts = name_parts(&table, parameters)?;
-                if let (1, Some(database)) = (parts.len(), database) {
-                    parts.insert(0, database.to_owned());
+                if let (1, Some(database)) = (parts.len(), &shard.database) {
+                    parts.insert(0, database.clone());
                 }
                 let name: Vec<String> = parts.iter().map(|part| format!("`{}`", part.replace('`', "``"))).collect();
                 let mut select = format!("SELECT {} FROM {}", columns.join(", "), name.join("."));
@@ -222,17 +232,21 @@ fn expressions(
                 selects.push(select);
             }
         }
-        queries.push((shard.catalog.as_str(), selects.join(" UNION ALL ")));
+        queries.push((shard, selects.join(" UNION ALL ")));
     }
     remote(context, queries, Columns::default())
 }
 
 /// Queries that servers evaluate, as one source.
-fn remote(context: &Context, queries: Vec<(&str, String)>, columns: Columns) -> Result<Source> {
+fn remote(context: &Context, queries: Vec<(&Shard, String)>, columns: Columns) -> Result<Source> {
     let mut calls = Vec::with_capacity(queries.len());
-    for (catalog, query) in &queries {
+    for (shard, query) in &queries {
         let query = query.trim().trim_end_matches(';').trim_end();
-        calls.push(format!("remote_query({}, {})", context.write.string(catalog)?, context.write.string(query)?));
+        let mut arguments = vec![context.write.string(&shard.catalog)?, context.write.string(query)?];
+        if let Some(database) = &shard.database {
+            arguments.push(context.write.string(database)?);
+        }
+        calls.push(format!("remote_query({})", arguments.join(", ")));
     }
     let from = match calls.as_slice() {
         [only] => only.clone(),

@@ -30,7 +30,10 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
     };
     let mut properties = Vec::new();
     let catalog = match source {
-        Some(name) => name,
+        Some(name) => {
+            login.ignore(parameters, &mut context.notes);
+            name
+        }
         None => {
             let urls = entry.texts("jdbcUrl")?;
             let Some(url) = urls.first() else {
@@ -64,15 +67,16 @@ pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result
     let place = Place { catalog: &catalog, database: None, table };
     let before = pre_sql::statements(parameters, "preSql", &place, context)?;
     let after = pre_sql::statements(parameters, "postSql", &place, context)?;
-    let mode = parameters.text_if_any("writeMode")?.unwrap_or_else(|| "insert".to_owned()).to_ascii_lowercase();
+    let mode = parameters.text_if_any("writeMode")?.unwrap_or_default().to_ascii_lowercase();
     match mode.as_str() {
-        "insert" => {}
-        "update" | "replace" => properties.push(("write_mode".to_owned(), format!("'{mode}'"))),
+        "" => {}
+        // insert too: the catalog may have another
+        "insert" | "update" | "replace" => properties.push(("write_mode".to_owned(), format!("'{mode}'"))),
         // ON DUPLICATE KEY UPDATE, in words of its own
         other if other.starts_with("on duplicate key") => {
             properties.push(("write_mode".to_owned(), "'update'".to_owned()))
         }
-        _ => return Err(parameters.wrong("writeMode", "is one of insert, update and replace")),
+        _ => return Err(parameters.no_value("writeMode", &mode, "is one of insert, update and replace")),
     }
     for (key, property) in [("updateColumn", "update_column"), ("skipNullColumn", "skip_null_column")] {
         let names = parameters.texts(key)?;

@@ -9,6 +9,7 @@ use super::super::parameters::Parameters;
 use super::super::plan::{Sink, Target};
 use super::super::pre_sql::{self, Place};
 use super::super::script;
+use super::super::settings;
 use crate::error::Result;
 
 pub(super) fn plan(parameters: &Parameters<'_>, context: &mut Context) -> Result<Sink> {
@@ -60,6 +61,7 @@ fn catalog(parameters: &Parameters<'_>, entry: &Parameters<'_>, context: &mut Co
     };
     if let Some(name) = source {
         login.refuse_session(parameters)?;
+        login.ignore(parameters, &mut context.notes);
         parameters.ignore("loadUrl", "it is the catalog's property load_url", &mut context.notes);
         return Ok(name);
     }
@@ -118,6 +120,11 @@ fn properties(parameters: &Parameters<'_>, context: &mut Context) -> Result<Vec<
                     properties.push(("format".to_owned(), context.write.string(codec)?));
                 }
                 "format" if is_csv && find("compression").is_some_and(|codec| !codec.is_empty()) => {}
+                // what the server may leave out of a load is no reject in those tools
+                "max_filter_ratio" => {
+                    context.setting.set.retain(|(name, value)| (*name, value.as_str()) != settings::NO_REJECTS);
+                    properties.push((name, context.write.string(value)?));
+                }
                 // labels are made of job, run and load, so that a lost answer can be resolved
                 "label" => load.ignore("label", "labels are made of job, run and load", &mut context.notes),
                 _ => properties.push((name, context.write.string(value)?)),

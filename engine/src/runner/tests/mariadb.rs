@@ -135,3 +135,22 @@ async fn patterns_of_tables_stand_for_no_views_and_one_table_is_read_once() {
     let message = of_view.error.unwrap().message;
     assert!(message.contains("matches no table of maria"), "{message}");
 }
+
+#[tokio::test]
+async fn a_remote_query_may_repeat_names_and_name_its_database() {
+    let (_world, session, database) = world_with_maria().await;
+    let script = format!(
+        "CREATE DATABASE maria.{database};
+         CREATE TABLE maria.{database}.t (a INT, b INT);
+         CALL remote_execute('maria', 'INSERT INTO t VALUES (1, 2), (3, 4)', '{database}');
+         SELECT * FROM remote_query('maria', 'SELECT a, b, a, 0 AS a_2, ''x'', ''x'' FROM t WHERE a > 0--2 ORDER BY a LIMIT 1', '{database}');
+         SELECT a_3 FROM remote_query('maria', 'SELECT a, b, a, 0 AS a_2 FROM t UNION ALL SELECT 5, 6, 7, 8', '{database}');
+         DELETE FROM maria.{database}.t WHERE a > 5--1 OR a = 3;
+         ; SELECT count(*) FROM maria.{database}.t"
+    );
+    let (report, events) = run(&session, script.as_str()).await;
+    let (dropped, _) = run(&session, format!("DROP DATABASE maria.{database}").as_str()).await;
+    assert_eq!(dropped.status, RunStatus::Succeeded, "{:?}", dropped.error);
+    assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.error);
+    assert_eq!(rows_of(&events), ["3|4|3|0|x|x", "1", "3", "7", "1"]);
+}

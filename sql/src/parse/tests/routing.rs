@@ -259,6 +259,49 @@ fn what_no_system_can_run_is_an_error_with_a_way_out() {
 }
 
 #[test]
+fn what_mysql_runs_of_comments_is_sent_and_never_left_out() {
+    for (sql, sent) in [
+        ("delete from mysql.t where a > 5--1 and dt = 'x';", "delete from t where a > 5--1 and dt = 'x';"),
+        ("delete from mysql.t /*!40000 where dt = 'x' */; ", "delete from t /*!40000 where dt = 'x' */"),
+        (
+            "/*M!100100 set statement a=1 for */ delete from mysql.t -- all",
+            "/*M!100100 set statement a=1 for */ delete from t",
+        ),
+        ("explain analyze delete from mysql.t --x", "delete from t --x"),
+    ] {
+        let native = match parse_one(sql, &scope()).unwrap() {
+            Statement::Native(native) => native,
+            Statement::Explain(explain) => match explain.statement {
+                Statement::Native(native) => native,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(native.text, sent, "{sql}");
+    }
+    for (sql, message) in [
+        ("delete from mysql.t /*! where dt = '${bizdate}' */", "no parameter is put into a comment"),
+        ("insert into starrocks.t select * from mysql.t /*! where a = 1 */", "this is a comment that only MySQL runs"),
+        ("select 1 /*! + 1 */", "this is a comment that only MySQL runs"),
+        ("/*!40101 SET NAMES utf8 */", "there is no statement here"),
+    ] {
+        let error = parse_one(sql, &scope()).unwrap_err();
+        assert!(error.message.contains(message), "{sql}: {}", error.message);
+    }
+}
+
+#[test]
+fn remote_execute_runs_in_the_database_that_it_names() {
+    let database = |sql: &str| match parse_one(sql, &in_use("mysql", Some("used"))).unwrap() {
+        Statement::Native(native) => native.database,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(database("CALL remote_execute('mysql', 'optimize table t', 'd')").as_deref(), Some("d"));
+    assert_eq!(database("CALL remote_execute('mysql', 'optimize table t')").as_deref(), Some("used"));
+    assert_eq!(database("CALL remote_execute('starrocks', 'optimize table t')"), None);
+}
+
+#[test]
 fn an_unknown_catalog_suggests_the_nearest() {
     let error = parse_one("SELECT *\n  FROM starock.t JOIN user_log", &scope()).unwrap_err();
     let at = error.position.clone().unwrap();
