@@ -127,7 +127,6 @@ impl TestWrite {
             rejects: Arc::clone(&log),
             spill: Arc::default(),
             timezone: "+08:00".into(),
-            spill: Arc::default(),
         };
         let write = database.catalog.plan_write(request).await?;
         let insert = plan_insert(&source.state(), select, write, log, "+08:00").await?;
