@@ -7,6 +7,7 @@ use super::super::context::Context;
 use super::super::file_table;
 use super::super::parameters::Parameters;
 use super::super::plan::Source;
+use super::super::variables::is_variable;
 use crate::catalogs::is_secret;
 use crate::error::Result;
 
