@@ -144,8 +144,15 @@ fn constant(
         "TIMESTAMP" if pattern.is_some() => Err(item
             .wrong("format", "of a constant is not read")
             .hint("write the value as yyyy-MM-dd HH:mm:ss, and leave format out")),
-        // its text has a time, as that of DataX has
-        "TIMESTAMP" => Ok(format!("CAST({} AS DATETIME)", context.write.string(trimmed)?)),
+        // its text has a time, as that of DataX has; what a variable's value looks like is not known
+        "TIMESTAMP" if !context.write.has_variable(trimmed) => {
+            let is_compact = trimmed.len() == 8 && trimmed.bytes().all(|byte| byte.is_ascii_digit());
+            let text = match is_compact {
+                true => format!("{}-{}-{}", &trimmed[..4], &trimmed[4..6], &trimmed[6..]),
+                false => trimmed.to_owned(),
+            };
+            Ok(format!("CAST({} AS DATETIME)", context.write.string(&text)?))
+        }
         // text for a typed column is sent if it is a value of the column's type
         _ => context.write.string(value),
     }
@@ -167,7 +174,7 @@ mod tests {
         let columns = read_text(
             r#"[{"index": "1", "type": "LONG"}, {"type": "STRING", "value": "${var}"}, {"index": 0, "type": "date", "format": "yyyyMMdd"},
                 {"value": "5", "type": "long"}, {"value": "NIL", "type": "string"}, {"name": "a", "type": "bool"}, {"value": "it's", "type": "string"},
-                {"value": "2024-08-07", "type": "date"}, {"value": "TRUE", "type": "boolean"}]"#,
+                {"value": "2024-08-07", "type": "date"}, {"value": "20240807", "type": "date"}, {"value": "${bizdate}", "type": "date"}, {"value": "TRUE", "type": "boolean"}]"#,
         );
         let field = |data_type, pattern: Option<&str>| Field { data_type, pattern: pattern.map(str::to_owned) };
         let constant = |text: &str| FileColumn::Constant(text.to_owned());
@@ -182,6 +189,8 @@ mod tests {
                 FileColumn::Name("a".to_owned(), field("BOOLEAN", None)),
                 constant("'it''s'"),
                 constant("CAST('2024-08-07' AS DATETIME)"),
+                constant("CAST('2024-08-07' AS DATETIME)"),
+                constant("'${bizdate}'"),
                 constant("true"),
             ]
         );
