@@ -11,6 +11,8 @@ use crate::support::{Cli, Database, Warehouse};
 
 /// The password of `jobs_reader` in the job files, up to what each adds.
 const SENTINEL: &str = "SENTINEL";
+/// What the samples of the StarRocks data source leave of 300 rows.
+const SAMPLE_ROWS: &str = r#"[[Some("200"), Some("101"), Some("300"), Some("name 101"), Some("name 300")]]"#;
 const READER_PASSWORD: &str = "SENTINEL-reader's";
 
 fn folder() -> PathBuf {
@@ -443,4 +445,33 @@ fn the_parameters_of_a_job_are_listed_and_a_dry_run_runs_nothing() {
         missing.stderr.contains("the parameter var is not defined") && missing.stderr.contains("a.json (as SQL):"),
         "{missing:?}"
     );
+}
+
+/// The samples of a reader and a writer that the guide of DataWorks's StarRocks data source prints, as one job.
+#[test]
+fn the_samples_of_the_starrocks_data_source_run_as_printed() {
+    let (source, target) = (Warehouse::start(), Warehouse::start());
+    for warehouse in [&source, &target] {
+        warehouse.execute(&[
+            "CREATE DATABASE didb1",
+            "CREATE TABLE didb1.table1 (id BIGINT, name STRING) DUPLICATE KEY(id) DISTRIBUTED BY HASH(id)",
+        ]);
+    }
+    let rows: Vec<String> = (1..=300).map(|id| format!("({id}, 'name {id}')")).collect();
+    source.execute(&[&format!("INSERT INTO didb1.table1 VALUES {}", rows.join(", "))]);
+    target.execute(&["INSERT INTO didb1.table1 VALUES (1, 'of an earlier run')"]);
+    let config =
+        format!("{}{}", source.config("starrocks_datasource", "ods"), target.config("starrocks_public", "ods"));
+    let cli = Cli::new(&config);
+    cli.file("job.json", &job("starrocks_to_starrocks"));
+    let converted = cli.run(&["convert", "job.json"]);
+    assert_eq!(converted.code, 0, "{converted:?}");
+    cli.file("converted.sql", &converted.stdout);
+    for file in ["job.json", "job.json", "converted.sql"] {
+        let ran = cli.run(&["run", file]);
+        assert_eq!(ran.code, 0, "{file}: {ran:?}");
+        let found = target.rows("SELECT count(*), min(id), max(id), min(name), max(name) FROM didb1.table1");
+        let found: Vec<_> = found.into_iter().map(traps::fields).collect();
+        assert_eq!(format!("{found:?}"), SAMPLE_ROWS, "{file}");
+    }
 }

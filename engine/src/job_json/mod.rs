@@ -8,16 +8,16 @@
 //! | `model.rs` | both forms in one shape: reader, writer, transformers, settings |
 //! | `parameters.rs` | typed access to a JSON object, which remembers what was read |
 //! | `settings.rs` | `setting` as `SET syncline.*` |
-//! | `readers/` | each reader as a [`Source`](plan::Source): what stands behind FROM, and what is selected |
+//! | `readers/` | each reader as a `plan::Source`: what stands behind FROM, and what is selected |
 //! | `transformers.rs` | `dx_…` as a SELECT over the source |
-//! | `writers/` | each writer as a [`Sink`](plan::Sink): what INSERT or COPY writes to, and statements around it |
+//! | `writers/` | each writer as a `plan::Sink`: what INSERT or COPY writes to, and statements around it |
 //! | `catalogs.rs` | data sources by name, connections as CREATE EXTERNAL CATALOG; secrets stay out of the script |
 //! | `values.rs` | values of variables where the script has no text: data sources, numbers, modes |
 //! | `plan.rs`, `script.rs`, `variables.rs` | the script, as a person would write it |
 //!
 //! To add a plugin, write `readers/NAME.rs` with `plan(parameters, context) -> Result<Source>` or `writers/NAME.rs` with
 //! `plan(parameters, context) -> Result<Sink>`, and a line in the `match` of `readers/mod.rs` or `writers/mod.rs`. Read every parameter that
-//! the plugin has through [`Parameters`](parameters::Parameters): `text`, `texts`, `flag`, `number`, `object(s)` for what is honoured,
+//! the plugin has through `parameters::Parameters`: `text`, `texts`, `flag`, `number`, `object(s)` for what is honoured,
 //! `refuse` for what is not supported (with the reason), `ignore` for what has no effect here (with the reason), `skip` for what consoles keep
 //! for themselves. The caller ends with `finish`, which tells what nobody read. Whatever is put into SQL goes through `context.write`
 //! (`string`, `name`, `dotted`, `quoted`, `sql`), which keeps `${name}` a parameter.
