@@ -66,6 +66,16 @@ async fn count(database: &TestDatabase) -> u64 {
     column(&database.native("SELECT count(*) FROM t").await)[0].parse().unwrap()
 }
 
+/// The rows of the table with those of open transactions. (`information_schema.innodb_trx` stands still while several sessions ask it often.)
+async fn uncommitted(database: &TestDatabase) -> u64 {
+    use mysql_async::prelude::Queryable;
+    let mut conn = super::super::driver_connection().await;
+    conn.query_drop("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED").await.unwrap();
+    let count = conn.query_first(format!("SELECT count(*) FROM {}.t", database.name)).await.unwrap().unwrap();
+    conn.disconnect().await.unwrap();
+    count
+}
+
 #[tokio::test]
 async fn beyond_its_limit_a_write_is_committed_in_batches() {
     let database = numbers().await;
@@ -210,11 +220,7 @@ async fn a_connection_that_is_killed_on_the_way_leaves_nothing() {
     let (insert, _) = write.plan(&database, "t", &source).await.unwrap();
     let watch = async {
         until(async || journal.attempt.lock().is_some()).await;
-        let rows = format!(
-            "SELECT trx_rows_modified FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {}",
-            journal.connection()
-        );
-        until(async || column(&database.native(&rows).await).first().is_some_and(|rows| rows == "250")).await;
+        until(async || uncommitted(&database).await == 250).await;
         database.run(&[&format!("KILL {}", journal.connection())]).await;
         gate.notify_one();
     };
@@ -268,11 +274,7 @@ async fn what_a_killed_process_has_left_is_rolled_back() {
     let (insert, _) = write.plan(&database, "t", &source).await.unwrap();
     let watch = async {
         until(async || journal.attempt.lock().is_some()).await;
-        let rows = format!(
-            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {} AND trx_rows_modified > 0",
-            journal.connection()
-        );
-        until(async || column(&database.native(&rows).await)[0] == "1").await;
+        until(async || uncommitted(&database).await > 0).await;
         // as the next process does
         let recovered = super::super::catalog(&[]).recover(&journal.open()).await.unwrap();
         assert_eq!(recovered, Recovered::RolledBack);
@@ -385,11 +387,7 @@ async fn a_deadlock_rolls_back_and_says_so() {
     let (insert, _) = write.plan(&database, "t", &source).await.unwrap();
     let watch = async {
         until(async || journal.attempt.lock().is_some()).await;
-        let rows = format!(
-            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {} AND trx_rows_modified >= 150",
-            journal.connection()
-        );
-        until(async || column(&database.native(&rows).await)[0] == "1").await;
+        until(async || uncommitted(&database).await >= 150).await;
         // waits for a row of the write, which then waits for a row of this one
         let wait = other.query_drop("UPDATE t SET id = id WHERE id = 7");
         let go = async {
